@@ -1,0 +1,59 @@
+# Two commands matter: `make run` and `make test`. `make help` lists the others.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check bench lint types layers unit format lock clean
+
+help: ## what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# One environment for running, one step more for developing; each is rebuilt when its lock changes.
+$(VENV)/.run: requirements/run.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Scoreboard needs Python 3.11 or newer; try: make $@ PYTHON=python3.12")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.lock $(VENV)/.run
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	@touch $@
+
+run: $(VENV)/.run ## the service with a moving demo board on http://127.0.0.1:8000
+	@exec $(BIN)/scoreboard serve --demo
+
+test: $(VENV)/.dev ## everything: checks, then every suite
+	@$(MAKE) --no-print-directory lint types layers
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.dev ## under a minute: lint, types, layers, unit tests
+	@$(MAKE) --no-print-directory lint types layers unit
+
+lint: $(VENV)/.dev ## ruff: lint and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev ## mypy, strict, over source, tests and benchmarks
+	$(BIN)/mypy
+
+layers: $(VENV)/.dev ## imports point one way
+	$(BIN)/lint-imports
+
+unit: $(VENV)/.dev ## the suite to run all day
+	$(BIN)/python -m pytest -q -m "not slow"
+
+format: $(VENV)/.dev ## put the code in shape
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.dev ## each figure against its limit, measured in the same run
+	$(BIN)/python -m bench
+
+lock: $(VENV)/.dev ## make the locks anew (hashes, no index addresses)
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade --group build pyproject.toml -o requirements/run.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade --group dev -c requirements/run.lock pyproject.toml -o requirements/dev.lock
+
+clean: ## remove what was built (data stays)
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist bench/build

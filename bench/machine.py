@@ -1,0 +1,89 @@
+"""What the figures were measured on."""
+
+import os
+import platform
+import re
+import sqlite3
+import tempfile
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+import msgspec
+
+from bench import cpu
+
+
+class Machine(msgspec.Struct):
+    """The machine and the versions. `fsync_*`: a 4 KiB append made durable in the data folder, in ms."""
+
+    processor: str
+    cores: int
+    memory_gib: float
+    system: str
+    python: str
+    sqlite: str
+    aiohttp: str
+    uvloop: str
+    scoreboard: str
+    filesystem: str
+    fsync_p50_ms: float
+    fsync_p99_ms: float
+    load_average: float  # of the last minute, before we began
+
+    @property
+    def short(self) -> str:
+        """Processor and number of cores, fit for a file name."""
+        name = re.sub(r"\(.*?\)|@.*|\d+-core|processor|cpu", " ", self.processor.lower())
+        return re.sub(r"[^a-z0-9]+", "-", f"{name} {self.cores} cores").strip("-")
+
+
+def look(folder: Path) -> Machine:
+    """Look at this machine; `folder` is where the data will be."""
+    p50, p99 = _fsync_ms(folder)
+    return Machine(
+        processor=_processor(),
+        cores=os.cpu_count() or 0,
+        memory_gib=round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
+        system=f"{platform.system()} {platform.release()} {platform.machine()}",
+        python=f"{platform.python_implementation()} {platform.python_version()}",
+        sqlite=sqlite3.sqlite_version,
+        aiohttp=version("aiohttp"),
+        uvloop=version("uvloop"),
+        scoreboard=version("scoreboard"),
+        filesystem=filesystem(folder),
+        fsync_p50_ms=p50,
+        fsync_p99_ms=p99,
+        load_average=round(os.getloadavg()[0], 2),
+    )
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.split(":", 1)[1].strip()
+    return platform.machine()
+
+
+def filesystem(folder: Path) -> str:
+    """The type of the filesystem that holds `folder`."""
+    best, kind = -1, "unknown"
+    for line in Path("/proc/self/mounts").read_text().splitlines():
+        _device, mount, this, *_ = line.split()
+        if folder.resolve().is_relative_to(mount) and len(mount) >= best:
+            best, kind = len(mount), this
+    return kind
+
+
+def _fsync_ms(folder: Path, count: int = 200) -> tuple[float, float]:
+    """Median and 99th percentile, in ms."""
+    times = []
+    with cpu.pinned(cpu.SERVER_CORE), tempfile.TemporaryFile(dir=folder) as file:
+        for _ in range(count):
+            file.write(os.urandom(4096))
+            file.flush()
+            start = time.perf_counter()
+            os.fsync(file.fileno())
+            times.append((time.perf_counter() - start) * 1e3)
+    times.sort()
+    return round(times[count // 2], 3), round(times[count * 99 // 100], 3)

@@ -1,0 +1,124 @@
+"""The product under measurement: its data folder, its tokens, its server."""
+
+import json
+import subprocess
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+from bench import cpu, wire
+from bench.process import BenchError, Process, Server, Worker, free_port
+
+
+class Product:
+    """One data folder with app `bench`, board `main`, and a number of players who have a score; served on one port."""
+
+    def __init__(self, command: list[str], folder: Path, stack: ExitStack, players: int) -> None:
+        self.command, self.folder, self.stack, self.players = command, folder, stack, players
+        self.log = folder.with_suffix(".log")
+        self.patience = 60 + players / 5_000  # seconds a start may take
+        self.memory_mb: dict[str, float] = {}  # resident memory by moment
+        self.start_s: dict[str, float] = {}  # last start: seconds to ready, seconds to exact ranks
+        folder.mkdir()
+        admin = self._token("admin", "--app", "*")
+        self.server = self._start()
+        self._make(admin, "/v1/apps", {"app": wire.APP})
+        self._make(admin, f"/v1/apps/{wire.APP}/boards", {"board": wire.BOARD, "operator": "increment"})
+        self.token = self._token("server", "--app", wire.APP)
+
+    def ask(self, kind: wire.Kind, count: int = 1, seed: int = 0) -> wire.Ask:
+        """Requests for the players of this folder."""
+        token = "" if kind in {"top", "standing"} else self.token
+        return wire.Ask(kind, token, self.players, count, seed)
+
+    def pids(self) -> list[int]:
+        """The server's processes."""
+        return self.server.family()
+
+    def preload(self, load: Worker) -> wire.Round:
+        """Give every player a score, then restart: what is measured is a server as it comes up on its data."""
+        load.tell(wire.Preload(self.server.port, self.ask("preload"), connections=3))
+        figures = load.hear(wire.Round)
+        if figures.errors:
+            raise BenchError(f"preload failed: {figures.sample}")
+        total = self._top()["total"]
+        if total != self.players:
+            raise BenchError(f"after the preload the board has {total} players, not {self.players}")
+        self.note_memory("after the preload")
+        self.restart()
+        return figures
+
+    def restart(self) -> None:
+        """Stop and start, and note how long until it is ready and until ranks are exact."""
+        self.server.stop(self.patience)
+        self.server = self._start()
+        while self._top()["rank_state"] != "exact":
+            if time.monotonic() - self.server.started > self.patience:
+                raise BenchError("ranks are still not exact")
+            time.sleep(0.01)
+        self.start_s["exact"] = time.monotonic() - self.server.started
+        time.sleep(1.0)
+        self.note_memory("after a restart")
+
+    def note_memory(self, moment: str) -> float:
+        """Resident memory of the server now, in MB (10^6 bytes)."""
+        self.memory_mb[moment] = cpu.memory_kb(self.pids()) * 1024 / 1e6
+        return self.memory_mb[moment]
+
+    def crown(self) -> None:
+        """Put the winners far above all others."""
+        request = self.ask("winners").build()[0]
+        status, body = wire.call(
+            self.server.port, "POST", f"{wire.SCORES}/batch", self.token, wire.json_body(request), timeout=60
+        )
+        if status != 200 or body["refused"]:
+            raise BenchError(f"the winners were refused: {status} {body}")
+
+    def _top(self) -> dict[str, object]:
+        status, body = wire.call(self.server.port, "GET", f"{wire.TOP}?limit=10", timeout=60)
+        if status != 200:
+            raise BenchError(f"GET top: {status} {body}")
+        found: dict[str, object] = body
+        return found
+
+    def _start(self) -> Server:
+        port = free_port()
+        command = [*self.command, "serve", "--data", str(self.folder), "--port", str(port)]
+        server = Server(command, port, self.log)
+        self.stack.enter_context(server)
+        self.start_s = {"ready": server.wait("/health/ready", self.patience)}
+        return server
+
+    def _token(self, role: str, *arguments: str) -> str:
+        command = [*self.command, "token", role, *arguments, "--data", str(self.folder)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        if done.returncode or not done.stdout.split():
+            raise BenchError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+        return done.stdout.split()[-1]
+
+    def _make(self, token: str, path: str, body: dict[str, str]) -> None:
+        status, answer = wire.call(self.server.port, "POST", path, token, body)
+        if status not in {200, 201}:
+            raise BenchError(f"POST {path}: {status} {answer}")
+
+
+def noop(sizes: dict[str, int], log: Path, python: str) -> Server:
+    """The bare aiohttp application, with answers of these sizes in bytes by "METHOD /path"."""
+    port = free_port()
+    server = Server([python, "-m", "bench.limits.noop", str(port), json.dumps(sizes)], port, log)
+    try:
+        server.wait(next(route for route in sizes if route.startswith("GET")).split(" ", 1)[1], 20)
+    except BaseException:
+        server.stop()
+        raise
+    return server
+
+
+def fanout(command: list[str], log: Path) -> tuple[Process, int, int]:
+    """The fan-out limit, its port and its control port."""
+    process = Process(command, cpu.SERVER_CORE, log)
+    line = process.child.stdout.readline().split() if process.child.stdout else []
+    if len(line) != 2:
+        process.stop()
+        raise BenchError(f"the fan-out limit did not start:\n{process.tail()}")
+    return process, int(line[0]), int(line[1])

@@ -1,0 +1,1 @@
+"""In process: the ranking, the rate limits."""

@@ -1,0 +1,490 @@
+"""The rank index: the standings of one table, always in their total order, in compact memory.
+
+Everything lives in flat arrays rather than in one Python object per standing: about 80 bytes for a player and a
+standing together, where dicts and tuples would take several hundred. Not safe for threads; one owner at a time.
+"""
+
+from __future__ import annotations  # array[int] is only for the type checker before Python 3.12
+
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, groupby, islice
+from struct import Struct
+from typing import Literal, TypeAlias
+
+Block: TypeAlias = "tuple[array[int], ...]"
+
+_BLOCK_ROWS = 512  # a block is split beyond this: longer ones make inserts slow, shorter ones searches and sums
+_GROUP_SHIFT = 5  # blocks are counted in groups of 32, so that a prefix sum at 1,000,000 rows adds about 60 numbers
+_PAGE_SHIFT = 7  # records are held in pages of 128 slots, so that a small table of a big app stays small
+_PAGE_MASK = (1 << _PAGE_SHIFT) - 1
+_RECORD = Struct("=3q")  # lead, time, mark
+_RECORD_BYTES = _RECORD.size
+_SLOT = Struct("=I")
+_NO_RECORD = (0, 0, 0)
+_NO_PAGE = bytearray(_RECORD_BYTES << _PAGE_SHIFT)  # stands for every page without records; never written to
+_NOWHERE = (-1, 0, 0)
+_PARTS = 128  # a load is sorted in about as many parts, to need little memory beside the index
+
+
+class PlayerSlots:
+    """The player ids of one app, each with a small dense number, its slot: 0, 1, 2, ... in order of arrival.
+
+    A slot is for ever: players are never taken out. An id takes its UTF-8 bytes and 12 bytes more.
+    `find` and `slot` are O(1) and take about a microsecond. The hash table is a linear hash: every new player adds
+    one bucket and moves about one entry, so it never stops to rehash, whatever its size.
+    """
+
+    __slots__ = ("_heads", "_ids", "_mask", "_next", "_starts")
+
+    def __init__(self) -> None:
+        self._ids = bytearray()  # UTF-8 of all ids, end to end
+        self._starts = array("I", [0])  # id of slot s: _ids[_starts[s]:_starts[s + 1]]
+        # Chains of slots with one hash bucket. Entries are slot + 1, so that 0 can end a chain.
+        self._heads = array("I", [0])
+        self._next = array("I")
+        self._mask = 0  # the smallest 2**n - 1 that covers all buckets
+
+    def __len__(self) -> int:
+        return len(self._next)
+
+    def find(self, player: str) -> int:
+        """The slot of `player`, -1 when unknown."""
+        utf8 = player.encode()
+        ids, starts = self._ids, self._starts
+        entry = self._heads[self._bucket(hash(utf8))]
+        while entry:
+            if ids[starts[entry - 1] : starts[entry]] == utf8:
+                return entry - 1
+            entry = self._next[entry - 1]
+        return -1
+
+    def slot(self, player: str) -> int:
+        """The slot of `player`, a new one for a new player."""
+        slot = self.find(player)
+        return self._add(player.encode()) if slot < 0 else slot
+
+    def player(self, slot: int) -> str:
+        """The player with this slot; IndexError when there is none."""
+        if slot < 0:
+            raise IndexError(slot)
+        return self.utf8(slot).decode()
+
+    def utf8(self, slot: int) -> bytearray:
+        """The id with this slot as UTF-8: its byte order is the order of players."""
+        return self._ids[self._starts[slot] : self._starts[slot + 1]]
+
+    def _bucket(self, hashed: int) -> int:
+        bucket = hashed & self._mask
+        # The upper half of the buckets comes into being one by one; until then the lower half stands in.
+        return bucket if bucket < len(self._heads) else bucket & (self._mask >> 1)
+
+    def _add(self, utf8: bytes) -> int:
+        self._grow()
+        self._ids += utf8
+        self._starts.append(len(self._ids))
+        bucket = self._bucket(hash(utf8))
+        self._next.append(self._heads[bucket])
+        self._heads[bucket] = len(self._next)
+        return len(self._next) - 1
+
+    def _grow(self) -> None:
+        """Add one bucket, and share out the chain of the bucket that stood in for it."""
+        added = len(self._heads)
+        self._heads.append(0)
+        if added > self._mask:
+            self._mask = 2 * self._mask + 1
+        entry, self._heads[added & (self._mask >> 1)] = self._heads[added & (self._mask >> 1)], 0
+        while entry:
+            following = self._next[entry - 1]
+            bucket = hash(bytes(self.utf8(entry - 1))) & self._mask
+            self._next[entry - 1] = self._heads[bucket]
+            self._heads[bucket] = entry
+            entry = following
+
+
+class _Blocks:
+    """Sorted rows in blocks of parallel arrays, one array per column; the first column is the leading key.
+
+    Between each two blocks stands a separator: no row of the left one is greater, every row of the right one is.
+    Separators change only when a block is split or merged, and the last block has none, so a search among them
+    always ends at a block. There is always at least one block; an empty one only when there are no rows.
+    """
+
+    __slots__ = ("_codes", "_groups", "_limit", "_rest", "_sizes", "blocks", "leads", "rests")
+
+    def __init__(self, codes: str, limit: int, rest: Callable[[Block], tuple[object, ...]]) -> None:
+        """`codes` has the array type of each column; `rest` tells the key of a block's last row after its lead."""
+        self._codes = codes
+        self._limit = limit
+        self._rest = rest
+        self.blocks: list[Block] = [tuple(array(code) for code in codes)]
+        self.leads: list[int] = []  # separators, first column
+        self.rests: list[tuple[object, ...]] = []  # separators, what follows
+        self._sizes = [0]
+        self._groups = [0]  # sums of 2**_GROUP_SHIFT sizes each
+
+    def before(self, b: int) -> int:
+        """How many rows the blocks before block `b` hold."""
+        group = b >> _GROUP_SHIFT
+        return sum(self._groups[:group]) + sum(self._sizes[group << _GROUP_SHIFT : b])
+
+    def rows_from(self, position: int) -> Iterator[tuple[Block, int]]:
+        """The blocks from the one with the row at `position` on, each with the index of the first row wanted."""
+        b = 0
+        for size in self._groups:
+            if position < size:
+                break
+            position -= size
+            b += 1 << _GROUP_SHIFT
+        while b < len(self.blocks) and position >= self._sizes[b]:
+            position -= self._sizes[b]
+            b += 1
+        for block in islice(self.blocks, b, None):
+            yield block, position
+            position = 0
+
+    def lead(self, lead: int) -> tuple[int, int]:
+        """The block and index of the first row with this lead or a greater one (or the end of a block)."""
+        b = bisect_left(self.leads, lead)
+        return b, bisect_left(self.blocks[b][0], lead)
+
+    def below(self, lead: int) -> int:
+        """How many rows have a smaller lead."""
+        b, i = self.lead(lead)
+        return self.before(b) + i
+
+    def single(self, b: int, i: int) -> bool:
+        """Whether no other row has the lead of the row at index `i` of block `b`."""
+        leads = self.blocks[b][0]
+        if 0 < i < len(leads) - 1:
+            return leads[i - 1] != leads[i] != leads[i + 1]
+        return self.below(leads[i] + 1) - self.below(leads[i]) == 1  # its neighbours may be in other blocks
+
+    def add(self, lead: int) -> None:
+        """Insert a lead that may be there already, where a row is a lead and no more."""
+        b, i = self.lead(lead)
+        if i == self._sizes[b] or self.blocks[b][0][i] != lead:
+            self.insert(b, i, (lead,))
+
+    def fill(self, rows: Iterator[tuple[int, ...]]) -> None:
+        """Take in sorted rows, where there are none; blocks are left with room to grow."""
+        blocks: list[Block] = []
+        while chunk := list(islice(rows, self._limit * 3 // 4)):
+            blocks.append(tuple(map(array, self._codes, zip(*chunk, strict=True))))
+        if blocks:
+            self.blocks = blocks
+            self.leads = [block[0][-1] for block in blocks[:-1]]
+            self.rests = [self._rest(block) for block in blocks[:-1]]
+            self._sizes = [len(block[0]) for block in blocks]
+            self._regroup(0)
+
+    def insert(self, b: int, i: int, row: tuple[int, ...]) -> bool:
+        """Insert a row; False when its block had to be split, so that the row may be elsewhere now."""
+        for column, value in zip(self.blocks[b], row, strict=True):
+            column.insert(i, value)
+        self._groups[b >> _GROUP_SHIFT] += 1
+        self._sizes[b] += 1
+        if self._sizes[b] <= self._limit:
+            return True
+        self._split(b)
+        return False
+
+    def delete(self, b: int, i: int) -> None:
+        for column in self.blocks[b]:
+            del column[i]
+        self._groups[b >> _GROUP_SHIFT] -= 1
+        self._sizes[b] -= 1
+        if self._sizes[b] < self._limit >> 2 and len(self.blocks) > 1:
+            self._merge(max(b - 1, 0))
+
+    def _split(self, b: int) -> None:
+        block = self.blocks[b]
+        middle = len(block[0]) >> 1
+        # Both halves are copies: an array cut short in place would keep its memory.
+        left, right = tuple(column[:middle] for column in block), tuple(column[middle:] for column in block)
+        self.blocks[b : b + 1] = left, right
+        self.leads.insert(b, left[0][-1])
+        self.rests.insert(b, self._rest(left))
+        self._sizes[b : b + 1] = middle, len(right[0])
+        self._regroup(b)
+
+    def _merge(self, b: int) -> None:
+        """Join block `b` and the one after it; when that is too long, share the rows out evenly."""
+        self.blocks[b : b + 2] = [tuple(left + right for left, right in zip(*self.blocks[b : b + 2], strict=True))]
+        del self.leads[b], self.rests[b]
+        self._sizes[b : b + 2] = [len(self.blocks[b][0])]
+        if self._sizes[b] > self._limit:
+            self._split(b)
+        else:
+            self._regroup(b)
+
+    def _regroup(self, b: int) -> None:
+        """Sum up the groups again from block `b` on."""
+        group, step, sizes = b >> _GROUP_SHIFT, 1 << _GROUP_SHIFT, self._sizes
+        starts = range(group << _GROUP_SHIFT, len(sizes), step)
+        self._groups[group:] = [sum(sizes[start : start + step]) for start in starts]
+
+
+class RankIndex:
+    """The standings of one table in their total order, exact over all signed 64-bit scores and times.
+
+    The order is by score, then by `reached_at` (any unit; the earliest or the latest first, or not at all when ties
+    are shared), last by player id in UTF-8 byte order. Positions count from 0, the best standing.
+
+    Versions (from 0, below 2**63 - 1) make updates safe to repeat and to reorder: a slot holds on to the greatest
+    version seen, in `put` or in `remove`, and ignores what is not newer.
+
+    `n` standings: every look-up takes O(log n + block + n / (block * group)), which at 1,000,000 is 2 to 5
+    microseconds, and an update 5 to 10: the most where many tie in time as well, and ids have to be compared. A
+    standing takes about 50 bytes, and with `dense` up to 11 more.
+    """
+
+    __slots__ = ("_blocks", "_count", "_distinct", "_flip", "_last", "_pages", "_players", "_time_flip", "_time_mask")
+
+    def __init__(
+        self,
+        players: PlayerSlots,
+        *,
+        descending: bool,
+        ties: Literal["earliest", "latest", "shared"],
+        dense: bool = False,
+        block_rows: int = _BLOCK_ROWS,
+    ) -> None:
+        """`dense` also keeps the distinct scores, for `better_scores`; `block_rows` (from 4) is there for tests."""
+        self._players = players
+        # Keys ascend in the index, so what has to descend is held as ~x: it reverses the order and, unlike -x, has
+        # no overflow. x ^ -1 is ~x, and x ^ 0 is x.
+        self._flip = -1 if descending else 0
+        self._time_flip = -1 if ties == "latest" else 0
+        self._time_mask = 0 if ties == "shared" else -1
+        self._count = 0
+        self._pages: list[bytearray] = []
+        self._last = _NOWHERE  # the slot asked for last, its block and index; only while nothing moves
+        self._blocks = _Blocks("qbI" if ties == "shared" else "qqI", block_rows, self._rest)
+        self._distinct = _Blocks("q", block_rows, lambda _: ()) if dense else None
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __contains__(self, slot: int) -> bool:
+        return self._record(slot)[2] > 0
+
+    def get(self, slot: int) -> tuple[int, int, int] | None:
+        """(score, reached_at, version) of a standing, None when there is none."""
+        lead, time, mark = self._record(slot)
+        return (lead ^ self._flip, time ^ self._time_flip, mark - 1) if mark > 0 else None
+
+    def put(self, slot: int, score: int, reached_at: int, version: int) -> bool:
+        """Set the standing of a slot. False, and no change, when `version` is not newer than the one held."""
+        old_lead, old_time, mark = self._record(slot)
+        if version < abs(mark):
+            return False
+        if mark == 0:
+            self._check(slot)
+        lead, time = score ^ self._flip, reached_at ^ self._time_flip
+        self._write(slot, lead, time, version + 1)
+        if mark <= 0:
+            self._count += 1
+        elif lead == old_lead and (time ^ old_time) & self._time_mask == 0:
+            return True
+        else:
+            self._take_out(slot, old_lead, old_time)
+        self._bring_in(slot, lead, time)
+        return True
+
+    def remove(self, slot: int, version: int) -> bool:
+        """Take a standing out and remember `version`, so that an older `put` cannot bring it back.
+
+        False when there was nothing to take out, or when `version` is not newer than the one held.
+        """
+        lead, time, mark = self._record(slot)
+        if version < abs(mark):
+            return False
+        if mark == 0:
+            self._check(slot)
+        self._write(slot, 0, 0, -(version + 1))
+        if mark <= 0:
+            return False
+        self._take_out(slot, lead, time)
+        self._count -= 1
+        return True
+
+    def load(self, standings: Iterable[tuple[int, int, int, int]]) -> None:
+        """Put many (slot, score, reached_at, version), in any order, into an index without standings.
+
+        As `put` for each, but faster, with many ties more than twice, and with blocks better filled. It takes next
+        to no memory beside the index. ValueError when there are standings; after any other error, drop the index.
+        """
+        if self._count:
+            raise ValueError("only an index without standings can be loaded")
+        slots = array("I")
+        for slot, score, reached_at, version in standings:
+            mark = self._record(slot)[2]
+            if version < abs(mark):
+                continue
+            if mark <= 0:
+                self._check(slot)
+                slots.append(slot)
+            self._write(slot, score ^ self._flip, reached_at ^ self._time_flip, version + 1)
+        self._count = len(slots)
+        self._last = _NOWHERE
+        self._blocks.fill(self._sorted(slots))
+        if self._distinct is not None:
+            leads = chain.from_iterable(block[0] for block in self._blocks.blocks)
+            self._distinct.fill((lead,) for lead, _ in groupby(leads))
+
+    def position(self, slot: int) -> int:
+        """The place of a standing in the total order, from 0; KeyError when there is none."""
+        lead, time, mark = self._record(slot)
+        if mark <= 0:
+            raise KeyError(slot)
+        b, i = self._place(slot, lead, time)
+        return self._blocks.before(b) + i
+
+    def better(self, score: int) -> int:
+        """How many standings have a strictly better score: the competition rank is one more."""
+        return self._blocks.below(score ^ self._flip)
+
+    def worse(self, score: int) -> int:
+        """How many standings have a strictly worse score."""
+        return self._count - self._blocks.below((score ^ self._flip) + 1)
+
+    def better_scores(self, score: int) -> int:
+        """How many distinct scores are strictly better: the dense rank is one more. ValueError unless `dense`."""
+        if self._distinct is None:
+            raise ValueError("this index does not keep the distinct scores")
+        return self._distinct.below(score ^ self._flip)
+
+    def slice(self, start: int, stop: int) -> list[int]:
+        """The slots at the positions from `start` up to, but not including, `stop`, best first."""
+        start = max(start, 0)
+        wanted = max(min(stop, self._count) - start, 0)
+        slots: list[int] = []
+        for block, i in self._blocks.rows_from(start):
+            if len(slots) >= wanted:
+                break
+            slots.extend(block[2][i : i + wanted - len(slots)])
+        return slots
+
+    def seek(self, score: int, reached_at: int, player: str) -> int:
+        """The position of the first standing strictly after this key, which need not be present itself."""
+        # Nothing lies between an id and the same id with a zero byte, so that is the first key after this one.
+        b, i = self._find(-1, score ^ self._flip, reached_at ^ self._time_flip, player.encode() + b"\0")
+        return self._blocks.before(b) + i
+
+    def _sorted(self, slots: array[int]) -> Iterator[tuple[int, int, int]]:
+        """The rows of `slots`, sorted part by part, with the borders between the parts taken from a sample."""
+        sample = sorted(map(self._full_key, slots[:: len(slots) // (16 * _PARTS) or 1]))
+        borders = sample[:: len(sample) // _PARTS or 1]
+        parts = [array("I") for _ in range(len(borders) + 1)]
+        for slot in slots:
+            parts[bisect_right(borders, self._full_key(slot))].append(slot)
+        for part in parts:
+            for lead, time, _, slot in sorted([(*self._full_key(slot), slot) for slot in part]):
+                yield lead, time, slot
+
+    def _full_key(self, slot: int) -> tuple[int, int, bytearray]:
+        lead, time, _ = self._record(slot)
+        return lead, time & self._time_mask, self._players.utf8(slot)
+
+    def _check(self, slot: int) -> None:
+        if not 0 <= slot < len(self._players):
+            raise IndexError(slot)
+
+    def _take_out(self, slot: int, lead: int, time: int) -> None:
+        b, i = self._place(slot, lead, time)
+        if self._distinct is not None and self._blocks.single(b, i):
+            self._distinct.delete(*self._distinct.lead(lead))
+        self._blocks.delete(b, i)
+        self._last = _NOWHERE
+
+    def _bring_in(self, slot: int, lead: int, time: int) -> None:
+        b, i = self._find(slot, lead, time)
+        if self._blocks.insert(b, i, (lead, time & self._time_mask, slot)):
+            self._last = slot, b, i
+        else:
+            self._last = _NOWHERE
+        if self._distinct is not None:
+            self._distinct.add(lead)
+
+    def _place(self, slot: int, lead: int, time: int) -> tuple[int, int]:
+        """The block and index of a standing that is in the index; remembered, as it is often asked for again."""
+        if self._last[0] != slot:
+            index = self._blocks
+            b = bisect_left(index.leads, lead)
+            if b < len(index.leads) and index.leads[b] == lead:
+                b = self._tied_block(b, slot, lead, time)
+            self._last = slot, b, _index(index.blocks[b][2], slot)
+        return self._last[1], self._last[2]
+
+    def _find(self, slot: int, lead: int, time: int, utf8: bytes | None = None) -> tuple[int, int]:
+        """The block and index where a row belongs that is not in the index; `utf8` stands in for a slot's own."""
+        index = self._blocks
+        b = bisect_left(index.leads, lead)
+        if b < len(index.leads) and index.leads[b] == lead:
+            b = self._tied_block(b, slot, lead, time, utf8)
+        leads, times, slots = index.blocks[b]
+        i = bisect_left(leads, lead)
+        if i == len(leads) or leads[i] != lead:
+            return b, i
+        i, end = _equal(times, time & self._time_mask, i, bisect_right(leads, lead, i))
+        if i == end:
+            return b, i
+        players = self._players
+        return b, bisect_left(slots, utf8 or players.utf8(slot), i, end, key=players.utf8)
+
+    def _tied_block(self, b: int, slot: int, lead: int, time: int, utf8: bytes | None = None) -> int:
+        """The block for a key, when block `b` is the first that may end in this lead."""
+        rests, time = self._blocks.rests, time & self._time_mask
+        end = bisect_right(self._blocks.leads, lead, b)
+        b = bisect_left(rests, (time,), b, end)
+        if b == end or rests[b][0] != time:
+            return b  # done without a look at the player's id
+        return bisect_left(rests, (time, utf8 or self._players.utf8(slot)), b, end)
+
+    def _rest(self, block: Block) -> tuple[object, ...]:
+        return block[1][-1], bytes(self._players.utf8(block[2][-1]))
+
+    def _record(self, slot: int) -> tuple[int, ...]:
+        """The lead, time and mark of a slot.
+
+        The mark is version + 1 of a standing, -(version + 1) of one taken out, 0 for a slot never seen.
+        """
+        page = slot >> _PAGE_SHIFT
+        if 0 <= page < len(self._pages):
+            return _RECORD.unpack_from(self._pages[page], (slot & _PAGE_MASK) * _RECORD_BYTES)
+        return _NO_RECORD
+
+    def _write(self, slot: int, lead: int, time: int, mark: int) -> None:
+        record = _RECORD.pack(lead, time, mark)  # struct.error, before any change, for what has no place in 64 bits
+        pages, page, at = self._pages, slot >> _PAGE_SHIFT, (slot & _PAGE_MASK) * _RECORD_BYTES
+        while page >= len(pages):
+            pages.append(_NO_PAGE)
+        if pages[page] is _NO_PAGE:
+            pages[page] = _NO_PAGE[:]
+        pages[page][at : at + _RECORD_BYTES] = record
+
+
+def _equal(column: array[int], value: int, start: int, end: int) -> tuple[int, int]:
+    """The part of column[start:end], which is sorted, that equals `value`."""
+    start = bisect_left(column, value, start, end)
+    if start == end or column[start] != value:
+        return start, start
+    if start + 1 == end or column[start + 1] != value:
+        return start, start + 1  # the usual case, without a search
+    return start, bisect_right(column, value, start, end)
+
+
+def _index(slots: array[int], slot: int) -> int:
+    """The index of `slot` in `slots`.
+
+    A search of the bytes is some ten times as fast as array.index, and with ties faster than a bisection that reads
+    players' ids from all over the memory.
+    """
+    raw, wanted = slots.tobytes(), _SLOT.pack(slot)
+    at = raw.index(wanted)
+    while at % _SLOT.size:  # the end of one number and the beginning of the next
+        at = raw.index(wanted, at + 1)
+    return at // _SLOT.size

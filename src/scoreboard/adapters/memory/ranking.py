@@ -1,0 +1,210 @@
+"""MemoryRanking: every table in use as a sorted index in process.
+
+A table is loaded from the ledger's totals when it is first asked for, and again after it was set aside to make room.
+What is applied while it loads waits and goes in after; versions make the overlap harmless.
+"""
+
+import asyncio
+from array import array
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from typing import assert_never
+
+import structlog
+
+from scoreboard.adapters.memory.rank_index import PlayerSlots, RankIndex
+from scoreboard.application.ports.ranking import Details, NotRanked, Placed, Position, Ranked
+from scoreboard.domain.board import Board
+from scoreboard.domain.submission import Standing, TableKey
+
+log = structlog.get_logger(__name__)
+
+Load = Callable[[TableKey], AsyncIterator[list[tuple[str, Standing]]]]
+
+MAX_TABLES = 10_000  # kept; the one unused for longest is set aside first
+GRACE_S = 0.1  # a caller waits so long for a table that is loading
+SLOTS_AT_ONCE = 2_000  # looked up between two turns of other work
+
+
+@dataclass(slots=True, eq=False)
+class _Table:
+    board: Board
+    index: RankIndex
+    offset: int
+    loading: asyncio.Task[None] | None = None
+    waiting: dict[str, Standing] = field(default_factory=dict)
+
+
+class MemoryRanking:
+    """`epoch` names this run of the process."""
+
+    def __init__(self, load: Load, epoch: str, max_tables: int = MAX_TABLES) -> None:
+        self._load = load
+        self._epoch = epoch
+        self._max_tables = max_tables
+        self._tables: OrderedDict[TableKey, _Table] = OrderedDict()
+        self._slots: dict[int, PlayerSlots] = {}
+        self._offsets = count(1)  # one for all tables: a table loaded again never repeats an offset
+
+    async def apply(
+        self, key: TableKey, board: Board, standings: Mapping[str, Standing], *, place: bool
+    ) -> Mapping[str, Placed]:
+        table = self._tables.get(key)
+        if table is None or table.loading is not None:
+            table = self._opened(key, board)
+            table.waiting.update(standings)
+            await self._grace(table)
+        table.offset = next(self._offsets)
+        index, slots = table.index, self._slots[board.app.number]
+        placed = {}
+        for player, new in standings.items():
+            slot = slots.slot(player)
+            if place:
+                before = self._rank(table, slot) if slot in index else None
+                index.put(slot, new.score, new.reached_at, new.version)
+                placed[player] = Placed(self._rank(table, slot), before)
+            else:
+                index.put(slot, new.score, new.reached_at, new.version)
+        return placed
+
+    async def remove(self, key: TableKey, player: str) -> None:
+        table = self._tables.get(key)
+        if table is None:
+            return  # it will be loaded without the player
+        if table.loading is not None:
+            await table.loading
+        slot = self._slots[table.board.app.number].find(player)
+        if slot in table.index:
+            _, _, version = table.index.get(slot) or (0, 0, 0)
+            table.index.remove(slot, version + 1)
+            table.offset = next(self._offsets)
+
+    async def drop(self, board: Board) -> None:
+        for key in [key for key in self._tables if key.board == board.number]:
+            table = self._tables.pop(key)
+            if table.loading is not None:
+                table.loading.cancel()
+
+    async def warm(self, key: TableKey, board: Board) -> int:
+        """Load a table and wait for it; returns how many standings it has."""
+        table = self._opened(key, board)
+        if table.loading is not None:
+            await table.loading
+        return len(table.index)
+
+    async def slice(self, key: TableKey, board: Board, start: int, stop: int) -> Sequence[Ranked]:
+        table = await self._ready(key, board)
+        slots = table.index.slice(start, stop)
+        players, ranks = self._slots[board.app.number], self._ranks(table, start, slots)
+        ranked = []
+        for slot, rank in zip(slots, ranks, strict=True):
+            score, reached_at, _ = table.index.get(slot) or (0, 0, 0)
+            ranked.append(Ranked(rank, players.player(slot), score, reached_at))
+        return ranked
+
+    async def after(self, key: TableKey, board: Board, score: int, reached_at: int, player: str) -> int:
+        return (await self._ready(key, board)).index.seek(score, reached_at, player)
+
+    async def details(self, key: TableKey, board: Board, player: str) -> tuple[int, Details] | None:
+        table = await self._ready(key, board)
+        index, slot = table.index, self._slots[board.app.number].find(player)
+        if slot not in index:
+            return None
+        score, reached_at, _ = index.get(slot) or (0, 0, 0)
+        position, better, worse = index.position(slot), index.better(score), index.worse(score)
+        rank = self._numbered(table, position, better, score)
+        next_score = None
+        if better:
+            (neighbour,) = index.slice(better - 1, better)
+            next_score, _, _ = index.get(neighbour) or (0, 0, 0)
+        ties = len(index) - better - worse - 1
+        return position, Details(Ranked(rank, player, score, reached_at), ties, worse, len(index), next_score)
+
+    async def total(self, key: TableKey, board: Board) -> int:
+        return len((await self._ready(key, board)).index)
+
+    def position(self, key: TableKey) -> Position:
+        table = self._tables.get(key)
+        return Position(self._epoch, table.offset if table is not None else 0)
+
+    # Ranks
+
+    def _rank(self, table: _Table, slot: int) -> int:
+        if table.board.numbering == "ordinal":
+            return table.index.position(slot) + 1
+        score, _, _ = table.index.get(slot) or (0, 0, 0)
+        return self._numbered(table, 0, None, score)
+
+    def _numbered(self, table: _Table, position: int, better: int | None, score: int) -> int:
+        match table.board.numbering:
+            case "ordinal":
+                return position + 1
+            case "competition":
+                return (table.index.better(score) if better is None else better) + 1
+            case "dense":
+                return table.index.better_scores(score) + 1
+            case unknown:
+                assert_never(unknown)
+
+    def _ranks(self, table: _Table, start: int, slots: Sequence[int]) -> Sequence[int]:
+        if table.board.numbering == "ordinal":
+            return range(max(start, 0) + 1, max(start, 0) + 1 + len(slots))
+        return [self._rank(table, slot) for slot in slots]
+
+    # Tables
+
+    async def _ready(self, key: TableKey, board: Board) -> _Table:
+        table = self._tables.get(key)
+        if table is None or table.loading is not None:
+            table = self._opened(key, board)
+            await self._grace(table)
+        self._tables.move_to_end(key)
+        return table
+
+    async def _grace(self, table: _Table) -> None:
+        """Wait a little for a table that loads. Raises NotRanked when that is not enough."""
+        if table.loading is not None:
+            await asyncio.wait((table.loading,), timeout=GRACE_S)
+        if table.loading is not None:
+            raise NotRanked("warming")
+
+    def _opened(self, key: TableKey, board: Board) -> _Table:
+        table = self._tables.get(key)
+        if table is None:
+            slots = self._slots.setdefault(board.app.number, PlayerSlots())
+            dense = board.numbering == "dense"
+            index = RankIndex(slots, descending=board.descending, ties=board.ties, dense=dense)
+            table = self._tables[key] = _Table(board, index, next(self._offsets))
+            table.loading = asyncio.create_task(self._fill(key, table, slots))
+            self._make_room()
+        return table
+
+    def _make_room(self) -> None:
+        while len(self._tables) > self._max_tables:
+            key = next((key for key, table in self._tables.items() if table.loading is None), None)
+            if key is None:
+                return
+            del self._tables[key]
+
+    async def _fill(self, key: TableKey, table: _Table, slots: PlayerSlots) -> None:
+        try:
+            columns = tuple(array("q") for _ in range(4))
+            async for chunk in self._load(key):
+                for start in range(0, len(chunk), SLOTS_AT_ONCE):
+                    for player, (score, reached_at, version, *_) in chunk[start : start + SLOTS_AT_ONCE]:
+                        for column, value in zip(columns, (slots.slot(player), score, reached_at, version), strict=True):
+                            column.append(value)
+                    await asyncio.sleep(0)
+            await asyncio.to_thread(table.index.load, zip(*columns, strict=True))
+            for player, new in table.waiting.items():
+                table.index.put(slots.slot(player), new.score, new.reached_at, new.version)
+        except Exception:
+            # Nothing half made is ever answered from; the next to ask tries again.
+            log.exception("table_not_loaded", table=key)
+            self._tables.pop(key, None)
+        else:
+            table.waiting.clear()
+            table.offset = next(self._offsets)
+            table.loading = None

@@ -1,0 +1,179 @@
+"""The database file: its settings, its threads, its migrations, and what its errors mean."""
+
+import asyncio
+import contextlib
+import os
+import re
+import sqlite3
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
+from importlib.resources import files
+from pathlib import Path
+from typing import TypeVar
+
+import structlog
+
+from scoreboard.domain.errors import Unavailable
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+CACHE_KIB = 64 * 1024
+BUSY_S = 10.0
+CHECKPOINT_BYTES = 8 * 1024 * 1024  # of write-ahead log, before it is copied into the database file
+CHECKPOINT_PAUSE_S = 0.25
+
+_SQL = files(__package__) / "sql"
+_NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
+
+
+def statements(file: str) -> dict[str, str]:
+    """The statements of a file in `sql/`, by name."""
+    parts = _NAME.split((_SQL / file).read_text())
+    return {name: sql.strip() for name, sql in zip(parts[1::2], parts[2::2], strict=True)}
+
+
+class Database:
+    """One writing connection on a thread of its own, one for reads that take long on another, one for point reads on
+    the event loop (a few microseconds each, which is less than the way to a thread and back). A fourth thread copies
+    the write-ahead log into the file, so that no commit waits for that.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._writing = ThreadPoolExecutor(1, thread_name_prefix="sqlite-write")
+        self._reading = ThreadPoolExecutor(1, thread_name_prefix="sqlite-read")
+        self.writer = _connect(path)
+        self.reader = _connect(path)
+        self.points = _connect(path)
+        self._closing = threading.Event()
+        self._checkpointing = threading.Thread(target=self._checkpoints, name="sqlite-checkpoint", daemon=True)
+        self._checkpointing.start()
+
+    async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `work` in one durable transaction. A caller that is cancelled does not stop it."""
+        return await asyncio.get_running_loop().run_in_executor(self._writing, self._transaction, work)
+
+    async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        def reading() -> T:
+            with _translated():
+                return work(self.reader)
+
+        return await asyncio.get_running_loop().run_in_executor(self._reading, reading)
+
+    def _transaction(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        with _translated():
+            self.writer.execute("BEGIN IMMEDIATE")
+            try:
+                result = work(self.writer)
+                self.writer.execute("COMMIT")
+            except BaseException:
+                with contextlib.suppress(sqlite3.Error):  # some failures have rolled back already
+                    self.writer.execute("ROLLBACK")
+                raise
+            return result
+
+    def _checkpoints(self) -> None:
+        connection = _connect(self._path)
+        wal = Path(f"{self._path}-wal")
+        while not self._closing.wait(CHECKPOINT_PAUSE_S):
+            try:
+                if wal.exists() and wal.stat().st_size > CHECKPOINT_BYTES:
+                    # The first copies nearly everything while commits go on; the second needs them to wait, but only
+                    # for what has come meanwhile, and lets the log begin anew.
+                    connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+                    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            except (sqlite3.Error, OSError) as error:
+                log.warning("checkpoint_failed", error=str(error))
+        connection.close()
+
+    async def close(self) -> None:
+        self._closing.set()
+        await asyncio.to_thread(self._checkpointing.join)
+        for pool in (self._reading, self._writing):
+            await asyncio.to_thread(pool.shutdown)
+        for connection in (self.points, self.reader, self.writer):
+            connection.close()
+
+
+@asynccontextmanager
+async def opened(path: Path) -> AsyncIterator[Database]:
+    """The database, at the newest version of its schema, closed in the end."""
+    await asyncio.to_thread(migrate, path)
+    database = Database(path)
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+def migrate(path: Path) -> list[str]:
+    """Apply the numbered files of `sql/` that were not applied yet, each in one transaction. Returns their names."""
+    connection = _connect(path)
+    applied = []
+    try:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        for file in sorted(entry.name for entry in _SQL.iterdir() if entry.name[:4].isdigit()):
+            number = int(file[:4])
+            if number > version:
+                script = (_SQL / file).read_text()
+                connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;")
+                applied.append(file)
+    finally:
+        connection.close()
+    return applied
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        path, timeout=BUSY_S, isolation_level=None, check_same_thread=False, cached_statements=256
+    )
+    for setting in (
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        "wal_autocheckpoint = 0",
+        "foreign_keys = ON",
+        f"cache_size = -{CACHE_KIB}",
+        "temp_store = MEMORY",
+    ):
+        connection.execute(f"PRAGMA {setting}")
+    return connection
+
+
+_OURS = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_READONLY,
+}
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Faults of the machine become Unavailable; faults of the data stay what they are."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code == sqlite3.SQLITE_FULL:
+            raise Unavailable("storage_full", "the disk is full; nothing was counted", retry_after_s=10) from error
+        if code in _OURS:
+            raise Unavailable("storage_failed", f"the database failed: {error}", retry_after_s=1) from error
+        raise
+
+
+def folder_lock(folder: Path) -> int:
+    """Take the data folder for this process; the descriptor holds it. Raises BlockingIOError when it is taken."""
+    import fcntl  # noqa: PLC0415 - where there is none, embedded cannot promise one process
+
+    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor

@@ -1,0 +1,178 @@
+"""SqliteDirectory: apps, boards and actions, all in memory and written through; players in the database."""
+
+import sqlite3
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import fields, replace
+
+import msgspec
+
+from scoreboard.adapters.sqlite.database import Database, statements
+from scoreboard.domain.board import Action, App, Board, Player
+from scoreboard.domain.errors import Conflict, NotFound
+
+SQL = statements("directory.sql")
+_IDENTITY = ("number", "app", "board")  # of a board: columns of their own
+
+
+class SqliteDirectory:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._apps: dict[str, App] = {}
+        self._boards: dict[tuple[str, str], Board] = {}
+        self._actions: dict[tuple[str, str], Action] = {}
+
+    async def start(self) -> None:
+        """Read what is kept in memory."""
+
+        apps, boards, actions = await self._database.read(
+            lambda c: [c.execute(SQL[name]).fetchall() for name in ("all_apps", "all_boards", "all_actions")]
+        )
+        by_number = {number: App(number, app, name, time_zone) for number, app, name, time_zone in apps}
+        self._apps = {app.app: app for app in by_number.values()}
+        for number, app_number, definition in boards:
+            board = _board(number, by_number[app_number], definition)
+            self._boards[board.app.app, board.board] = board
+        for number, app_number, action, points, per_day, cooldown_s in actions:
+            app = by_number[app_number]
+            self._actions[app.app, action] = Action(number, app, action, points, per_day, cooldown_s)
+
+    # Apps
+
+    async def apps(self) -> list[App]:
+        return sorted(self._apps.values(), key=lambda app: app.app)
+
+    async def app(self, app: str) -> App:
+        found = self._apps.get(app)
+        if found is None:
+            raise NotFound("app_not_found", "there is no such app")
+        return found
+
+    async def create_app(self, app: App) -> App:
+        number = await self._add("add_app", (app.app, app.name, app.time_zone), "app_exists")
+        created = self._apps[app.app] = replace(app, number=number)
+        return created
+
+    async def update_app(self, app: App) -> None:
+        await self._change(("update_app", (app.number, app.name, app.time_zone)))
+        self._apps[app.app] = app
+        self._boards.update({k: replace(b, app=app) for k, b in self._boards.items() if k[0] == app.app})
+        self._actions.update({k: replace(a, app=app) for k, a in self._actions.items() if k[0] == app.app})
+
+    async def delete_app(self, app: App) -> None:
+        deletions = ("delete_app_standings", "delete_app_receipts", "delete_app_uses", "delete_app")
+        await self._change(*((statement, (app.number,)) for statement in deletions))
+        del self._apps[app.app]
+        self._boards = {key: board for key, board in self._boards.items() if key[0] != app.app}
+        self._actions = {key: action for key, action in self._actions.items() if key[0] != app.app}
+
+    # Boards
+
+    async def boards(self, app: App) -> list[Board]:
+        return sorted((b for b in self._boards.values() if b.app.app == app.app), key=lambda board: board.board)
+
+    async def board(self, app: str, board: str) -> Board:
+        found = self._boards.get((app, board))
+        if found is None:
+            await self.app(app)
+            raise NotFound("board_not_found", "this app has no such board")
+        return found
+
+    async def create_board(self, board: Board) -> Board:
+        row = (board.app.number, board.board, _definition(board))
+        created = replace(board, number=await self._add("add_board", row, "board_exists"))
+        self._boards[board.app.app, board.board] = created
+        return created
+
+    async def update_board(self, board: Board) -> None:
+        await self._change(("update_board", (board.number, _definition(board))))
+        self._boards[board.app.app, board.board] = board
+
+    async def delete_board(self, board: Board) -> None:
+        await self._change(("delete_board_standings", (board.number,)), ("delete_board", (board.number,)))
+        self._boards.pop((board.app.app, board.board), None)
+
+    # Actions
+
+    async def actions(self, app: App) -> list[Action]:
+        return sorted((a for a in self._actions.values() if a.app.app == app.app), key=lambda action: action.action)
+
+    async def action(self, app: str, action: str) -> Action:
+        found = self._actions.get((app, action))
+        if found is None:
+            await self.app(app)
+            raise NotFound("action_not_found", "this app has no such action")
+        return found
+
+    async def create_action(self, action: Action) -> Action:
+        row = (action.app.number, action.action, action.points, action.per_day, action.cooldown_s)
+        created = replace(action, number=await self._add("add_action", row, "action_exists"))
+        self._actions[action.app.app, action.action] = created
+        return created
+
+    async def update_action(self, action: Action) -> None:
+        row = (action.number, action.points, action.per_day, action.cooldown_s)
+        await self._change(("update_action", row))
+        self._actions[action.app.app, action.action] = action
+
+    async def delete_action(self, action: Action) -> None:
+        await self._change(("delete_action_uses", (action.number,)), ("delete_action", (action.number,)))
+        self._actions.pop((action.app.app, action.action), None)
+
+    # Players
+
+    async def players(self, app: App, after: str, limit: int) -> list[Player]:
+        rows = await self._database.read(
+            lambda c: c.execute(SQL["players_after"], (app.number, after, limit)).fetchall()
+        )
+        return [Player(*row) for row in rows]
+
+    async def find_players(self, app: App, players: Collection[str]) -> Mapping[str, Player]:
+        wanted = msgspec.json.encode(list(players)).decode()
+        rows = self._database.points.execute(SQL["find_players"], (wanted, app.number)).fetchall()
+        return {row[0]: Player(*row) for row in rows}
+
+    async def create_player(self, app: App, player: Player) -> None:
+        row = (app.number, player.player, player.username, player.avatar_url, player.email, player.region)
+        await self._insert(lambda c: c.execute(SQL["add_player"], row).lastrowid, "player_exists")
+
+    async def update_player(self, app: App, player: Player) -> None:
+        row = (app.number, player.player, player.username, player.avatar_url, player.email, player.region)
+        await self._change(("update_player", row))
+
+    async def delete_player(self, app: App, player: Player) -> Collection[tuple[int, str, str]]:
+        who = (app.number, player.player)
+
+        def delete(c: sqlite3.Connection) -> list[tuple[int, str, str]]:
+            tables = c.execute(SQL["tables_of_player"], who).fetchall()
+            for statement in ("delete_player_standings", "delete_player_uses", "delete_player"):
+                c.execute(SQL[statement], who)
+            return tables
+
+        return await self._database.write(delete)
+
+    # Writing
+
+    async def _add(self, statement: str, row: tuple[object, ...], code: str) -> int:
+        return int(await self._insert(lambda c: c.execute(SQL[statement], row).fetchone()[0], code) or 0)
+
+    async def _insert(self, insert: Callable[[sqlite3.Connection], int | None], code: str) -> int | None:
+        try:
+            return await self._database.write(insert)
+        except sqlite3.IntegrityError as error:
+            raise Conflict(code, f"there is one with this id already ({code.removesuffix('_exists')})") from error
+
+    async def _change(self, *changes: tuple[str, tuple[object, ...]]) -> None:
+        def work(c: sqlite3.Connection) -> None:
+            for statement, row in changes:
+                c.execute(SQL[statement], row)
+
+        await self._database.write(work)
+
+
+def _definition(board: Board) -> str:
+    described = {f.name: getattr(board, f.name) for f in fields(board) if f.name not in _IDENTITY}
+    return msgspec.json.encode(described).decode()
+
+
+def _board(number: int, app: App, definition: str) -> Board:
+    return msgspec.convert({**msgspec.json.decode(definition), "number": number, "app": app}, Board)

@@ -1,0 +1,317 @@
+"""SqliteLedger: the ledger, receipts and totals in SQLite."""
+
+import sqlite3
+from collections.abc import AsyncIterator, Collection, Sequence
+from typing import Any
+
+import msgspec
+
+from scoreboard.adapters.sqlite.database import Database, statements
+from scoreboard.application.pipeline.apply import tables_of, use_of
+from scoreboard.application.ports.ledger import Decide, Decision, Known, Receipt
+from scoreboard.domain import event_id
+from scoreboard.domain.board import App, Board
+from scoreboard.domain.errors import Unavailable
+from scoreboard.domain.event_id import EventId
+from scoreboard.domain.submission import WORLD, Outcome, Standing, Submission, TableKey
+
+SQL = statements("ledger.sql")
+CHUNK = 10_000  # rows read at a time when a whole table is
+
+_to_json = msgspec.json.Encoder().encode
+
+
+class _Batch:
+    """What one transaction learns of numbers. Kept by the ledger only when it commits."""
+
+    def __init__(self) -> None:
+        self.players: dict[tuple[int, str], int | None] = {}
+        self.tables: dict[TableKey, int] = {}
+        self.credentials: dict[tuple[int, str], int] = {}
+
+
+class SqliteLedger:
+    """One writing process, so the write transaction itself is the lock on the standings."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._tables: dict[TableKey, int] = {}
+        self._keys: dict[int, TableKey] = {}
+        self._credentials: dict[tuple[int, str], int] = {}
+        self._doubtful: set[EventId] = set()  # submissions of a transaction that failed: they may be written
+        self._done_notes: list[int] = []
+
+    async def start(self) -> None:
+        """Learn the numbers of tables and credentials; there are few."""
+
+        def numbers(
+            connection: sqlite3.Connection,
+        ) -> tuple[list[tuple[int, int, str, str]], list[tuple[int, int, str]]]:
+            return connection.execute(SQL["all_tables"]).fetchall(), connection.execute(
+                SQL["all_credentials"]
+            ).fetchall()
+
+        tables, credentials = await self._database.read(numbers)
+        self._learn({TableKey(board, season, region): number for number, board, season, region in tables})
+        self._credentials = {(app, name): number for number, app, name in credentials}
+
+    async def transact(self, batch: Sequence[Submission], decide: Decide) -> Decision:
+        learned, done_notes = _Batch(), self._done_notes
+        self._done_notes = []
+        try:
+            decision = await self._database.write(lambda c: self._transact(c, batch, decide, learned, done_notes))
+        except BaseException as error:
+            self._done_notes += done_notes
+            if isinstance(error, Unavailable):
+                self._doubtful.update(submission.event for submission in batch)
+            raise
+        self._learn(learned.tables)
+        self._credentials.update(learned.credentials)
+        if self._doubtful:
+            self._doubtful.difference_update(submission.event for submission in batch)
+        return decision
+
+    def _learn(self, tables: dict[TableKey, int]) -> None:
+        self._tables.update(tables)
+        self._keys.update({number: key for key, number in tables.items()})
+
+    def _transact(
+        self, c: sqlite3.Connection, batch: Sequence[Submission], decide: Decide, learned: _Batch, done_notes: list[int]
+    ) -> Decision:
+        decision = decide(batch, self._known(c, batch, learned))
+        self._write(c, decision, learned)
+        if decision.standings:
+            decision.note = self._note(c, decision, learned)
+        if done_notes:
+            c.execute(SQL["remove_notes"], (_to_json(done_notes).decode(),))
+        return decision
+
+    # What is known
+
+    def _known(self, c: sqlite3.Connection, batch: Sequence[Submission], learned: _Batch) -> Known:
+        known = Known()
+        wanted: dict[TableKey, tuple[int, dict[str, None]]] = {}
+        for submission in batch:
+            app = submission.board.app.number
+            for key in tables_of(submission):
+                wanted.setdefault(key, (app, {}))[1][submission.player] = None
+            if submission.key is not None:
+                self._read_receipt(c, known, app, submission.credential, submission.key)
+            if submission.action is not None:
+                self._read_uses(c, known, submission)
+            if submission.event in self._doubtful and (outcome := self._outcome(c, submission.event)) is not None:
+                known.outcomes[submission.event] = outcome
+        for key, (app, players) in wanted.items():
+            known.standings[key] = self._read_standings(c, key, app, players, learned)
+        return known
+
+    def _read_standings(
+        self, c: sqlite3.Connection, key: TableKey, app: int, players: dict[str, None], learned: _Batch
+    ) -> dict[str, Standing]:
+        rows = c.execute(SQL["known_standings"], (_to_json(list(players)).decode(), app, self._tables.get(key, -1)))
+        standings = {}
+        for player, number, score, reached_at, version, event in rows.fetchall():
+            learned.players[app, player] = number
+            if version is not None:
+                standings[player] = _standing(score, reached_at, version, event)
+        return standings
+
+    def _read_receipt(self, c: sqlite3.Connection, known: Known, app: int, credential: str, key: str) -> None:
+        receipt = self._receipt(c, app, credential, key)
+        if receipt is not None:
+            known.receipts[app, credential, key] = receipt
+
+    def _read_uses(self, c: sqlite3.Connection, known: Known, submission: Submission) -> None:
+        use = use_of(submission)
+        if use is not None:
+            today, last_at = c.execute(SQL["known_uses"], use).fetchone()
+            known.uses[use] = today
+            known.last_uses[use.action, use.player] = last_at or 0
+
+    # What is written
+
+    def _write(self, c: sqlite3.Connection, decision: Decision, learned: _Batch) -> None:
+        entries, refusals, receipts = [], [], []
+        for submission, outcome in decision.fresh:
+            board = submission.board
+            credential = self._credential(c, board.app.number, submission.credential, learned)
+            if submission.key is not None:
+                receipts.append((credential, submission.key, submission.digest, submission.event))
+            if outcome.status == "applied":
+                entries.append(
+                    (
+                        submission.event,
+                        self._table(c, TableKey(board.number, submission.season, WORLD), learned),
+                        submission.region or None,
+                        self._player(c, board.app.number, submission.player, learned),
+                        submission.action.number if submission.action else None,
+                        submission.value,
+                        outcome.score,
+                        outcome.previous_score,
+                        credential,
+                        submission.metadata,
+                    )
+                )
+            else:
+                refusals.append(
+                    (
+                        submission.event,
+                        board.app.number,
+                        board.number,
+                        submission.season,
+                        submission.player,
+                        submission.value,
+                        credential,
+                        outcome.code,
+                        outcome.detail,
+                    )
+                )
+        for statement, rows in (
+            ("add_entry", entries),
+            ("add_refusal", refusals),
+            ("add_receipt", receipts),
+            ("put_standing", self._standing_rows(c, decision, learned)),
+            ("add_use", [(*key, ordinal, at) for key, ordinal, at in decision.uses]),
+        ):
+            if rows:
+                c.executemany(SQL[statement], rows)
+
+    def _standing_rows(
+        self, c: sqlite3.Connection, decision: Decision, learned: _Batch
+    ) -> list[tuple[int, int, int, int, int, EventId]]:
+        apps = {submission.board.number: submission.board.app.number for submission, _ in decision.fresh}
+        rows = []
+        for key, standings in decision.standings.items():
+            table, app = self._table(c, key, learned), apps[key.board]
+            for player, new in standings.items():
+                number = self._player(c, app, player, learned)
+                rows.append((table, number, new.score, new.reached_at, new.version, new.event))
+        return rows
+
+    def _note(self, c: sqlite3.Connection, decision: Decision, learned: _Batch) -> int:
+        apps = {submission.board.number: submission.board.app.number for submission, _ in decision.fresh}
+        changed = [
+            (self._table(c, key, learned), [learned.players[apps[key.board], player] for player in standings])
+            for key, standings in decision.standings.items()
+        ]
+        (number,) = c.execute(SQL["add_note"], (_to_json(changed).decode(),)).fetchone()
+        return int(number)
+
+    def _player(self, c: sqlite3.Connection, app: int, player: str, learned: _Batch) -> int:
+        number = learned.players.get((app, player))
+        if number is None:
+            number = _added(c, "add_player", app, player)
+            learned.players[app, player] = number
+        return number
+
+    def _table(self, c: sqlite3.Connection, key: TableKey, learned: _Batch) -> int:
+        number = self._tables.get(key) or learned.tables.get(key)
+        if number is None:
+            number = learned.tables[key] = _added(c, "add_table", *key)
+        return number
+
+    def _credential(self, c: sqlite3.Connection, app: int, name: str, learned: _Batch) -> int:
+        number = self._credentials.get((app, name)) or learned.credentials.get((app, name))
+        if number is None:
+            number = learned.credentials[app, name] = _added(c, "add_credential", app, name)
+        return number
+
+    # Reads
+
+    async def recall(self, app: App, credential: str, key: str) -> Receipt | None:
+        return self._receipt(self._database.points, app.number, credential, key)
+
+    def _receipt(self, c: sqlite3.Connection, app: int, credential: str, key: str) -> Receipt | None:
+        number = self._credentials.get((app, credential))
+        if number is None:
+            return None
+        row = c.execute(SQL["receipt"], (number, key)).fetchone()
+        outcome = None if row is None else self._outcome(c, row[1])
+        return None if outcome is None else Receipt(row[0], outcome)
+
+    async def outcome(self, app: App, event: EventId) -> Outcome | None:
+        outcome = self._outcome(self._database.points, event)
+        if outcome is None:
+            return None
+        owner = self._database.points.execute(SQL["owner_of_board"], (outcome.board,)).fetchone()
+        return outcome if owner == (app.number,) else None
+
+    def _outcome(self, c: sqlite3.Connection, event: EventId) -> Outcome | None:
+        at = event_id.accepted_at(event)
+        row = c.execute(SQL["ledger_outcome"], (event,)).fetchone()
+        if row is not None:
+            key = self._keys.get(row[1])
+            if key is None:
+                return None
+            _, _, player, score, previous = row
+            return Outcome(event, key.board, player, key.season, at, "applied", score, previous, score != previous)
+        row = c.execute(SQL["refusal_outcome"], (event,)).fetchone()
+        if row is None:
+            return None
+        _, _, board, season, player, code, detail = row
+        return Outcome(event, board, player, season, at, "refused", code=code, detail=detail)
+
+    async def standing(self, key: TableKey, app: App, player: str) -> Standing | None:
+        table = self._tables.get(key)
+        row = self._database.points.execute(SQL["standing"], (table, app.number, player)).fetchone()
+        return None if row is None else _standing(*row)
+
+    async def standings(self, key: TableKey) -> AsyncIterator[list[tuple[str, Standing]]]:
+        table, after = self._tables.get(key), 0
+        while table is not None:
+            rows = await self._rows("standings_after", table, after, CHUNK)
+            if not rows:
+                return
+            after = rows[-1][5]
+            yield [(row[0], _standing(*row[1:5])) for row in rows]
+
+    async def _rows(self, statement: str, *values: object) -> list[Any]:
+        return await self._database.read(lambda c: c.execute(SQL[statement], values).fetchall())
+
+    async def tables(self, board: Board) -> list[TableKey]:
+        return [key for key in self._tables if key.board == board.number]
+
+    async def unranked(self) -> tuple[list[int], list[tuple[TableKey, str, Standing]]]:
+        def read(c: sqlite3.Connection) -> tuple[list[int], list[tuple[int, str, int, int, int, EventId]]]:
+            notes = [number for (number,) in c.execute(SQL["open_notes"])]
+            return notes, c.execute(SQL["unranked"]).fetchall()
+
+        notes, rows = await self._database.read(read)
+        return notes, [
+            (self._keys[table], player, _standing(score, reached_at, version, event))
+            for table, player, score, reached_at, version, event in rows
+            if table in self._keys
+        ]
+
+    async def ranked(self, notes: Collection[int]) -> None:
+        self._done_notes += notes
+
+    async def latest_instant(self) -> int:
+        (event,) = await self._database.read(lambda c: c.execute(SQL["latest_event"]).fetchone())
+        return 0 if event is None else event_id.accepted_at(event)
+
+    async def entries(self, board: Board) -> AsyncIterator[list[tuple[Submission, Outcome]]]:
+        after = b""
+        while True:
+            rows = await self._rows("entries_after", board.number, after, CHUNK)
+            if not rows:
+                return
+            after = rows[-1][0]
+            yield [_entry(board, row) for row in rows]
+
+
+def _added(c: sqlite3.Connection, statement: str, *values: object) -> int:
+    return int(c.execute(SQL[statement], values).fetchone()[0])
+
+
+def _standing(score: int, reached_at: int, version: int, event: EventId) -> Standing:
+    return Standing(score, reached_at, version, event, event_id.accepted_at(event))
+
+
+def _entry(
+    board: Board, row: tuple[EventId, str, str | None, str, int, int, int | None, str, bytes | None]
+) -> tuple[Submission, Outcome]:
+    event, season, region, player, value, score, previous, credential, metadata = row
+    at = event_id.accepted_at(event)
+    submission = Submission(event, at, board, season, player, value, credential, region or WORLD, metadata=metadata)
+    return submission, Outcome(event, board.number, player, season, at, "applied", score, previous, score != previous)

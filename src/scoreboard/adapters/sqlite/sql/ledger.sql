@@ -1,0 +1,98 @@
+-- The statements of the ledger, each under its name.
+
+-- name: known_standings
+-- Players of one app, with their numbers and their standings in one table, where they have them.
+SELECT j.value, p.number, s.score, s.reached_at, s.version, s.event
+FROM json_each(?1) j
+LEFT JOIN players p ON p.app = ?2 AND p.player = j.value
+LEFT JOIN standings s ON s.tbl = ?3 AND s.player = p.number
+
+-- name: known_uses
+SELECT
+  (SELECT count(*) FROM uses WHERE action = ?1 AND player = ?2 AND day = ?3),
+  (SELECT max(at) FROM uses WHERE action = ?1 AND player = ?2)
+
+-- name: receipt
+SELECT digest, event FROM receipts WHERE credential = ?1 AND key = ?2
+
+-- name: ledger_outcome
+SELECT l.event, l.tbl, p.player, l.score, l.previous_score
+FROM ledger l JOIN players p ON p.number = l.player
+WHERE l.event = ?1
+
+-- name: refusal_outcome
+SELECT event, app, board, season, player, code, detail FROM refusals WHERE event = ?1
+
+-- name: owner_of_board
+SELECT app FROM boards WHERE number = ?1
+
+-- name: add_player
+INSERT INTO players (app, player) VALUES (?1, ?2) RETURNING number
+
+-- name: add_credential
+INSERT INTO credentials (app, name) VALUES (?1, ?2) RETURNING number
+
+-- name: add_table
+INSERT INTO tables (board, season, region) VALUES (?1, ?2, ?3) RETURNING number
+
+-- name: add_entry
+INSERT INTO ledger (event, tbl, region, player, action, value, score, previous_score, credential, metadata)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+
+-- name: add_refusal
+INSERT INTO refusals (event, app, board, season, player, value, credential, code, detail)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+
+-- name: put_standing
+INSERT OR REPLACE INTO standings (tbl, player, score, reached_at, version, event) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+
+-- name: add_receipt
+INSERT INTO receipts (credential, key, digest, event) VALUES (?1, ?2, ?3, ?4)
+
+-- name: add_use
+INSERT INTO uses (action, player, day, ordinal, at) VALUES (?1, ?2, ?3, ?4, ?5)
+
+-- name: add_note
+INSERT INTO notes (standings) VALUES (?1) RETURNING number
+
+-- name: remove_notes
+DELETE FROM notes WHERE number IN (SELECT value FROM json_each(?1))
+
+-- name: unranked
+SELECT s.tbl, p.player, s.score, s.reached_at, s.version, s.event
+FROM notes n, json_each(n.standings) t, json_each(t.value, '$[1]') j
+JOIN standings s ON s.tbl = t.value ->> 0 AND s.player = j.value
+JOIN players p ON p.number = s.player
+
+-- name: open_notes
+SELECT number FROM notes
+
+-- name: standing
+SELECT s.score, s.reached_at, s.version, s.event
+FROM players p JOIN standings s ON s.tbl = ?1 AND s.player = p.number
+WHERE p.app = ?2 AND p.player = ?3
+
+-- name: standings_after
+-- A chunk of a table, in the order of the store's own player numbers.
+SELECT p.player, s.score, s.reached_at, s.version, s.event, s.player
+FROM standings s JOIN players p ON p.number = s.player
+WHERE s.tbl = ?1 AND s.player > ?2
+ORDER BY s.player LIMIT ?3
+
+-- name: entries_after
+SELECT l.event, t.season, l.region, p.player, l.value, l.score, l.previous_score, c.name, l.metadata
+FROM ledger l
+JOIN tables t ON t.number = l.tbl AND t.board = ?1
+JOIN players p ON p.number = l.player
+JOIN credentials c ON c.number = l.credential
+WHERE l.event > ?2
+ORDER BY l.event LIMIT ?3
+
+-- name: latest_event
+SELECT max(event) FROM (SELECT max(event) AS event FROM ledger UNION ALL SELECT max(event) FROM refusals)
+
+-- name: all_tables
+SELECT number, board, season, region FROM tables
+
+-- name: all_credentials
+SELECT number, app, name FROM credentials

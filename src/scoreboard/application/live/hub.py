@@ -1,0 +1,146 @@
+"""The hub: which sessions watch which tables, and the newest top N of each.
+
+No history is kept. A session is sent the newest message or none: one that cannot keep up skips to the newest when it
+can write again, and never slows another.
+"""
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+from scoreboard.application.live.messages import Top, changes, encode, entries
+from scoreboard.application.ports.ranking import Position
+from scoreboard.domain import instant, top
+from scoreboard.domain.board import Board
+from scoreboard.domain.submission import WORLD
+
+CHUNK = 64  # sessions written to before other work gets a turn
+MAX_CHANNELS = 10_000  # beyond which those that nobody watches are forgotten
+
+
+class ChannelKey(NamedTuple):
+    """`season` None follows the current one."""
+
+    board: int
+    season: str | None
+    region: str
+
+
+class TopNow(NamedTuple):
+    """A top N as read: the board as it is now, the season it is of, when it was read."""
+
+    board: Board
+    season: str
+    total: int
+    at: int
+    lines: list[top.Line]
+
+
+@dataclass(slots=True, eq=False)
+class Message:
+    """One position of a channel. `json` stands alone; `json_with_changes` is for who had the position `previous`.
+
+    `framed` is the doors' own: what each makes of the two for its protocol, once, under a name of its own.
+    """
+
+    position: Position
+    previous: Position | None
+    json: bytes
+    json_with_changes: bytes
+    framed: dict[str, tuple[bytes, bytes]] = field(default_factory=dict)
+
+
+class Session(Protocol):
+    """One open page."""
+
+    def offer(self, channel: "Channel", message: Message) -> None:
+        """Write this message, or remember that the channel has news for when writing is possible again. Never raises."""
+        ...
+
+
+@dataclass(slots=True, eq=False)
+class Channel:
+    key: ChannelKey
+    board: Board
+    sessions: dict[Session, None] = field(default_factory=dict)
+    season: str = ""
+    lines: list[top.Line] | None = None
+    message: Message | None = None
+
+
+class Hub:
+    """`epoch` names this run of the process: positions do not outlive it."""
+
+    def __init__(self, epoch: str) -> None:
+        self._epoch = epoch
+        self._channels: dict[ChannelKey, Channel] = {}
+        self._offset = 0
+        self.subscriptions = 0
+
+    def channel(self, key: ChannelKey) -> Channel | None:
+        """The channel, if anybody watches it."""
+        channel = self._channels.get(key)
+        return channel if channel is not None and channel.sessions else None
+
+    def channels(self) -> list[Channel]:
+        """Those that somebody watches."""
+        return [channel for channel in self._channels.values() if channel.sessions]
+
+    def subscribe(self, key: ChannelKey, board: Board, session: Session) -> Channel:
+        """Add a session. What it is offered from now on may come before it was sent a first message."""
+        channel = self._channels.get(key)
+        if channel is None:
+            self._make_room()
+            channel = self._channels[key] = Channel(key, board)
+        if session not in channel.sessions:
+            channel.sessions[session] = None
+            self.subscriptions += 1
+        return channel
+
+    def unsubscribe(self, channel: Channel, session: Session) -> None:
+        """Take a session out. The channel keeps its position, so that who comes back to the same board has nothing to redo."""
+        if session in channel.sessions:
+            del channel.sessions[session]
+            self.subscriptions -= 1
+
+    def _make_room(self) -> None:
+        if len(self._channels) >= MAX_CHANNELS:
+            self._channels = {key: channel for key, channel in self._channels.items() if channel.sessions}
+
+    def refresh(self, channel: Channel, now: TopNow) -> bool:
+        """Take a top N over as the channel's newest. False, and no new position, when it is the one it had."""
+        if channel.lines == now.lines and channel.season == now.season and channel.board == now.board:
+            return False
+        moves = top.changes(channel.lines or [], now.lines)
+        self._offset += 1
+        message = Top(
+            now.board.app.app,
+            now.board.board,
+            now.season,
+            channel.key.region if channel.key.region != WORLD else None,
+            self._epoch,
+            self._offset,
+            now.total,
+            instant.to_text(now.at),
+            entries(now.board, now.lines),
+        )
+        alone = encode(message)
+        message.changes = changes(now.board, moves)
+        previous = channel.message.position if channel.message else None
+        channel.message = Message(Position(self._epoch, self._offset), previous, alone, encode(message))
+        channel.board, channel.season, channel.lines = now.board, now.season, now.lines
+        return True
+
+    async def publish(self, channel: Channel, now: TopNow) -> float:
+        """Send a top N to every session of the channel, if it is a new one. Returns what that cost, in seconds."""
+        started = time.perf_counter()
+        if not self.refresh(channel, now) or channel.message is None:
+            return 0.0
+        message = channel.message
+        for i, session in enumerate(list(channel.sessions), 1):
+            session.offer(channel, message)
+            if i % CHUNK == 0:
+                await asyncio.sleep(0)
+        await asyncio.sleep(0)  # the event loop only queues what is written; its turn belongs to the cost
+        return time.perf_counter() - started

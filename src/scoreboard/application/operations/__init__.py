@@ -1,0 +1,1 @@
+"""What operators do: tenants, repair, season turns, verification."""

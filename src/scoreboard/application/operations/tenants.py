@@ -1,0 +1,87 @@
+"""Apps, boards, actions and players: made, changed and deleted, with all that follows for rankings and live boards."""
+
+from dataclasses import replace
+
+from scoreboard.application.pipeline.publish import Publish
+from scoreboard.application.ports.directory import Directory
+from scoreboard.application.ports.ranking import Ranking
+from scoreboard.application.queries.names import Names
+from scoreboard.domain.board import Action, App, Board, Player
+from scoreboard.domain.errors import NotFound
+from scoreboard.domain.submission import TableKey
+
+
+class Tenants:
+    """Every change is durable before its effects are shown."""
+
+    def __init__(self, directory: Directory, ranking: Ranking, names: Names, publish: Publish) -> None:
+        self._directory = directory
+        self._ranking = ranking
+        self._names = names
+        self._publish = publish
+
+    async def create_app(self, app: App) -> App:
+        return await self._directory.create_app(app.check())
+
+    async def update_app(self, app: App, changes: dict[str, object]) -> App:
+        changed = replace(app, **changes).check()  # type: ignore[arg-type]  # the names are the schema's
+        await self._directory.update_app(changed)
+        return changed
+
+    async def delete_app(self, app: App) -> None:
+        boards = await self._directory.boards(app)
+        await self._directory.delete_app(app)
+        for board in boards:
+            await self._ranking.drop(board)
+
+    async def create_board(self, board: Board) -> Board:
+        return await self._directory.create_board(board.check())
+
+    async def update_board(self, board: Board, changes: dict[str, object]) -> Board:
+        changed = replace(board, **changes).check()  # type: ignore[arg-type]  # the names are the schema's
+        await self._directory.update_board(changed)
+        self._publish.board_changed(board.number)
+        return changed
+
+    async def delete_board(self, board: Board) -> None:
+        await self._directory.delete_board(board)
+        await self._ranking.drop(board)
+
+    async def create_action(self, action: Action) -> Action:
+        return await self._directory.create_action(action.check())
+
+    async def update_action(self, action: Action, changes: dict[str, object]) -> Action:
+        changed = replace(action, **changes).check()  # type: ignore[arg-type]  # the names are the schema's
+        await self._directory.update_action(changed)
+        return changed
+
+    async def delete_action(self, action: Action) -> None:
+        await self._directory.delete_action(action)
+
+    async def player(self, app: App, player: str) -> Player:
+        found = (await self._directory.find_players(app, [player])).get(player)
+        if found is None:
+            raise NotFound("player_not_found", "there is no such player")
+        return found
+
+    async def create_player(self, app: App, player: Player) -> Player:
+        await self._directory.create_player(app, player.check())
+        self._names.forget(app, player.player)
+        return player
+
+    async def update_player(self, app: App, player: Player, changes: dict[str, object]) -> Player:
+        changed = replace(player, **changes).check()  # type: ignore[arg-type]  # the names are the schema's
+        await self._directory.update_player(app, changed)
+        self._names.forget(app, player.player)
+        for board in await self._directory.boards(app):
+            self._publish.board_changed(board.number)
+        return changed
+
+    async def delete_player(self, app: App, player: Player) -> None:
+        """The player and every standing; what the ledger keeps no longer tells who it was."""
+        tables = await self._directory.delete_player(app, player)
+        self._names.forget(app, player.player)
+        for table in tables:
+            await self._ranking.remove(TableKey(*table), player.player)
+        for board in {table[0] for table in tables}:
+            self._publish.board_changed(board)

@@ -1,0 +1,1 @@
+"""May it count? One file a check; the first refusal wins, and nothing has happened yet."""

@@ -1,0 +1,80 @@
+"""Publish: tell every open page, when a table's top N changed.
+
+A change after quiet goes out at once. While changes go on, the pause between two messages of a table stretches with
+what the last one cost, so that sending never takes more than a fixed share of the time; each message is the newest.
+"""
+
+import asyncio
+
+import structlog
+
+from scoreboard.application.live.hub import Channel, ChannelKey, Hub
+from scoreboard.application.ports.clock import Clock
+from scoreboard.application.ports.ranking import NotRanked
+from scoreboard.application.queries.reads import Reads
+from scoreboard.domain.board import Board
+from scoreboard.domain.errors import NotFound
+from scoreboard.domain.season import season_at
+from scoreboard.domain.submission import TableKey
+
+log = structlog.get_logger(__name__)
+
+MIN_PAUSE_S = 0.02
+SHARE = 4  # the pause is this many times the cost: at most a fifth of the time goes into one table's messages
+
+
+class Publish:
+    """One task a busy channel, none a quiet one."""
+
+    def __init__(self, hub: Hub, reads: Reads, clock: Clock) -> None:
+        self._hub = hub
+        self._reads = reads
+        self._clock = clock
+        self._busy: dict[Channel, asyncio.Task[None]] = {}
+        self._dirty: set[Channel] = set()
+
+    def changed(self, board: Board, key: TableKey) -> None:
+        """Standings of this table changed, or names on it."""
+        self._touch(self._hub.channel(ChannelKey(board.number, key.season, key.region)))
+        if board.period == "all_time" or season_at(board.period, board.time_zone, self._clock()).name == key.season:
+            self._touch(self._hub.channel(ChannelKey(board.number, None, key.region)))
+
+    def board_changed(self, board: int) -> None:
+        """The board itself changed, or the names on it, or its season turned: look at its channels again."""
+        for channel in self._hub.channels():
+            if channel.key.board == board:
+                self._touch(channel)
+
+    async def close(self) -> None:
+        tasks = list(self._busy.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _touch(self, channel: Channel | None) -> None:
+        if channel is None:
+            return
+        self._dirty.add(channel)
+        if channel not in self._busy:
+            self._busy[channel] = asyncio.create_task(self._publish(channel))
+
+    async def _publish(self, channel: Channel) -> None:
+        try:
+            while channel in self._dirty:
+                self._dirty.discard(channel)
+                cost_s = await self._publish_once(channel)
+                await asyncio.sleep(max(MIN_PAUSE_S, SHARE * cost_s))
+        finally:
+            self._dirty.discard(channel)
+            del self._busy[channel]
+
+    async def _publish_once(self, channel: Channel) -> float:
+        """The cost, in seconds."""
+        try:
+            top = await self._reads.live_top(channel.board, channel.key.season, channel.key.region)
+        except (NotRanked, NotFound):
+            return 0.0
+        except Exception:
+            log.exception("publish_failed", channel=channel.key)
+            return 1.0
+        return await self._hub.publish(channel, top)

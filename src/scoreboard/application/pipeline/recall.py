@@ -1,0 +1,20 @@
+"""Was this done before? A known idempotency key answers with the first outcome, before anything can refuse the retry."""
+
+from scoreboard.application.ports.ledger import Ledger, Receipt
+from scoreboard.domain.board import App
+from scoreboard.domain.errors import Conflict
+from scoreboard.domain.submission import Outcome
+
+
+async def recall(ledger: Ledger, app: App, credential: str, key: str, digest: bytes) -> Outcome | None:
+    """The outcome under this key, if there is one. Raises Conflict when the key stands for another body."""
+    receipt = await ledger.recall(app, credential, key)
+    return None if receipt is None else same_body(receipt, digest)
+
+
+def same_body(receipt: Receipt, digest: bytes) -> Outcome:
+    if receipt.digest != digest:
+        raise Conflict(
+            "key_reused", "this idempotency key was used for another request; use a new key for a new update"
+        )
+    return receipt.outcome

@@ -1,0 +1,174 @@
+"""The way of an update, top to bottom."""
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from scoreboard.application.pipeline import authenticate
+from scoreboard.application.pipeline.accept import Accept
+from scoreboard.application.pipeline.guard import rate_limit, worth
+from scoreboard.application.pipeline.rank import Result
+from scoreboard.application.pipeline.recall import recall
+from scoreboard.application.ports.access import Credential
+from scoreboard.application.ports.directory import Directory
+from scoreboard.application.ports.ledger import Ledger
+from scoreboard.application.ports.limits import Allowance, Limits
+from scoreboard.application.queries.reads import Reads
+from scoreboard.domain import event_id
+from scoreboard.domain.board import Action, Board
+from scoreboard.domain.errors import Invalid, NotFound, ScoreboardError
+from scoreboard.domain.identifiers import check_idempotency_key, check_player
+from scoreboard.domain.season import season_at
+from scoreboard.domain.submission import WORLD, Outcome, Submission, TableKey
+
+MAX_METADATA_BYTES = 2_048
+MAX_BATCH = 1_000
+
+
+@dataclass(slots=True)
+class Wish:
+    """What a client asks for. One of `action`, `increment` and `score`; `raw` is the body that the key stands for."""
+
+    raw: bytes
+    player: str | None = None
+    action: str | None = None
+    increment: int | None = None
+    score: int | None = None
+    region: str | None = None
+    metadata: bytes | None = None
+    key: str | None = None
+
+
+@dataclass(slots=True)
+class Answer:
+    """`allowance` is None when nothing was taken from it, as for a repeated update."""
+
+    board: Board
+    result: Result
+    allowance: Allowance | None = None
+
+
+class Update:
+    def __init__(
+        self,
+        directory: Directory,
+        ledger: Ledger,
+        limits: Limits,
+        rates: rate_limit.UpdateRates,
+        accept: Accept,
+        reads: Reads,
+    ) -> None:
+        self._directory = directory
+        self._ledger = ledger
+        self._limits = limits
+        self._rates = rates
+        self._accept = accept
+        self._reads = reads
+
+    async def one(self, credential: Credential | None, app: str, board_id: str, wish: Wish) -> Answer:
+        """One update, from request to rank. Returns when it is durable; raises ScoreboardError when nothing changed,
+        or Unavailable when that may be unknown. A refusal decided in the transaction is an outcome, not raised."""
+        credential = authenticate.require(credential, app, "update:score")
+        player = check_player(credential.subject if wish.player is None else wish.player)
+        authenticate.require_player(credential, player)
+        board = await self._directory.board(app, board_id)
+        if wish.key is not None:
+            outcome = await self._recalled(board, credential, wish)
+            if outcome is not None:
+                return Answer(board, await self._placed(board, outcome))
+        allowance = rate_limit.check(self._limits, self._rates, credential, app)
+        submission = await self._submission(credential, board, player, wish)
+        (result,) = await self._accept.submit((submission,), ranks=True)
+        if result.outcome.replayed:
+            result = await self._placed(board, result.outcome)
+        return Answer(board, result, allowance)
+
+    async def many(
+        self, credential: Credential | None, app: str, board_id: str, wishes: Sequence[Wish]
+    ) -> tuple[Board, list[Result | ScoreboardError]]:
+        """Up to MAX_BATCH updates from somebody trusted, in order, in one transaction; each has its own outcome or
+        error. Ranks are not told. A key that is known answers from its receipt, in the same transaction."""
+        credential = authenticate.require(credential, app, "update:score")
+        if not 1 <= len(wishes) <= MAX_BATCH:
+            raise Invalid("invalid_batch", f"a batch has 1 to {MAX_BATCH} updates")
+        board = await self._directory.board(app, board_id)
+        rate_limit.check(self._limits, self._rates, credential, app, len(wishes))
+        answers: list[Result | ScoreboardError | None] = []
+        submissions: list[Submission] = []
+        for wish in wishes:
+            try:
+                player = check_player(credential.subject if wish.player is None else wish.player)
+                authenticate.require_player(credential, player)
+                submissions.append(await self._submission(credential, board, player, wish))
+                answers.append(None)
+            except ScoreboardError as error:
+                answers.append(error)
+        results = iter(await self._accept.submit(submissions, ranks=False) if submissions else [])
+        return board, [next(results) if answer is None else answer for answer in answers]
+
+    async def _recalled(self, board: Board, credential: Credential, wish: Wish) -> Outcome | None:
+        key = check_idempotency_key(wish.key or "")
+        outcome = await recall(self._ledger, board.app, credential.name, key, _digest(board, wish.raw))
+        if outcome is not None:
+            outcome.replayed = True
+        return outcome
+
+    async def _placed(self, board: Board, outcome: Outcome) -> Result:
+        key = TableKey(board.number, outcome.season, WORLD)
+        return Result(outcome, *await self._reads.placed(board, key, outcome.player))
+
+    async def _submission(self, credential: Credential, board: Board, player: str, wish: Wish) -> Submission:
+        action, value = await self._worth(credential, board, wish)
+        region = await self._region(board, player, wish.region)
+        accepted_at = self._accept.stamp()
+        return Submission(
+            event_id.make(accepted_at, int.from_bytes(os.urandom(8), "big") >> 2),
+            accepted_at,
+            board,
+            season_at(board.period, board.time_zone, accepted_at).name,
+            player,
+            value,
+            credential.name,
+            region,
+            action,
+            None if wish.key is None else check_idempotency_key(wish.key),
+            b"" if wish.key is None else _digest(board, wish.raw),
+            _metadata(wish.metadata),
+        )
+
+    async def _worth(self, credential: Credential, board: Board, wish: Wish) -> tuple[Action | None, int]:
+        if (wish.action is None) + (wish.increment is None) + (wish.score is None) != 2:
+            raise Invalid("one_value", "give exactly one of action, increment and score")
+        if wish.action is None:
+            worth.check_sender(credential, board)
+            return None, worth.value_of(board, wish.increment, wish.score)
+        try:
+            action = await self._directory.action(board.app.app, wish.action)
+        except NotFound as error:
+            raise Invalid("unknown_action", "this app has no such action") from error
+        return action, worth.check_bounds(board, action.points)
+
+    async def _region(self, board: Board, player: str, region: str | None) -> str:
+        """The region given, or else the one of the player's profile where the board has it."""
+        if not board.regions:
+            if region is not None:
+                raise Invalid("unknown_region", "this board has no regions")
+            return WORLD
+        if region is None:
+            profile = (await self._directory.find_players(board.app, [player])).get(player)
+            return profile.region if profile is not None and profile.region in board.regions else WORLD
+        if region not in board.regions:
+            raise Invalid("unknown_region", "this board has no such region")
+        return region
+
+
+def _digest(board: Board, body: bytes) -> bytes:
+    """The same body to another board is another request."""
+    return hashlib.blake2b(body, digest_size=16, salt=board.number.to_bytes(16, "big")).digest()
+
+
+def _metadata(metadata: bytes | None) -> bytes | None:
+    if metadata is not None and len(metadata) > MAX_METADATA_BYTES:
+        raise Invalid("metadata_too_big", f"metadata is at most {MAX_METADATA_BYTES} bytes of JSON")
+    return metadata

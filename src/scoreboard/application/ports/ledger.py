@@ -1,0 +1,105 @@
+"""The truth: the ledger, its receipts and the totals derived from it, changed together or not at all."""
+
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol, TypeAlias
+
+from scoreboard.domain.board import App, Board
+from scoreboard.domain.event_id import EventId
+from scoreboard.domain.submission import Outcome, Standing, Submission, TableKey
+
+
+class Receipt(NamedTuple):
+    """What stands under an idempotency key: the digest of the first body, and what became of it."""
+
+    digest: bytes
+    outcome: Outcome
+
+
+class UseKey(NamedTuple):
+    """`day` is the number of a calendar day of the app's time zone (`date.toordinal`)."""
+
+    action: int
+    player: str
+    day: int
+
+
+@dataclass(slots=True)
+class Known:
+    """All that bears on a batch, read under the locks of its transaction. What is absent does not exist.
+
+    `receipts` by (app number, credential, key); `outcomes` of submissions of this batch that were applied before;
+    `uses` of an action by a player on a day, and `last_uses` the instant of the last on any day, by (action, player).
+    """
+
+    receipts: dict[tuple[int, str, str], Receipt] = field(default_factory=dict)
+    outcomes: dict[EventId, Outcome] = field(default_factory=dict)
+    standings: dict[TableKey, dict[str, Standing]] = field(default_factory=dict)
+    uses: dict[UseKey, int] = field(default_factory=dict)
+    last_uses: dict[tuple[int, str], int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Decision:
+    """What a batch comes to. `outcomes` has one for each submission, in order; `fresh` are the submissions with a new
+    outcome, to be written with it; `standings` are absolute; `uses` are (key, how many this day, instant) of actions.
+    `touched` is what is ranked: `standings`, and those that a submission left as they were. The ledger sets `note`, the
+    number of the batch's projection note (0 when it changed no standing).
+    """
+
+    outcomes: list[Outcome] = field(default_factory=list)
+    fresh: list[tuple[Submission, Outcome]] = field(default_factory=list)
+    standings: dict[TableKey, dict[str, Standing]] = field(default_factory=dict)
+    touched: dict[TableKey, dict[str, Standing]] = field(default_factory=dict)
+    uses: list[tuple[UseKey, int, int]] = field(default_factory=list)
+    note: int = 0
+
+
+Decide: TypeAlias = Callable[[Sequence[Submission], Known], Decision]
+
+
+class Ledger(Protocol):
+    async def transact(self, batch: Sequence[Submission], decide: Decide) -> Decision:
+        """Read what is known, `decide`, and write it: one durable transaction, serial with every other on its players.
+
+        Returning means durable. With the decision goes one row, the projection note, that names the standings it
+        changed. Players that are new are created. Raises Unavailable when the outcome may be unknown (a retry with the
+        same submissions finds out: `Known.outcomes`); anything else that is raised means nothing was written.
+        `decide` must be pure: it may be called on another thread, and again.
+        """
+        ...
+
+    async def recall(self, app: App, credential: str, key: str) -> Receipt | None:
+        """The receipt under an idempotency key. A fast refusal of work: `transact` decides for good."""
+        ...
+
+    async def outcome(self, app: App, event: EventId) -> Outcome | None:
+        """What became of a submission to this app."""
+        ...
+
+    async def standing(self, key: TableKey, app: App, player: str) -> Standing | None: ...
+
+    def standings(self, key: TableKey) -> AsyncIterator[list[tuple[str, Standing]]]:
+        """Every standing of a table, in chunks, in no order. Not a snapshot: a standing that changes meanwhile may be
+        given old or new, so what is ranked meanwhile must be kept by its version."""
+        ...
+
+    async def tables(self, board: Board) -> list[TableKey]:
+        """The tables of a board that hold, or held, a standing."""
+        ...
+
+    async def unranked(self) -> tuple[list[int], list[tuple[TableKey, str, Standing]]]:
+        """The projection notes that are not done with, and the standings they name, as they are now."""
+        ...
+
+    async def ranked(self, notes: Collection[int]) -> None:
+        """What these notes name is in the ranking: they go, with a later batch."""
+        ...
+
+    async def latest_instant(self) -> int:
+        """The greatest `accepted_at` in the ledger, 0 when empty: a restarted server stamps from there on."""
+        ...
+
+    def entries(self, board: Board) -> AsyncIterator[list[tuple[Submission, Outcome]]]:
+        """The applied submissions to a board in the order of (accepted_at, event id), in chunks."""
+        ...

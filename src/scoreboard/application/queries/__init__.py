@@ -1,0 +1,1 @@
+"""Reads: top, standing, around, a set of players, the outcome of an update."""

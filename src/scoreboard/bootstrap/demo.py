@@ -1,0 +1,44 @@
+"""The demo: an app with a board, and simulated players who keep it moving. They go the way of every update."""
+
+import asyncio
+import random
+
+from scoreboard.application.pipeline.update import Wish
+from scoreboard.application.ports.access import Credential
+from scoreboard.bootstrap.service import Service, credential
+from scoreboard.domain.board import Action, App, Board, Player
+from scoreboard.domain.errors import Conflict, ScoreboardError
+
+APP, BOARD = "demo", "main"
+NAMES = (
+    "Ada", "Bruno", "Chidi", "Dilnoza", "Elif", "Farid", "Greta", "Hana", "Ines", "Jonas", "Kwame", "Lucía",
+    "Mateo", "Nadia", "Omar", "Priya", "Quentin", "Rosa", "Søren", "Tariq", "Uma", "Vera", "Wen", "Ximena", "Yuki", "Zoë",
+)  # fmt: skip
+PAUSE_S = 0.4  # between two updates, on average
+POINTS = {"quest": 25, "duel": 10, "coin": 1}
+
+
+async def prepare(service: Service) -> None:
+    """The app, its board, actions and players, where they are not there yet."""
+    try:
+        app = await service.tenants.create_app(App(0, APP, "Demo"))
+    except Conflict:
+        return
+    await service.tenants.create_board(Board(0, app, BOARD, "Demo board"))
+    for action, points in POINTS.items():
+        await service.tenants.create_action(Action(0, app, action, points))
+    for name in NAMES:
+        await service.tenants.create_player(app, Player(name.lower(), name))
+
+
+async def play(service: Service) -> None:
+    """For ever: somebody does something."""
+    chance = random.Random()  # noqa: S311 - a game
+    players: Credential = credential("server", APP, "demo")
+    while True:
+        await asyncio.sleep(chance.expovariate(1 / PAUSE_S))
+        player, action = chance.choice(NAMES).lower(), chance.choice(list(POINTS))
+        try:
+            await service.update.one(players, APP, BOARD, Wish(b"", player=player, action=action))
+        except ScoreboardError:
+            await asyncio.sleep(1)  # a demo whose board was deleted is not worth a word

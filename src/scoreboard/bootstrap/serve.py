@@ -1,0 +1,97 @@
+"""The role that does it all in one process, until it is told to stop."""
+
+import asyncio
+import contextlib
+import json
+import signal
+import sys
+from pathlib import Path
+
+import structlog
+
+from scoreboard.bootstrap import demo as demonstration
+from scoreboard.bootstrap.service import FolderLocked, Service, credential, listening, locked, opened
+from scoreboard.bootstrap.settings import Settings
+
+ADDRESS = "serve.json"
+DAY_S = 86_400
+
+
+async def serve(settings: Settings, *, demo: bool) -> None:
+    """Serve until SIGINT or SIGTERM; then nothing accepted is dropped, and sockets are told to come back."""
+    logging_to_stderr(settings.log_level)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    async with opened(settings, _say) as service:
+        if demo:
+            await demonstration.prepare(service)
+        async with listening(service, settings.host, settings.port) as address:
+            _remember(settings.data, address)
+            try:
+                _welcome(service, address, demo=demo)
+                await _until(stop, service, demo=demo)
+                _say("stopping: finishing what was accepted")
+            finally:
+                (settings.data / ADDRESS).unlink(missing_ok=True)
+    _say("stopped")
+
+
+async def _until(stop: asyncio.Event, service: Service, *, demo: bool) -> None:
+    players = asyncio.create_task(demonstration.play(service)) if demo else None
+    await stop.wait()
+    if players is not None:
+        players.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await players
+
+
+def _welcome(service: Service, address: str, *, demo: bool) -> None:
+    _say(f"live page   {address}/")
+    _say(f"API         {address}/openapi.json")
+    if demo:
+        token = service.access.mint(credential("server", demonstration.APP, "you"), DAY_S)
+        url = f"{address}/v1/apps/{demonstration.APP}/boards/{demonstration.BOARD}/scores"
+        _say("score a point:")
+        print(
+            f"curl -X POST {url} -H 'Authorization: Bearer {token}' "
+            f"""-H 'Content-Type: application/json' -d '{{"player": "you", "increment": 1}}'""",
+            flush=True,
+        )
+    _say("Ctrl-C stops")
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _remember(folder: Path, address: str) -> None:
+    (folder / ADDRESS).write_text(json.dumps({"url": address}))
+
+
+def running_url(settings: Settings) -> str | None:
+    """The address of the `serve` that has this folder; None when none does (the file of one that was killed is void)."""
+    try:
+        with locked(settings.data):
+            return None
+    except FolderLocked:
+        with contextlib.suppress(OSError, ValueError, KeyError):
+            return str(json.loads((settings.data / ADDRESS).read_text())["url"])
+        return None
+
+
+def logging_to_stderr(level: str) -> None:
+    """Structured lines on stderr: for people on a terminal, JSON elsewhere."""
+    human = sys.stderr.isatty()
+    renderer = structlog.dev.ConsoleRenderer() if human else structlog.processors.JSONRenderer()
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            *([] if human else [structlog.processors.dict_tracebacks]),
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )

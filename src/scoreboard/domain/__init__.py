@@ -1,0 +1,1 @@
+"""Values and rules. No await, no clock, no I/O; the standard library only."""

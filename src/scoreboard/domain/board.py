@@ -1,0 +1,149 @@
+"""What a tenant has: its app, boards, actions and players. Plain values; each knows how to say what is wrong with it."""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from scoreboard.domain import identifiers
+from scoreboard.domain.errors import Invalid
+
+Operator = Literal["increment", "best", "latest"]
+Direction = Literal["descending", "ascending"]
+Ties = Literal["earliest", "latest", "shared"]
+Numbering = Literal["ordinal", "competition", "dense"]
+Period = Literal["all_time", "daily", "weekly", "monthly"]
+Consistency = Literal["direct", "queued"]
+
+INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
+SAFE_INTEGER = 2**53 - 1  # the greatest integer that every JSON reader reads exactly
+MAX_TOP_N = 1_000
+MAX_REGIONS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """A tenant. `number` is the store's key for it and is never used again after a deletion."""
+
+    number: int
+    app: str
+    name: str
+    time_zone: str = "UTC"
+
+    def check(self) -> "App":
+        identifiers.check_slug("app", self.app)
+        identifiers.check_text("name", self.name, identifiers.USERNAME_CHARS)
+        check_time_zone(self.time_zone)
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """One ranking rule of an app. Values and totals are integers, bounds inclusive.
+
+    `number` is the store's key: a board deleted and made again under the same id gets another, and so shares nothing
+    with the old one. What decides the meaning of the standings (operator to regions) is fixed when the board is made.
+    """
+
+    number: int
+    app: App
+    board: str
+    name: str
+    operator: Operator = "increment"
+    direction: Direction = "descending"
+    ties: Ties = "earliest"
+    numbering: Numbering = "ordinal"
+    period: Period = "all_time"
+    time_zone: str = "UTC"
+    regions: tuple[str, ...] = ()
+    top_n: int = 10
+    public: bool = True
+    player_values: bool = False
+    consistency: Consistency = "direct"
+    min_value: int = -SAFE_INTEGER
+    max_value: int = SAFE_INTEGER
+    min_total: int = -SAFE_INTEGER
+    max_total: int = SAFE_INTEGER
+
+    @property
+    def descending(self) -> bool:
+        return self.direction == "descending"
+
+    @property
+    def wide(self) -> bool:
+        """Whether totals may leave the integers that every JSON reader reads exactly; then they are sent as text."""
+        return self.min_total < -SAFE_INTEGER or self.max_total > SAFE_INTEGER
+
+    def check(self) -> "Board":
+        identifiers.check_slug("board", self.board)
+        identifiers.check_text("name", self.name, identifiers.USERNAME_CHARS)
+        check_time_zone(self.time_zone)
+        for region in self.regions:
+            identifiers.check_slug("region", region)
+        if len(set(self.regions)) != len(self.regions) or len(self.regions) > MAX_REGIONS:
+            raise Invalid("invalid_regions", f"regions are at most {MAX_REGIONS}, each once")
+        if not 1 <= self.top_n <= MAX_TOP_N:
+            raise Invalid("invalid_top_n", f"top_n is 1 to {MAX_TOP_N}")
+        for low, high, what in (
+            (self.min_value, self.max_value, "value"),
+            (self.min_total, self.max_total, "total"),
+        ):
+            if not INT64_MIN <= low <= high <= INT64_MAX:
+                raise Invalid("invalid_bounds", f"min_{what} and max_{what} are signed 64-bit integers, in this order")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Something a player does that is worth points. `number` as in Board; a day is one of the app's time zone."""
+
+    number: int
+    app: App
+    action: str
+    points: int
+    per_day: int | None = None
+    cooldown_s: int = 0
+
+    def check(self) -> "Action":
+        identifiers.check_slug("action", self.action)
+        if not INT64_MIN <= self.points <= INT64_MAX:
+            raise Invalid("invalid_points", "points are a signed 64-bit integer")
+        if self.per_day is not None and not 1 <= self.per_day <= 1_000_000:
+            raise Invalid("invalid_per_day", "per_day is 1 to 1,000,000, or null for no limit")
+        if not 0 <= self.cooldown_s <= 366 * 86_400:
+            raise Invalid("invalid_cooldown", "cooldown_s is 0 to one year")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Player:
+    """Who scores. Ids are unique in the app; `region` is where the player counts when an update does not say."""
+
+    player: str
+    username: str
+    avatar_url: str | None = None
+    email: str | None = None
+    region: str | None = None
+
+    def check(self) -> "Player":
+        identifiers.check_player(self.player)
+        identifiers.check_text("username", self.username, identifiers.USERNAME_CHARS)
+        if self.avatar_url is not None:
+            identifiers.check_text("avatar_url", self.avatar_url, identifiers.URL_CHARS)
+            if not self.avatar_url.startswith(("https://", "/")):
+                raise Invalid("invalid_avatar_url", "avatar_url begins with https:// or /")
+        if self.email is not None:
+            identifiers.check_text("email", self.email, identifiers.EMAIL_CHARS)
+        if self.region is not None:
+            identifiers.check_slug("region", self.region)
+        return self
+
+
+def check_time_zone(name: str) -> None:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise Invalid("invalid_time_zone", "time_zone is an IANA name such as UTC or Europe/Berlin") from None
+
+
+OPERATORS: tuple[Operator, ...] = get_args(Operator)
+PERIODS: tuple[Period, ...] = get_args(Period)

@@ -1,0 +1,41 @@
+"""Event ids: UUIDv7 (RFC 9562) whose 12 bits of sub-millisecond precision (its method 3) hold the microsecond.
+
+So the bytes of event ids sort by `accepted_at`, and an id alone tells the instant it was accepted, to the microsecond.
+"""
+
+from typing import NewType
+
+from scoreboard.domain.errors import Invalid
+
+EventId = NewType("EventId", bytes)
+
+RANDOM_BITS = 62
+_VARIANT = 0b10 << RANDOM_BITS
+
+
+def make(accepted_at: int, randomness: int) -> EventId:
+    """`accepted_at` in microseconds since 1970, `randomness` of 62 bits."""
+    ms, us = divmod(accepted_at, 1000)
+    return EventId((ms << 80 | 0x7 << 76 | us << 64 | _VARIANT | randomness).to_bytes(16, "big"))
+
+
+def accepted_at(event: EventId) -> int:
+    """The instant in the id, in microseconds since 1970."""
+    head = int.from_bytes(event[:8], "big")
+    return (head >> 16) * 1000 + (head & 0xFFF)
+
+
+def to_text(event: EventId) -> str:
+    h = event.hex()
+    return f"{h[:8]}-{h[8:12]}-{h[12:16]}-{h[16:20]}-{h[20:]}"
+
+
+def from_text(text: str) -> EventId:
+    """Raises Invalid unless it is the text of a UUIDv7, hyphens and all."""
+    try:
+        event = EventId(bytes.fromhex(text.replace("-", "")))
+    except ValueError:
+        event = EventId(b"")
+    if len(event) != 16 or event[6] >> 4 != 7 or to_text(event) != text.lower():
+        raise Invalid("invalid_event", "an event id is a UUIDv7, as given in the answer to an update")
+    return event

@@ -1,0 +1,77 @@
+"""Seasons: the periods of a board, cut at midnights of its time zone.
+
+A season is named by its local calendar (`all`, `2026-11-21`, `2026-W47` by ISO 8601, `2026-11`) and bounded in UTC, so a
+day of 23 or 25 hours is one season, never none or two. It holds what was accepted in [starts_at, ends_at).
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from scoreboard.domain.board import INT64_MAX, INT64_MIN, Period
+from scoreboard.domain.errors import Invalid
+
+ALL_TIME = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class Season:
+    """`starts_at` and `ends_at` in microseconds since 1970."""
+
+    name: str
+    starts_at: int
+    ends_at: int
+
+
+_ENDLESS = Season(ALL_TIME, INT64_MIN, INT64_MAX)
+
+
+def season_at(period: Period, time_zone: str, at: int) -> Season:
+    """The season to which what is accepted at `at` (microseconds since 1970) belongs."""
+    if period == "all_time":
+        return _ENDLESS
+    return _season_of(period, time_zone, local_day(time_zone, at))
+
+
+def local_day(time_zone: str, at: int) -> date:
+    """The calendar day of the instant `at` in a time zone."""
+    return datetime.fromtimestamp(at // 1_000_000, ZoneInfo(time_zone)).date()
+
+
+@lru_cache(maxsize=4096)
+def _season_of(period: Period, time_zone: str, day: date) -> Season:
+    match period:
+        case "daily":
+            first, following, name = day, day + timedelta(days=1), day.isoformat()
+        case "weekly":
+            first = day - timedelta(days=day.weekday())
+            year, week, _ = first.isocalendar()
+            following, name = first + timedelta(weeks=1), f"{year}-W{week:02}"
+        case "monthly":
+            first = day.replace(day=1)
+            following, name = (first + timedelta(days=31)).replace(day=1), f"{first:%Y-%m}"
+        case "all_time":
+            return _ENDLESS
+    return Season(name, _midnight(first, time_zone), _midnight(following, time_zone))
+
+
+def _midnight(day: date, time_zone: str) -> int:
+    """The first instant of a local day. Where midnight is skipped, the offset before the gap gives that instant."""
+    return int(datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(time_zone)).timestamp()) * 1_000_000
+
+
+_NAMES: dict[Period, re.Pattern[str]] = {
+    "all_time": re.compile(r"all"),
+    "daily": re.compile(r"\d{4}-\d\d-\d\d"),
+    "weekly": re.compile(r"\d{4}-W\d\d"),
+    "monthly": re.compile(r"\d{4}-\d\d"),
+}
+
+
+def check_name(period: Period, name: str) -> str:
+    """Raises Invalid unless a season of this period can have this name."""
+    if not _NAMES[period].fullmatch(name):
+        raise Invalid("invalid_season", f"not the name of a season of a board whose period is {period}")
+    return name

@@ -1,0 +1,1 @@
+"""HTTP: operations, the server, the live page, OpenAPI."""

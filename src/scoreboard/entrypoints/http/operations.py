@@ -1,0 +1,172 @@
+"""Operations: what a door offers, declared once. Routing, decoding and OpenAPI all follow from the declaration."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl, unquote
+
+import msgspec
+from aiohttp import web
+
+from scoreboard.application.ports.access import Access, Credential
+from scoreboard.domain.errors import Invalid, Unauthenticated
+from scoreboard.entrypoints.http.problems import HttpError
+
+T = TypeVar("T")
+
+BODY_BYTES = 64 * 1024
+BODY_TIMEOUT_S = 20.0
+MAX_PARAMETERS = 20
+
+
+class Call:
+    """One request to an operation. `path` are the values of the template's braces, in order."""
+
+    __slots__ = ("_access", "path", "query_text", "request")
+
+    def __init__(self, request: web.BaseRequest, path: Sequence[str], query_text: str, access: Access) -> None:
+        self.request = request
+        self.path = path
+        self.query_text = query_text
+        self._access = access
+
+    def header(self, name: str) -> str | None:
+        return self.request.headers.get(name)
+
+    def credential(self) -> Credential | None:
+        """Who asks; None without a token. Raises Unauthenticated for a token that does not hold."""
+        header = self.request.headers.get("Authorization")
+        if header is None:
+            return None
+        scheme, _, token = header.partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise Unauthenticated("token_invalid", "send the token as Authorization: Bearer <token>")
+        return self._access.verify(token)
+
+    async def body(self, limit: int = BODY_BYTES) -> bytes:
+        """The body, JSON by its media type, of at most `limit` bytes."""
+        if self.request.content_type != "application/json":
+            raise HttpError(
+                HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "send Content-Type: application/json"
+            )
+        if (self.request.content_length or 0) > limit:
+            raise _too_big(limit)
+        content = self.request.content
+        if content.is_eof():  # it came with the head, as small bodies do
+            body = content.read_nowait(-1)
+        else:
+            body = await _read(content, limit)
+        if len(body) > limit:
+            raise _too_big(limit)
+        return body
+
+    def query(self, kind: type[T]) -> T:
+        """The query's parameters as a struct of this type, each at most once."""
+        try:
+            pairs = parse_qsl(self.query_text, keep_blank_values=True, errors="strict", max_num_fields=MAX_PARAMETERS)
+        except ValueError as error:
+            raise Invalid("invalid_query", "the query is not well formed") from error
+        values = dict(pairs)
+        if len(values) < len(pairs):
+            raise Invalid("invalid_query", "a query parameter is given twice")
+        try:
+            return msgspec.convert(values, kind, strict=False)
+        except msgspec.ValidationError as error:
+            raise Invalid("invalid_query", str(error)) from error
+
+
+async def _read(content: Any, limit: int) -> bytes:
+    body = b""
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            while (piece := await content.readany()) and len(body) <= limit:
+                body += piece
+    except TimeoutError as error:
+        raise HttpError(HTTPStatus.REQUEST_TIMEOUT, "body_timeout", "the body did not arrive in time") from error
+    except (web.RequestPayloadError, ValueError) as error:
+        raise Invalid("invalid_body", "the body did not arrive whole") from error
+    return body
+
+
+def _too_big(limit: int) -> HttpError:
+    return HttpError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_big", f"the body may have {limit} bytes at most")
+
+
+def decoded(decoder: "msgspec.json.Decoder[T]", body: bytes) -> T:
+    """Raises Invalid: `invalid_json` for what is not JSON, `invalid_body` for what is not what was asked for."""
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise Invalid("invalid_body", str(error)) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Invalid("invalid_json", f"the body is not JSON: {error}") from error
+
+
+Handler = Callable[[Call], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """`path` is a template such as `/v1/apps/{app}`. `replies` are the success answers: a type for JSON, None for an
+    empty body, text for another media type. `errors` are the statuses of the problems beside those any call can give.
+    """
+
+    method: str
+    path: str
+    name: str
+    summary: str
+    handler: Handler
+    tag: str
+    body: type | None = None
+    query: type | None = None
+    headers: tuple[str, ...] = ()
+    replies: dict[int, type | str | None] = field(default_factory=dict)
+    errors: tuple[int, ...] = ()
+    secured: bool = True
+    described: bool = True
+
+
+class Router:
+    """A tree of path segments: the cost of a match does not grow with the number of routes."""
+
+    def __init__(self, operations: Sequence[Operation]) -> None:
+        self._root: dict[str | None, Any] = {}
+        for operation in operations:
+            node = self._root
+            for segment in operation.path.split("/")[1:]:
+                node = node.setdefault("{}" if segment.startswith("{") else segment, {})
+            node.setdefault(None, {})[operation.method] = operation
+
+    def match(self, method: str, path: str) -> tuple[Operation, list[str]]:
+        """The operation for a raw (still percent-encoded) path, and the values of its braces. Raises HttpError."""
+        node, values = self._root, []
+        for segment in path.split("/")[1:]:
+            child = node.get(segment)
+            if child is None:
+                child = node.get("{}")
+                if child is None or not segment:
+                    raise HttpError(HTTPStatus.NOT_FOUND, "route_not_found", "there is nothing at this address")
+                values.append(_unquoted(segment) if "%" in segment else segment)
+            node = child
+        methods = node.get(None)
+        if methods is None:
+            raise HttpError(HTTPStatus.NOT_FOUND, "route_not_found", "there is nothing at this address")
+        operation = methods.get("GET" if method == "HEAD" else method)
+        if operation is None:
+            allowed = ", ".join(sorted({*methods, *(("HEAD",) if "GET" in methods else ()), "OPTIONS"}))
+            raise HttpError(
+                HTTPStatus.METHOD_NOT_ALLOWED,
+                "method_not_allowed",
+                f"this address takes {allowed}",
+                f"Allow: {allowed}\r\n".encode(),
+            )
+        return operation, values
+
+
+def _unquoted(segment: str) -> str:
+    try:
+        return unquote(segment, errors="strict")
+    except UnicodeDecodeError as error:
+        raise Invalid("invalid_path", "the address is not UTF-8") from error

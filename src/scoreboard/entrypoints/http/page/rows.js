@@ -1,0 +1,182 @@
+/** The rows of a board: one <li> per player, kept, moved and animated. */
+
+import { hue, initials, movement, safeAvatar, scoreChanges, shares } from "./model.js";
+
+const GLIDE = { duration: 520, easing: "cubic-bezier(.2, .8, .2, 1)" };
+const still = globalThis.matchMedia?.("(prefers-reduced-motion: reduce)");
+
+const numbers = new Intl.NumberFormat();
+const signed = new Intl.NumberFormat(undefined, { signDisplay: "always" });
+
+/** @param {import("./model.js").Score} score */
+export const formatScore = (score) => numbers.format(score);
+
+const WORDS = {
+  same: () => ["", ""],
+  new: () => ["new", "new since you arrived"],
+  up: (n) => [`▲${n}`, `up ${n} since you arrived`],
+  down: (n) => [`▼${n}`, `down ${n} since you arrived`],
+};
+
+/** Set text only where it differs: no needless work for layout or a screen reader. */
+function setText(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
+function make(tag, className, parent) {
+  const node = document.createElement(tag);
+  node.className = className;
+  parent.append(node);
+  return node;
+}
+
+/** One row's elements. Everything a player chose goes in by textContent. */
+class Row {
+  constructor(player) {
+    const li = document.createElement("li");
+    li.className = "row";
+    li.style.setProperty("--hue", String(hue(player)));
+    this.li = li;
+    this.rank = make("span", "rank", li);
+    this.avatar = make("span", "avatar", li);
+    this.avatar.setAttribute("aria-hidden", "true");
+    this.letters = make("span", "letters", this.avatar);
+    this.nameBox = make("span", "name", li);
+    this.name = make("bdi", "", this.nameBox); // a name keeps its own direction to itself
+    this.move = make("span", "move", li);
+    this.arrow = make("span", "", this.move);
+    this.arrow.setAttribute("aria-hidden", "true");
+    this.moveWords = make("span", "unseen", this.move);
+    this.change = make("span", "change", li);
+    this.change.setAttribute("aria-hidden", "true");
+    this.score = make("span", "score", li);
+    this.bar = make("span", "bar", li);
+    this.bar.setAttribute("aria-hidden", "true");
+  }
+
+  update(entry, moved, share, base) {
+    setText(this.rank, numbers.format(entry.rank));
+    setText(this.name, entry.name);
+    if (this.nameBox.title !== entry.name) this.nameBox.title = entry.name;
+    setText(this.letters, initials(entry.name));
+    this.#picture(safeAvatar(entry.avatar, base));
+    const [arrow, words] = WORDS[moved.kind](moved.places);
+    this.move.dataset.kind = moved.kind;
+    setText(this.arrow, arrow);
+    setText(this.moveWords, words);
+    setText(this.score, formatScore(entry.score));
+    this.li.dataset.place = entry.rank <= 3 ? String(entry.rank) : "";
+    this.li.style.setProperty("--share", share.toFixed(4));
+  }
+
+  #picture(url) {
+    if (this.url === url) return;
+    this.url = url;
+    this.avatar.querySelector("img")?.remove();
+    if (!url) return;
+    const image = document.createElement("img");
+    image.alt = "";
+    image.decoding = "async";
+    image.referrerPolicy = "no-referrer";
+    image.addEventListener("error", () => image.remove());
+    image.src = url;
+    this.avatar.append(image);
+  }
+
+  /** Show by how much the score changed, and light it for a moment. */
+  flash(change) {
+    setText(this.change, signed.format(change));
+    this.change.animate({ opacity: [1, 1, 0] }, { duration: 1800 });
+    if (still?.matches) return;
+    this.score.animate(
+      [{ backgroundColor: "var(--flash)", color: "var(--flash-ink)" }, { offset: 0.35, backgroundColor: "var(--flash)", color: "var(--flash-ink)" }, {}],
+      { duration: 1100, easing: "ease-out" },
+    );
+  }
+}
+
+export class Rows {
+  #rows = new Map();
+
+  /**
+   * @param {HTMLOListElement} list
+   * @param {string} base the service's address, for avatars
+   */
+  constructor(list, base) {
+    this.list = list;
+    this.base = base;
+  }
+
+  clear() {
+    this.#rows.clear();
+    this.list.replaceChildren();
+  }
+
+  /**
+   * @param {import("./model.js").Board | null} before what is shown now
+   * @param {import("./model.js").Board} board
+   */
+  render(before, board) {
+    const moving = before !== null && !still?.matches && !document.hidden;
+    const from = moving ? this.#tops() : new Map();
+    const share = shares(board.entries);
+    const staying = new Set(board.entries.map((entry) => entry.player));
+    for (const player of [...this.#rows.keys()]) if (!staying.has(player)) this.#leave(player, moving);
+
+    let next = this.list.firstElementChild;
+    board.entries.forEach((entry, index) => {
+      let row = this.#rows.get(entry.player);
+      if (!row) this.#rows.set(entry.player, (row = new Row(entry.player)));
+      row.update(entry, movement(board, entry), share[index], this.base);
+      while (next?.dataset.leaving) next = next.nextElementSibling;
+      if (row.li === next) next = next.nextElementSibling;
+      else this.list.insertBefore(row.li, next);
+    });
+    const longest = Math.max(0, ...board.entries.map((entry) => formatScore(entry.score).length));
+    this.list.style.setProperty("--digits", String(longest));
+    this.list.toggleAttribute("data-wide", longest > 15);
+
+    if (moving) this.#glide(from);
+    for (const [player, change] of scoreChanges(before, board)) this.#rows.get(player).flash(change);
+  }
+
+  /** Where each row is on the screen, in the middle of a glide too. */
+  #tops() {
+    const tops = new Map();
+    for (const [player, row] of this.#rows) tops.set(player, row.li.getBoundingClientRect().top);
+    return tops;
+  }
+
+  /** FLIP: the rows are at their new places; play them there from the old ones. */
+  #glide(from) {
+    for (const row of this.#rows.values()) row.glide?.cancel();
+    const to = this.#tops(); // all reads before any write
+    for (const [player, row] of this.#rows) {
+      const start = from.get(player);
+      if (start === undefined) {
+        row.glide = row.li.animate({ opacity: [0, 1], transform: ["translateY(40%)", "none"] }, GLIDE);
+      } else if (Math.abs(start - to.get(player)) > 0.5) {
+        const distance = start - to.get(player);
+        const zIndex = distance > 0 ? 2 : 1; // the one that climbs passes in front
+        row.glide = row.li.animate(
+          [{ transform: `translateY(${distance}px)`, zIndex }, { transform: "none", zIndex }],
+          GLIDE,
+        );
+      }
+    }
+  }
+
+  #leave(player, moving) {
+    const { li } = this.#rows.get(player);
+    this.#rows.delete(player);
+    if (!moving) {
+      li.remove();
+      return;
+    }
+    li.style.setProperty("--from", `${li.offsetTop}px`);
+    li.dataset.leaving = "true"; // out of the flow, see board.css
+    li.setAttribute("aria-hidden", "true");
+    const animation = li.animate({ opacity: [1, 0], transform: ["none", "translateY(40%)"] }, { ...GLIDE, fill: "forwards" });
+    animation.finished.then(() => li.remove(), () => li.remove());
+  }
+}

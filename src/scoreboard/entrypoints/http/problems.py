@@ -1,0 +1,58 @@
+"""Errors as answers: RFC 9457 problem details. The one table from the error tree to HTTP."""
+
+import math
+from http import HTTPStatus
+
+import msgspec
+
+from scoreboard.domain import errors
+from scoreboard.domain.errors import ScoreboardError
+from scoreboard.entrypoints.http.reply import Reply
+
+MEDIA_TYPE = "application/problem+json"
+
+STATUSES: dict[type[ScoreboardError], HTTPStatus] = {
+    errors.Invalid: HTTPStatus.BAD_REQUEST,
+    errors.Unauthenticated: HTTPStatus.UNAUTHORIZED,
+    errors.Forbidden: HTTPStatus.FORBIDDEN,
+    errors.NotFound: HTTPStatus.NOT_FOUND,
+    errors.Conflict: HTTPStatus.CONFLICT,
+    errors.Refused: HTTPStatus.CONFLICT,
+    errors.TooMany: HTTPStatus.TOO_MANY_REQUESTS,
+    errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+
+
+class Problem(msgspec.Struct):
+    """`code` is stable; `detail` is for people."""
+
+    title: str
+    status: int
+    detail: str
+    code: str
+    type: str = "about:blank"
+
+
+class HttpError(Exception):
+    """What is wrong with the request as HTTP, before the application is asked."""
+
+    def __init__(self, status: HTTPStatus, code: str, detail: str, headers: bytes = b"") -> None:
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.headers = headers
+
+
+def problem(status: HTTPStatus, code: str, detail: str, headers: bytes = b"") -> Reply:
+    body = msgspec.json.encode(Problem(status.phrase, status.value, detail, code))
+    return Reply(status.value, body, headers + b"Cache-Control: no-store\r\n", MEDIA_TYPE)
+
+
+def of_error(error: ScoreboardError) -> Reply:
+    headers = b""
+    if error.retry_after_s is not None:
+        headers = b"Retry-After: %d\r\n" % max(1, math.ceil(error.retry_after_s))
+    if isinstance(error, errors.Unauthenticated):
+        headers += b'WWW-Authenticate: Bearer realm="scoreboard"\r\n'
+    return problem(STATUSES[type(error)], error.code, error.detail, headers)

@@ -1,0 +1,134 @@
+"""The server: from a connection to an operation and back. Nothing a client sends ends in a stack trace."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram
+
+from scoreboard.application.live.origins import Origins
+from scoreboard.application.ports.access import Access
+from scoreboard.domain.errors import ScoreboardError
+from scoreboard.entrypoints.http import problems
+from scoreboard.entrypoints.http.operations import Call, Operation, Router
+from scoreboard.entrypoints.http.problems import HttpError
+from scoreboard.entrypoints.http.reply import Reply
+
+log = structlog.get_logger(__name__)
+
+HEAD_TIMEOUT_S = 20.0  # for the first request on a connection to arrive
+LINE_BYTES = 8_190
+BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+EXPOSED = "ETag, Retry-After, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Idempotent-Replayed, Location"
+
+
+class _Connection(RequestHandler):
+    """aiohttp's connection, with problem details for what is not HTTP, and an end for who connects and says nothing."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._loop.call_later(HEAD_TIMEOUT_S, self._end_if_silent)
+
+    def _end_if_silent(self) -> None:
+        if self._request_count == 0 and self.transport is not None:
+            self.force_close()
+
+    def handle_error(
+        self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
+    ) -> web.StreamResponse:
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            log.error("request_failed", path=request.path, exc_info=exc)
+            reply = problems.problem(HTTPStatus(status), "internal_error", "the server failed; it was logged")
+        else:
+            reply = problems.problem(HTTPStatus(status), "invalid_request", "this is not a well-formed HTTP request")
+        reply.force_close()
+        return reply
+
+
+class _Connections(web.Server):
+    def __call__(self) -> RequestHandler:
+        return _Connection(self, loop=self._loop, **self._kwargs)
+
+
+class Server:
+    def __init__(
+        self,
+        operations: Sequence[Operation],
+        access: Access,
+        origins: Origins,
+        registry: CollectorRegistry = REGISTRY,
+    ) -> None:
+        self._router = Router(operations)
+        self._access = access
+        self._origins = origins
+        self._latency = Histogram(
+            "scoreboard_http_request_seconds",
+            "Time from the request's head to its answer, by operation and status.",
+            ("operation", "status"),
+            buckets=BUCKETS,
+            registry=registry,
+        )
+        self._failures = Counter(
+            "scoreboard_http_unhandled_total", "Requests that ended in an error nobody expected.", registry=registry
+        )
+        self._children: dict[tuple[str, int], Any] = {}
+
+    def connections(self) -> web.Server:
+        """The factory of connections, for a listening socket."""
+        return _Connections(
+            self._handle, access_log=None, keepalive_timeout=75.0, max_line_size=LINE_BYTES, max_field_size=LINE_BYTES
+        )
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        started = time.perf_counter()
+        path, _, query_text = request.raw_path.partition("?")
+        name = "none"
+        try:
+            operation, values = self._router.match(request.method, path)
+            name = operation.name
+            response = await operation.handler(Call(request, values, query_text, self._access))
+        except ScoreboardError as error:
+            response = problems.of_error(error)
+        except HttpError as error:
+            response = self._http_error(request, error)
+        except (ConnectionError, asyncio.CancelledError):
+            raise
+        except Exception:
+            self._failures.inc()
+            log.exception("operation_failed", operation=name)
+            response = problems.problem(
+                HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", "the server failed; it was logged"
+            )
+        origin = request.headers.get("Origin")
+        if origin is not None and isinstance(response, Reply):
+            response.add(self._cors(origin))
+        status = response.status
+        child = self._children.get((name, status))
+        if child is None:
+            child = self._children[name, status] = self._latency.labels(name, str(status))
+        child.observe(time.perf_counter() - started)
+        return response
+
+    def _http_error(self, request: web.BaseRequest, error: HttpError) -> Reply:
+        if error.status is HTTPStatus.METHOD_NOT_ALLOWED and request.method == "OPTIONS":
+            allowed = b"Access-Control-Allow-Methods: GET, POST, PATCH, DELETE\r\n"
+            headers = (
+                b"Access-Control-Allow-Headers: Authorization, Content-Type, Idempotency-Key, Prefer, Last-Event-ID\r\n"
+            )
+            return Reply(204, b"", error.headers + allowed + headers + b"Access-Control-Max-Age: 600\r\n")
+        reply = problems.problem(error.status, error.code, error.detail, error.headers)
+        if error.status is HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            reply.force_close()
+        return reply
+
+    def _cors(self, origin: str) -> bytes:
+        """Headers by which a browser lets a page of an allowed origin read the answer."""
+        allowed = self._origins.header(origin)
+        if allowed is None:
+            return b"Vary: Origin\r\n"
+        return f"Access-Control-Allow-Origin: {allowed}\r\nAccess-Control-Expose-Headers: {EXPOSED}\r\nVary: Origin\r\n".encode()

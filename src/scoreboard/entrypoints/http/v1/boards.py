@@ -1,0 +1,219 @@
+"""Reads of a board: top, standing, around, a set of players."""
+
+from collections import OrderedDict
+from typing import NamedTuple
+
+import msgspec
+from aiohttp import web
+
+from scoreboard.application.live.messages import entries, score_text
+from scoreboard.application.pipeline import authenticate
+from scoreboard.application.ports.directory import Directory
+from scoreboard.application.ports.ranking import Details, NotRanked, Position
+from scoreboard.application.queries import reads
+from scoreboard.application.queries.reads import Place, Reads
+from scoreboard.domain import instant
+from scoreboard.domain.board import Board
+from scoreboard.domain.errors import Unavailable
+from scoreboard.domain.submission import TableKey
+from scoreboard.entrypoints.http.operations import Call, Operation, decoded
+from scoreboard.entrypoints.http.reply import Reply
+from scoreboard.entrypoints.http.v1 import schema
+
+PAGES_CACHED = 1_000
+
+_encode = msgspec.json.Encoder().encode
+_players = msgspec.json.Decoder(schema.PlayersWanted)
+
+
+class _Kept(NamedTuple):
+    """An encoded page, good for as long as its board and its table's validator are these."""
+
+    board: Board
+    validator: tuple[Position, int]
+    etag: str
+    headers: bytes
+    body: bytes
+
+
+class Boards:
+    def __init__(self, reads: Reads, directory: Directory) -> None:
+        self._reads = reads
+        self._directory = directory
+        self._pages: OrderedDict[tuple[TableKey, int, str | None], _Kept] = OrderedDict()
+
+    def operations(self) -> list[Operation]:
+        board = "/v1/apps/{app}/boards/{board}"
+        return [
+            Operation(
+                "GET",
+                f"{board}/top",
+                "getTop",
+                "The best standings, page by page",
+                self.top,
+                "boards",
+                query=schema.TopQuery,
+                headers=("If-None-Match",),
+                replies={200: schema.Page, 304: None},
+                errors=(503,),
+                secured=False,
+            ),
+            Operation(
+                "GET",
+                f"{board}/players/{{player}}",
+                "getStanding",
+                "One player's standing",
+                self.standing,
+                "boards",
+                query=schema.TableQuery,
+                replies={200: schema.Standing},
+                secured=False,
+            ),
+            Operation(
+                "GET",
+                f"{board}/players/{{player}}/around",
+                "getAround",
+                "A player and the neighbours",
+                self.around,
+                "boards",
+                query=schema.AroundQuery,
+                replies={200: schema.Page},
+                errors=(503,),
+                secured=False,
+            ),
+            Operation(
+                "POST",
+                f"{board}/players/query",
+                "queryPlayers",
+                "The standings of a set of players, such as friends",
+                self.several,
+                "boards",
+                body=schema.PlayersWanted,
+                query=schema.TableQuery,
+                replies={200: schema.PlayersFound},
+                errors=(503,),
+                secured=False,
+            ),
+        ]
+
+    async def top(self, call: Call) -> web.StreamResponse:
+        board = await self._board(call)
+        query = call.query(schema.TopQuery) if call.query_text else _NO_QUERY
+        key = self._reads.table(board, query.season, query.region)
+        limit = board.top_n if query.limit is None else query.limit
+        kept = self._pages.get((key, limit, query.cursor))
+        if kept is None or kept.board is not board or kept.validator != self._reads.validator(key):
+            kept = await self._page(board, key, limit, query.cursor)
+        asked = call.header("If-None-Match")
+        if asked is not None and kept.etag in asked:
+            return Reply(304, b"", kept.headers)
+        return Reply(200, kept.body, kept.headers)
+
+    async def _page(self, board: Board, key: TableKey, limit: int, cursor: str | None) -> _Kept:
+        """Read and encode a page, and keep it for as long as the table and the names stay as they are."""
+        _, names = self._reads.validator(
+            key
+        )  # before the names are read: a rename meanwhile makes the page old at once
+        try:
+            page = await self._reads.top(board, key, limit, cursor)
+        except NotRanked as error:
+            raise _not_ranked(error) from error
+        validator = page.position, names
+        freshness = "public" if board.public else "private"
+        etag = f'"{page.position.epoch}-{page.position.offset}-{names}"'
+        headers = f"ETag: {etag}\r\nCache-Control: {freshness}, no-cache\r\n".encode()
+        kept = _Kept(board, validator, etag, headers, _encode(_page_of(board, page)))
+        self._pages[key, limit, cursor] = kept
+        if len(self._pages) > PAGES_CACHED:
+            self._pages.popitem(last=False)
+        return kept
+
+    async def standing(self, call: Call) -> web.StreamResponse:
+        board = await self._board(call)
+        key = self._table(board, call)
+        place = await self._reads.place(board, key, call.path[2])
+        return Reply(200, _encode(_standing(board, place)), _UNCACHED)
+
+    async def around(self, call: Call) -> web.StreamResponse:
+        board = await self._board(call)
+        query = call.query(schema.AroundQuery)
+        key = self._reads.table(board, query.season, query.region)
+        try:
+            page = await self._reads.around(board, key, call.path[2], query.radius)
+        except NotRanked as error:
+            raise _not_ranked(error) from error
+        return Reply(200, _encode(_page_of(board, page)), _UNCACHED)
+
+    async def several(self, call: Call) -> web.StreamResponse:
+        board = await self._board(call)
+        key = self._table(board, call)
+        wanted = decoded(_players, await call.body()).players
+        try:
+            lines, missing = await self._reads.several(board, key, wanted)
+        except NotRanked as error:
+            raise _not_ranked(error) from error
+        return Reply(200, _encode(schema.PlayersFound(entries(board, lines), missing)), _UNCACHED)
+
+    async def _board(self, call: Call) -> Board:
+        board = await self._directory.board(call.path[0], call.path[1])
+        authenticate.require_read(call.credential(), board)
+        return board
+
+    def _table(self, board: Board, call: Call) -> TableKey:
+        query = call.query(schema.TableQuery) if call.query_text else _NO_QUERY
+        return self._reads.table(board, query.season, query.region)
+
+
+_NO_QUERY = schema.TopQuery()
+_UNCACHED = b"Cache-Control: no-store\r\n"
+
+
+def _not_ranked(error: NotRanked) -> Unavailable:
+    return Unavailable(
+        f"ranking_{error.state}", f"the ranking is {error.state}; try again in a moment", retry_after_s=1
+    )
+
+
+def _page_of(board: Board, page: reads.Page) -> schema.Page:
+    return schema.Page(
+        board.app.app,
+        board.board,
+        page.key.season,
+        page.key.region or None,
+        page.position.epoch,
+        page.position.offset,
+        page.total,
+        "exact",
+        entries(board, page.lines),
+        page.next_cursor,
+    )
+
+
+def _standing(board: Board, place: Place) -> schema.Standing:
+    details = place.details
+    standing = schema.Standing(
+        place.player.player,
+        place.player.username,
+        place.player.avatar_url,
+        place.key.season,
+        place.key.region or None,
+        score_text(board, place.score),
+        None,
+        place.rank_state,
+        None,
+        None,
+        None,
+        None,
+        instant.to_text(place.reached_at),
+    )
+    if details is not None:
+        standing.rank, standing.total, standing.ties = details.ranked.rank, details.total, details.ties
+        standing.percentile = _percentile(details)
+        if details.next_score is not None:
+            standing.gap_to_next = score_text(board, abs(details.next_score - place.score))
+    return standing
+
+
+def _percentile(details: Details) -> float:
+    others = details.total - 1
+    return round(100 * details.worse / others, 2) if others else 100.0

@@ -1,0 +1,253 @@
+"""The bodies of `/v1`: the same types decode requests, encode answers and make the OpenAPI document."""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from scoreboard.application.live.messages import Entry
+from scoreboard.domain.board import Consistency, Direction, Numbering, Operator, Period, Ties
+
+Score = int | Annotated[str, Meta(pattern=r"^-?[0-9]{1,19}$")]
+"""A signed 64-bit integer; as text where it may leave the integers that every JSON reader reads exactly."""
+
+RankState = Literal["exact", "warming", "unavailable"]
+
+
+class Request(msgspec.Struct, forbid_unknown_fields=True):
+    pass
+
+
+class ScoreUpdate(Request):
+    """One update. Exactly one of `action`, `increment` and `score`; `player` is the token's own when absent."""
+
+    player: str | None = None
+    action: str | None = None
+    increment: Score | None = None
+    score: Score | None = None
+    region: str | None = None
+    metadata: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+class BatchItem(ScoreUpdate):
+    idempotency_key: str | None = None
+
+
+class Batch(Request):
+    updates: Annotated[list[BatchItem], Meta(min_length=1, max_length=1_000)]
+
+
+class Applied(msgspec.Struct):
+    """What became of an update: `rank` as of its batch, null unless `rank_state` is exact."""
+
+    event: str
+    status: Literal["applied"]
+    player: str
+    board: str
+    season: str
+    score: Score
+    previous_score: Score | None
+    changed: bool
+    rank: int | None
+    previous_rank: int | None
+    rank_state: RankState
+    accepted_at: str
+
+
+class Accepted(msgspec.Struct):
+    """Durable, and with exactly one outcome, to be read at `outcome`."""
+
+    event: str
+    status: Literal["accepted"]
+    outcome: str
+
+
+class BatchApplied(msgspec.Struct, tag="applied", tag_field="status"):
+    player: str
+    event: str
+    score: Score
+    previous_score: Score | None
+    changed: bool
+    replayed: bool
+
+
+class BatchRefused(msgspec.Struct, tag="refused", tag_field="status"):
+    player: str | None
+    code: str
+    detail: str
+
+
+class BatchAnswer(msgspec.Struct):
+    applied: int
+    refused: int
+    results: list[BatchApplied | BatchRefused]
+
+
+class Event(msgspec.Struct):
+    """The outcome of one update."""
+
+    event: str
+    status: Literal["pending", "applied", "held", "refused"]
+    board: str
+    player: str
+    season: str
+    accepted_at: str
+    score: Score | None = None
+    previous_score: Score | None = None
+    late: bool = False
+    code: str | None = None
+    detail: str | None = None
+
+
+class TableQuery(msgspec.Struct, forbid_unknown_fields=True):
+    """Which table of the board: the current season and the world, unless named."""
+
+    season: str | None = None
+    region: str | None = None
+
+
+class TopQuery(TableQuery):
+    limit: int | None = None
+    cursor: str | None = None
+
+
+class AroundQuery(TableQuery):
+    radius: int = 5
+
+
+class Page(msgspec.Struct):
+    """Lines of a table, best first. The same `epoch` and `offset`, the same standings."""
+
+    app: str
+    board: str
+    season: str
+    region: str | None
+    epoch: str
+    offset: int
+    total: int
+    rank_state: RankState
+    entries: list[Entry]
+    next_cursor: str | None = None
+
+
+class Standing(msgspec.Struct):
+    """`ties` others have the same score; `percentile` of the others have a worse one; `gap_to_next` points to the
+    nearest better score, null for the best."""
+
+    player: str
+    username: str
+    avatar_url: str | None
+    season: str
+    region: str | None
+    score: Score
+    rank: int | None
+    rank_state: RankState
+    total: int | None
+    ties: int | None
+    percentile: float | None
+    gap_to_next: Score | None
+    reached_at: str
+
+
+class PlayersWanted(Request):
+    players: Annotated[list[str], Meta(min_length=1, max_length=200)]
+
+
+class PlayersFound(msgspec.Struct):
+    entries: list[Entry]
+    not_found: list[str]
+
+
+class App(Request):
+    app: str
+    name: str | None = None
+    time_zone: str = "UTC"
+
+
+class AppChange(Request):
+    name: str | msgspec.UnsetType = msgspec.UNSET
+    time_zone: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class BoardRules(Request, kw_only=True):
+    """What is fixed when a board is made."""
+
+    board: str
+    operator: Operator = "increment"
+    direction: Direction = "descending"
+    ties: Ties = "earliest"
+    numbering: Numbering = "ordinal"
+    period: Period = "all_time"
+    time_zone: str | None = None
+    regions: list[str] = []
+
+
+class Board(BoardRules, kw_only=True):
+    name: str | None = None
+    top_n: int = 10
+    public: bool = True
+    player_values: bool = False
+    consistency: Consistency = "direct"
+    min_value: Score | None = None
+    max_value: Score | None = None
+    min_total: Score | None = None
+    max_total: Score | None = None
+
+
+class BoardChange(Request):
+    name: str | msgspec.UnsetType = msgspec.UNSET
+    top_n: int | msgspec.UnsetType = msgspec.UNSET
+    public: bool | msgspec.UnsetType = msgspec.UNSET
+    player_values: bool | msgspec.UnsetType = msgspec.UNSET
+    consistency: Consistency | msgspec.UnsetType = msgspec.UNSET
+    min_value: Score | msgspec.UnsetType = msgspec.UNSET
+    max_value: Score | msgspec.UnsetType = msgspec.UNSET
+
+
+class Action(Request):
+    action: str
+    points: Score
+    per_day: int | None = None
+    cooldown_s: int = 0
+
+
+class ActionChange(Request):
+    points: Score | msgspec.UnsetType = msgspec.UNSET
+    per_day: int | msgspec.UnsetType | None = msgspec.UNSET
+    cooldown_s: int | msgspec.UnsetType = msgspec.UNSET
+
+
+class Player(Request):
+    player: str
+    username: str | None = None
+    avatar_url: str | None = None
+    email: str | None = None
+    region: str | None = None
+
+
+class PlayerChange(Request):
+    username: str | msgspec.UnsetType = msgspec.UNSET
+    avatar_url: str | msgspec.UnsetType | None = msgspec.UNSET
+    email: str | msgspec.UnsetType | None = msgspec.UNSET
+    region: str | msgspec.UnsetType | None = msgspec.UNSET
+
+
+class PlayersQuery(msgspec.Struct, forbid_unknown_fields=True):
+    after: str = ""
+    limit: Annotated[int, Meta(ge=1, le=1_000)] = 100
+
+
+class Apps(msgspec.Struct):
+    apps: list[App]
+
+
+class Boards(msgspec.Struct):
+    boards: list[Board]
+
+
+class Actions(msgspec.Struct):
+    actions: list[Action]
+
+
+class Players(msgspec.Struct):
+    players: list[Player]

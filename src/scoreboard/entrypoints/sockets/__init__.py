@@ -1,0 +1,1 @@
+"""Live connections: WebSocket at `/v1/live`, Server-Sent Events at `.../stream`."""

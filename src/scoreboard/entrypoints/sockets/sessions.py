@@ -1,0 +1,105 @@
+"""Sessions: one open connection each. Frames are made once for all and written straight to the transport."""
+
+import asyncio
+from collections.abc import Callable
+from typing import NamedTuple
+
+from scoreboard.application.live.hub import Channel, Message
+from scoreboard.application.ports.ranking import Position
+
+BEHIND_BYTES = 64 * 1024  # unsent, beyond which a session gets only the newest when it has caught up
+
+_TEXT = 0x81  # FIN and opcode 1 (RFC 6455, 5.2)
+PING = b"\x89\x00"
+
+
+def ws_frame(payload: bytes) -> bytes:
+    """An unmasked text frame, as servers send (RFC 6455, 5.2)."""
+    size = len(payload)
+    if size < 126:
+        return bytes((_TEXT, size)) + payload
+    if size < 1 << 16:
+        return bytes((_TEXT, 126)) + size.to_bytes(2, "big") + payload
+    return bytes((_TEXT, 127)) + size.to_bytes(8, "big") + payload
+
+
+class Framing(NamedTuple):
+    """How a protocol frames a message; `name` keys what was framed already."""
+
+    name: str
+    frame: Callable[[Message, bytes], bytes]
+
+
+WEBSOCKET = Framing("ws", lambda _, json: ws_frame(json))
+EVENTS = Framing(
+    "sse", lambda m, json: b"event: top\nid: %b:%d\ndata: %b\n\n" % (m.position.epoch.encode(), m.position.offset, json)
+)
+
+
+class Joining:
+    """Stands for a position while a subscription is being answered: nothing is sent before the answer."""
+
+
+JOINING = Joining()
+
+
+class Connection:
+    """A Session of the hub over a transport. `on_behind` is told when it fell behind."""
+
+    __slots__ = ("_framing", "_on_behind", "_transport", "behind", "behind_since", "channels", "last_heard", "messages")
+
+    def __init__(
+        self, transport: asyncio.Transport, framing: Framing, on_behind: Callable[["Connection"], None], now: float
+    ) -> None:
+        self._transport = transport
+        self._framing = framing
+        self._on_behind = on_behind
+        self.channels: dict[Channel, Position | Joining | None] = {}
+        self.behind: dict[Channel, None] = {}
+        self.behind_since = 0.0
+        self.last_heard = now
+        self.messages = 0  # received since the last look
+
+    @property
+    def gone(self) -> bool:
+        return self._transport.is_closing()
+
+    def offer(self, channel: Channel, message: Message) -> None:
+        had = self.channels.get(channel, JOINING)
+        if isinstance(had, Joining) or self._transport.is_closing():
+            return
+        if channel in self.behind or self._transport.get_write_buffer_size() > BEHIND_BYTES:
+            self.behind[channel] = None
+            self._on_behind(self)
+        else:
+            self.send(channel, message, had)
+
+    def send(self, channel: Channel, message: Message, had: Position | None) -> None:
+        """Write a message; with the changes when the connection had the position before it."""
+        framed = message.framed.get(self._framing.name)
+        if framed is None:
+            frame = self._framing.frame
+            framed = frame(message, message.json), frame(message, message.json_with_changes)
+            message.framed[self._framing.name] = framed
+        self.channels[channel] = message.position
+        self.write(framed[had is not None and had == message.previous])
+
+    def catch_up(self) -> bool:
+        """Send the newest of what was missed, if the transport has drained; False while it has not."""
+        if self._transport.is_closing():
+            self.behind.clear()
+        elif self._transport.get_write_buffer_size() > BEHIND_BYTES // 2:
+            return False
+        for channel in list(self.behind):
+            had = self.channels.get(channel, JOINING)
+            if channel.message is not None and not isinstance(had, Joining):
+                self.send(channel, channel.message, had)
+        self.behind.clear()
+        return True
+
+    def write(self, frame: bytes) -> None:
+        if not self._transport.is_closing():
+            self._transport.write(frame)
+
+    def abort(self) -> None:
+        self._transport.abort()
