@@ -14,7 +14,8 @@ from typing import assert_never
 
 import structlog
 
-from scoreboard.adapters.memory.rank_index import PlayerSlots, RankIndex
+from scoreboard.adapters.memory.player_slots import PlayerSlots
+from scoreboard.adapters.memory.rank_index import RankIndex
 from scoreboard.application.ports.ranking import Details, NotRanked, Placed, Position, Ranked
 from scoreboard.domain.board import Board
 from scoreboard.domain.submission import Standing, TableKey
@@ -59,14 +60,12 @@ class MemoryRanking:
         table.offset = next(self._offsets)
         index, slots = table.index, self._slots[board.app.number]
         placed = {}
-        for player, new in standings.items():
+        for player, (score, reached_at, version, _, _) in standings.items():
             slot = slots.slot(player)
+            before = self._rank(table, slot) if place and slot in index else None
+            moved = index.put(slot, score, reached_at, version)
             if place:
-                before = self._rank(table, slot) if slot in index else None
-                index.put(slot, new.score, new.reached_at, new.version)
-                placed[player] = Placed(self._rank(table, slot), before)
-            else:
-                index.put(slot, new.score, new.reached_at, new.version)
+                placed[player] = Placed(self._rank(table, slot) if moved or before is None else before, before)
         return placed
 
     async def remove(self, key: TableKey, player: str) -> None:

@@ -22,6 +22,7 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 CACHE_KIB = 64 * 1024
+PAGE_BYTES = 2_048  # an update touches a random page or two, and each goes whole through the log: small ones cost less
 BUSY_S = 10.0
 CHECKPOINT_BYTES = 8 * 1024 * 1024  # of write-ahead log, before it is copied into the database file
 CHECKPOINT_PAUSE_S = 0.25
@@ -85,7 +86,7 @@ class Database:
                     # The first copies nearly everything while commits go on; the second needs them to wait, but only
                     # for what has come meanwhile, and lets the log begin anew.
                     connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
-                    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                    connection.execute("PRAGMA wal_checkpoint(RESTART)")
             except (sqlite3.Error, OSError) as error:
                 log.warning("checkpoint_failed", error=str(error))
         connection.close()
@@ -132,6 +133,7 @@ def _connect(path: Path) -> sqlite3.Connection:
         path, timeout=BUSY_S, isolation_level=None, check_same_thread=False, cached_statements=256
     )
     for setting in (
+        f"page_size = {PAGE_BYTES}",
         "journal_mode = WAL",
         "synchronous = FULL",
         "wal_autocheckpoint = 0",

@@ -11,7 +11,7 @@ from scoreboard.domain.board import Action, App, Board, Player
 from scoreboard.domain.errors import Conflict, NotFound
 
 SQL = statements("directory.sql")
-_IDENTITY = ("number", "app", "board")  # of a board: columns of their own
+_IDENTITY = ("number", "app")  # of a board: columns of their own
 
 
 class SqliteDirectory:

@@ -4,7 +4,6 @@ The next batch is what arrived while the last one was committed; there is no tic
 """
 
 import asyncio
-import contextlib
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -144,16 +143,16 @@ class Accept:
         return await self._ledger.transact(submissions, decide)
 
 
-def _answer(batch: Sequence[_Waiting], results: Sequence[Result]) -> None:
+def _answer(batch: Sequence[_Waiting], results: list[Result]) -> None:
     start = 0
     for waiting in batch:
         end = start + len(waiting.submissions)
-        with contextlib.suppress(asyncio.InvalidStateError):  # the caller hung up
-            waiting.results.set_result(list(results[start:end]))
+        if not waiting.results.done():  # else the caller hung up
+            waiting.results.set_result(results[start:end])
         start = end
 
 
 def _fail(batch: Sequence[_Waiting], error: Unavailable) -> None:
     for waiting in batch:
-        with contextlib.suppress(asyncio.InvalidStateError):
+        if not waiting.results.done():
             waiting.results.set_exception(error)

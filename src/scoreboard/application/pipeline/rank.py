@@ -49,18 +49,16 @@ class Rank:
                     self._publish.changed(boards[key.board], key)
         if decision.note and not repair:
             await self._ledger.ranked((decision.note,))
-        return [
-            _result(submission, outcome, placed, states)
-            for submission, outcome in zip(submissions, decision.outcomes, strict=True)
-        ]
+        if not place:
+            return [Result(outcome) for outcome in decision.outcomes]
+        return [_result(outcome, placed, states) for outcome in decision.outcomes]
 
 
 def _result(
-    submission: Submission,
     outcome: Outcome,
     placed: Mapping[TableKey, Mapping[str, Placed]],
     states: Mapping[TableKey, RankState],
 ) -> Result:
-    key = TableKey(submission.board.number, outcome.season, WORLD)
+    key = TableKey(outcome.board, outcome.season, WORLD)
     place = placed.get(key, {}).get(outcome.player)
     return Result(outcome, place, states.get(key, "unavailable") if place is None else "exact")

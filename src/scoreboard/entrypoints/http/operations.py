@@ -13,6 +13,7 @@ from aiohttp import web
 from scoreboard.application.ports.access import Access, Credential
 from scoreboard.domain.errors import Invalid, Unauthenticated
 from scoreboard.entrypoints.http.problems import HttpError
+from scoreboard.entrypoints.http.reply import JSON
 
 T = TypeVar("T")
 
@@ -47,15 +48,15 @@ class Call:
 
     async def body(self, limit: int = BODY_BYTES) -> bytes:
         """The body, JSON by its media type, of at most `limit` bytes."""
-        if self.request.content_type != "application/json":
+        if self.request.headers.get("Content-Type") != JSON and self.request.content_type != JSON:
             raise HttpError(
                 HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "send Content-Type: application/json"
             )
-        if (self.request.content_length or 0) > limit:
-            raise _too_big(limit)
         content = self.request.content
         if content.is_eof():  # it came with the head, as small bodies do
             body = content.read_nowait(-1)
+        elif (self.request.content_length or 0) > limit:
+            raise _too_big(limit)
         else:
             body = await _read(content, limit)
         if len(body) > limit:

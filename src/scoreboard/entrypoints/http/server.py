@@ -4,17 +4,17 @@ import asyncio
 import time
 from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Any
 
 import structlog
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter
 
 from scoreboard.application.live.origins import Origins
 from scoreboard.application.ports.access import Access
 from scoreboard.domain.errors import ScoreboardError
 from scoreboard.entrypoints.http import problems
+from scoreboard.entrypoints.http.latencies import Latencies
 from scoreboard.entrypoints.http.operations import Call, Operation, Router
 from scoreboard.entrypoints.http.problems import HttpError
 from scoreboard.entrypoints.http.reply import Reply
@@ -23,7 +23,6 @@ log = structlog.get_logger(__name__)
 
 HEAD_TIMEOUT_S = 20.0  # for the first request on a connection to arrive
 LINE_BYTES = 8_190
-BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 EXPOSED = "ETag, Retry-After, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Idempotent-Replayed, Location"
 
 
@@ -61,22 +60,16 @@ class Server:
         operations: Sequence[Operation],
         access: Access,
         origins: Origins,
-        registry: CollectorRegistry = REGISTRY,
+        registry: CollectorRegistry,
     ) -> None:
         self._router = Router(operations)
         self._access = access
         self._origins = origins
-        self._latency = Histogram(
-            "scoreboard_http_request_seconds",
-            "Time from the request's head to its answer, by operation and status.",
-            ("operation", "status"),
-            buckets=BUCKETS,
-            registry=registry,
-        )
+        self._latencies = Latencies()
+        registry.register(self._latencies)
         self._failures = Counter(
             "scoreboard_http_unhandled_total", "Requests that ended in an error nobody expected.", registry=registry
         )
-        self._children: dict[tuple[str, int], Any] = {}
 
     def connections(self) -> web.Server:
         """The factory of connections, for a listening socket."""
@@ -107,11 +100,7 @@ class Server:
         origin = request.headers.get("Origin")
         if origin is not None and isinstance(response, Reply):
             response.add(self._cors(origin))
-        status = response.status
-        child = self._children.get((name, status))
-        if child is None:
-            child = self._children[name, status] = self._latency.labels(name, str(status))
-        child.observe(time.perf_counter() - started)
+        self._latencies.observe(name, response.status, time.perf_counter() - started)
         return response
 
     def _http_error(self, request: web.BaseRequest, error: HttpError) -> Reply:

@@ -1,4 +1,4 @@
--- Apps, boards, actions, players: what is looked up by id. Numbers are never used twice (AUTOINCREMENT).
+-- Apps, boards, actions, players: what is looked up by id. Their numbers are never used twice (AUTOINCREMENT).
 CREATE TABLE apps (
   number INTEGER PRIMARY KEY AUTOINCREMENT,
   app TEXT NOT NULL UNIQUE,
@@ -112,6 +112,6 @@ CREATE TABLE uses (
 
 -- Projection notes: what a batch changed, until it is ranked. `standings` is JSON: [[table, [players]], ...].
 CREATE TABLE notes (
-  number INTEGER PRIMARY KEY AUTOINCREMENT,
+  number INTEGER PRIMARY KEY,
   standings TEXT NOT NULL
 ) STRICT;

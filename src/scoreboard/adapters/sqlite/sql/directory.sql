@@ -57,7 +57,7 @@ FROM players WHERE app = ?1 AND player > ?2 ORDER BY player LIMIT ?3
 
 -- name: find_players
 SELECT p.player, coalesce(p.username, p.player), p.avatar_url, p.email, p.region
-FROM json_each(?1) j JOIN players p ON p.app = ?2 AND p.player = j.value
+FROM json_each(?1) j CROSS JOIN players p ON p.app = ?2 AND p.player = j.value
 
 -- name: add_player
 INSERT INTO players (app, player, username, avatar_url, email, region) VALUES (?1, ?2, ?3, ?4, ?5, ?6)

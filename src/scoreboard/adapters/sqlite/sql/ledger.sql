@@ -60,9 +60,10 @@ DELETE FROM notes WHERE number IN (SELECT value FROM json_each(?1))
 
 -- name: unranked
 SELECT s.tbl, p.player, s.score, s.reached_at, s.version, s.event
-FROM notes n, json_each(n.standings) t, json_each(t.value, '$[1]') j
-JOIN standings s ON s.tbl = t.value ->> 0 AND s.player = j.value
-JOIN players p ON p.number = s.player
+-- CROSS JOIN keeps the order: from the few notes to the standings, never the other way.
+FROM notes n CROSS JOIN json_each(n.standings) t CROSS JOIN json_each(t.value, '$[1]') j
+CROSS JOIN standings s ON s.tbl = t.value ->> 0 AND s.player = j.value
+CROSS JOIN players p ON p.number = s.player
 
 -- name: open_notes
 SELECT number FROM notes
