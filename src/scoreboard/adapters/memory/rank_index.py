@@ -8,17 +8,15 @@ from __future__ import annotations  # array[int] is only for the type checker be
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Iterator
-from itertools import chain, groupby, islice
+from collections.abc import Iterable, Iterator
+from itertools import chain, groupby
 from struct import Struct
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple
 
+from scoreboard.adapters.memory.blocks import Block, Blocks
 from scoreboard.adapters.memory.player_slots import PlayerSlots, index_of
 
-Block: TypeAlias = "tuple[array[int], ...]"
-
 _BLOCK_ROWS = 512  # a block is split beyond this: longer ones make inserts slow, shorter ones searches and sums
-_GROUP_SHIFT = 5  # blocks are counted in groups of 32, so that a prefix sum at 1,000,000 rows adds about 60 numbers
 _PAGE_SHIFT = 7  # records are held in pages of 128 slots, so that a small table of a big app stays small
 _PAGE_MASK = (1 << _PAGE_SHIFT) - 1
 _RECORD = Struct("=3q")  # lead, time, mark
@@ -29,127 +27,13 @@ _NOWHERE = (-1, 0, 0)
 _PARTS = 128  # a load is sorted in about as many parts, to need little memory beside the index
 
 
-class _Blocks:
-    """Sorted rows in blocks of parallel arrays, one array per column; the first column is the leading key.
+class Surroundings(NamedTuple):
+    """A standing's place (from 0), how many are strictly better and worse, and the nearest better score."""
 
-    Between each two blocks stands a separator: no row of the left one is greater, every row of the right one is.
-    Separators change only when a block is split or merged, and the last block has none, so a search among them
-    always ends at a block. There is always at least one block; an empty one only when there are no rows.
-    """
-
-    __slots__ = ("_codes", "_groups", "_limit", "_rest", "_sizes", "blocks", "leads", "rests")
-
-    def __init__(self, codes: str, limit: int, rest: Callable[[Block], tuple[object, ...]]) -> None:
-        """`codes` has the array type of each column; `rest` tells the key of a block's last row after its lead."""
-        self._codes = codes
-        self._limit = limit
-        self._rest = rest
-        self.blocks: list[Block] = [tuple(array(code) for code in codes)]
-        self.leads: list[int] = []  # separators, first column
-        self.rests: list[tuple[object, ...]] = []  # separators, what follows
-        self._sizes = [0]
-        self._groups = [0]  # sums of 2**_GROUP_SHIFT sizes each
-
-    def before(self, b: int) -> int:
-        """How many rows the blocks before block `b` hold."""
-        group = b >> _GROUP_SHIFT
-        return sum(self._groups[:group]) + sum(self._sizes[group << _GROUP_SHIFT : b])
-
-    def rows_from(self, position: int) -> Iterator[tuple[Block, int]]:
-        """The blocks from the one with the row at `position` on, each with the index of the first row wanted."""
-        b = 0
-        for size in self._groups:
-            if position < size:
-                break
-            position -= size
-            b += 1 << _GROUP_SHIFT
-        while b < len(self.blocks) and position >= self._sizes[b]:
-            position -= self._sizes[b]
-            b += 1
-        for block in islice(self.blocks, b, None):
-            yield block, position
-            position = 0
-
-    def lead(self, lead: int) -> tuple[int, int]:
-        """The block and index of the first row with this lead or a greater one (or the end of a block)."""
-        b = bisect_left(self.leads, lead)
-        return b, bisect_left(self.blocks[b][0], lead)
-
-    def below(self, lead: int) -> int:
-        """How many rows have a smaller lead."""
-        b, i = self.lead(lead)
-        return self.before(b) + i
-
-    def single(self, b: int, i: int) -> bool:
-        """Whether no other row has the lead of the row at index `i` of block `b`."""
-        leads = self.blocks[b][0]
-        if 0 < i < len(leads) - 1:
-            return leads[i - 1] != leads[i] != leads[i + 1]
-        return self.below(leads[i] + 1) - self.below(leads[i]) == 1  # its neighbours may be in other blocks
-
-    def add(self, lead: int) -> None:
-        """Insert a lead that may be there already, where a row is a lead and no more."""
-        b, i = self.lead(lead)
-        if i == self._sizes[b] or self.blocks[b][0][i] != lead:
-            self.insert(b, i, (lead,))
-
-    def fill(self, rows: Iterator[tuple[int, ...]]) -> None:
-        """Take in sorted rows, where there are none; blocks are left with room to grow."""
-        blocks: list[Block] = []
-        while chunk := list(islice(rows, self._limit * 3 // 4)):
-            blocks.append(tuple(map(array, self._codes, zip(*chunk, strict=True))))
-        if blocks:
-            self.blocks = blocks
-            self.leads = [block[0][-1] for block in blocks[:-1]]
-            self.rests = [self._rest(block) for block in blocks[:-1]]
-            self._sizes = [len(block[0]) for block in blocks]
-            self._regroup(0)
-
-    def insert(self, b: int, i: int, row: tuple[int, ...]) -> bool:
-        """Insert a row; False when its block had to be split, so that the row may be elsewhere now."""
-        for column, value in zip(self.blocks[b], row):  # noqa: B905 - in every update: `strict` takes 0.2 µs
-            column.insert(i, value)
-        self._groups[b >> _GROUP_SHIFT] += 1
-        self._sizes[b] += 1
-        if self._sizes[b] <= self._limit:
-            return True
-        self._split(b)
-        return False
-
-    def delete(self, b: int, i: int) -> None:
-        for column in self.blocks[b]:
-            del column[i]
-        self._groups[b >> _GROUP_SHIFT] -= 1
-        self._sizes[b] -= 1
-        if self._sizes[b] < self._limit >> 2 and len(self.blocks) > 1:
-            self._merge(max(b - 1, 0))
-
-    def _split(self, b: int) -> None:
-        block = self.blocks[b]
-        middle = len(block[0]) >> 1
-        # Both halves are copies: an array cut short in place would keep its memory.
-        left, right = tuple(column[:middle] for column in block), tuple(column[middle:] for column in block)
-        self.blocks[b : b + 1] = left, right
-        self.leads.insert(b, left[0][-1])
-        self.rests.insert(b, self._rest(left))
-        self._sizes[b : b + 1] = middle, len(right[0])
-        self._regroup(b)
-
-    def _merge(self, b: int) -> None:
-        """Join block `b` and the one after it; when that is too long, share the rows out evenly."""
-        self.blocks[b : b + 2] = [tuple(left + right for left, right in zip(*self.blocks[b : b + 2], strict=True))]
-        del self.leads[b], self.rests[b]
-        self._sizes[b : b + 2] = [len(self.blocks[b][0])]
-        if self._sizes[b] > self._limit:
-            self._split(b)
-        else:
-            self._regroup(b)
-
-    def _regroup(self, b: int) -> None:
-        """Sum up the groups again from block `b` on."""
-        group, step, sizes = b >> _GROUP_SHIFT, 1 << _GROUP_SHIFT, self._sizes
-        starts = range(group << _GROUP_SHIFT, len(sizes), step)
-        self._groups[group:] = [sum(sizes[start : start + step]) for start in starts]
+    position: int
+    better: int
+    worse: int
+    next_score: int | None
 
 
 class RankIndex:
@@ -187,8 +71,8 @@ class RankIndex:
         self._count = 0
         self._pages: list[bytearray] = []
         self._last = _NOWHERE  # the slot asked for last, its block and index; only while nothing moves
-        self._blocks = _Blocks("qbI" if ties == "shared" else "qqI", block_rows, self._rest)
-        self._distinct = _Blocks("q", block_rows, lambda _: ()) if dense else None
+        self._blocks = Blocks("qbI" if ties == "shared" else "qqI", block_rows, self._rest)
+        self._distinct = Blocks("q", block_rows, lambda _: ()) if dense else None
 
     def __len__(self) -> int:
         return self._count
@@ -267,6 +151,22 @@ class RankIndex:
             raise KeyError(slot)
         b, i = self._place(slot, lead, time)
         return self._blocks.before(b) + i
+
+    def surroundings(self, slot: int) -> Surroundings:
+        """A standing among the others; KeyError when there is none."""
+        lead, time, mark = self._record(slot)
+        if mark <= 0:
+            raise KeyError(slot)
+        b, i = self._place(slot, lead, time)
+        position, leads = self._blocks.before(b) + i, self._blocks.blocks[b][0]
+        if 0 < i < len(leads) - 1 and leads[i - 1] != lead != leads[i + 1]:  # as most are: no further search
+            return Surroundings(position, position, self._count - position - 1, leads[i - 1] ^ self._flip)
+        better, worse = self._blocks.below(lead), self._count - self._blocks.below(lead + 1)
+        next_score = None
+        if better:
+            (neighbour,) = self.slice(better - 1, better)
+            next_score = self._record(neighbour)[0] ^ self._flip
+        return Surroundings(position, better, worse, next_score)
 
     def better(self, score: int) -> int:
         """How many standings have a strictly better score: the competition rank is one more."""

@@ -112,12 +112,8 @@ class MemoryRanking:
         if slot not in index:
             return None
         score, reached_at, _ = index.get(slot) or (0, 0, 0)
-        position, better, worse = index.position(slot), index.better(score), index.worse(score)
+        position, better, worse, next_score = index.surroundings(slot)
         rank = self._numbered(table, position, better, score)
-        next_score = None
-        if better:
-            (neighbour,) = index.slice(better - 1, better)
-            next_score, _, _ = index.get(neighbour) or (0, 0, 0)
         ties = len(index) - better - worse - 1
         return position, Details(Ranked(rank, player, score, reached_at), ties, worse, len(index), next_score)
 
@@ -193,7 +189,9 @@ class MemoryRanking:
             async for chunk in self._load(key):
                 for start in range(0, len(chunk), SLOTS_AT_ONCE):
                     for player, (score, reached_at, version, *_) in chunk[start : start + SLOTS_AT_ONCE]:
-                        for column, value in zip(columns, (slots.slot(player), score, reached_at, version), strict=True):
+                        for column, value in zip(
+                            columns, (slots.slot(player), score, reached_at, version), strict=True
+                        ):
                             column.append(value)
                     await asyncio.sleep(0)
             await asyncio.to_thread(table.index.load, zip(*columns, strict=True))

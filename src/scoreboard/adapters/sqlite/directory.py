@@ -127,8 +127,12 @@ class SqliteDirectory:
         return [Player(*row) for row in rows]
 
     async def find_players(self, app: App, players: Collection[str]) -> Mapping[str, Player]:
-        wanted = msgspec.json.encode(list(players)).decode()
-        rows = self._database.points.execute(SQL["find_players"], (wanted, app.number)).fetchall()
+        if len(players) == 1:
+            (player,) = players
+            rows = self._database.points.execute(SQL["find_player"], (player, app.number)).fetchall()
+        else:
+            wanted = msgspec.json.encode(list(players)).decode()
+            rows = self._database.points.execute(SQL["find_players"], (wanted, app.number)).fetchall()
         return {row[0]: Player(*row) for row in rows}
 
     async def create_player(self, app: App, player: Player) -> None:

@@ -4,7 +4,8 @@ from typing import Literal
 
 import pytest
 
-from scoreboard.adapters.memory.rank_index import PlayerSlots, RankIndex
+from scoreboard.adapters.memory.player_slots import PlayerSlots
+from scoreboard.adapters.memory.rank_index import RankIndex
 
 Ties = Literal["earliest", "latest", "shared"]
 

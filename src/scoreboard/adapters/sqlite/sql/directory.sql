@@ -59,6 +59,9 @@ FROM players WHERE app = ?1 AND player > ?2 ORDER BY player LIMIT ?3
 SELECT p.player, coalesce(p.username, p.player), p.avatar_url, p.email, p.region
 FROM json_each(?1) j CROSS JOIN players p ON p.app = ?2 AND p.player = j.value
 
+-- name: find_player
+SELECT player, coalesce(username, player), avatar_url, email, region FROM players WHERE app = ?2 AND player = ?1
+
 -- name: add_player
 INSERT INTO players (app, player, username, avatar_url, email, region) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
 
