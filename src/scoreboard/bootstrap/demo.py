@@ -12,7 +12,8 @@ from scoreboard.domain.errors import Conflict, ScoreboardError
 APP, BOARD = "demo", "main"
 NAMES = (
     "Ada", "Bruno", "Chidi", "Dilnoza", "Elif", "Farid", "Greta", "Hana", "Ines", "Jonas", "Kwame", "Lucía",
-    "Mateo", "Nadia", "Omar", "Priya", "Quentin", "Rosa", "Søren", "Tariq", "Uma", "Vera", "Wen", "Ximena", "Yuki", "Zoë",
+    "Mateo", "Nadia", "Omar", "Priya", "Quentin", "Rosa", "Søren", "Tariq", "Uma", "Vera", "Wen", "Ximena", "Yuki",
+    "Zoë",
 )  # fmt: skip
 PAUSE_S = 0.4  # between two updates, on average
 POINTS = {"quest": 25, "duel": 10, "coin": 1}

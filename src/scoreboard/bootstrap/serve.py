@@ -84,7 +84,7 @@ def _remember(folder: Path, address: str) -> None:
 
 
 def running_url(settings: Settings) -> str | None:
-    """The address of the `serve` that has this folder; None when none does (the file of one that was killed is void)."""
+    """The address of the `serve` that has this folder; None when none does (what a killed one left is void)."""
     try:
         with locked(settings.data):
             return None

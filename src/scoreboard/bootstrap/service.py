@@ -220,11 +220,11 @@ def _gauges(registry: CollectorRegistry, accept: Accept, live: Live, hub: Hub) -
 @asynccontextmanager
 async def listening(service: Service, host: str, port: int) -> AsyncIterator[str]:
     """The base address at which the service answers; port 0 takes a free one. Raises PortInUse."""
-    runner = web.ServerRunner(service.server.connections(), handle_signals=False)
+    runner = web.ServerRunner(service.server.connections(), handle_signals=False, shutdown_timeout=5.0)
     await runner.setup()
     try:
         try:
-            site = web.TCPSite(runner, host, port, backlog=4_096, shutdown_timeout=5.0)
+            site = web.TCPSite(runner, host, port, backlog=4_096)
             await site.start()
         except (OSError, OverflowError) as error:
             raise PortInUse(f"cannot listen on {host}:{port}: {_reason(error)}; choose another with --port") from error

@@ -1,4 +1,4 @@
-"""What a tenant has: its app, boards, actions and players. Plain values; each knows how to say what is wrong with it."""
+"""What a tenant has: its app, boards, actions and players. Plain values; each can say what is wrong with it."""
 
 from dataclasses import dataclass
 from typing import Literal, get_args

@@ -12,9 +12,10 @@ from scoreboard.domain.submission import Standing, Submission
 
 
 def fold(board: Board, old: Standing | None, new: Submission) -> Standing:
-    """The standing after `new`; `old` itself when it changes nothing. Raises Refused when the total leaves its bounds."""
+    """The standing after `new`; `old` itself when nothing changes. Raises Refused when the total leaves its bounds."""
     if old is None:
-        return Standing(_bounded(board, new.value), new.accepted_at, 1, new.event, new.accepted_at)
+        # The first version is the instant: a player deleted and made again goes on above every version of before.
+        return Standing(_bounded(board, new.value), new.accepted_at, new.accepted_at, new.event, new.accepted_at)
     match board.operator:
         case "increment":
             return _increment(board, old, new)

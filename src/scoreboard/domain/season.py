@@ -1,6 +1,6 @@
 """Seasons: the periods of a board, cut at midnights of its time zone.
 
-A season is named by its local calendar (`all`, `2026-11-21`, `2026-W47` by ISO 8601, `2026-11`) and bounded in UTC, so a
+A season is named by its local calendar (`all`, `2026-11-21`, `2026-W47` by ISO 8601, `2026-11`), bounded in UTC: a
 day of 23 or 25 hours is one season, never none or two. It holds what was accepted in [starts_at, ends_at).
 """
 

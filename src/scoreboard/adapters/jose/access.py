@@ -37,7 +37,7 @@ def signing_key(path: Path) -> bytes:
 
 
 class JwtAccess:
-    """A token that was verified once is known by its text until it expires: the signature is checked once, not each time."""
+    """A token that was verified once is known by its text until it expires: its signature is checked once."""
 
     def __init__(self, key: bytes, clock: Callable[[], float] = time.time) -> None:
         self._key = OctKey.import_key(key)

@@ -68,16 +68,14 @@ class MemoryRanking:
                 placed[player] = Placed(self._rank(table, slot) if moved or before is None else before, before)
         return placed
 
-    async def remove(self, key: TableKey, player: str) -> None:
+    async def remove(self, key: TableKey, player: str, version: int) -> None:
         table = self._tables.get(key)
         if table is None:
             return  # it will be loaded without the player
         if table.loading is not None:
             await table.loading
         slot = self._slots[table.board.app.number].find(player)
-        if slot in table.index:
-            _, _, version = table.index.get(slot) or (0, 0, 0)
-            table.index.remove(slot, version + 1)
+        if slot in table.index and table.index.remove(slot, version + 1):
             table.offset = next(self._offsets)
 
     async def drop(self, board: Board) -> None:

@@ -9,6 +9,7 @@ import msgspec
 from scoreboard.adapters.sqlite.database import Database, statements
 from scoreboard.domain.board import Action, App, Board, Player
 from scoreboard.domain.errors import Conflict, NotFound
+from scoreboard.domain.submission import TableKey
 
 SQL = statements("directory.sql")
 _IDENTITY = ("number", "app")  # of a board: columns of their own
@@ -143,14 +144,14 @@ class SqliteDirectory:
         row = (app.number, player.player, player.username, player.avatar_url, player.email, player.region)
         await self._change(("update_player", row))
 
-    async def delete_player(self, app: App, player: Player) -> Collection[tuple[int, str, str]]:
+    async def delete_player(self, app: App, player: Player) -> Collection[tuple[TableKey, int]]:
         who = (app.number, player.player)
 
-        def delete(c: sqlite3.Connection) -> list[tuple[int, str, str]]:
-            tables = c.execute(SQL["tables_of_player"], who).fetchall()
+        def delete(c: sqlite3.Connection) -> list[tuple[TableKey, int]]:
+            rows = c.execute(SQL["tables_of_player"], who).fetchall()
             for statement in ("delete_player_standings", "delete_player_uses", "delete_player"):
                 c.execute(SQL[statement], who)
-            return tables
+            return [(TableKey(board, season, region), version) for board, season, region, version in rows]
 
         return await self._database.write(delete)
 

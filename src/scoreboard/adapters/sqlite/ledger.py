@@ -226,8 +226,7 @@ class SqliteLedger:
         if number is None:
             return None
         row = c.execute(SQL["receipt"], (number, key)).fetchone()
-        outcome = None if row is None else self._outcome(c, row[1])
-        return None if outcome is None else Receipt(row[0], outcome)
+        return None if row is None else Receipt(row[0], self._outcome(c, row[1]))
 
     async def outcome(self, app: App, event: EventId) -> Outcome | None:
         outcome = self._outcome(self._database.points, event)

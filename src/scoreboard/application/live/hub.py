@@ -55,7 +55,7 @@ class Session(Protocol):
     """One open page."""
 
     def offer(self, channel: "Channel", message: Message) -> None:
-        """Write this message, or remember that the channel has news for when writing is possible again. Never raises."""
+        """Write this message, or note that the channel has news for when writing is possible again. Never raises."""
         ...
 
 
@@ -99,7 +99,7 @@ class Hub:
         return channel
 
     def unsubscribe(self, channel: Channel, session: Session) -> None:
-        """Take a session out. The channel keeps its position, so that who comes back to the same board has nothing to redo."""
+        """Take a session out. The channel keeps its position: who comes back to the same board has nothing to redo."""
         if session in channel.sessions:
             del channel.sessions[session]
             self.subscriptions -= 1

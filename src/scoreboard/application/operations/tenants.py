@@ -8,7 +8,6 @@ from scoreboard.application.ports.ranking import Ranking
 from scoreboard.application.queries.names import Names
 from scoreboard.domain.board import Action, App, Board, Player
 from scoreboard.domain.errors import NotFound
-from scoreboard.domain.submission import TableKey
 
 
 class Tenants:
@@ -81,7 +80,7 @@ class Tenants:
         """The player and every standing; what the ledger keeps no longer tells who it was."""
         tables = await self._directory.delete_player(app, player)
         self._names.forget(app, player.player)
-        for table in tables:
-            await self._ranking.remove(TableKey(*table), player.player)
-        for board in {table[0] for table in tables}:
+        for key, version in tables:
+            await self._ranking.remove(key, player.player, version)
+        for board in {key.board for key, _ in tables}:
             self._publish.board_changed(board)

@@ -1,1 +1,1 @@
-"""The way of an update, one verb a file: authenticate, recall, guard, accept, apply, rank, publish. `update` walks it."""
+"""The way of an update, one verb a file; `update` walks it from top to bottom."""

@@ -1,4 +1,4 @@
-"""Was this done before? A known idempotency key answers with the first outcome, before anything can refuse the retry."""
+"""Was this done before? A known idempotency key answers with its first outcome, before anything can refuse it."""
 
 from scoreboard.application.ports.ledger import Ledger, Receipt
 from scoreboard.domain.board import App
@@ -7,7 +7,7 @@ from scoreboard.domain.submission import Outcome
 
 
 async def recall(ledger: Ledger, app: App, credential: str, key: str, digest: bytes) -> Outcome | None:
-    """The outcome under this key, if there is one. Raises Conflict when the key stands for another body."""
+    """The outcome under this key, None for a new key. Raises Conflict for a key that can be used no more."""
     receipt = await ledger.recall(app, credential, key)
     return None if receipt is None else same_body(receipt, digest)
 
@@ -17,4 +17,6 @@ def same_body(receipt: Receipt, digest: bytes) -> Outcome:
         raise Conflict(
             "key_reused", "this idempotency key was used for another request; use a new key for a new update"
         )
+    if receipt.outcome is None:
+        raise Conflict("key_spent", "this idempotency key was used for a player or board that was deleted since")
     return receipt.outcome

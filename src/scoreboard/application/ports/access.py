@@ -26,7 +26,7 @@ class Credential:
 
 class Access(Protocol):
     def verify(self, token: str) -> Credential:
-        """The credential of a token. Raises Unauthenticated for one that is malformed, forged, expired or not yet valid."""
+        """Whose token this is. Raises Unauthenticated for one that is malformed, forged, expired or not yet valid."""
         ...
 
     def mint(self, credential: Credential, ttl_s: int) -> str:

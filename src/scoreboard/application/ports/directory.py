@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from typing import Protocol
 
 from scoreboard.domain.board import Action, App, Board, Player
+from scoreboard.domain.submission import TableKey
 
 
 class Directory(Protocol):
@@ -44,6 +45,6 @@ class Directory(Protocol):
 
     async def create_player(self, app: App, player: Player) -> None: ...
     async def update_player(self, app: App, player: Player) -> None: ...
-    async def delete_player(self, app: App, player: Player) -> Collection[tuple[int, str, str]]:
-        """Deletes the player and every standing; returns the tables (board, season, region) that held one."""
+    async def delete_player(self, app: App, player: Player) -> Collection[tuple[TableKey, int]]:
+        """Deletes the player and every standing; returns the tables that held one, each with its version."""
         ...

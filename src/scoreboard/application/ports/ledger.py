@@ -10,10 +10,11 @@ from scoreboard.domain.submission import Outcome, Standing, Submission, TableKey
 
 
 class Receipt(NamedTuple):
-    """What stands under an idempotency key: the digest of the first body, and what became of it."""
+    """What stands under an idempotency key: the digest of the first body, and what became of it (None when the player
+    or the board was deleted since)."""
 
     digest: bytes
-    outcome: Outcome
+    outcome: Outcome | None
 
 
 class UseKey(NamedTuple):

@@ -4,7 +4,7 @@ from typing import NamedTuple, Protocol
 
 
 class Allowance(NamedTuple):
-    """What a caller has left: `remaining` of `limit`; all of it again after `reset_s`; `retry_after_s` is 0 when allowed."""
+    """What a caller has left: `remaining` of `limit`, all again after `reset_s`; `retry_after_s` is 0 when allowed."""
 
     limit: int
     remaining: int

@@ -66,8 +66,8 @@ class Ranking(Protocol):
         have them."""
         ...
 
-    async def remove(self, key: TableKey, player: str) -> None:
-        """Take a player out of a table for good."""
+    async def remove(self, key: TableKey, player: str, version: int) -> None:
+        """Take a standing of this version, or an older one, out of a table; a newer one stays."""
         ...
 
     async def drop(self, board: Board) -> None:

@@ -18,7 +18,7 @@ _HEADERS: dict[str, dict[str, Any]] = {
         "schema": {"type": "string", "pattern": "^[\\x21-\\x7e]{1,255}$"},
     },
     "Prefer": {
-        "description": "`respond-async` to be answered as soon as the update is durable; `wait=N` to wait for its outcome.",
+        "description": "`respond-async`: answer as soon as the update is durable; `wait=N`: wait for its outcome.",
         "schema": {"type": "string", "pattern": "^(respond-async|wait=[0-9]{1,4})$"},
     },
     "If-None-Match": {"description": "The ETag you have; 304 when it is still good.", "schema": {"type": "string"}},
@@ -41,7 +41,7 @@ def document(operations: Sequence[Operation]) -> bytes:
             "info": {
                 "title": "Scoreboard",
                 "version": __version__,
-                "description": "Live leaderboards: exact, durable, fast. Errors are RFC 9457 problem details with a stable `code`.",
+                "description": "Live leaderboards. Errors are RFC 9457 problem details with a stable `code`.",
                 "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
             },
             "servers": [{"url": "/"}],

@@ -120,4 +120,10 @@ class Server:
         allowed = self._origins.header(origin)
         if allowed is None:
             return b"Vary: Origin\r\n"
-        return f"Access-Control-Allow-Origin: {allowed}\r\nAccess-Control-Expose-Headers: {EXPOSED}\r\nVary: Origin\r\n".encode()
+        lines = (
+            f"Access-Control-Allow-Origin: {allowed}",
+            f"Access-Control-Expose-Headers: {EXPOSED}",
+            "Vary: Origin",
+            "",
+        )
+        return "\r\n".join(lines).encode()

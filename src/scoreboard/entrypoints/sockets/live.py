@@ -171,7 +171,7 @@ class Live:
                 except NotRanked:
                     await asyncio.sleep(1)
                     continue
-                # Somebody else may have been sent a newer one meanwhile; only a channel of our own is brought up to date.
+                # Others may have been sent a newer one meanwhile; only a channel of our own is brought up to date.
                 if channel.message is None or (first and len(channel.sessions) == 1):
                     self._hub.refresh(channel, now)
                 break

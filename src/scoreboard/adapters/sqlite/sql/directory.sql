@@ -69,7 +69,7 @@ INSERT INTO players (app, player, username, avatar_url, email, region) VALUES (?
 UPDATE players SET username = ?3, avatar_url = ?4, email = ?5, region = ?6 WHERE app = ?1 AND player = ?2
 
 -- name: tables_of_player
-SELECT t.board, t.season, t.region
+SELECT t.board, t.season, t.region, s.version
 FROM tables t JOIN boards b ON b.number = t.board AND b.app = ?1
 JOIN standings s ON s.tbl = t.number AND s.player = (SELECT number FROM players WHERE app = ?1 AND player = ?2)
 

@@ -1,0 +1,1 @@
+"""The command line: `serve` and what prepares it, and a client that speaks HTTP to a server or a data folder."""

@@ -1,0 +1,47 @@
+"""What ends a command: one line for people, and the exit status."""
+
+from typing import ClassVar
+
+HINTS = {
+    "app_not_found": "see: scoreboard apps list",
+    "app_exists": "see: scoreboard apps show, or change it with: scoreboard apps update",
+    "board_not_found": "see: scoreboard boards list --app APP",
+    "board_exists": "change it with: scoreboard boards update, or choose another id",
+    "action_not_found": "see: scoreboard actions list --app APP",
+    "action_exists": "change it with: scoreboard actions update",
+    "player_not_found": "see: scoreboard players list --app APP",
+    "player_exists": "change it with: scoreboard players update",
+    "token_missing": "give --token, or set SCOREBOARD_TOKEN",
+    "token_invalid": "make one on the server's machine with: scoreboard token admin --app '*'",
+    "token_expired": "make one on the server's machine with: scoreboard token admin --app '*'",
+    "scope_missing": "an admin token is needed: scoreboard token admin --app APP",
+    "wrong_app": "use a token of this app, or the operator's: scoreboard token admin --app '*'",
+}
+
+
+class CommandError(Exception):
+    """The command did not do what it was asked to; str() is one plain line."""
+
+    exit_status: ClassVar[int] = 1
+
+
+class UsageError(CommandError):
+    """It could not even be tried: an option, a setting or a file is wrong."""
+
+    exit_status = 2
+
+
+class Unreachable(CommandError):
+    """No answer: whether the request was carried out is not known."""
+
+
+class RequestRefused(CommandError):
+    """The server said no. `status` is HTTP's; `code` and `detail` are the problem's."""
+
+    def __init__(self, status: int, code: str, detail: str, retry_after_s: float | None = None) -> None:
+        hint = HINTS.get(code)
+        super().__init__(f"{code}: {detail}" + (f" ({hint})" if hint else ""))
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.retry_after_s = retry_after_s

@@ -1,0 +1,95 @@
+"""The console entry `scoreboard`: finds the command, and turns what goes wrong into one line and an exit status.
+
+0 done; 1 refused, or only done in part; 2 could not be tried (usage, settings, folder, port); 130 Ctrl-C.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+
+from cyclopts import App, CycloptsError
+
+from scoreboard import __version__
+from scoreboard.bootstrap.service import FolderLocked, FolderUnusable, PortInUse
+from scoreboard.bootstrap.settings import SettingsError
+from scoreboard.cli import show
+from scoreboard.cli.actions import actions
+from scoreboard.cli.apps import apps
+from scoreboard.cli.boards import boards
+from scoreboard.cli.errors import CommandError
+from scoreboard.cli.players import players
+from scoreboard.cli.replay.command import replay
+from scoreboard.cli.serve import migrate, serve
+from scoreboard.cli.token import token
+from scoreboard.domain.errors import ScoreboardError
+
+USAGE, FAILED, INTERRUPTED, BROKEN_PIPE = 2, 1, 130, 141
+
+app = App(
+    name="scoreboard",
+    help="A self-hosted, real-time leaderboard service.",
+    help_format="plaintext",
+    help_epilogue="First steps:\n"
+    "  scoreboard serve --demo                      a moving board to look at\n"
+    "  scoreboard apps create game                  an app of your own,\n"
+    "  scoreboard boards create main --app game     a board in it,\n"
+    "  scoreboard token server --app game           and a token for your server\n"
+    "  scoreboard COMMAND --help                    what it can do, by example",
+    version=__version__,
+    result_action="return_value",
+    print_error=False,
+    exit_on_error=False,
+    suppress_keyboard_interrupt=False,
+)
+app.command(
+    serve,
+    help_epilogue="Examples:\n"
+    "  scoreboard serve --demo\n"
+    "  scoreboard serve --data /var/lib/scoreboard --port 9000\n"
+    "  SCOREBOARD_DATA=/var/lib/scoreboard scoreboard serve --host 0.0.0.0",
+)
+app.command(migrate, help_epilogue="Example:\n  scoreboard migrate --data /var/lib/scoreboard")
+for group in (apps, boards, players, actions, token, replay):
+    app.command(group)
+
+
+def run() -> None:
+    """Run the command line and exit with its status."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    sys.exit(status(sys.argv[1:]))
+
+
+def status(arguments: Sequence[str]) -> int:
+    """Run one command; its exit status. No error gets past it, but every one has said on stderr what to do."""
+    try:
+        app(arguments)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the flush at exit is quiet
+        return BROKEN_PIPE
+    except Exception as error:
+        line, exit_status = _explained(error)
+        show.error(line)
+        return exit_status
+    return 0
+
+
+def _explained(error: Exception) -> tuple[str, int]:
+    """A line for people, and the exit status. What nobody expected is raised again in Python's development mode."""
+    match error:
+        case CycloptsError():
+            asked = " ".join(["scoreboard", *(error.command_chain or ()), "--help"])
+            return f"{error} Try: {asked}", USAGE
+        case CommandError():
+            return str(error), error.exit_status
+        case SettingsError() | FolderLocked() | FolderUnusable() | PortInUse():
+            return str(error), USAGE
+        case ScoreboardError():
+            return f"{error.code}: {error.detail}", FAILED
+    if sys.flags.dev_mode:
+        raise error
+    return f"unexpected {type(error).__name__}: {error}; please report it (PYTHONDEVMODE=1 shows where)", FAILED

@@ -1,0 +1,121 @@
+"""Sender: one batch at a time to the server, again under the same keys until there is an answer."""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Literal
+
+import msgspec
+
+from scoreboard.cli import show
+from scoreboard.cli.client import Client
+from scoreboard.cli.errors import CommandError, RequestRefused, Unreachable
+from scoreboard.cli.replay.rows import Row
+
+RETRIED = {
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.INTERNAL_SERVER_ERROR,
+    HTTPStatus.BAD_GATEWAY,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    HTTPStatus.GATEWAY_TIMEOUT,
+}
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
+
+
+class _Result(msgspec.Struct):
+    status: Literal["applied", "refused"]
+    event: str | None = None
+    replayed: bool = False
+    code: str = ""
+    detail: str = ""
+
+
+class _Answer(msgspec.Struct):
+    results: list[_Result]
+
+
+@dataclass
+class Tally:
+    """What became of rows. `known` were counted before, under the same keys; `reasons` says why others were refused,
+    by code: how many, and the last detail."""
+
+    applied: int = 0
+    known: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
+    details: dict[str, str] = field(default_factory=dict)
+    last_event: str | None = None
+
+    @property
+    def rows(self) -> int:
+        return self.applied + self.known + self.refused.total()
+
+    def add(self, result: _Result) -> None:
+        if result.status == "refused":
+            self.refused[result.code] += 1
+            self.details[result.code] = result.detail
+            return
+        self.known += result.replayed
+        self.applied += not result.replayed
+        self.last_event = result.event
+
+
+class Sender:
+    """`field` is what the board's operator takes, `keys` begins every row's idempotency key. Gives up when no batch
+    was answered for `patience_s`."""
+
+    def __init__(
+        self, client: Client, path: Sequence[str], field: Literal["increment", "score"], keys: str, patience_s: float
+    ) -> None:
+        self._client = client
+        self._path = (*path, "scores", "batch")
+        self._field = field
+        self._keys = keys
+        self._patience_s = patience_s
+
+    async def send(self, rows: Sequence[Row], tally: Tally) -> None:
+        """Send these rows, in this order, and add what became of them. Raises RequestRefused when the server will have
+        none of them, CommandError when there is no answer for too long: then the same rows may be sent again."""
+        updates = [
+            {"player": row.player, self._field: row.value, "idempotency_key": f"{self._keys}-{row.number}"}
+            for row in rows
+        ]
+        for result in (await self._answered({"updates": updates}, len(rows))).results:
+            tally.add(result)
+
+    async def _answered(self, body: object, count: int) -> _Answer:
+        now = asyncio.get_running_loop().time
+        given_up_at = now() + self._patience_s
+        failures = 0
+        while True:
+            try:
+                return _checked(await self._client.call("POST", *self._path, body=body), count)
+            except (Unreachable, RequestRefused) as error:
+                if isinstance(error, RequestRefused) and error.status not in RETRIED:
+                    raise
+                pause = _pause(failures, error)
+                if now() + pause > given_up_at:
+                    raise CommandError(f"gave up after {self._patience_s:g} s: {error}") from error
+                if failures == 0 and not isinstance(error, RequestRefused):
+                    show.note(f"{error} Trying again ...")
+                failures += 1
+                await asyncio.sleep(pause)
+
+
+def _pause(failures: int, error: Unreachable | RequestRefused) -> float:
+    """Longer each time and never the same for two clients, but not shorter than the server asks for."""
+    pause: float = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** min(failures, 10)) * random.uniform(0.5, 1)  # noqa: S311 - spread
+    asked = error.retry_after_s if isinstance(error, RequestRefused) else None
+    return pause if asked is None else max(pause, asked)
+
+
+def _checked(answer: object, count: int) -> _Answer:
+    try:
+        checked = msgspec.convert(answer, _Answer)
+    except msgspec.ValidationError as error:
+        raise Unreachable(f"the answer is not as expected ({error}); is this a Scoreboard server?") from error
+    if len(checked.results) != count:
+        raise Unreachable(f"{len(checked.results)} answers came to {count} rows; is this a Scoreboard server?")
+    return checked

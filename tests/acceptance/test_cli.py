@@ -1,0 +1,277 @@
+"""The command line as people and scripts meet it: help, errors, exit statuses, and managing what a server has."""
+
+import json
+import os
+import pty
+import socket
+import subprocess
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from tests.acceptance.command_line import BOUND_S, COMMAND, CommandLine, Served
+
+GROUPS = ("apps", "boards", "players", "actions")
+VERBS = ("list", "create", "show", "update", "delete")
+COMMANDS = [
+    (),
+    ("serve",),
+    ("migrate",),
+    ("replay",),
+    ("token",),
+    *(("token", role) for role in ("player", "server", "admin")),
+    *((group,) for group in GROUPS),
+    *((group, verb) for group in GROUPS for verb in VERBS),
+]
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> CommandLine:
+    return CommandLine(tmp_path)
+
+
+@contextmanager
+def beside(cli: CommandLine, serve: str) -> Iterator[Served | None]:
+    """With a `serve` of the same folder, or without."""
+    if serve == "alone":
+        yield None
+        return
+    with cli.serving() as served:
+        yield served
+
+
+@pytest.mark.slow
+def test_every_command_has_help_with_examples(cli: CommandLine) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        helps = list(pool.map(lambda command: cli.run(*command, "--help").ok(), COMMANDS))
+    for command, help_ in zip(COMMANDS, helps, strict=True):
+        assert f"Usage: scoreboard {' '.join(command)}".strip() in help_.out
+        assert f"\n  scoreboard {' '.join(command)}".rstrip() in help_.out, "an example of its own"
+        assert "\x1b" not in help_.out
+
+
+def test_a_wrong_name_is_met_with_the_nearest(cli: CommandLine) -> None:
+    cli.run("bords", "list").failed(2, '"boards"', "--help")
+    cli.run("boards", "list", "--ap", "demo").failed(2, "Did you mean --app", "scoreboard boards list --help")
+    cli.run("boards", "list").failed(2, "--app")
+    cli.run("boards", "create", "main", "--app", "demo", "--operator", "bets").failed(2, "--operator", "best")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("serve", ["alone", "beside"])
+def test_everything_can_be_managed(cli: CommandLine, serve: str) -> None:
+    with beside(cli, serve):
+        assert "no apps yet" in cli.run("apps", "list").ok().err
+        made = cli.run("apps", "create", "game", "--name", "Spiel ü", "--json").json
+        assert made == {"app": "game", "name": "Spiel ü", "time_zone": "UTC"}
+        assert cli.run("apps", "list", "--json").json == [made]
+        assert cli.run("apps", "show", "game", "--json").json == made
+        table = cli.run("apps", "list").ok().out
+        assert "Spiel ü" in table
+        assert "\x1b" not in table
+        assert (
+            cli.run("apps", "update", "game", "--time-zone", "Asia/Tokyo", "--json").json["time_zone"] == "Asia/Tokyo"
+        )
+
+        options = (
+            "--operator",
+            "best",
+            "--direction",
+            "ascending",
+            "--region",
+            "eu",
+            "--region",
+            "us",
+            "--min-value",
+            "-5",
+        )
+        board = cli.run("boards", "create", "laps", "--app", "game", *options, "--no-public", "--json").json
+        assert (board["operator"], board["direction"], board["regions"]) == ("best", "ascending", ["eu", "us"])
+        assert (board["min_value"], board["public"], board["time_zone"]) == (-5, False, "Asia/Tokyo")
+        assert cli.run("boards", "list", "--app", "game", "--json").json == [board]
+        assert cli.run("boards", "update", "laps", "--app", "game", "--public", "--json").json == {
+            **board,
+            "public": True,
+        }
+        assert "ascending" in cli.run("boards", "show", "laps", "--app", "game").ok().out
+
+        action = cli.run(
+            "actions", "create", "coin", "--app", "game", "--points", "-3", "--per-day", "2", "--json"
+        ).json
+        assert action == {"action": "coin", "points": -3, "per_day": 2, "cooldown_s": 0}
+        changed = cli.run("actions", "update", "coin", "--app", "game", "--points", "4", "--no-per-day", "--json").json
+        assert changed == {**action, "points": 4, "per_day": None}
+        assert cli.run("actions", "list", "--app", "game", "--json").json == [changed]
+        assert cli.run("actions", "show", "coin", "--app", "game", "--json").json == changed
+
+        cli.run("actions", "delete", "coin", "--app", "game", "--yes").ok()
+        cli.run("actions", "show", "coin", "--app", "game").failed(1, "action_not_found", "scoreboard actions list")
+        cli.run("boards", "delete", "laps", "--app", "game", "--yes").ok()
+        cli.run("apps", "delete", "game", "--yes").ok()
+        cli.run("apps", "show", "game").failed(1, "app_not_found")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("serve", ["alone", "beside"])
+def test_players_have_any_id_and_are_listed_page_by_page(cli: CommandLine, serve: str) -> None:
+    with beside(cli, serve):
+        cli.run("apps", "create", "game").ok()
+        ids = sorted(["..", ".", "a/b", "a b", "ü?#%", "zoë"])
+        for player in ids:
+            made = cli.run("players", "create", player, "--app", "game", "--email", "a@example.com", "--json").json
+            assert made["player"] == player
+        assert [p["player"] for p in cli.run("players", "list", "--app", "game", "--json").json] == ids
+        some = cli.run("players", "list", "--app", "game", "--after", ids[0], "--limit", "2")
+        assert f"--after '{ids[2]}'" in some.ok().err
+        cleared = cli.run("players", "update", "..", "--app", "game", "--no-email", "--username", "Dots", "--json").json
+        assert (cleared["email"], cleared["username"]) == (None, "Dots")
+        cli.run("players", "update", "..", "--app", "game").failed(2, "players update --help")
+        cli.run("players", "update", "..", "--app", "game", "--email", "x", "--no-email").failed(2, "not both")
+        cli.run("players", "delete", "..", "--app", "game", "--yes").ok()
+        cli.run("players", "delete", "..", "--app", "game", "--yes").failed(1, "player_not_found")
+        assert cli.run("apps", "show", "game", "--json").json["app"] == "game", "no address led to the app"
+        assert cli.run("players", "show", "a/b", "--app", "game", "--json").json["player"] == "a/b"
+
+
+def test_a_refused_request_shows_why(cli: CommandLine) -> None:
+    cli.run("apps", "create", "Not A Slug").failed(1, "invalid_app")
+    cli.run("apps", "create", "game").ok()
+    cli.run("apps", "create", "game").failed(1, "app_exists", "scoreboard apps update")
+    cli.run("boards", "list", "--app", "nix").failed(1, "app_not_found", "scoreboard apps list")
+
+
+@pytest.mark.slow
+def test_a_deletion_is_confirmed_first(cli: CommandLine) -> None:
+    cli.run("apps", "create", "game").ok()
+    cli.run("apps", "delete", "game", given="y\n").failed(2, "--yes")
+    assert _at_terminal(cli, "n\n", "apps", "delete", "game") == 1
+    cli.run("apps", "show", "game").ok()
+    assert _at_terminal(cli, "y\n", "apps", "delete", "game") == 0
+    cli.run("apps", "show", "game").failed(1, "app_not_found")
+
+
+def _at_terminal(cli: CommandLine, typed: str, *arguments: str) -> int:
+    """The exit status of a command with a person at its stdin, who types this."""
+    ours, theirs = pty.openpty()
+    try:
+        os.write(ours, typed.encode())
+        done = subprocess.run(
+            [COMMAND, *arguments], stdin=theirs, capture_output=True, timeout=BOUND_S, env=cli.environment, check=False
+        )
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert b"[y/N]" in done.stderr
+    return done.returncode
+
+
+@pytest.mark.slow
+def test_a_server_elsewhere_is_reached_by_address_and_token(cli: CommandLine, tmp_path: Path) -> None:
+    token = cli.run("token", "admin", "--app", "*").ok().out.strip()
+    player = cli.run("token", "player", "--app", "game", "--subject", "alice").ok().out.strip()
+    away = CommandLine(tmp_path / "away")
+    away.home.mkdir()
+    del away.environment["SCOREBOARD_DATA"]
+    with cli.serving() as served:
+        away.run("apps", "create", "game", "--url", served.url, "--token", token).ok()
+        there = {"SCOREBOARD_URL": served.url + "/", "SCOREBOARD_TOKEN": token}
+        assert [app["app"] for app in away.run("apps", "list", "--json", **there).json] == ["game"]
+        away.run("apps", "list", **{**there, "SCOREBOARD_TOKEN": "x"}).failed(1, "token_invalid", "scoreboard token")
+        away.run("apps", "list", **{**there, "SCOREBOARD_TOKEN": player}).failed(1, "scope_missing", "scoreboard token admin")
+        assert away.run("apps", "list", "--data", away.data, "--json", **there).json == [], "an option wins"
+    away.run("apps", "list", **there).failed(1, "no answer from", served.url)
+    away.run("apps", "list", "--url", served.url).failed(2, "SCOREBOARD_TOKEN")
+    away.run("apps", "list", "--token", token).failed(2, "--url")
+    away.run("apps", "list", "--url", "nonsense", "--token", "x").failed(2, "http://127.0.0.1:8000")
+    away.run("apps", "list", "--url", served.url, "--data", away.data).failed(2, "not both")
+
+
+class TestToken:
+    def test_is_alone_on_stdout_and_holds(self, cli: CommandLine) -> None:
+        for arguments in (("player", "--subject", "alice"), ("server",), ("admin", "--days", "0.5")):
+            done = cli.run("token", *arguments, "--app", "game").ok()
+            assert len(done.out.split()) == 1
+            assert done.out.count(".") == 2
+            assert not done.err
+
+    @pytest.mark.parametrize(
+        ("arguments", "words"),
+        [
+            (("player", "--app", "game"), "--subject"),
+            (("player", "--app", "*", "--subject", "a"), "app ids"),
+            (("server", "--app", "game", "--days", "0"), "--days"),
+            (("server", "--app", "game", "--days", "nan"), "--days"),
+            (("root", "--app", "game"), "root"),
+        ],
+    )
+    def test_is_not_made_for_nonsense(self, cli: CommandLine, arguments: tuple[str, ...], words: str) -> None:
+        cli.run("token", *arguments).failed(2, words)
+        assert not cli.data.exists()
+
+
+class TestServe:
+    def test_stops_cleanly_on_ctrl_c(self, cli: CommandLine) -> None:
+        with cli.serving() as served:
+            assert served.get("/health/live") is not None
+            ended = served.interrupt()
+        assert ended.status == 0
+        assert "Traceback" not in ended.err
+        with cli.serving() as again:
+            assert again.process.poll() is None, "the folder is free again"
+
+    def test_the_demo_has_a_board_that_can_be_seen(self, cli: CommandLine) -> None:
+        with cli.serving("--demo", "--port", "0") as served:
+            assert served.get("/v1/page")["app"] == "demo"
+            assert served.interrupt().status == 0
+
+    def test_a_port_in_use_is_one_line(self, cli: CommandLine) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = str(taken.getsockname()[1])
+            cli.run("serve", "--port", port).failed(2, port, "--port")
+
+    def test_a_folder_that_cannot_be_is_one_line(self, cli: CommandLine) -> None:
+        (cli.home / "file").write_text("")
+        for command in (("serve",), ("migrate",), ("apps", "list"), ("token", "server", "--app", "game")):
+            cli.run(*command, "--data", cli.home / "file" / "data").failed(2, str(cli.home / "file" / "data"), "--data")
+
+    def test_a_locked_folder_is_one_line(self, cli: CommandLine) -> None:
+        with cli.serving():
+            cli.run("serve", "--port", "0").failed(2, str(cli.data), "--data")
+            cli.run("migrate").failed(2, str(cli.data))
+
+    def test_a_wrong_setting_is_one_line(self, cli: CommandLine) -> None:
+        cli.run("serve", "--port", "99999").failed(2, "port")
+        cli.run("serve", "--port", "http").failed(2, "--port")
+        cli.run("serve", SCOREBOARD_PORT="http").failed(2, "SCOREBOARD_PORT")
+        cli.run("apps", "list", SCOREBOARD_PROT="1").failed(2, "SCOREBOARD_PROT", "SCOREBOARD_PORT")
+
+    def test_migrate_says_what_it_applied(self, cli: CommandLine) -> None:
+        assert cli.run("migrate").ok().out.split()
+        again = cli.run("migrate").ok()
+        assert not again.out
+        assert "up to date" in again.err
+
+
+def test_a_reader_that_goes_away_is_no_error(cli: CommandLine) -> None:
+    cli.run("apps", "create", "game").ok()
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [COMMAND, "apps", "list", "--json"],
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        timeout=BOUND_S,
+        env=cli.environment,
+        check=False,
+    )
+    os.close(writing)
+    assert done.returncode != 0
+    assert not done.stderr
+
+
+def test_json_on_stdout_is_all_there_is(cli: CommandLine) -> None:
+    done = cli.run("apps", "create", "game", "--json").ok()
+    assert json.loads(done.out)["app"] == "game"
+    assert not done.err

@@ -1,0 +1,299 @@
+"""The running service, as tests use it: in this process, or as a process of its own that can be killed."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import aiohttp
+import uvloop
+
+from scoreboard.application.ports.access import Role
+from scoreboard.bootstrap import service as bootstrap
+from scoreboard.bootstrap.settings import Settings, load
+
+T = TypeVar("T")
+
+BOUND_S = 30.0  # no promise about speed: the longest a test waits for what must come
+HOUR_S = 3_600
+JSON = "application/json"
+PROBLEM = "application/problem+json"
+
+
+def loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The event loop that the service runs on."""
+    return {"uvloop": uvloop.new_event_loop}
+
+
+async def eventually(condition: Callable[[], Awaitable[T] | T], what: str = "") -> T:
+    """Wait until the condition holds; its first true value. AssertionError when it does not within a generous bound."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + BOUND_S
+    while True:
+        value = condition()
+        if isinstance(value, Awaitable):
+            value = await value
+        if value:
+            return value
+        assert loop.time() < until, f"never came true: {what or condition}"
+        await asyncio.sleep(0.005)
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: Mapping[str, str]
+    raw: bytes
+
+    @property
+    def body(self) -> Any:
+        return json.loads(self.raw)
+
+    @property
+    def code(self) -> str:
+        """The stable code of a problem; fails for what is not a well-formed one."""
+        assert self.headers.get("Content-Type") == PROBLEM, (self.status, self.headers, self.raw[:300])
+        problem = self.body
+        assert problem["status"] == self.status
+        assert {"type", "title", "detail"} <= problem.keys()
+        return str(problem["code"])
+
+    def refused(self, status: int, code: str) -> "Answer":
+        """This is that problem."""
+        assert (self.status, self.code) == (status, code), self.raw[:500]
+        return self
+
+    def ok(self, status: int = 200) -> Any:
+        """The JSON of a success."""
+        assert self.status == status, (self.status, self.raw[:500])
+        return self.body if self.raw else None
+
+
+class Client:
+    """A user of the HTTP API with one token, or none."""
+
+    def __init__(self, http: aiohttp.ClientSession, url: str, token: str | None = None) -> None:
+        self.http = http
+        self.url = url
+        self.token = token
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        raw: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        sent = {} if self.token is None else {"Authorization": f"Bearer {self.token}"}
+        data = raw if raw is not None or body is None else json.dumps(body).encode()
+        if data is not None:
+            sent["Content-Type"] = JSON
+        sent.update(headers or {})
+        async with self.http.request(method, self.url + path, data=data, headers=sent, allow_redirects=False) as got:
+            return Answer(got.status, got.headers.copy(), await got.read())
+
+    async def get(self, path: str, **headers: str) -> Answer:
+        return await self.call("GET", path, headers=_named(headers))
+
+    async def post(self, path: str, body: Any, **headers: str) -> Answer:
+        return await self.call("POST", path, body, headers=_named(headers))
+
+    async def patch(self, path: str, body: Any) -> Answer:
+        return await self.call("PATCH", path, body)
+
+    async def delete(self, path: str) -> Answer:
+        return await self.call("DELETE", path)
+
+
+def _named(headers: Mapping[str, str]) -> dict[str, str]:
+    """Idempotency_Key="k" stands for the header Idempotency-Key."""
+    return {name.replace("_", "-"): value for name, value in headers.items()}
+
+
+class Running:
+    """A service in this process, listening. Tokens as the command line makes them; clients that hold them."""
+
+    def __init__(self, service: bootstrap.Service, url: str, http: aiohttp.ClientSession) -> None:
+        self.service = service
+        self.url = url
+        self.http = http
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+    def token(self, role: Role, app: str, subject: str = "somebody", ttl_s: int = HOUR_S) -> str:
+        return self.service.access.mint(bootstrap.credential(role, app, subject), ttl_s)
+
+    def client(self, role: Role, app: str, subject: str = "somebody") -> Client:
+        return Client(self.http, self.url, self.token(role, app, subject))
+
+    @property
+    def operator(self) -> Client:
+        return self.client("admin", "*", "operator")
+
+    @property
+    def anybody(self) -> Client:
+        return Client(self.http, self.url)
+
+    async def board(self, board: str = "main", *, app: str = "game", **rules: Any) -> str:
+        """A board of an app, both made; its address."""
+        if (await self.operator.get(f"/v1/apps/{app}")).status == 404:
+            (await self.operator.post("/v1/apps", {"app": app})).ok(201)
+        (await self.operator.post(f"/v1/apps/{app}/boards", {"board": board, **rules})).ok(201)
+        return f"/v1/apps/{app}/boards/{board}"
+
+    async def records(self) -> dict[str, int]:
+        """How many rows of each kind the store has: what a refused request must not change."""
+        tables = ("apps", "boards", "actions", "players", "standings", "ledger", "receipts", "refusals", "uses")
+        database = self.service.ledger._database
+        return await database.read(
+            lambda c: {table: int(c.execute(f"SELECT count(*) FROM {table}").fetchone()[0]) for table in tables}  # noqa: S608
+        )
+
+
+def settings(data: Path, **given: Any) -> Settings:
+    """The settings of a test: its own folder, nothing from the environment."""
+    return load({}, data=data, **given)
+
+
+@asynccontextmanager
+async def running(data: Path, **given: Any) -> AsyncIterator[Running]:
+    """The service in this process, ready, on a free port."""
+    async with (
+        bootstrap.opened(settings(data, **given)) as service,
+        bootstrap.listening(service, "127.0.0.1", 0) as url,
+        aiohttp.ClientSession() as http,
+    ):
+        await eventually(lambda: service.ready, "the rankings are loaded")
+        yield Running(service, url, http)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Process:
+    """`scoreboard serve` as a process of its own, to be killed or stopped by its id."""
+
+    def __init__(self, data: Path, port: int, wrapped: tuple[str, ...] = (), **environment: str) -> None:
+        self.data = data
+        self.port = port
+        self.url = f"http://127.0.0.1:{port}"
+        self._log = (data.parent / f"{data.name}.log").open("ab")
+        plain = {name: value for name, value in os.environ.items() if not name.startswith("SCOREBOARD_")}
+        self._process = subprocess.Popen(
+            [*wrapped, Path(sys.executable).with_name("scoreboard"), "serve", "--data", data, "--port", str(port)],
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=self._log,
+            env={**plain, **environment},
+        )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def log(self) -> str:
+        return Path(self._log.name).read_text(errors="replace")
+
+    async def ready(self) -> "Process":
+        """Wait until it takes requests."""
+
+        def is_ready() -> bool:
+            assert self._process.poll() is None, f"it ended: {self.log[-2_000:]}"
+            try:
+                with urllib.request.urlopen(f"{self.url}/health/ready", timeout=BOUND_S) as answer:
+                    return bool(answer.status == 200)
+            except (urllib.error.URLError, ConnectionError, TimeoutError) as error:
+                if isinstance(error, urllib.error.HTTPError):
+                    error.close()
+                return False
+
+        await eventually(lambda: asyncio.to_thread(is_ready), "the process is ready")
+        return self
+
+    def kill(self) -> None:
+        """kill -9, and wait for its end."""
+        self._process.kill()
+        self._process.wait()
+        self._log.close()
+
+    def terminate(self) -> None:
+        """Ask it to stop; `ended` waits for it."""
+        self._process.send_signal(signal.SIGTERM)
+
+    async def ended(self) -> int:
+        """Its exit status."""
+        status = await asyncio.to_thread(self._process.wait, 2 * BOUND_S)
+        self._log.close()
+        return status
+
+    def mint(self, role: Role, app: str, subject: str = "somebody") -> str:
+        return bootstrap.mint(settings(self.data), role=role, app=app, subject=subject, ttl_s=HOUR_S)
+
+
+@contextmanager
+def process(
+    data: Path, *, port: int | None = None, wrapped: tuple[str, ...] = (), **environment: str
+) -> Iterator[Process]:
+    """A process that does not outlive the test."""
+    started = Process(data, port or free_port(), wrapped, **environment)
+    try:
+        yield started
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            started.kill()
+
+
+@dataclass
+class Wire:
+    """A connection on which a test says exactly which bytes it sends."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    async def send(self, data: bytes) -> None:
+        self.writer.write(data)
+        await self.writer.drain()
+
+    async def answer(self, *, head_only: bool = False) -> Answer:
+        """The next answer, by its Content-Length."""
+        async with asyncio.timeout(BOUND_S):
+            head = await self.reader.readuntil(b"\r\n\r\n")
+            first, *lines = head.decode().split("\r\n")[:-2]
+            headers = {name.title(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+            length = 0 if head_only else int(headers.get("Content-Length", "0"))
+            return Answer(int(first.split()[1]), headers, await self.reader.readexactly(length))
+
+    async def rest(self) -> bytes:
+        """All that comes before the server closes the connection."""
+        async with asyncio.timeout(BOUND_S):
+            return await self.reader.read(-1)
+
+
+@asynccontextmanager
+async def wire(port: int) -> AsyncIterator[Wire]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        yield Wire(reader, writer)
+    finally:
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
