@@ -4,12 +4,12 @@ import asyncio
 import contextlib
 import gc
 import json
+import resource
 import signal
 import sys
 from pathlib import Path
 
 import structlog
-import uvloop
 
 from scoreboard.bootstrap import demo as demonstration
 from scoreboard.bootstrap.service import FolderLocked, Service, credential, listening, locked, opened
@@ -19,20 +19,24 @@ ADDRESS = "serve.json"
 DAY_S = 86_400
 
 
-def run(settings: Settings, *, demo: bool) -> None:
-    """`serve` on an event loop of its own."""
+def _tune() -> None:
+    """Set the interpreter and the process up for serving."""
     # Requests make short-lived objects by the thousand and hardly a cycle: with Python's own threshold the collector
     # takes a tenth of the time.
     gc.set_threshold(50_000, 20, 100)
     # The thread that commits needs the interpreter for moments only, many times a batch. Where the event loop is busy,
     # as while 10,000 sockets are written, each moment would be waited for this long (5 ms by default).
     sys.setswitchinterval(0.0005)
-    uvloop.run(serve(settings, demo=demo))
+    # Each connection is an open file: as many as the system lets this process have.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 async def serve(settings: Settings, *, demo: bool) -> None:
     """Serve until SIGINT or SIGTERM; then nothing accepted is dropped, and sockets are told to come back."""
     logging_to_stderr(settings.log_level)
+    _tune()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -3,6 +3,7 @@
 0 done; 1 refused, or only done in part; 2 could not be tried (usage, settings, folder, port); 130 Ctrl-C.
 """
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -55,9 +56,7 @@ for group in (apps, boards, players, actions, token, replay):
 
 def run() -> None:
     """Run the command line and exit with its status."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+    _open_streams()
     sys.exit(status(sys.argv[1:]))
 
 
@@ -65,17 +64,40 @@ def status(arguments: Sequence[str]) -> int:
     """Run one command; its exit status. No error gets past it, but every one has said on stderr what to do."""
     try:
         app(arguments)
-        sys.stdout.flush()
+        _flush()
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the flush at exit is quiet
         return BROKEN_PIPE
     except Exception as error:
         line, exit_status = _explained(error)
         show.error(line)
         return exit_status
     return 0
+
+
+def _open_streams() -> None:
+    """Streams that can be written to, whatever the text and whoever started us: closed ones lead nowhere."""
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free: this one
+    for name, descriptor in (("stdout", 1), ("stderr", 2)):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(descriptor, "w"))
+        stream = getattr(sys, name)
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _flush() -> None:
+    """Write out what was printed. What cannot be written is dropped, or Python would complain again at its exit."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise
 
 
 def _explained(error: Exception) -> tuple[str, int]:
@@ -90,6 +112,8 @@ def _explained(error: Exception) -> tuple[str, int]:
             return str(error), USAGE
         case ScoreboardError():
             return f"{error.code}: {error.detail}", FAILED
+        case OSError():
+            return f"cannot go on: {error}", FAILED
     if sys.flags.dev_mode:
         raise error
     return f"unexpected {type(error).__name__}: {error}; please report it (PYTHONDEVMODE=1 shows where)", FAILED

@@ -21,7 +21,7 @@ class Standing(NamedTuple):
     """A player's place in a table, without the rank. Times in microseconds since 1970.
 
     `event` is the submission that gave the score (the last that counted, on an `increment` board) and `event_at` its
-    `accepted_at`; `version` begins at the first `accepted_at`, grows by one with each change and decides between copies.
+    `accepted_at`; `version` begins at the first `accepted_at`, grows by one with each change and tells copies apart.
     """
 
     score: int

@@ -15,7 +15,7 @@ from scoreboard.domain import instant, top
 from scoreboard.domain.board import Board
 from scoreboard.domain.submission import WORLD
 
-CHUNK = 64  # sessions written to before other work gets a turn
+CHUNK = 64  # sessions written to, in about a millisecond, before other work gets a turn
 MAX_CHANNELS = 10_000  # beyond which those that nobody watches are forgotten
 
 

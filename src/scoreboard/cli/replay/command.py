@@ -1,6 +1,7 @@
 """The command: finds the board, skips what was confirmed, sends the rest, and says what became of it."""
 
 import asyncio
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -39,6 +40,8 @@ or fails half way, run the same command again (with a token of the same
 subject): it goes on from there, and nothing counts twice.
 Exit status 1 when some rows were refused.
 """
+KEY = re.compile(r"[\x21-\x7e]{1,100}")
+SPENT = frozenset({"key_reused", "key_spent"})
 NOTHING = frozenset({"app_not_found", "board_not_found"})
 
 replay = App(name="replay", help="Send the rows of a file as updates, each counted once.", help_epilogue=EPILOGUE)
@@ -55,6 +58,7 @@ class Plan:
     operator: Operator | None
     restart: bool
     patience_s: float
+    key: str | None
 
     @property
     def path(self) -> tuple[str, ...]:
@@ -84,6 +88,7 @@ def main(
     skip_bad: Annotated[bool, Parameter(negative="", show_default=False)] = False,
     restart: Annotated[bool, Parameter(negative="", show_default=False)] = False,
     patience: float = 60,
+    key: str | None = None,
     json: Json = False,
     server: Target | None = None,
 ) -> None:
@@ -107,20 +112,27 @@ def main(
         Send every row again; those that were counted are not counted again.
     patience
         Seconds without an answer after which to give up.
+    key
+        Count the file anew under this name, once: for a board that was deleted and made again.
     """
-    plan = Plan(app, board, pace.speed_of(speed), create, operator, restart, patience)
+    if key is not None and not KEY.fullmatch(key):
+        raise UsageError("--key is 1 to 100 visible ASCII characters, no spaces")
+    plan = Plan(app, board, pace.speed_of(speed), create, operator, restart, patience, key)
     survey = rows.survey(file, skip_bad=skip_bad)
     summary = run(_replay(plan, survey, server))
     show.document(_document(summary)) if json else _print(plan, survey, summary)
     refused = summary.tally.refused.total()
     if refused:
-        raise CommandError(f"{refused:,} of {summary.tally.rows:,} rows were refused by the server, all others counted")
+        raise CommandError(
+            f"{refused:,} of {summary.tally.rows:,} rows were refused by the server{_hint(summary.tally)}"
+        )
 
 
 async def _replay(plan: Plan, survey: Survey, target: Target | None) -> Summary:
     async with connected(target) as connection:
         board = await _board(connection.client, plan)
-        progress = Progress(survey.digest, plan.app, plan.board, connection.name)
+        where = connection.name if plan.key is None else f"{connection.name} {plan.key}"
+        progress = Progress(survey.digest, plan.app, plan.board, where)
         confirmed = Confirmed() if plan.restart else await _still_true(progress.load(), connection.client, plan)
         if confirmed.last:
             show.note(f"Going on after row {confirmed.last:,}, which was confirmed before (--restart sends all again).")
@@ -139,7 +151,7 @@ async def _send(
 ) -> Tally:
     """Sends what is not confirmed. However it ends, what was confirmed until then is saved."""
     field: Literal["increment", "score"] = "increment" if board["operator"] == "increment" else "score"
-    keys = f"{survey.digest[:16]}-{plan.board}"
+    keys = f"{plan.key or survey.digest[:16]}-{plan.board}"
     sender = Sender(connection.client, plan.path, field, keys, plan.patience_s)
     tally = Tally()
     try:
@@ -201,6 +213,13 @@ async def _still_true(saved: Confirmed, client: Client, plan: Plan) -> Confirmed
     except RequestRefused:
         return Confirmed()
     return saved if event["board"] == plan.board else Confirmed()
+
+
+def _hint(tally: Tally) -> str:
+    """What to do about the refusals, where that is known."""
+    if tally.refused.keys() & SPENT:
+        return "; if the board was deleted and made again, --key NAME counts the file anew"
+    return ""
 
 
 def _document(summary: Summary) -> dict[str, object]:

@@ -65,14 +65,19 @@ class Connection:
         return self._transport.is_closing()
 
     def offer(self, channel: Channel, message: Message) -> None:
-        had = self.channels.get(channel, JOINING)
-        if isinstance(had, Joining) or self._transport.is_closing():
+        had, transport = self.channels.get(channel, JOINING), self._transport
+        if isinstance(had, Joining) or transport.is_closing():
             return
-        if channel in self.behind or self._transport.get_write_buffer_size() > BEHIND_BYTES:
+        if self.behind or transport.get_write_buffer_size() > BEHIND_BYTES:
             self.behind[channel] = None
             self._on_behind(self)
-        else:
+            return
+        framed = message.framed.get(self._framing.name)
+        if framed is None:
             self.send(channel, message, had)
+        else:  # as `send`, for the thousands after the first
+            self.channels[channel] = message.position
+            transport.write(framed[had is not None and had == message.previous])
 
     def send(self, channel: Channel, message: Message, had: Position | None) -> None:
         """Write a message; with the changes when the connection had the position before it."""
