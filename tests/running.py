@@ -14,16 +14,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import aiohttp
 import uvloop
+from yarl import URL
 
 from scoreboard.application.ports.access import Role
 from scoreboard.bootstrap import service as bootstrap
 from scoreboard.bootstrap.settings import Settings, load
-
-T = TypeVar("T")
 
 BOUND_S = 30.0  # no promise about speed: the longest a test waits for what must come
 HOUR_S = 3_600
@@ -36,8 +35,8 @@ def loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
     return {"uvloop": uvloop.new_event_loop}
 
 
-async def eventually(condition: Callable[[], Awaitable[T] | T], what: str = "") -> T:
-    """Wait until the condition holds; its first true value. AssertionError when it does not within a generous bound."""
+async def eventually(condition: Callable[[], Awaitable[object] | object], what: str = "") -> None:
+    """Wait until the condition holds. AssertionError when it does not within a generous bound."""
     loop = asyncio.get_running_loop()
     until = loop.time() + BOUND_S
     while True:
@@ -45,7 +44,7 @@ async def eventually(condition: Callable[[], Awaitable[T] | T], what: str = "") 
         if isinstance(value, Awaitable):
             value = await value
         if value:
-            return value
+            return
         assert loop.time() < until, f"never came true: {what or condition}"
         await asyncio.sleep(0.005)
 
@@ -102,7 +101,8 @@ class Client:
         if data is not None:
             sent["Content-Type"] = JSON
         sent.update(headers or {})
-        async with self.http.request(method, self.url + path, data=data, headers=sent, allow_redirects=False) as got:
+        url = URL(self.url + path, encoded=True)  # exactly as written
+        async with self.http.request(method, url, data=data, headers=sent, allow_redirects=False) as got:
             return Answer(got.status, got.headers.copy(), await got.read())
 
     async def get(self, path: str, **headers: str) -> Answer:
@@ -171,14 +171,15 @@ def settings(data: Path, **given: Any) -> Settings:
 
 
 @asynccontextmanager
-async def running(data: Path, **given: Any) -> AsyncIterator[Running]:
-    """The service in this process, ready, on a free port."""
+async def running(data: Path, *, when_ready: bool = True, **given: Any) -> AsyncIterator[Running]:
+    """The service in this process, on a free port."""
     async with (
         bootstrap.opened(settings(data, **given)) as service,
         bootstrap.listening(service, "127.0.0.1", 0) as url,
         aiohttp.ClientSession() as http,
     ):
-        await eventually(lambda: service.ready, "the rankings are loaded")
+        if when_ready:
+            await eventually(lambda: service.ready, "the rankings are loaded")
         yield Running(service, url, http)
 
 
@@ -191,14 +192,14 @@ def free_port() -> int:
 class Process:
     """`scoreboard serve` as a process of its own, to be killed or stopped by its id."""
 
-    def __init__(self, data: Path, port: int, wrapped: tuple[str, ...] = (), **environment: str) -> None:
+    def __init__(self, data: Path, port: int, **environment: str) -> None:
         self.data = data
         self.port = port
         self.url = f"http://127.0.0.1:{port}"
         self._log = (data.parent / f"{data.name}.log").open("ab")
         plain = {name: value for name, value in os.environ.items() if not name.startswith("SCOREBOARD_")}
         self._process = subprocess.Popen(
-            [*wrapped, Path(sys.executable).with_name("scoreboard"), "serve", "--data", data, "--port", str(port)],
+            [Path(sys.executable).with_name("scoreboard"), "serve", "--data", data, "--port", str(port)],
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=self._log,
@@ -219,7 +220,7 @@ class Process:
         def is_ready() -> bool:
             assert self._process.poll() is None, f"it ended: {self.log[-2_000:]}"
             try:
-                with urllib.request.urlopen(f"{self.url}/health/ready", timeout=BOUND_S) as answer:
+                with urllib.request.urlopen(f"{self.url}/health/ready", timeout=BOUND_S) as answer:  # noqa: S310
                     return bool(answer.status == 200)
             except (urllib.error.URLError, ConnectionError, TimeoutError) as error:
                 if isinstance(error, urllib.error.HTTPError):
@@ -254,7 +255,7 @@ def process(
     data: Path, *, port: int | None = None, wrapped: tuple[str, ...] = (), **environment: str
 ) -> Iterator[Process]:
     """A process that does not outlive the test."""
-    started = Process(data, port or free_port(), wrapped, **environment)
+    started = Process(data, port or free_port(), **environment)
     try:
         yield started
     finally:

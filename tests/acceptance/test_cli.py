@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.acceptance.command_line import BOUND_S, COMMAND, CommandLine, Served
+
+from tests.acceptance.command_line import BOUND_S, COMMAND, CommandLine, Ended, Served
 
 GROUPS = ("apps", "boards", "players", "actions")
 VERBS = ("list", "create", "show", "update", "delete")
@@ -52,6 +53,7 @@ def test_every_command_has_help_with_examples(cli: CommandLine) -> None:
         assert "\x1b" not in help_.out
 
 
+@pytest.mark.slow
 def test_a_wrong_name_is_met_with_the_nearest(cli: CommandLine) -> None:
     cli.run("bords", "list").failed(2, '"boards"', "--help")
     cli.run("boards", "list", "--ap", "demo").failed(2, "Did you mean --app", "scoreboard boards list --help")
@@ -135,6 +137,7 @@ def test_players_have_any_id_and_are_listed_page_by_page(cli: CommandLine, serve
         assert cli.run("players", "show", "a/b", "--app", "game", "--json").json["player"] == "a/b"
 
 
+@pytest.mark.slow
 def test_a_refused_request_shows_why(cli: CommandLine) -> None:
     cli.run("apps", "create", "Not A Slug").failed(1, "invalid_app")
     cli.run("apps", "create", "game").ok()
@@ -179,7 +182,9 @@ def test_a_server_elsewhere_is_reached_by_address_and_token(cli: CommandLine, tm
         there = {"SCOREBOARD_URL": served.url + "/", "SCOREBOARD_TOKEN": token}
         assert [app["app"] for app in away.run("apps", "list", "--json", **there).json] == ["game"]
         away.run("apps", "list", **{**there, "SCOREBOARD_TOKEN": "x"}).failed(1, "token_invalid", "scoreboard token")
-        away.run("apps", "list", **{**there, "SCOREBOARD_TOKEN": player}).failed(1, "scope_missing", "scoreboard token admin")
+        away.run("apps", "list", **{**there, "SCOREBOARD_TOKEN": player}).failed(
+            1, "scope_missing", "scoreboard token admin"
+        )
         assert away.run("apps", "list", "--data", away.data, "--json", **there).json == [], "an option wins"
     away.run("apps", "list", **there).failed(1, "no answer from", served.url)
     away.run("apps", "list", "--url", served.url).failed(2, "SCOREBOARD_TOKEN")
@@ -269,6 +274,29 @@ def test_a_reader_that_goes_away_is_no_error(cli: CommandLine) -> None:
     os.close(writing)
     assert done.returncode != 0
     assert not done.stderr
+
+
+def test_closed_streams_are_no_error(cli: CommandLine) -> None:
+    """As a service manager may start it."""
+    closing = 'exec "$@" <&- >&- 2>&-'
+    done = subprocess.run(
+        ["sh", "-c", closing, "-", COMMAND, "apps", "list"], timeout=BOUND_S, env=cli.environment, check=False
+    )
+    assert done.returncode == 0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_is_one_line(cli: CommandLine) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [COMMAND, "apps", "list", "--json"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            timeout=BOUND_S,
+            env=cli.environment,
+            check=False,
+        )
+    Ended(done.returncode, "", done.stderr.decode()).failed(1, "No space left")
 
 
 def test_json_on_stdout_is_all_there_is(cli: CommandLine) -> None:

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import uvloop
@@ -111,7 +112,7 @@ class Service(RuleBasedStateMachine):
         self.up, self.server, self.address = self.runner.run(started())
 
     def path(self, player: str) -> str:
-        return f"{self.address}/players/{player.replace('/', '%2F').replace(' ', '%20')}"
+        return f"{self.address}/players/{quote(player, safe='')}"
 
     @rule(player=st.sampled_from(PLAYERS), value=VALUES)
     def update(self, player: str, value: int) -> None:

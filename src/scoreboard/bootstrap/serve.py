@@ -10,12 +10,12 @@ import sys
 from pathlib import Path
 
 import structlog
+from structlog.tracebacks import ExceptionDictTransformer
 
 from scoreboard.bootstrap import demo as demonstration
-from scoreboard.bootstrap.service import FolderLocked, Service, credential, listening, locked, opened
+from scoreboard.bootstrap.service import ADDRESS, Service, check_free, credential, listening, opened, running
 from scoreboard.bootstrap.settings import Settings
 
-ADDRESS = "serve.json"
 DAY_S = 86_400
 
 
@@ -41,6 +41,7 @@ async def serve(settings: Settings, *, demo: bool) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
+    check_free(settings.host, settings.port)
     async with opened(settings, _say) as service:
         if demo:
             await demonstration.prepare(service)
@@ -84,29 +85,32 @@ def _say(line: str) -> None:
 
 
 def _remember(folder: Path, address: str) -> None:
-    (folder / ADDRESS).write_text(json.dumps({"url": address}))
+    written = folder / f"{ADDRESS}.new"
+    written.write_text(json.dumps({"url": address}))
+    written.replace(folder / ADDRESS)
 
 
 def running_url(settings: Settings) -> str | None:
     """The address of the `serve` that has this folder; None when none does (what a killed one left is void)."""
-    try:
-        with locked(settings.data):
-            return None
-    except FolderLocked:
-        with contextlib.suppress(OSError, ValueError, KeyError):
-            return str(json.loads((settings.data / ADDRESS).read_text())["url"])
+    if not running(settings.data):
         return None
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        return str(json.loads((settings.data / ADDRESS).read_text())["url"])
+    return None
 
 
 def logging_to_stderr(level: str) -> None:
     """Structured lines on stderr: for people on a terminal, JSON elsewhere."""
     human = sys.stderr.isatty()
-    renderer = structlog.dev.ConsoleRenderer() if human else structlog.processors.JSONRenderer()
+    # Without local variables: they would tell who scored what, and under which keys.
+    shown = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    plain = structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False))
+    renderer = shown if human else structlog.processors.JSONRenderer()
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            *([] if human else [structlog.processors.dict_tracebacks]),
+            *([] if human else [plain]),
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),

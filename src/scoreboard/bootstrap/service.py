@@ -51,7 +51,8 @@ from scoreboard.entrypoints.sockets.live import Live, LiveLimits
 
 log = structlog.get_logger(__name__)
 
-DATABASE, KEY = "scoreboard.db", "token.key"
+DATABASE, KEY, ADDRESS = "scoreboard.db", "token.key", "serve.json"
+LOCK_TRIES, LOCK_PAUSE_S = 10, 0.05  # a command that looks whether a server runs holds the lock for a moment
 SCOPES: dict[Role, frozenset[Scope]] = {
     "player": frozenset({"update:score", "read:leaderboard"}),
     "server": frozenset({"update:score", "read:leaderboard"}),
@@ -84,6 +85,7 @@ class Service:
     accept: Accept
     reads: Reads
     tenants: Tenants
+    publish: Publish
     live: Live
     server: Server
     warmed: asyncio.Event
@@ -103,9 +105,11 @@ async def opened(settings: Settings, told: Told = lambda _: None) -> AsyncIterat
     async with AsyncExitStack() as stack:
         stack.enter_context(locked(settings.data))
         with _usable(settings.data):
+            (settings.data / ADDRESS).unlink(missing_ok=True)  # of a server that was killed
             store = await stack.enter_async_context(database.opened(settings.data / DATABASE))
             key = signing_key(settings.data / KEY)
         service = await _assembled(settings, store, key)
+        await service.accept.start()
         committing = asyncio.create_task(service.accept.run())
         stack.push_async_callback(_finished, service, committing)
         service.tasks.append(asyncio.create_task(_warm(service, told)))
@@ -120,6 +124,7 @@ async def _finished(service: Service, committing: asyncio.Task[None]) -> None:
     for task in service.tasks:
         task.cancel()
     await asyncio.gather(*service.tasks, return_exceptions=True)
+    await service.publish.close()
 
 
 async def _assembled(settings: Settings, store: database.Database, key: bytes) -> Service:
@@ -151,12 +156,22 @@ async def _assembled(settings: Settings, store: database.Database, key: bytes) -
     server = Server(offered, access, origins, registry)
     _gauges(registry, accept, live, hub)
     repair = Repair(directory, ledger, ranking, publish)
-    tasks = [
-        asyncio.create_task(work)
-        for work in (live.run(), turn_seasons(directory, publish, clock), _after(warmed, repair.run))
-    ]
+    tasks = [asyncio.create_task(work) for work in (live.run(), turn_seasons(publish), _after(warmed, repair.run))]
     return Service(
-        settings, directory, ledger, ranking, access, update, accept, reads, tenants, live, server, warmed, tasks
+        settings=settings,
+        directory=directory,
+        ledger=ledger,
+        ranking=ranking,
+        access=access,
+        update=update,
+        accept=accept,
+        reads=reads,
+        tenants=tenants,
+        publish=publish,
+        live=live,
+        server=server,
+        warmed=warmed,
+        tasks=tasks,
     )
 
 
@@ -217,6 +232,21 @@ def _gauges(registry: CollectorRegistry, accept: Accept, live: Live, hub: Hub) -
         Gauge(name, text, registry=registry).set_function(value)
 
 
+def check_free(host: str, port: int) -> None:
+    """Raises PortInUse at once, before a large folder is opened for nothing."""
+    try:
+        for family, kind, *_, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+            with socket.socket(family, kind) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(address)
+    except (OSError, OverflowError) as error:
+        raise _port_in_use(host, port, error) from error
+
+
+def _port_in_use(host: str, port: int, error: Exception) -> PortInUse:
+    return PortInUse(f"cannot listen on {host}:{port}: {_reason(error)}; choose another with --port")
+
+
 @asynccontextmanager
 async def listening(service: Service, host: str, port: int) -> AsyncIterator[str]:
     """The base address at which the service answers; port 0 takes a free one. Raises PortInUse."""
@@ -227,7 +257,7 @@ async def listening(service: Service, host: str, port: int) -> AsyncIterator[str
             site = web.TCPSite(runner, host, port, backlog=4_096)
             await site.start()
         except (OSError, OverflowError) as error:
-            raise PortInUse(f"cannot listen on {host}:{port}: {_reason(error)}; choose another with --port") from error
+            raise _port_in_use(host, port, error) from error
         bound = runner.addresses[0]
         shown = f"[{bound[0]}]" if ":" in bound[0] else bound[0]
         yield f"http://{shown}:{bound[1]}"
@@ -250,16 +280,30 @@ def locked(folder: Path) -> Iterator[None]:
     """The data folder, made if need be, for this process alone."""
     with _usable(folder):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        try:
-            descriptor = database.folder_lock(folder)
-        except BlockingIOError as error:
-            raise FolderLocked(
-                f"another scoreboard is using {folder}; stop it, or choose another folder with --data"
-            ) from error
+        descriptor = _folder_lock(folder)
     try:
         yield
     finally:
         os.close(descriptor)
+
+
+def _folder_lock(folder: Path) -> int:
+    for _ in range(LOCK_TRIES):
+        with contextlib.suppress(BlockingIOError):
+            return database.folder_lock(folder)
+        time.sleep(LOCK_PAUSE_S)
+    raise FolderLocked(f"another scoreboard is using {folder}; stop it, or choose another folder with --data")
+
+
+def running(folder: Path) -> bool:
+    """Whether a process has the data folder."""
+    try:
+        os.close(database.folder_lock(folder))
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 @contextmanager

@@ -36,6 +36,6 @@ def from_text(text: str) -> EventId:
         event = EventId(bytes.fromhex(text.replace("-", "")))
     except ValueError:
         event = EventId(b"")
-    if len(event) != 16 or event[6] >> 4 != 7 or to_text(event) != text.lower():
+    if len(event) != 16 or event[6] >> 4 != 7 or event[8] >> 6 != 2 or to_text(event) != text.lower():
         raise Invalid("invalid_event", "an event id is a UUIDv7, as given in the answer to an update")
     return event

@@ -1,7 +1,8 @@
 """The rules by which a submission changes a standing: pure, exact, and the same wherever they run.
 
-`best` and `increment` do not depend on the order in which submissions arrive; `latest` goes by (accepted_at, event id),
-not by arrival. So a redelivered or reordered queue ends in the same standings.
+Scores do not depend on the order in which submissions arrive: `latest` goes by (accepted_at, event id), not by
+arrival. So a redelivered or reordered queue ends in the same scores. `reached_at` may depend on it on `increment` and
+`latest` boards, where an update that leaves the score alone arrives out of order.
 """
 
 from typing import assert_never
@@ -31,7 +32,8 @@ def _increment(board: Board, old: Standing, new: Submission) -> Standing:
     if new.value == 0:
         return old
     score = _bounded(board, old.score + new.value)
-    return Standing(score, max(old.reached_at, new.accepted_at), old.version + 1, new.event, new.accepted_at)
+    event_at, event = max((old.event_at, old.event), (new.accepted_at, new.event))
+    return Standing(score, max(old.reached_at, new.accepted_at), old.version + 1, event, event_at)
 
 
 def _best(board: Board, old: Standing, new: Submission) -> Standing:

@@ -4,7 +4,6 @@ A season is named by its local calendar (`all`, `2026-11-21`, `2026-W47` by ISO 
 day of 23 or 25 hours is one season, never none or two. It holds what was accepted in [starts_at, ends_at).
 """
 
-import re
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
@@ -62,16 +61,24 @@ def _midnight(day: date, time_zone: str) -> int:
     return int(datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(time_zone)).timestamp()) * 1_000_000
 
 
-_NAMES: dict[Period, re.Pattern[str]] = {
-    "all_time": re.compile(r"all"),
-    "daily": re.compile(r"\d{4}-\d\d-\d\d"),
-    "weekly": re.compile(r"\d{4}-W\d\d"),
-    "monthly": re.compile(r"\d{4}-\d\d"),
-}
-
-
 def check_name(period: Period, name: str) -> str:
-    """Raises Invalid unless a season of this period can have this name."""
-    if not _NAMES[period].fullmatch(name):
+    """Raises Invalid unless a season of this period has this name."""
+    if name != (ALL_TIME if period == "all_time" else _name_again(period, name)):
         raise Invalid("invalid_season", f"not the name of a season of a board whose period is {period}")
     return name
+
+
+def _name_again(period: Period, name: str) -> str | None:
+    """The name of the season that begins with the day that `name` tells."""
+    try:
+        match period:
+            case "daily":
+                day = date.fromisoformat(name)
+            case "weekly":
+                year, _, week = name.partition("-W")
+                day = date.fromisocalendar(int(year), int(week), 1)
+            case _:
+                day = date.fromisoformat(f"{name}-01")
+        return _season_of(period, "UTC", day).name
+    except (ValueError, OverflowError):
+        return None

@@ -60,7 +60,8 @@ class Outcome:
     """The one thing that became of a submission. Scores are those of the board's world table.
 
     `code` and `detail` say why one was refused; then `score` and `previous_score` mean nothing.
-    `replayed`: this is the outcome of an earlier submission under the same idempotency key.
+    `replayed`: this is the outcome of an earlier submission under the same idempotency key. `recorded`: it can be read
+    again by its event. `retry_after_s`: when the same may do, where that is known; not recorded.
     """
 
     event: EventId
@@ -75,3 +76,5 @@ class Outcome:
     code: str = ""
     detail: str = ""
     replayed: bool = False
+    recorded: bool = True
+    retry_after_s: float | None = None

@@ -1,7 +1,9 @@
 """JwtAccess: tokens of our own, signed with a key that is made at the first start."""
 
+import contextlib
 import os
 import secrets
+import tempfile
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -24,16 +26,20 @@ CACHED = 20_000  # verified tokens, some 600 bytes each
 
 def signing_key(path: Path) -> bytes:
     """The key in this file, made (mode 0600) when there is none yet."""
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_bytes()
+    with contextlib.suppress(FileNotFoundError):
+        key = path.read_bytes()
+        if len(key) >= KEY_BYTES:
+            return key
+        path.unlink()  # its making was interrupted before anything was signed with it
+    descriptor, made = tempfile.mkstemp(dir=path.parent, prefix=path.name)  # mode 0600
     with os.fdopen(descriptor, "wb") as file:
-        key = secrets.token_bytes(KEY_BYTES)
-        file.write(key)
+        file.write(secrets.token_bytes(KEY_BYTES))
         file.flush()
         os.fsync(descriptor)
-    return key
+    with contextlib.suppress(FileExistsError):  # another process was first: its key counts
+        os.link(made, path)
+    os.unlink(made)  # noqa: PTH108 - as mkstemp gave it
+    return path.read_bytes()
 
 
 class JwtAccess:

@@ -12,24 +12,28 @@ SWEEP_EVERY = 4_096  # new callers, before those that have everything back are f
 
 
 class MemoryLimits:
+    """Exact, in integers: time is counted in nanoseconds times the limit, so that one costs a whole number of them."""
+
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._earned_back: dict[str, float] = {}
+        self._earned_back: dict[tuple[str, int], tuple[int, int]] = {}  # by that count, and in nanoseconds
         self._sweep_at = SWEEP_EVERY
 
     def take(self, key: str, limit: int, period_s: float, cost: int = 1) -> Allowance:
-        now = self._clock()
-        each_s = period_s / limit
-        earned_back = max(self._earned_back.get(key, now), now)
-        after = earned_back + each_s * cost
-        wait_s = after - period_s - now
-        if wait_s > 1e-9:
-            return Allowance(limit, int((period_s - (earned_back - now)) / each_s), earned_back - now, wait_s)
-        self._earned_back[key] = after
+        now_ns, period_ns = int(self._clock() * 1e9), int(period_s * 1e9)
+        now, full = now_ns * limit, period_ns * limit
+        earned_back = max(self._earned_back.get((key, limit), (now, 0))[0], now)
+        after = earned_back + period_ns * cost
+        if after - now > full:
+            wait_s = (after - now - full) / limit / 1e9
+            return Allowance(
+                limit, (full - (earned_back - now)) // period_ns, (earned_back - now) / limit / 1e9, wait_s
+            )
+        self._earned_back[key, limit] = after, after // limit
         if len(self._earned_back) > self._sweep_at:
-            self._sweep(now)
-        return Allowance(limit, int((period_s - (after - now)) / each_s + 1e-6), after - now, 0.0)
+            self._sweep(now_ns)
+        return Allowance(limit, (full - (after - now)) // period_ns, (after - now) / limit / 1e9, 0.0)
 
-    def _sweep(self, now: float) -> None:
-        self._earned_back = {key: at for key, at in self._earned_back.items() if at > now}
+    def _sweep(self, now_ns: int) -> None:
+        self._earned_back = {key: at for key, at in self._earned_back.items() if at[1] >= now_ns}
         self._sweep_at = 2 * len(self._earned_back) + SWEEP_EVERY

@@ -55,17 +55,25 @@ class MemoryRanking:
         table = self._tables.get(key)
         if table is None or table.loading is not None:
             table = self._opened(key, board)
-            table.waiting.update(standings)
+            _keep_newest(table.waiting, standings)
             await self._grace(table)
+            # What the load found may be the update itself, so the rank before it is not known any more.
+            return self._put(table, standings, place=place, before=False)
+        self._tables.move_to_end(key)
+        return self._put(table, standings, place=place, before=True)
+
+    def _put(
+        self, table: _Table, standings: Mapping[str, Standing], *, place: bool, before: bool
+    ) -> Mapping[str, Placed]:
         table.offset = next(self._offsets)
-        index, slots = table.index, self._slots[board.app.number]
+        index, slots = table.index, self._slots[table.board.app.number]
         placed = {}
         for player, (score, reached_at, version, _, _) in standings.items():
             slot = slots.slot(player)
-            before = self._rank(table, slot) if place and slot in index else None
+            previous = self._rank(table, slot) if place and before and slot in index else None
             moved = index.put(slot, score, reached_at, version)
             if place:
-                placed[player] = Placed(self._rank(table, slot) if moved or before is None else before, before)
+                placed[player] = Placed(self._rank(table, slot) if moved or previous is None else previous, previous)
         return placed
 
     async def remove(self, key: TableKey, player: str, version: int) -> None:
@@ -73,7 +81,7 @@ class MemoryRanking:
         if table is None:
             return  # it will be loaded without the player
         if table.loading is not None:
-            await table.loading
+            await asyncio.wait((table.loading,))
         slot = self._slots[table.board.app.number].find(player)
         if slot in table.index and table.index.remove(slot, version + 1):
             table.offset = next(self._offsets)
@@ -88,7 +96,7 @@ class MemoryRanking:
         """Load a table and wait for it; returns how many standings it has."""
         table = self._opened(key, board)
         if table.loading is not None:
-            await table.loading
+            await asyncio.wait((table.loading,))
         return len(table.index)
 
     async def slice(self, key: TableKey, board: Board, start: int, stop: int) -> Sequence[Ranked]:
@@ -120,7 +128,8 @@ class MemoryRanking:
 
     def position(self, key: TableKey) -> Position:
         table = self._tables.get(key)
-        return Position(self._epoch, table.offset if table is not None else 0)
+        # Of a table that is not held nothing is known: a position that was never given and never will be again.
+        return Position(self._epoch, table.offset if table is not None else next(self._offsets))
 
     # Ranks
 
@@ -153,7 +162,8 @@ class MemoryRanking:
         if table is None or table.loading is not None:
             table = self._opened(key, board)
             await self._grace(table)
-        self._tables.move_to_end(key)
+        elif self._tables.get(key) is table:
+            self._tables.move_to_end(key)
         return table
 
     async def _grace(self, table: _Table) -> None:
@@ -203,3 +213,10 @@ class MemoryRanking:
             table.waiting.clear()
             table.offset = next(self._offsets)
             table.loading = None
+
+
+def _keep_newest(waiting: dict[str, Standing], standings: Mapping[str, Standing]) -> None:
+    for player, new in standings.items():
+        held = waiting.get(player)
+        if held is None or held.version < new.version:
+            waiting[player] = new

@@ -6,12 +6,12 @@ import os
 import re
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from importlib.resources import files
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 
@@ -58,24 +58,35 @@ class Database:
         """Run `work` in one durable transaction. A caller that is cancelled does not stop it."""
         return await asyncio.get_running_loop().run_in_executor(self._writing, self._transaction, work)
 
+    def point(self, statement: str, *values: object) -> list[Any]:
+        """The rows of a statement that looks at a few rows by their keys, read on the calling thread."""
+        try:
+            return self.points.execute(statement, values).fetchall()
+        except Exception as error:
+            raise _translated(error) from error
+
     async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         def reading() -> T:
-            with _translated():
+            try:
                 return work(self.reader)
+            except Exception as error:
+                raise _translated(error) from error
 
         return await asyncio.get_running_loop().run_in_executor(self._reading, reading)
 
     def _transaction(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        with _translated():
+        try:
+            if self.writer.in_transaction:  # its end failed before
+                self.writer.execute("ROLLBACK")
             self.writer.execute("BEGIN IMMEDIATE")
-            try:
-                result = work(self.writer)
-                self.writer.execute("COMMIT")
-            except BaseException:
-                with contextlib.suppress(sqlite3.Error):  # some failures have rolled back already
+            result = work(self.writer)
+            self.writer.execute("COMMIT")
+        except Exception as error:
+            if self.writer.in_transaction:  # some failures have rolled back already
+                with contextlib.suppress(sqlite3.Error):
                     self.writer.execute("ROLLBACK")
-                raise
-            return result
+            raise _translated(error) from error
+        return result
 
     def _checkpoints(self) -> None:
         connection = _connect(self._path)
@@ -145,27 +156,19 @@ def _connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-_OURS = {
-    sqlite3.SQLITE_BUSY,
-    sqlite3.SQLITE_LOCKED,
-    sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_CANTOPEN,
-    sqlite3.SQLITE_READONLY,
-}
+_OF_THE_DATA = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError, sqlite3.InterfaceError)
 
 
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Faults of the machine become Unavailable; faults of the data stay what they are."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        if code == sqlite3.SQLITE_FULL:
-            raise Unavailable("storage_full", "the disk is full; nothing was counted", retry_after_s=10) from error
-        if code in _OURS:
-            raise Unavailable("storage_failed", f"the database failed: {error}", retry_after_s=1) from error
-        raise
+def _translated(error: Exception) -> Exception:
+    """Faults of the data stay what they are; every other fault of the database is one of ours: Unavailable."""
+    if isinstance(error, MemoryError):
+        return Unavailable("storage_failed", "the server is out of memory", retry_after_s=5)
+    if not isinstance(error, sqlite3.Error) or isinstance(error, _OF_THE_DATA):
+        return error
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL:
+        return Unavailable("storage_full", "the disk is full; nothing was counted", retry_after_s=10)
+    log.error("storage_failed", error=str(error), name=getattr(error, "sqlite_errorname", "unknown"))
+    return Unavailable("storage_failed", "the database failed; the outcome may be unknown", retry_after_s=1)
 
 
 def folder_lock(folder: Path) -> int:

@@ -62,7 +62,7 @@ class SqliteDirectory:
     async def delete_app(self, app: App) -> None:
         deletions = ("delete_app_standings", "delete_app_receipts", "delete_app_uses", "delete_app")
         await self._change(*((statement, (app.number,)) for statement in deletions))
-        del self._apps[app.app]
+        self._apps.pop(app.app, None)
         self._boards = {key: board for key, board in self._boards.items() if key[0] != app.app}
         self._actions = {key: action for key, action in self._actions.items() if key[0] != app.app}
 
@@ -130,10 +130,10 @@ class SqliteDirectory:
     async def find_players(self, app: App, players: Collection[str]) -> Mapping[str, Player]:
         if len(players) == 1:
             (player,) = players
-            rows = self._database.points.execute(SQL["find_player"], (player, app.number)).fetchall()
+            rows = self._database.point(SQL["find_player"], player, app.number)
         else:
             wanted = msgspec.json.encode(list(players)).decode()
-            rows = self._database.points.execute(SQL["find_players"], (wanted, app.number)).fetchall()
+            rows = self._database.point(SQL["find_players"], wanted, app.number)
         return {row[0]: Player(*row) for row in rows}
 
     async def create_player(self, app: App, player: Player) -> None:
@@ -149,7 +149,12 @@ class SqliteDirectory:
 
         def delete(c: sqlite3.Connection) -> list[tuple[TableKey, int]]:
             rows = c.execute(SQL["tables_of_player"], who).fetchall()
-            for statement in ("delete_player_standings", "delete_player_uses", "delete_player"):
+            for statement in (
+                "delete_player_standings",
+                "delete_player_uses",
+                "delete_player_refusals",
+                "delete_player",
+            ):
                 c.execute(SQL[statement], who)
             return [(TableKey(board, season, region), version) for board, season, region, version in rows]
 
@@ -164,12 +169,19 @@ class SqliteDirectory:
         try:
             return await self._database.write(insert)
         except sqlite3.IntegrityError as error:
+            if error.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
+                raise NotFound("app_not_found", "there is no such app") from error
             raise Conflict(code, f"there is one with this id already ({code.removesuffix('_exists')})") from error
 
     async def _change(self, *changes: tuple[str, tuple[object, ...]]) -> None:
+        """Several changes, of which the last is of one row; NotFound, and none of them, when that is gone."""
+
         def work(c: sqlite3.Connection) -> None:
             for statement, row in changes:
-                c.execute(SQL[statement], row)
+                touched = c.execute(SQL[statement], row).rowcount
+            if not touched:
+                kind = statement.rpartition("_")[2]
+                raise NotFound(f"{kind}_not_found", f"this {kind} was deleted meanwhile")
 
         await self._database.write(work)
 

@@ -1,8 +1,8 @@
 """SqliteLedger: the ledger, receipts and totals in SQLite."""
 
 import sqlite3
-from collections.abc import AsyncIterator, Collection, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -17,6 +17,9 @@ from scoreboard.domain.submission import WORLD, Outcome, Standing, Submission, T
 
 SQL = statements("ledger.sql")
 CHUNK = 10_000  # rows read at a time when a whole table is
+
+Query: TypeAlias = Callable[..., list[Any]]
+"""Run a statement with its values: in a transaction or outside."""
 
 _to_json = msgspec.json.Encoder().encode
 
@@ -42,18 +45,13 @@ class SqliteLedger:
         self._done_notes: list[int] = []
 
     async def start(self) -> None:
+        await self._database.read(self._learn_all)
+
+    def _learn_all(self, c: sqlite3.Connection) -> None:
         """Learn the numbers of tables and credentials; there are few."""
-
-        def numbers(
-            connection: sqlite3.Connection,
-        ) -> tuple[list[tuple[int, int, str, str]], list[tuple[int, int, str]]]:
-            return connection.execute(SQL["all_tables"]).fetchall(), connection.execute(
-                SQL["all_credentials"]
-            ).fetchall()
-
-        tables, credentials = await self._database.read(numbers)
+        tables = c.execute(SQL["all_tables"]).fetchall()
         self._learn({TableKey(board, season, region): number for number, board, season, region in tables})
-        self._credentials = {(app, name): number for number, app, name in credentials}
+        self._credentials = {(app, name): number for number, app, name in c.execute(SQL["all_credentials"])}
 
     async def transact(self, batch: Sequence[Submission], decide: Decide) -> Decision:
         learned, done_notes = _Batch(), self._done_notes
@@ -63,12 +61,11 @@ class SqliteLedger:
         except BaseException as error:
             self._done_notes += done_notes
             if isinstance(error, Unavailable):
-                self._doubtful.update(submission.event for submission in batch)
+                self._doubtful = {submission.event for submission in batch}
             raise
         self._learn(learned.tables)
         self._credentials.update(learned.credentials)
-        if self._doubtful:
-            self._doubtful.difference_update(submission.event for submission in batch)
+        self._doubtful = set()
         return decision
 
     def _learn(self, tables: dict[TableKey, int]) -> None:
@@ -78,6 +75,8 @@ class SqliteLedger:
     def _transact(
         self, c: sqlite3.Connection, batch: Sequence[Submission], decide: Decide, learned: _Batch, done_notes: list[int]
     ) -> Decision:
+        if self._doubtful:
+            self._learn_all(c)  # the transaction in doubt may have made some
         decision = decide(batch, self._known(c, batch, learned))
         self._write(c, decision, learned)
         if decision.standings:
@@ -89,17 +88,19 @@ class SqliteLedger:
     # What is known
 
     def _known(self, c: sqlite3.Connection, batch: Sequence[Submission], learned: _Batch) -> Known:
-        known = Known()
+        boards = {submission.board.number for submission in batch}
+        known = Known(gone={board for board in boards if c.execute(SQL["owner_of_board"], (board,)).fetchone() is None})
+        query: Query = lambda statement, *values: c.execute(statement, values).fetchall()  # noqa: E731
         wanted: dict[TableKey, tuple[int, dict[str, None]]] = {}
         for submission in batch:
             app = submission.board.app.number
             for key in tables_of(submission):
                 wanted.setdefault(key, (app, {}))[1][submission.player] = None
             if submission.key is not None:
-                self._read_receipt(c, known, app, submission.credential, submission.key)
+                self._read_receipt(query, known, app, submission.credential, submission.key)
             if submission.action is not None:
                 self._read_uses(c, known, submission)
-            if submission.event in self._doubtful and (outcome := self._outcome(c, submission.event)) is not None:
+            if submission.event in self._doubtful and (outcome := self._outcome(query, submission.event)) is not None:
                 known.outcomes[submission.event] = outcome
         for key, (app, players) in wanted.items():
             known.standings[key] = self._read_standings(c, key, app, players, learned)
@@ -116,8 +117,8 @@ class SqliteLedger:
                 standings[player] = _standing(score, reached_at, version, event)
         return standings
 
-    def _read_receipt(self, c: sqlite3.Connection, known: Known, app: int, credential: str, key: str) -> None:
-        receipt = self._receipt(c, app, credential, key)
+    def _read_receipt(self, query: Query, known: Known, app: int, credential: str, key: str) -> None:
+        receipt = self._receipt(query, app, credential, key)
         if receipt is not None:
             known.receipts[app, credential, key] = receipt
 
@@ -219,41 +220,35 @@ class SqliteLedger:
     # Reads
 
     async def recall(self, app: App, credential: str, key: str) -> Receipt | None:
-        return self._receipt(self._database.points, app.number, credential, key)
+        return self._receipt(self._database.point, app.number, credential, key)
 
-    def _receipt(self, c: sqlite3.Connection, app: int, credential: str, key: str) -> Receipt | None:
+    def _receipt(self, query: Query, app: int, credential: str, key: str) -> Receipt | None:
         number = self._credentials.get((app, credential))
-        if number is None:
-            return None
-        row = c.execute(SQL["receipt"], (number, key)).fetchone()
-        return None if row is None else Receipt(row[0], self._outcome(c, row[1]))
+        rows = [] if number is None else query(SQL["receipt"], number, key)
+        return Receipt(rows[0][0], self._outcome(query, rows[0][1])) if rows else None
 
     async def outcome(self, app: App, event: EventId) -> Outcome | None:
-        outcome = self._outcome(self._database.points, event)
+        query = self._database.point
+        outcome = self._outcome(query, event)
         if outcome is None:
             return None
-        owner = self._database.points.execute(SQL["owner_of_board"], (outcome.board,)).fetchone()
-        return outcome if owner == (app.number,) else None
+        return outcome if query(SQL["owner_of_board"], outcome.board) == [(app.number,)] else None
 
-    def _outcome(self, c: sqlite3.Connection, event: EventId) -> Outcome | None:
+    def _outcome(self, query: Query, event: EventId) -> Outcome | None:
         at = event_id.accepted_at(event)
-        row = c.execute(SQL["ledger_outcome"], (event,)).fetchone()
-        if row is not None:
-            key = self._keys.get(row[1])
+        for _, table, player, score, previous in query(SQL["ledger_outcome"], event):
+            key = self._keys.get(table)
             if key is None:
                 return None
-            _, _, player, score, previous = row
             return Outcome(event, key.board, player, key.season, at, "applied", score, previous, score != previous)
-        row = c.execute(SQL["refusal_outcome"], (event,)).fetchone()
-        if row is None:
-            return None
-        _, _, board, season, player, code, detail = row
-        return Outcome(event, board, player, season, at, "refused", code=code, detail=detail)
+        for _, _, board, season, player, code, detail in query(SQL["refusal_outcome"], event):
+            return Outcome(event, board, player, season, at, "refused", code=code, detail=detail)
+        return None
 
     async def standing(self, key: TableKey, app: App, player: str) -> Standing | None:
         table = self._tables.get(key)
-        row = self._database.points.execute(SQL["standing"], (table, app.number, player)).fetchone()
-        return None if row is None else _standing(*row)
+        rows = self._database.point(SQL["standing"], table, app.number, player)
+        return _standing(*rows[0]) if rows else None
 
     async def standings(self, key: TableKey) -> AsyncIterator[list[tuple[str, Standing]]]:
         table, after = self._tables.get(key), 0
@@ -268,7 +263,7 @@ class SqliteLedger:
         return await self._database.read(lambda c: c.execute(SQL[statement], values).fetchall())
 
     async def tables(self, board: Board) -> list[TableKey]:
-        return [key for key in self._tables if key.board == board.number]
+        return [key for key in list(self._tables) if key.board == board.number]
 
     async def unranked(self) -> tuple[list[int], list[tuple[TableKey, str, Standing]]]:
         def read(c: sqlite3.Connection) -> tuple[list[int], list[tuple[int, str, int, int, int, EventId]]]:
@@ -276,7 +271,8 @@ class SqliteLedger:
             return notes, c.execute(SQL["unranked"]).fetchall()
 
         notes, rows = await self._database.read(read)
-        return notes, [
+        # Those that are done, and wait for a batch to remove them, are told no more; a standing told twice is harmless.
+        return [note for note in notes if note not in self._done_notes], [
             (self._keys[table], player, _standing(score, reached_at, version, event))
             for table, player, score, reached_at, version, event in rows
             if table in self._keys

@@ -54,6 +54,14 @@ class Message:
 class Session(Protocol):
     """One open page."""
 
+    def may_watch(self, board: Board) -> bool:
+        """Whether its credential has the right."""
+        ...
+
+    def dismiss(self, channel: "Channel") -> None:
+        """Say that nothing more comes from this channel."""
+        ...
+
     def offer(self, channel: "Channel", message: Message) -> None:
         """Write this message, or note that the channel has news for when writing is possible again. Never raises."""
         ...
@@ -103,6 +111,15 @@ class Hub:
         if session in channel.sessions:
             del channel.sessions[session]
             self.subscriptions -= 1
+
+    def restrict(self, channel: Channel, board: Board | None) -> None:
+        """The board is as given now, or gone: dismiss the sessions that may watch it no more."""
+        for session in list(channel.sessions):
+            if board is None or not session.may_watch(board):
+                self.unsubscribe(channel, session)
+                session.dismiss(channel)
+        if board is None:
+            self._channels.pop(channel.key, None)
 
     def _make_room(self) -> None:
         if len(self._channels) >= MAX_CHANNELS:

@@ -16,6 +16,11 @@ class Origins:
             return "*"
         return origin if origin in self._allowed else None
 
+    @property
+    def any(self) -> bool:
+        """Whether there are any, so that answers differ by who asks."""
+        return bool(self._allowed)
+
     def may_connect(self, origin: str | None, host: str | None) -> bool:
         """Whether a WebSocket may be opened: by a program, by a page of our own, or by a page of an allowed origin."""
         return origin is None or urlsplit(origin).netloc == host or self.header(origin) is not None

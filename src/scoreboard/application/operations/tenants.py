@@ -31,7 +31,7 @@ class Tenants:
         boards = await self._directory.boards(app)
         await self._directory.delete_app(app)
         for board in boards:
-            await self._ranking.drop(board)
+            await self._forget_board(board)
 
     async def create_board(self, board: Board) -> Board:
         return await self._directory.create_board(board.check())
@@ -39,12 +39,18 @@ class Tenants:
     async def update_board(self, board: Board, changes: dict[str, object]) -> Board:
         changed = replace(board, **changes).check()  # type: ignore[arg-type]  # the names are the schema's
         await self._directory.update_board(changed)
+        if board.public and not changed.public:
+            self._publish.board_restricted(board.number, changed)
         self._publish.board_changed(board.number)
         return changed
 
     async def delete_board(self, board: Board) -> None:
         await self._directory.delete_board(board)
+        await self._forget_board(board)
+
+    async def _forget_board(self, board: Board) -> None:
         await self._ranking.drop(board)
+        self._publish.board_restricted(board.number, None)
 
     async def create_action(self, action: Action) -> Action:
         return await self._directory.create_action(action.check())

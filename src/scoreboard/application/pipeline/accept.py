@@ -75,9 +75,13 @@ class Accept:
         self._arrived.set()
         return await waiting.results
 
+    async def start(self) -> None:
+        """Go on above every instant that the ledger has. To be awaited before anything is submitted."""
+        self._last_stamp = max(self._last_stamp, await self._ledger.latest_instant())
+
     async def run(self) -> None:
         """Commit batch after batch until `close`, and then what had arrived before it."""
-        self._last_stamp = max(self._last_stamp, await self._ledger.latest_instant())
+        await self.start()
         while self._queue or not self._closed:
             if not self._queue:
                 self._arrived.clear()
@@ -111,7 +115,11 @@ class Accept:
             log.exception("batch_refused", submissions=len(submissions))
             await self._commit_apart(batch)
         else:
-            results = await self._rank(submissions, decision, place=any(waiting.ranks for waiting in batch))
+            try:
+                results = await self._rank(submissions, decision, place=any(waiting.ranks for waiting in batch))
+            except Exception:
+                log.exception("rank_failed")  # what is durable is told; repair ranks it from the projection note
+                results = [Result(outcome) for outcome in decision.outcomes]
             _answer(batch, results)
 
     async def _commit_apart(self, batch: list[_Waiting]) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from scoreboard.application.pipeline.recall import same_body
 from scoreboard.application.ports.ledger import Decision, Known, Receipt, UseKey
-from scoreboard.domain.errors import Refused, ScoreboardError
+from scoreboard.domain.errors import NotFound, Refused, ScoreboardError
 from scoreboard.domain.fold import fold
 from scoreboard.domain.season import local_day
 from scoreboard.domain.submission import WORLD, Outcome, Standing, Submission, TableKey
@@ -16,12 +16,23 @@ def decide(batch: Sequence[Submission], known: Known) -> Decision:
     batch see each other."""
     decision = Decision()
     for submission in batch:
-        decision.outcomes.append(_applied_before(submission, known) or _decide_one(submission, known, decision))
+        decision.outcomes.append(
+            _gone(submission, known)
+            or _applied_before(submission, known, decision)
+            or _decide_one(submission, known, decision)
+        )
     return decision
 
 
-def _applied_before(submission: Submission, known: Known) -> Outcome | None:
+def _gone(submission: Submission, known: Known) -> Outcome | None:
+    if submission.board.number not in known.gone:
+        return None
+    return _unrecorded(submission, NotFound("board_not_found", "the board was deleted meanwhile"))
+
+
+def _applied_before(submission: Submission, known: Known, decision: Decision) -> Outcome | None:
     if known.outcomes and submission.event in known.outcomes:
+        _touch_again(submission, known, decision)
         return known.outcomes[submission.event]
     if submission.key is None:
         return None
@@ -31,7 +42,15 @@ def _applied_before(submission: Submission, known: Known) -> Outcome | None:
     try:
         return replace(same_body(receipt, submission.digest), replayed=True)
     except ScoreboardError as error:
-        return _refused(submission, error)  # not fresh: the key keeps its first outcome
+        return _unrecorded(submission, error)  # the key keeps its first outcome
+
+
+def _touch_again(submission: Submission, known: Known, decision: Decision) -> None:
+    """It was written, but nobody was told: what it changed may not be ranked yet."""
+    for key in tables_of(submission):
+        standing = known.standings.get(key, {}).get(submission.player)
+        if standing is not None:
+            decision.touched.setdefault(key, {})[submission.player] = standing
 
 
 def _decide_one(submission: Submission, known: Known, decision: Decision) -> Outcome:
@@ -120,9 +139,15 @@ def _refused(submission: Submission, error: ScoreboardError) -> Outcome:
         "refused",
         code=error.code,
         detail=error.detail,
+        retry_after_s=error.retry_after_s,
     )
+
+
+def _unrecorded(submission: Submission, error: ScoreboardError) -> Outcome:
+    """A refusal that is told and not kept, as there is nothing to keep it under."""
+    return replace(_refused(submission, error), recorded=False)
 
 
 def poisoned(submission: Submission) -> Outcome:
     """The outcome of a submission that no store would take, whatever its neighbours."""
-    return _refused(submission, Refused("not_storable", "this update could not be stored and was not counted"))
+    return _unrecorded(submission, Refused("not_storable", "this update could not be stored and was not counted"))

@@ -20,6 +20,7 @@ from scoreboard.domain.submission import TableKey
 log = structlog.get_logger(__name__)
 
 MIN_PAUSE_S = 0.02
+RETRY_COST_S = 0.05  # a table that could not be read counts as this dear
 SHARE = 4  # the pause is this many times the cost: at most a fifth of the time goes into one table's messages
 
 
@@ -45,6 +46,20 @@ class Publish:
             if channel.key.board == board:
                 self._touch(channel)
 
+    def seasons_turned(self) -> None:
+        """Look again at every channel that follows the current season and shows another."""
+        now = self._clock()
+        for channel in self._hub.channels():
+            board = channel.board
+            if channel.key.season is None and season_at(board.period, board.time_zone, now).name != channel.season:
+                self._touch(channel)
+
+    def board_restricted(self, number: int, board: Board | None) -> None:
+        """The board is public no more, or gone (None): who may not watch it any longer is sent nothing more."""
+        for channel in self._hub.channels():
+            if channel.key.board == number:
+                self._hub.restrict(channel, board)
+
     async def close(self) -> None:
         tasks = list(self._busy.values())
         for task in tasks:
@@ -68,13 +83,21 @@ class Publish:
             self._dirty.discard(channel)
             del self._busy[channel]
 
+    def _again(self, channel: Channel) -> float:
+        """What could not be read now is looked at again, as long as somebody watches."""
+        if channel.sessions:
+            self._dirty.add(channel)
+        return RETRY_COST_S
+
     async def _publish_once(self, channel: Channel) -> float:
         """The cost, in seconds."""
         try:
             top = await self._reads.live_top(channel.board, channel.key.season, channel.key.region)
-        except (NotRanked, NotFound):
+        except NotFound:
             return 0.0
+        except NotRanked:
+            return self._again(channel)
         except Exception:
             log.exception("publish_failed", channel=channel.key)
-            return 1.0
+            return self._again(channel)
         return await self._hub.publish(channel, top)

@@ -41,6 +41,7 @@ class Rank:
                 states[key] = "exact"
             except NotRanked as error:
                 states[key] = error.state
+                self._publish.changed(boards[key.board], key)  # told when it can be
             except Exception:
                 log.exception("ranking_failed", table=key)
                 states[key], repair = "unavailable", True
@@ -48,10 +49,16 @@ class Rank:
                 if key in decision.standings:
                     self._publish.changed(boards[key.board], key)
         if decision.note and not repair:
-            await self._ledger.ranked((decision.note,))
+            await self._done_with(decision.note)
         if not place:
             return [Result(outcome) for outcome in decision.outcomes]
         return [_result(outcome, placed, states) for outcome in decision.outcomes]
+
+    async def _done_with(self, note: int) -> None:
+        try:
+            await self._ledger.ranked((note,))
+        except Exception:
+            log.exception("note_remains", note=note)  # repair will rank again what is ranked: harmless
 
 
 def _result(

@@ -30,7 +30,8 @@ class Known:
     """All that bears on a batch, read under the locks of its transaction. What is absent does not exist.
 
     `receipts` by (app number, credential, key); `outcomes` of submissions of this batch that were applied before;
-    `uses` of an action by a player on a day, and `last_uses` the instant of the last on any day, by (action, player).
+    `uses` of an action by a player on a day, and `last_uses` the instant of the last on any day, by (action, player);
+    `gone` are the boards of the batch that were deleted.
     """
 
     receipts: dict[tuple[int, str, str], Receipt] = field(default_factory=dict)
@@ -38,6 +39,7 @@ class Known:
     standings: dict[TableKey, dict[str, Standing]] = field(default_factory=dict)
     uses: dict[UseKey, int] = field(default_factory=dict)
     last_uses: dict[tuple[int, str], int] = field(default_factory=dict)
+    gone: set[int] = field(default_factory=set)
 
 
 @dataclass(slots=True)

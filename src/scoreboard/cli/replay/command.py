@@ -151,7 +151,7 @@ async def _send(
 ) -> Tally:
     """Sends what is not confirmed. However it ends, what was confirmed until then is saved."""
     field: Literal["increment", "score"] = "increment" if board["operator"] == "increment" else "score"
-    keys = f"{plan.key or survey.digest[:16]}-{plan.board}"
+    keys = "-".join(part for part in (survey.digest[:16], plan.board, plan.key) if part)
     sender = Sender(connection.client, plan.path, field, keys, plan.patience_s)
     tally = Tally()
     try:

@@ -1,7 +1,7 @@
 """Operations: what a door offers, declared once. Routing, decoding and OpenAPI all follow from the declaration."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, TypeVar
@@ -58,6 +58,8 @@ class Call:
         elif (self.request.content_length or 0) > limit:
             raise _too_big(limit)
         else:
+            if "Expect" in self.request.headers and self.request.transport is not None:
+                self.request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             body = await _read(content, limit)
         if len(body) > limit:
             raise _too_big(limit)
@@ -82,7 +84,7 @@ async def _read(content: Any, limit: int) -> bytes:
     body = b""
     try:
         async with asyncio.timeout(BODY_TIMEOUT_S):
-            while (piece := await content.readany()) and len(body) <= limit:
+            while len(body) <= limit and (piece := await content.readany()):
                 body += piece
     except TimeoutError as error:
         raise HttpError(HTTPStatus.REQUEST_TIMEOUT, "body_timeout", "the body did not arrive in time") from error
@@ -141,29 +143,57 @@ class Router:
             node.setdefault(None, {})[operation.method] = operation
 
     def match(self, method: str, path: str) -> tuple[Operation, list[str]]:
-        """The operation for a raw (still percent-encoded) path, and the values of its braces. Raises HttpError."""
+        """The operation for a raw (still percent-encoded) path, and the values of its braces. Raises HttpError.
+
+        A literal segment goes before a brace, unless that way leads nowhere: a player may be called like a word.
+        """
+        segments, asked = path.split("/")[1:], "GET" if method == "HEAD" else method
         node, values = self._root, []
-        for segment in path.split("/")[1:]:
+        for segment in segments:  # the first way is nearly always the right one
             child = node.get(segment)
             if child is None:
-                child = node.get("{}")
-                if child is None or not segment:
-                    raise HttpError(HTTPStatus.NOT_FOUND, "route_not_found", "there is nothing at this address")
-                values.append(_unquoted(segment) if "%" in segment else segment)
+                child = node.get("{}") if segment else None
+                values.append(segment)
+            if child is None:
+                return self._other_way(segments, asked)
             node = child
-        methods = node.get(None)
-        if methods is None:
-            raise HttpError(HTTPStatus.NOT_FOUND, "route_not_found", "there is nothing at this address")
-        operation = methods.get("GET" if method == "HEAD" else method)
+        operation = node[None].get(asked) if None in node else None
         if operation is None:
-            allowed = ", ".join(sorted({*methods, *(("HEAD",) if "GET" in methods else ()), "OPTIONS"}))
-            raise HttpError(
-                HTTPStatus.METHOD_NOT_ALLOWED,
-                "method_not_allowed",
-                f"this address takes {allowed}",
-                f"Allow: {allowed}\r\n".encode(),
-            )
-        return operation, values
+            return self._other_way(segments, asked)
+        return operation, [_unquoted(value) if "%" in value else value for value in values]
+
+    def _other_way(self, segments: list[str], asked: str) -> tuple[Operation, list[str]]:
+        allowed: set[str] = set()
+        for methods, values in _ways(self._root, segments, 0):
+            operation = methods.get(asked)
+            if operation is not None:
+                return operation, [_unquoted(value) if "%" in value else value for value in values]
+            allowed |= methods.keys()
+        if not allowed:
+            raise HttpError(HTTPStatus.NOT_FOUND, "route_not_found", "there is nothing at this address")
+        shown = ", ".join(sorted({*allowed, *(("HEAD",) if "GET" in allowed else ()), "OPTIONS"}))
+        raise HttpError(
+            HTTPStatus.METHOD_NOT_ALLOWED,
+            "method_not_allowed",
+            f"this address takes {shown}",
+            f"Allow: {shown}\r\n".encode(),
+        )
+
+
+def _ways(
+    node: dict[str | None, Any], segments: list[str], at: int
+) -> Iterator[tuple[dict[str, Operation], list[str]]]:
+    """Every way through the tree, the literal ones first: the methods at its end, and the values on it."""
+    if at == len(segments):
+        if None in node:
+            yield node[None], []
+        return
+    segment = segments[at]
+    if segment in node:
+        yield from _ways(node[segment], segments, at + 1)
+    if segment and "{}" in node:
+        for methods, values in _ways(node["{}"], segments, at + 1):
+            yield methods, [segment, *values]
 
 
 def _unquoted(segment: str) -> str:

@@ -23,6 +23,12 @@ log = structlog.get_logger(__name__)
 
 HEAD_TIMEOUT_S = 20.0  # for the first request on a connection to arrive
 LINE_BYTES = 8_190
+PREFLIGHT = (
+    b"Access-Control-Allow-Methods: GET, POST, PATCH, DELETE\r\n"
+    b"Access-Control-Allow-Headers: "
+    b"Authorization, Content-Type, Idempotency-Key, If-None-Match, Prefer, Last-Event-ID\r\n"
+    b"Access-Control-Max-Age: 600\r\n"
+)
 EXPOSED = "ETag, Retry-After, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Idempotent-Replayed, Location"
 
 
@@ -98,26 +104,22 @@ class Server:
                 HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", "the server failed; it was logged"
             )
         origin = request.headers.get("Origin")
-        if origin is not None and isinstance(response, Reply):
+        if (origin is not None or self._origins.any) and isinstance(response, Reply):
             response.add(self._cors(origin))
         self._latencies.observe(name, response.status, time.perf_counter() - started)
         return response
 
     def _http_error(self, request: web.BaseRequest, error: HttpError) -> Reply:
         if error.status is HTTPStatus.METHOD_NOT_ALLOWED and request.method == "OPTIONS":
-            allowed = b"Access-Control-Allow-Methods: GET, POST, PATCH, DELETE\r\n"
-            headers = (
-                b"Access-Control-Allow-Headers: Authorization, Content-Type, Idempotency-Key, Prefer, Last-Event-ID\r\n"
-            )
-            return Reply(204, b"", error.headers + allowed + headers + b"Access-Control-Max-Age: 600\r\n")
+            return Reply(204, b"", error.headers + PREFLIGHT)
         reply = problems.problem(error.status, error.code, error.detail, error.headers)
         if error.status is HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
             reply.force_close()
         return reply
 
-    def _cors(self, origin: str) -> bytes:
+    def _cors(self, origin: str | None) -> bytes:
         """Headers by which a browser lets a page of an allowed origin read the answer."""
-        allowed = self._origins.header(origin)
+        allowed = None if origin is None else self._origins.header(origin)
         if allowed is None:
             return b"Vary: Origin\r\n"
         lines = (

@@ -78,17 +78,16 @@ class Live:
             await _close(socket, codes.GOING_AWAY if self._closing else codes.TOO_MANY_CONNECTIONS)
             return socket
         connection = Connection(_transport(request), WEBSOCKET, self._fell_behind, _now())
+        connection.credential = credential
         self._sockets[connection] = socket
         try:
-            await self._converse(connection, socket, credential)
+            await self._converse(connection, socket)
         finally:
             self._forget(connection)
             del self._sockets[connection]
         return socket
 
-    async def _converse(
-        self, connection: Connection, socket: web.WebSocketResponse, credential: Credential | None
-    ) -> None:
+    async def _converse(self, connection: Connection, socket: web.WebSocketResponse) -> None:
         while True:
             message = await socket.receive()
             connection.last_heard = _now()
@@ -97,7 +96,7 @@ class Live:
                 await socket.pong(message.data)
             elif message.type is WSMsgType.TEXT:
                 try:
-                    credential = await self._request(connection, _decoded(message), credential)
+                    await self._request(connection, _decoded(message))
                 except _Ended as ended:
                     await _close(socket, ended.close)
                     return
@@ -106,21 +105,19 @@ class Live:
                     await _close(socket, codes.BAD_MESSAGE)
                 return
 
-    async def _request(
-        self, connection: Connection, request: messages.Request, credential: Credential | None
-    ) -> Credential | None:
+    async def _request(self, connection: Connection, request: messages.Request) -> None:
         match request:
             case messages.Ping():
                 _say(connection, messages.Pong())
             case messages.Authenticate():
                 try:
-                    credential = self._access.verify(request.token)
+                    connection.credential = self._access.verify(request.token)
                 except Unauthenticated as error:
                     raise _Ended(codes.UNAUTHORIZED) from error
                 _say(connection, messages.Authenticated())
             case messages.Subscribe():
                 try:
-                    await self._subscribe(connection, request, credential)
+                    await self._subscribe(connection, request)
                 except ScoreboardError as error:
                     _say(connection, _error(request, error))
             case messages.Unsubscribe():
@@ -131,12 +128,9 @@ class Live:
                 else:
                     self._unsubscribe(connection, key)
                     _say(connection, messages.Unsubscribed(request.app, request.board, request.region, request.season))
-        return credential
 
-    async def _subscribe(
-        self, connection: Connection, request: messages.Subscribe, credential: Credential | None
-    ) -> None:
-        key = await self._key(request, credential)
+    async def _subscribe(self, connection: Connection, request: messages.Subscribe) -> None:
+        key = await self._key(request, connection.credential)
         if len(connection.channels) >= self._limits.subscriptions and all(c.key != key for c in connection.channels):
             raise _Ended(codes.TOO_MANY_SUBSCRIPTIONS)
         channel = await self._joined(connection, key, request.app, request.board)
@@ -202,13 +196,19 @@ class Live:
         """The messages of one table as Server-Sent Events (the HTML standard, 9.2)."""
         query = {name: values[-1] for name, values in parse_qs(request.query_string).items()}
         wanted = messages.Subscribe(app, board, query.get("region"), query.get("season"))
-        key = await self._key(wanted, self._credential(request))
+        credential = self._credential(request)
+        key = await self._key(wanted, credential)
         if self._closing or self.connections >= self._limits.connections:
             raise Unavailable("too_many_connections", "too many live connections; come back later", retry_after_s=5)
-        connection = Connection(_transport(request), EVENTS, self._fell_behind, _now())
+        transport = _transport(request)
+        if request.method == "HEAD":
+            transport.write(self._stream_head(request))
+            return _Written()
+        connection = Connection(transport, EVENTS, self._fell_behind, _now())
+        connection.credential = credential
         ended = self._streams[connection] = asyncio.Event()
         try:
-            connection.write(self._stream_head(request))
+            connection.write(self._stream_head(request) + b"retry: 2000\n\n")
             channel = await self._joined(connection, key, app, board)
             if channel.message is not None:
                 if _position(request.headers.get("Last-Event-ID")) == channel.message.position:
@@ -228,7 +228,7 @@ class Live:
         cors = f"Access-Control-Allow-Origin: {allowed}\r\nVary: Origin\r\n" if allowed else ""
         return (
             "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nCache-Control: no-store\r\n"
-            f"X-Accel-Buffering: no\r\nConnection: close\r\n{cors}\r\nretry: 2000\n\n"
+            f"X-Accel-Buffering: no\r\nConnection: close\r\n{cors}\r\n"
         ).encode()
 
     # Upkeep

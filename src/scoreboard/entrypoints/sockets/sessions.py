@@ -5,7 +5,12 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from scoreboard.application.live.hub import Channel, Message
+from scoreboard.application.pipeline import authenticate
+from scoreboard.application.ports.access import Credential
 from scoreboard.application.ports.ranking import Position
+from scoreboard.domain.board import Board
+from scoreboard.domain.errors import ScoreboardError
+from scoreboard.entrypoints.sockets import messages
 
 BEHIND_BYTES = 64 * 1024  # unsent, beyond which a session gets only the newest when it has caught up
 
@@ -24,13 +29,22 @@ def ws_frame(payload: bytes) -> bytes:
 
 
 class Framing(NamedTuple):
-    """How a protocol frames a message; `name` keys what was framed already."""
+    """How a protocol frames a message; `name` keys what was framed already. `farewell` tells that a channel sends
+    nothing more; None where a connection is for one channel and ends with it."""
 
     name: str
     frame: Callable[[Message, bytes], bytes]
+    farewell: Callable[[Channel], bytes] | None = None
 
 
-WEBSOCKET = Framing("ws", lambda _, json: ws_frame(json))
+def _farewell(channel: Channel) -> bytes:
+    board, (_, season, region) = channel.board, channel.key
+    detail = "this board may be watched no more with these rights"
+    error = messages.Error("subscription_ended", detail, board.app.app, board.board, region or None, season)
+    return ws_frame(messages.encode(error))
+
+
+WEBSOCKET = Framing("ws", lambda _, json: ws_frame(json), _farewell)
 EVENTS = Framing(
     "sse", lambda m, json: b"event: top\nid: %b:%d\ndata: %b\n\n" % (m.position.epoch.encode(), m.position.offset, json)
 )
@@ -46,7 +60,17 @@ JOINING = Joining()
 class Connection:
     """A Session of the hub over a transport. `on_behind` is told when it fell behind."""
 
-    __slots__ = ("_framing", "_on_behind", "_transport", "behind", "behind_since", "channels", "last_heard", "messages")
+    __slots__ = (
+        "_framing",
+        "_on_behind",
+        "_transport",
+        "behind",
+        "behind_since",
+        "channels",
+        "credential",
+        "last_heard",
+        "messages",
+    )
 
     def __init__(
         self, transport: asyncio.Transport, framing: Framing, on_behind: Callable[["Connection"], None], now: float
@@ -54,6 +78,7 @@ class Connection:
         self._transport = transport
         self._framing = framing
         self._on_behind = on_behind
+        self.credential: Credential | None = None
         self.channels: dict[Channel, Position | Joining | None] = {}
         self.behind: dict[Channel, None] = {}
         self.behind_since = 0.0
@@ -105,6 +130,21 @@ class Connection:
     def write(self, frame: bytes) -> None:
         if not self._transport.is_closing():
             self._transport.write(frame)
+
+    def may_watch(self, board: Board) -> bool:
+        try:
+            authenticate.require_read(self.credential, board)
+        except ScoreboardError:
+            return False
+        return True
+
+    def dismiss(self, channel: Channel) -> None:
+        self.channels.pop(channel, None)
+        self.behind.pop(channel, None)
+        if self._framing.farewell is None:
+            self._transport.close()
+        else:
+            self.write(self._framing.farewell(channel))
 
     def abort(self) -> None:
         self._transport.abort()

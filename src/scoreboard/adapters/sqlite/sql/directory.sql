@@ -81,5 +81,8 @@ WHERE player = (SELECT number FROM players WHERE app = ?1 AND player = ?2)
 -- name: delete_player_uses
 DELETE FROM uses WHERE player = ?2 AND action IN (SELECT number FROM actions WHERE app = ?1)
 
+-- name: delete_player_refusals
+DELETE FROM refusals WHERE app = ?1 AND player = ?2
+
 -- name: delete_player
 DELETE FROM players WHERE app = ?1 AND player = ?2

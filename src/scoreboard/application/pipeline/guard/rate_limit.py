@@ -21,7 +21,8 @@ def check(limits: Limits, rates: UpdateRates, credential: Credential, app: str, 
         limit, period_s = rates.player_per_minute, 60.0
     else:
         limit, period_s = rates.server_per_second, 1.0
-    allowance = limits.take(f"{app}/{credential.name}", limit, period_s, updates)
+    # A batch greater than the limit takes all of it: allowed after a rest, rather than never.
+    allowance = limits.take(f"{app}/{credential.name}", limit, period_s, min(updates, limit))
     if allowance.retry_after_s:
         raise TooMany(
             "rate_limited",

@@ -346,7 +346,7 @@ export class LiveScoreboard extends HTMLElement {
     this.#tell(
       make("h2", "There is no board yet"),
       make("p", "Make an app, a board in it, and a token to send scores with:"),
-      make("pre", "scoreboard apps create --app demo\nscoreboard boards create --app demo --board main\nscoreboard token server --app demo"),
+      make("pre", "scoreboard apps create shop\nscoreboard boards create main --app shop\nscoreboard token server --app shop"),
       make("p", "Or see one move at once, with made-up players:"),
       make("pre", "scoreboard serve --demo"),
       make("p", "This page picks the board up by itself. To choose one: ", make("code", "/?app=demo&board=main")),

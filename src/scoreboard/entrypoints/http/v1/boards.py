@@ -105,7 +105,7 @@ class Boards:
         if kept is None or kept.board is not board or kept.validator != self._reads.validator(key):
             kept = await self._page(board, key, limit, query.cursor)
         asked = call.header("If-None-Match")
-        if asked is not None and kept.etag in asked:
+        if asked is not None and _matches(kept.etag, asked):
             return Reply(304, b"", kept.headers)
         return Reply(200, kept.body, kept.headers)
 
@@ -120,7 +120,7 @@ class Boards:
             raise _not_ranked(error) from error
         validator = page.position, names
         freshness = "public" if board.public else "private"
-        etag = f'"{page.position.epoch}-{page.position.offset}-{names}"'
+        etag = f'"{page.position.epoch}-{page.position.offset}-{names}-{limit}"'
         headers = f"ETag: {etag}\r\nCache-Control: {freshness}, no-cache\r\n".encode()
         kept = _Kept(board, validator, etag, headers, _encode(_page_of(board, page)))
         self._pages[key, limit, cursor] = kept
@@ -166,6 +166,11 @@ class Boards:
 
 _NO_QUERY = schema.TopQuery()
 _UNCACHED = b"Cache-Control: no-store\r\n"
+
+
+def _matches(etag: str, asked: str) -> bool:
+    """Weak comparison with a list of validators (RFC 9110, 13.1.2)."""
+    return asked.strip() == "*" or etag in {one.strip().removeprefix("W/") for one in asked.split(",")}
 
 
 def _not_ranked(error: NotRanked) -> Unavailable:

@@ -1,5 +1,6 @@
 """Updates: one, a batch, and the outcome of one."""
 
+import hashlib
 import re
 
 import msgspec
@@ -22,6 +23,7 @@ from scoreboard.entrypoints.http.reply import Reply
 from scoreboard.entrypoints.http.v1 import schema
 
 BATCH_BYTES = 4 * 1024 * 1024
+MAX_PREFIX = 240  # characters of a batch's key, so that a place in the batch fits behind it
 _WAIT = re.compile(r"wait=[0-9]{1,4}")
 
 _encode = msgspec.json.Encoder().encode
@@ -86,7 +88,7 @@ class Scores:
         later = answer.board.consistency == "queued" if prefer is None else _later(prefer, answer.board)
         if prefer is not None and ("respond-async" in prefer or _WAIT.search(prefer)):
             headers += b"Preference-Applied: %b\r\n" % (b"respond-async" if later else b"wait")
-        if later:
+        if later and outcome.recorded:
             return _accepted(app, outcome, headers)
         if outcome.status == "refused":
             refusal = problems.of_error(_refusal(outcome))
@@ -130,6 +132,8 @@ def _wish(update: schema.ScoreUpdate, raw: bytes, key: str | None) -> Wish:
 def _batch_wish(item: schema.BatchItem, prefix: str | None, place: int) -> Wish:
     key = item.idempotency_key
     if key is None and prefix is not None:
+        if len(prefix) > MAX_PREFIX:
+            prefix = hashlib.sha256(prefix.encode()).hexdigest()
         key = f"{prefix}/{place}"
     return _wish(item, b"" if key is None else _encode(item), key)
 
@@ -170,7 +174,8 @@ def _accepted(app: str, outcome: Outcome, headers: bytes) -> Reply:
 
 
 def _refusal(outcome: Outcome) -> ScoreboardError:
-    return errors.Refused(outcome.code, outcome.detail)
+    kind = errors.NotFound if outcome.code == "board_not_found" else errors.Refused
+    return kind(outcome.code, outcome.detail, retry_after_s=outcome.retry_after_s)
 
 
 def _batch_answer(

@@ -1,0 +1,41 @@
+"""What the README tells a reader to type does what it says."""
+
+import asyncio
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.running import process
+
+README = Path(__file__).parents[2] / "README.md"
+
+
+def block_after(heading: str) -> str:
+    found = re.search(rf"^## {heading}\n.*?```sh\n(.*?)```", README.read_text(), re.MULTILINE | re.DOTALL)
+    assert found is not None
+    return found[1]
+
+
+@pytest.mark.slow
+async def test_your_own_board_in_a_minute(tmp_path: Path) -> None:
+    with process(tmp_path / "data") as server:
+        await server.ready()
+        script = block_after("Your own board in a minute").replace("http://127.0.0.1:8000", server.url)
+        bin_folder = Path(sys.executable).parent
+        script = script.replace("$PWD/.venv/bin", str(bin_folder))
+        run = await asyncio.to_thread(
+            subprocess.run,
+            ["bash", "-e", "-c", script],
+            env={**os.environ, "SCOREBOARD_DATA": str(server.data)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert run.returncode == 0, run.stderr
+    answer = json.loads(run.stdout.splitlines()[-1])
+    assert (answer["player"], answer["score"], answer["rank"]) == ("alice", 5, 1)

@@ -1,0 +1,121 @@
+"""What clients were told, beside what the service has."""
+
+import sqlite3
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from scoreboard.application.operations.verify import Report, verify
+from scoreboard.bootstrap import service as bootstrap
+from scoreboard.bootstrap.service import DATABASE
+from tests.running import BOUND_S, eventually, settings
+
+ROOT = Path(__file__).parents[2]
+
+
+class Line(NamedTuple):
+    kind: str
+    key: str
+    player: str
+    increment: int
+    sent: float
+    ended: float
+
+
+@dataclass
+class Clients:
+    """Processes of `tests.faults.load`, and their logs."""
+
+    logs: list[Path]
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def lines(self) -> list[Line]:
+        """What was logged so far; a line that is being written is not there yet."""
+        found = []
+        for log in self.logs:
+            whole, _, _ = log.read_text().rpartition("\n") if log.exists() else ("", "", "")
+            for text in whole.splitlines():
+                kind, key, player, increment, sent, ended = text.split()
+                found.append(Line(kind, key, player, int(increment), float(sent), float(ended)))
+        return found
+
+    def size(self) -> int:
+        """How much was logged so far: grows as long as there are answers."""
+        return sum(log.stat().st_size for log in self.logs if log.exists())
+
+    def stop(self) -> None:
+        """Each finishes the update it has under way, and ends."""
+        for process in self.processes:
+            if process.stdin is not None:
+                process.stdin.close()
+        for process in self.processes:
+            assert process.wait(4 * BOUND_S) == 0
+
+
+@contextmanager
+def clients(
+    folder: Path, url: str, token: str, board: str, *, connections: int, processes: int = 2
+) -> Iterator[Clients]:
+    started = Clients([folder / f"client-{n}.log" for n in range(processes)])
+    try:
+        for n, log in enumerate(started.logs):
+            command = [sys.executable, "-m", "tests.faults.load", url, token, board, str(log), f"c{n}"]
+            command.append(str(connections // processes))
+            started.processes.append(subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE))
+        yield started
+    finally:
+        for process in started.processes:
+            if process.stdin is not None and not process.stdin.closed:
+                process.stdin.close()
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+
+
+def in_flight(lines: list[Line], at: float) -> int:
+    """Requests that had been sent at this instant, and whose answer had not been received."""
+    return sum(line.sent < at < line.ended for line in lines)
+
+
+@dataclass(frozen=True)
+class Account:
+    acknowledged: int
+    lost: int
+    doubled: int
+    wrong: int
+
+
+def account(data: Path, lines: list[Line]) -> Account:
+    """Every acknowledged update against the ledger and the totals. `wrong` are players whose total is not the sum."""
+    told = {line.key: line for line in lines if line.kind == "A"}
+    with closing(sqlite3.connect(data / DATABASE)) as database:
+        assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        kept: Counter[str] = Counter(
+            key
+            for (key,) in database.execute(
+                "SELECT r.key FROM receipts r JOIN ledger l ON l.event = r.event JOIN players p ON p.number = l.player"
+            )
+        )
+        (entries,) = database.execute("SELECT count(*) FROM ledger").fetchone()
+        totals = dict(
+            database.execute("SELECT p.player, s.score FROM standings s JOIN players p ON p.number = s.player")
+        )
+    sums: Counter[str] = Counter()
+    for line in told.values():
+        sums[line.player] += line.increment
+    lost = sum(key not in kept for key in told)
+    doubled = entries - len(kept) + sum(count - 1 for count in kept.values())
+    wrong = sum(totals.get(player) != sums.get(player) for player in totals.keys() | sums.keys())
+    return Account(len(told), lost, doubled, wrong)
+
+
+async def verified(data: Path, app: str, board: str) -> Report:
+    """The service's own opinion: fold = totals = ranking."""
+    async with bootstrap.opened(settings(data)) as service:
+        await eventually(lambda: service.ready)
+        return await verify(service.ledger, service.ranking, await service.directory.board(app, board))

@@ -1,0 +1,91 @@
+"""Moments held open, and faults at a chosen statement."""
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from scoreboard.adapters.sqlite.database import Database
+from tests.running import BOUND_S, Running, eventually
+
+
+def database_of(running: Running) -> Database:
+    return running.service.ledger._database
+
+
+@asynccontextmanager
+async def writer_held(running: Running) -> AsyncIterator[Callable[[], None]]:
+    """Nothing is written while this is open, or until what is yielded is called: transactions wait."""
+    going = threading.Event()
+    pool = database_of(running)._writing
+    waiting = pool.submit(going.wait, BOUND_S)
+    try:
+        yield going.set
+    finally:
+        going.set()
+        await asyncio.wrap_future(waiting)
+
+
+async def pending(running: Running, count: int) -> None:
+    """Wait until so many updates wait for a transaction, or are in one."""
+    await eventually(lambda: running.service.accept.pending == count, f"{count} updates are pending")
+
+
+class Faulty:
+    """A SQLite connection that fails at the `at`-th statement from `armed` on, before or after doing it, and `times` in
+    a row. `failed` says whether it came to that."""
+
+    def __init__(self, inner: sqlite3.Connection) -> None:
+        self._inner = inner
+        self._error: Callable[[], BaseException] | None = None
+        self._at = self._times = self._seen = 0
+        self._after = False
+        self.failed: list[str] = []
+
+    def arm(self, error: Callable[[], BaseException], at: int, *, after: bool = False, times: int = 1) -> None:
+        self._error, self._at, self._after, self._times, self._seen = error, at, after, times, 0
+        self.failed = []
+
+    def disarm(self) -> None:
+        self._error = None
+
+    def execute(self, sql: str, *values: Any) -> Any:
+        return self._do(sql, lambda: self._inner.execute(sql, *values))
+
+    def executemany(self, sql: str, *values: Any) -> Any:
+        return self._do(sql, lambda: self._inner.executemany(sql, *values))
+
+    def _do(self, sql: str, work: Callable[[], Any]) -> Any:
+        if self._error is None or sql == "ROLLBACK" or (self._after and sql.startswith("BEGIN")):
+            return work()
+        self._seen += 1
+        if self._at <= self._seen < self._at + self._times:
+            self.failed.append(sql.rsplit("\n", maxsplit=1)[-1] if sql.startswith("--") else sql)
+            if self._after:
+                work()
+            raise self._error()
+        return work()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
+def failure(code: int) -> Callable[[], BaseException]:
+    """What the sqlite3 module raises for this error code of SQLite."""
+
+    def made() -> BaseException:
+        kind = {
+            sqlite3.SQLITE_NOMEM: MemoryError,
+            sqlite3.SQLITE_INTERNAL: sqlite3.InternalError,
+            sqlite3.SQLITE_CORRUPT: sqlite3.DatabaseError,
+            sqlite3.SQLITE_NOTADB: sqlite3.DatabaseError,
+            sqlite3.SQLITE_MISUSE: sqlite3.InterfaceError,
+        }.get(code, sqlite3.OperationalError)
+        error = kind(f"injected {code}")
+        if isinstance(error, sqlite3.Error):
+            error.sqlite_errorcode = code
+        return error
+
+    return made

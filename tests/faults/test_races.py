@@ -1,0 +1,207 @@
+"""Races, each held open at its point."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from scoreboard.adapters.sqlite.directory import SqliteDirectory
+from scoreboard.adapters.sqlite.ledger import SqliteLedger
+from scoreboard.application.operations.repair import Repair
+from scoreboard.application.pipeline.accept import Bounds
+from scoreboard.application.pipeline.update import Wish
+from scoreboard.bootstrap.service import credential
+from scoreboard.domain.board import Player
+from tests.faults.held import pending, writer_held
+from tests.running import BOUND_S, Running, eventually, wire
+
+pytestmark = pytest.mark.slow
+
+
+async def top(service: Running, board: str) -> list[tuple[str, int]]:
+    entries = (await service.anybody.get(f"{board}/top")).ok()["entries"]
+    return [(entry["player"], entry["score"]) for entry in entries]
+
+
+async def test_two_requests_that_both_missed_the_recall_count_once(
+    service: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board = await service.board()
+    recall, missed = SqliteLedger.recall, []
+    both = asyncio.Event()
+
+    async def late(*args: Any) -> Any:
+        receipt = await recall(*args)
+        missed.append(receipt)
+        if len(missed) == 2:
+            both.set()
+        await asyncio.wait_for(both.wait(), BOUND_S)
+        return receipt
+
+    monkeypatch.setattr(SqliteLedger, "recall", late)
+    server = service.client("server", "game")
+    answers = await asyncio.gather(
+        *(server.post(f"{board}/scores", {"player": "a", "increment": 5}, Idempotency_Key="k") for _ in range(2))
+    )
+    assert missed == [None, None]
+    first, second = (answer.ok() for answer in answers)
+    assert first["event"] == second["event"]
+    assert sorted(answer.headers.get("Idempotent-Replayed", "") for answer in answers) == ["", "true"]
+    assert await top(service, board) == [("a", 5)]
+
+
+@pytest.mark.parametrize("batch", [1, 500], ids=["in-a-later-transaction", "in-the-same-transaction"])
+async def test_a_retry_while_the_first_is_in_its_transaction_counts_once(service: Running, batch: int) -> None:
+    board = await service.board()
+    service.service.accept._bounds = Bounds(batch=batch)
+    server = service.client("server", "game")
+    async with writer_held(service) as release:
+        leading = asyncio.create_task(server.post(f"{board}/scores", {"player": "z", "increment": 1}))
+        await pending(service, 1)  # what follows shares the next transaction
+        tries = []
+        for count in (2, 3, 4):
+            body = {"player": "a", "increment": 5}
+            tries.append(asyncio.create_task(server.post(f"{board}/scores", body, Idempotency_Key="k")))
+            await pending(service, count)
+        release()
+        answers = await asyncio.gather(*tries)
+        (await leading).ok()
+    assert len({answer.ok()["event"] for answer in answers}) == 1
+    assert [answer.headers.get("Idempotent-Replayed") for answer in answers] == [None, "true", "true"]
+    assert await top(service, board) == [("a", 5), ("z", 1)]
+
+
+@pytest.mark.parametrize("batch", [1, 500], ids=["in-a-later-transaction", "in-the-same-transaction"])
+async def test_an_action_once_a_day_counts_once_of_two_at_once(service: Running, batch: int) -> None:
+    board = await service.board()
+    (await service.operator.post("/v1/apps/game/actions", {"action": "gift", "points": 3, "per_day": 1})).ok(201)
+    service.service.accept._bounds = Bounds(batch=batch)
+    alice, server = service.client("player", "game", "alice"), service.client("server", "game")
+    async with writer_held(service) as release:
+        leading = asyncio.create_task(server.post(f"{board}/scores", {"player": "z", "increment": 1}))
+        await pending(service, 1)
+        tries = [asyncio.create_task(alice.post(f"{board}/scores", {"action": "gift"})) for _ in range(5)]
+        await pending(service, 6)
+        release()
+        answers = await asyncio.gather(*tries)
+        (await leading).ok()
+    assert sorted(answer.status for answer in answers) == [200, 409, 409, 409, 409]
+    for answer in answers:
+        if answer.status == 409:
+            answer.refused(409, "action_limit")
+    assert await top(service, board) == [("alice", 3), ("z", 1)]
+
+
+async def test_a_client_that_hangs_up_takes_nothing_back(service: Running) -> None:
+    board = await service.board()
+    token = service.token("server", "game")
+    server = service.client("server", "game")
+    async with writer_held(service) as release:
+        leading = asyncio.create_task(server.post(f"{board}/scores", {"player": "z", "increment": 1}))
+        await pending(service, 1)
+        async with wire(service.port) as gone:
+            body = b'{"player":"gone","increment":5}'
+            head = f"POST {board}/scores HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nIdempotency-Key: k\r\n"
+            head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+            await gone.send(head.encode() + body)
+            await pending(service, 2)
+        staying = asyncio.create_task(server.post(f"{board}/scores", {"player": "stays", "increment": 7}))
+        await pending(service, 3)
+        release()
+        (await staying).ok()
+        (await leading).ok()
+    assert await top(service, board) == [("stays", 7), ("gone", 5), ("z", 1)]
+    again = await server.post(f"{board}/scores", {"player": "gone", "increment": 5}, Idempotency_Key="other")
+    assert again.ok()["score"] == 10
+
+
+async def test_a_caller_that_is_cancelled_harms_none_of_its_batch(service: Running) -> None:
+    """Below HTTP: the caller's task is cancelled while its update waits with others for one transaction."""
+    board = await service.board()
+    server = credential("server", "game", "somebody")
+    update = service.service.update
+
+    def start(player: str) -> "asyncio.Task[Any]":
+        return asyncio.create_task(update.one(server, "game", "main", Wish(b"", player=player, increment=5)))
+
+    async with writer_held(service) as release:
+        leading = start("z")
+        await pending(service, 1)
+        before, cancelled, behind = start("before"), start("cancelled"), start("behind")
+        await pending(service, 4)
+        cancelled.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await cancelled
+        release()
+        for task in (leading, before, behind):
+            async with asyncio.timeout(BOUND_S):
+                assert (await task).result.outcome.score == 5
+    assert {player for player, _ in await top(service, board)} == {"z", "before", "cancelled", "behind"}
+    async with asyncio.timeout(BOUND_S):
+        await start("next")
+
+
+async def test_a_player_renamed_while_the_names_are_read_is_shown_with_the_new_name(
+    service: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Trap 10: what was read before the rename is kept by no page, cache or socket after it."""
+    board = await service.board()
+    (await service.operator.post("/v1/apps/game/players", {"player": "a", "username": "Old"})).ok(201)
+    server = service.client("server", "game")
+    find, reading, renamed = SqliteDirectory.find_players, [], asyncio.Event()
+
+    async def slow(*args: Any) -> Mapping[str, Player]:
+        found = await find(*args)
+        if not renamed.is_set():
+            reading.append(found)
+            await asyncio.wait_for(renamed.wait(), BOUND_S)
+        return found
+
+    async def idle(_: Repair) -> int:
+        return 0
+
+    monkeypatch.setattr(Repair, "once", idle)  # it would show the new name in the end, whatever went wrong before
+
+    def names(message: Mapping[str, Any]) -> list[str]:
+        return [entry["username"] for entry in message["entries"]]
+
+    async with service.http.ws_connect(f"{service.url}/v1/live") as socket:
+        await socket.send_json({"type": "subscribe", "app": "game", "board": "main"})
+        assert (await socket.receive_json())["type"] == "subscribed"
+        assert names(await socket.receive_json()) == []
+        with monkeypatch.context() as patched:
+            patched.setattr(SqliteDirectory, "find_players", slow)
+            (await server.post(f"{board}/scores", {"player": "a", "increment": 5})).ok()
+            page = asyncio.create_task(service.anybody.get(f"{board}/top"))
+            await eventually(lambda: len(reading) == 2, "the publication and the page have read the old name")
+            patched.setattr(SqliteDirectory, "find_players", find)
+            (await service.operator.patch("/v1/apps/game/players/a", {"username": "New"})).ok()
+            renamed.set()
+            await page
+        assert names((await service.anybody.get(f"{board}/top")).ok()) == ["New"]
+        assert (await service.anybody.get(f"{board}/players/a")).ok()["username"] == "New"
+        async with asyncio.timeout(BOUND_S):
+            while names(await socket.receive_json()) != ["New"]:
+                pass
+
+
+async def test_a_board_deleted_under_an_update_leaves_nothing_for_the_next_of_that_name(service: Running) -> None:
+    """Trap 7, held open: the update waits for its transaction while its board is deleted and made again."""
+    board = await service.board()
+    server = service.client("server", "game")
+    (await server.post(f"{board}/scores", {"player": "early", "increment": 1})).ok()
+    async with writer_held(service) as release:
+        deleting = asyncio.create_task(service.operator.delete(board))
+        writing = service.service.ledger._database._writing
+        await eventually(lambda: writing._work_queue.qsize() >= 1, "the deletion waits")
+        late = asyncio.create_task(server.post(f"{board}/scores", {"player": "late", "increment": 5}))
+        await pending(service, 1)
+        release()
+        (await deleting).ok(204)
+        answer = await late
+    await service.board()
+    assert await top(service, board) == []
+    assert answer.status == 404, answer.raw
+    records = await service.records()
+    assert (records["ledger"], records["standings"], records["receipts"]) == (1, 0, 0)

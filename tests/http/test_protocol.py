@@ -1,0 +1,347 @@
+"""HTTP itself: what clients and proxies of every age rely on. The answers are written by the service's own code."""
+
+import asyncio
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from scoreboard.entrypoints.http import operations
+from tests.running import BOUND_S, Running, running, wire
+
+
+def request(method: str, path: str, *headers: str, body: bytes = b"", version: str = "1.1") -> bytes:
+    lines = [f"{method} {path} HTTP/{version}", "Host: x", *headers]
+    if body:
+        lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+def update(board: str, token: str, player: str, *headers: str, version: str = "1.1") -> bytes:
+    body = json.dumps({"player": player, "increment": 1}).encode()
+    return request("POST", f"{board}/scores", f"Authorization: Bearer {token}", *headers, body=body, version=version)
+
+
+async def top(service: Running, board: str) -> dict[str, int]:
+    entries = (await service.anybody.get(f"{board}/top?limit=100")).ok()["entries"]
+    return {entry["player"]: entry["score"] for entry in entries}
+
+
+async def test_head_is_answered_as_get_without_the_body(service: Running) -> None:
+    board = await service.board()
+    for path in (f"{board}/top", "/health/live", "/openapi.json", "/", f"{board}/players/nobody", "/nothing"):
+        async with wire(service.port) as raw:
+            await raw.send(request("GET", path) + request("HEAD", path) + request("GET", path))
+            whole, head, after = await raw.answer(), await raw.answer(head_only=True), await raw.answer()
+            assert head.status == whole.status == after.status
+            for name in ("Content-Length", "Content-Type", "Cache-Control", "Etag"):
+                assert head.headers.get(name) == whole.headers.get(name)
+            assert len(whole.raw) == int(whole.headers["Content-Length"])
+
+
+async def test_http_1_0_is_answered_and_closed(service: Running) -> None:
+    board = await service.board()
+    async with wire(service.port) as raw:
+        await raw.send(request("GET", f"{board}/top", version="1.0"))
+        head, _, body = (await raw.rest()).partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.0 200 OK\r\n")
+        assert json.loads(body)["total"] == 0
+    token = service.token("server", "game")
+    async with wire(service.port) as raw:
+        await raw.send(update(board, token, "a", "Connection: keep-alive", version="1.0"))
+        answer = await raw.answer()
+        assert answer.headers["Connection"] == "keep-alive"
+        await raw.send(update(board, token, "a", version="1.0"))
+        assert (await raw.answer()).body["score"] == 2
+        assert await raw.rest() == b""
+
+
+async def test_connection_close_is_answered_and_closed(service: Running) -> None:
+    board = await service.board()
+    token = service.token("server", "game")
+    async with wire(service.port) as raw:
+        await raw.send(update(board, token, "a", "Connection: close"))
+        answer = await raw.answer()
+        assert answer.headers["Connection"] == "close"
+        assert answer.body["score"] == 1
+        assert await raw.rest() == b""
+
+
+async def test_pipelined_requests_are_answered_in_order(service: Running) -> None:
+    board = await service.board()
+    token = service.token("server", "game")
+    async with wire(service.port) as raw:
+        sent = [update(board, token, f"p{n % 3}") for n in range(30)]
+        await raw.send(b"".join(sent) + request("GET", f"{board}/top"))
+        answers = [await raw.answer() for _ in range(30)]
+        assert [answer.body["player"] for answer in answers] == [f"p{n % 3}" for n in range(30)]
+        assert [answer.body["score"] for answer in answers] == [n // 3 + 1 for n in range(30)]
+        assert [entry["score"] for entry in (await raw.answer()).body["entries"]] == [10, 10, 10]
+
+
+@pytest.mark.parametrize("size", [1, 7, 64])
+async def test_a_request_may_arrive_in_pieces(service: Running, size: int) -> None:
+    board = await service.board()
+    whole = update(board, service.token("server", "game"), "a")
+    async with wire(service.port) as raw:
+        for start in range(0, len(whole), size):
+            await raw.send(whole[start : start + size])
+            await asyncio.sleep(0)
+        assert (await raw.answer()).body["score"] == 1
+        await raw.send(whole)
+        assert (await raw.answer()).body["score"] == 2
+
+
+async def test_a_chunked_body_is_taken(service: Running) -> None:
+    board = await service.board()
+    body = b'{"player":"a","increment":1}'
+    head = request(
+        "POST",
+        f"{board}/scores",
+        f"Authorization: Bearer {service.token('server', 'game')}",
+        "Content-Type: application/json",
+        "Transfer-Encoding: chunked",
+    )
+    async with wire(service.port) as raw:
+        await raw.send(head)
+        for start in range(0, len(body), 5):
+            piece = body[start : start + 5]
+            await raw.send(b"%x\r\n%b\r\n" % (len(piece), piece))
+        await raw.send(b"0\r\n\r\n")
+        assert (await raw.answer()).body["score"] == 1
+
+
+async def test_a_client_that_waits_for_100_continue_is_told_to_go_on(
+    service: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As curl does before a large body, such as a batch."""
+    monkeypatch.setattr(operations, "BODY_TIMEOUT_S", 5.0)
+    board = await service.board()
+    whole = update(board, service.token("server", "game"), "a", "Expect: 100-continue")
+    head, _, body = whole.partition(b"\r\n\r\n")
+    async with wire(service.port) as raw:
+        await raw.send(head + b"\r\n\r\n")
+        assert (await raw.answer(head_only=True)).status == 100
+        await raw.send(body)
+        assert (await raw.answer()).body["score"] == 1
+
+
+async def test_a_body_that_stops_half_way_changes_nothing(service: Running) -> None:
+    board = await service.board()
+    whole = update(board, service.token("server", "game"), "a")
+    async with wire(service.port) as raw:
+        await raw.send(whole[:-3])
+    (await service.anybody.get("/health/live")).ok()
+    assert await top(service, board) == {}
+
+
+async def test_a_body_that_is_too_big_is_refused_before_it_is_read(
+    service: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operations, "BODY_TIMEOUT_S", 5.0)
+    board = await service.board()
+    token = service.token("server", "game")
+    for path, size in ((f"{board}/scores", 65_537), (f"{board}/scores/batch", 4 * 1024 * 1024 + 1)):
+        head = request("POST", path, f"Authorization: Bearer {token}", "Content-Type: application/json")
+        async with wire(service.port) as raw:
+            await raw.send(head[:-2] + b"Content-Length: %d\r\n\r\n" % size)
+            (await raw.answer()).refused(413, "body_too_big")
+        async with wire(service.port) as raw:
+            await raw.send(head[:-2] + b"Transfer-Encoding: chunked\r\n\r\n")
+            piece = b"%x\r\n%b\r\n" % (60_000, b" " * 60_000)
+            try:
+                for _ in range(size // 60_000 + 2):
+                    await raw.send(piece)
+            except ConnectionError:
+                pass  # closed before all was sent
+            else:
+                (await raw.answer()).refused(413, "body_too_big")
+    assert await top(service, board) == {}
+
+
+async def test_a_compressed_body_is_held_to_the_same_limit(service: Running) -> None:
+    board = await service.board()
+    server = service.client("server", "game")
+    packed = {"Content-Encoding": "gzip"}
+    good = gzip.compress(b'{"player":"a","increment":1}')
+    answer = await server.call("POST", f"{board}/scores", raw=good, headers=packed)
+    assert answer.status in {200, 415}
+    bomb = gzip.compress(b" " * 50_000_000)
+    assert len(bomb) < 65_536
+    answer = await server.call("POST", f"{board}/scores", raw=bomb, headers=packed)
+    assert (answer.status, answer.code) in {
+        (413, "body_too_big"),
+        (415, "unsupported_media_type"),
+        (400, "invalid_body"),
+    }
+    answer = await server.call("POST", f"{board}/scores", raw=b"not gzip", headers=packed)
+    assert answer.status in {400, 415}
+    assert answer.code
+
+
+@pytest.mark.parametrize(
+    "bytes_sent",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 tls hello\r\n\r\n",
+        b"GET\r\n\r\n",
+        b"GET / HTTP/9.9\r\nHost: x\r\n\r\n",
+        b"G\x00T / HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nno colon\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nA: \x00\r\n\r\n",
+        b"GET /" + b"x" * 20_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"x" * 20_000 + b"\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    ],
+)
+async def test_what_is_not_http_is_refused_and_closed(service: Running, bytes_sent: bytes) -> None:
+    async with wire(service.port) as raw:
+        await raw.send(bytes_sent)
+        answer = await raw.answer()
+        answer.refused(400, "invalid_request")
+        assert answer.headers["Connection"] == "close"
+        await raw.rest()
+    (await service.anybody.get("/health/live")).ok()
+
+
+async def test_a_broken_chunk_is_refused(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At once where the parser says so; else when the rest of the body has not come in time."""
+    monkeypatch.setattr(operations, "BODY_TIMEOUT_S", 0.2)
+    board = await service.board()
+    head = request("POST", f"{board}/scores", "Content-Type: application/json", "Transfer-Encoding: chunked")
+    async with wire(service.port) as raw:
+        await raw.send(head + b"zz\r\nnot a chunk\r\n")
+        answer = await raw.answer()
+        assert answer.status == 400
+        assert answer.code in {"invalid_request", "invalid_body"}
+    async with wire(service.port) as raw:
+        await raw.send(head)
+        await asyncio.sleep(0)
+        await raw.send(b"5\r\nhello\r\nzz\r\n")
+        answer = await raw.answer()
+        assert (answer.status, answer.code) in {
+            (400, "invalid_request"),
+            (400, "invalid_body"),
+            (408, "body_timeout"),
+        }
+    assert await top(service, board) == {}
+
+
+async def test_a_body_that_never_comes_is_not_waited_for_without_end(
+    service: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operations, "BODY_TIMEOUT_S", 0.2)
+    board = await service.board()
+    async with wire(service.port) as raw:
+        await raw.send(update(board, service.token("server", "game"), "a")[:-3])
+        (await raw.answer()).refused(408, "body_timeout")
+    assert await top(service, board) == {}
+
+
+@pytest.mark.parametrize("path", ["/v1/apps/game/boards/main/players/\xff", "/v1/apps/\xff/boards/main/top"])
+async def test_raw_bytes_in_the_address_are_the_clients_fault(service: Running, path: str) -> None:
+    await service.board()
+    async with wire(service.port) as raw:
+        await raw.send(request("GET", path).decode().encode("latin-1"))
+        answer = await raw.answer()
+        assert 400 <= answer.status < 500, answer.raw
+        assert answer.code
+
+
+@pytest.mark.parametrize("query", ["cursor=\xff", "season=\xff", "region=\xff", "limit=\xff", "\xff=1", "\xff"])
+async def test_raw_bytes_in_the_query_are_the_clients_fault(service: Running, query: str) -> None:
+    await service.board()
+    paths = [f"/v1/apps/game/boards/main/top?{query}", f"/v1/apps/game/boards/main/stream?{query}&season=x"]
+    for path in paths:
+        async with wire(service.port) as raw:
+            await raw.send(request("GET", path).decode().encode("latin-1"))
+            answer = await raw.answer()
+            assert 400 <= answer.status < 500, answer.raw
+            assert answer.code
+
+
+async def test_raw_bytes_in_a_list_of_players_are_the_clients_fault(service: Running) -> None:
+    await service.board()
+    token = service.token("admin", "game")
+    async with wire(service.port) as raw:
+        head = request("GET", "/v1/apps/game/players?after=\xff", f"Authorization: Bearer {token}")
+        await raw.send(head.decode().encode("latin-1"))
+        answer = await raw.answer()
+        assert 400 <= answer.status < 500, answer.raw
+        assert answer.code
+
+
+class TestOrigins:
+    async def test_a_page_of_a_listed_origin_may_read_and_update(self, tmp_path: Path) -> None:
+        origin = "https://shop.example"
+        async with running(tmp_path / "data", origins=f"{origin}, https://other.example") as service:
+            board = await service.board()
+            asked = {"Origin": origin, "Access-Control-Request-Method": "POST"}
+            preflight = await service.anybody.call("OPTIONS", f"{board}/scores", headers=asked)
+            assert preflight.status == 204
+            assert preflight.headers["Access-Control-Allow-Origin"] == origin
+            assert "POST" in preflight.headers["Access-Control-Allow-Methods"]
+            allowed = preflight.headers["Access-Control-Allow-Headers"].lower().split(", ")
+            assert {"authorization", "content-type", "idempotency-key", "prefer", "if-none-match"} <= {*allowed}
+            server = service.client("server", "game")
+            answer = await server.post(f"{board}/scores", {"player": "a", "increment": 1}, Origin=origin)
+            assert answer.ok()["score"] == 1
+            assert answer.headers["Access-Control-Allow-Origin"] == origin
+            assert "ETag" in answer.headers["Access-Control-Expose-Headers"]
+            assert "Origin" in answer.headers["Vary"]
+            problem = await service.anybody.get(f"{board}/players/nobody", Origin=origin)
+            assert problem.headers["Access-Control-Allow-Origin"] == origin
+
+    async def test_a_page_of_another_origin_is_told_nothing(self, tmp_path: Path) -> None:
+        async with running(tmp_path / "data", origins="https://shop.example") as service:
+            board = await service.board()
+            for origin in ("https://evil.example", "null", "http://shop.example", "https://shop.example.evil.example"):
+                answer = await service.anybody.get(f"{board}/top", Origin=origin)
+                assert "Access-Control-Allow-Origin" not in answer.headers
+                assert answer.headers["Vary"] == "Origin"
+
+    async def test_what_may_be_cached_says_that_it_depends_on_the_origin(self, tmp_path: Path) -> None:
+        """Or a cache gives a page of a listed origin the copy that was made without one."""
+        async with running(tmp_path / "data", origins="https://shop.example") as service:
+            board = await service.board()
+            assert "Origin" in (await service.anybody.get(f"{board}/top")).headers.get("Vary", "")
+
+    async def test_everybody_may_read_when_the_list_says_so(self, tmp_path: Path) -> None:
+        async with running(tmp_path / "data", origins="*") as service:
+            board = await service.board()
+            answer = await service.anybody.get(f"{board}/top", Origin="https://any.example")
+            assert answer.headers["Access-Control-Allow-Origin"] == "*"
+
+
+class TestService:
+    async def test_health_metrics_page_and_document_are_there(self, service: Running) -> None:
+        board = await service.board()
+        (await service.client("server", "game").post(f"{board}/scores", {"player": "a", "increment": 1})).ok()
+        assert (await service.anybody.get("/health/live")).ok() == {"status": "live"}
+        assert (await service.anybody.get("/health/ready")).ok() == {"status": "ready"}
+        assert (await service.anybody.get("/v1/page")).ok() == {"app": "game", "board": "main"}
+        page = await service.anybody.get("/")
+        assert page.headers["Content-Type"].startswith("text/html")
+        assert "default-src 'none'" in page.headers["Content-Security-Policy"]
+        metrics = await service.anybody.get("/metrics")
+        assert b'scoreboard_http_request_seconds_count{operation="updateScore",status="200"} 1.0' in metrics.raw
+        assert b"scoreboard_pending_updates 0.0" in metrics.raw
+        document = (await service.anybody.get("/openapi.json")).ok()
+        assert document["openapi"].startswith("3.1")
+
+    async def test_the_page_names_no_private_board(self, service: Running) -> None:
+        await service.board(public=False)
+        assert (await service.anybody.get("/v1/page")).ok() == {"app": None, "board": None}
+
+    async def test_an_idle_client_is_ended_by_a_stop_and_a_stop_waits_for_no_client(self, tmp_path: Path) -> None:
+        async with asyncio.timeout(BOUND_S):
+            async with running(tmp_path / "data") as service:
+                reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
+                writer.write(request("GET", "/health/live"))
+                await reader.readuntil(b'"live"}')
+            assert await reader.read(-1) == b""
+            writer.close()
+            await writer.wait_closed()

@@ -1,0 +1,101 @@
+"""Boards by Server-Sent Events."""
+
+import json
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from tests.live.watching import score, scores_of, stream
+from tests.running import Running, eventually, running, wire
+
+
+async def test_a_stream_begins_with_the_board_and_goes_on_with_each_change(service: Running) -> None:
+    await service.board()
+    await score(service, "alice", 5)
+    async with stream(service) as events:
+        first = await events.event()
+        top = json.loads(first["data"])
+        assert first["event"] == top["type"] == "top"
+        assert first["id"] == f"{top['epoch']}:{top['offset']}"
+        assert scores_of(top) == [("alice", 5)]
+        assert "changes" not in top
+        await score(service, "bob", 7)
+        second = await events.event()
+        top = json.loads(second["data"])
+        assert scores_of(top) == [("bob", 7), ("alice", 5)]
+        assert [change["player"] for change in top["changes"]] == ["bob", "alice"]
+        assert second["id"] == f"{top['epoch']}:{top['offset']}"
+
+
+async def test_a_stream_that_returns_with_the_last_id_has_nothing_to_redo(service: Running) -> None:
+    await service.board()
+    await score(service, "alice", 5)
+    async with stream(service) as events:
+        last = (await events.event())["id"]
+    async with stream(service, Last_Event_ID=last) as events:
+        assert await events.comment() == ": nothing new"
+        await score(service, "alice", 1)
+        top = json.loads((await events.event())["data"])
+        assert scores_of(top) == [("alice", 6)]
+        assert len(top["changes"]) == 1
+
+
+@pytest.mark.parametrize("last", ["", "x", ":", "x:1", ":1", "9" * 30, "x:" + "9" * 30, "x:-1", "x:١"])
+async def test_any_other_last_id_gets_the_newest_board(service: Running, last: str) -> None:
+    await service.board()
+    await score(service, "alice", 5)
+    async with stream(service, Last_Event_ID=last) as events:
+        assert scores_of(json.loads((await events.event())["data"])) == [("alice", 5)]
+
+
+async def test_an_id_of_before_a_restart_gets_the_board_of_a_new_epoch(tmp_path: Path) -> None:
+    async with running(tmp_path / "data") as service:
+        await service.board()
+        await score(service, "alice", 5)
+        async with stream(service) as events:
+            last = (await events.event())["id"]
+    async with running(tmp_path / "data") as service, stream(service, Last_Event_ID=last) as events:
+        again = await events.event()
+        assert again["id"].partition(":")[0] != last.partition(":")[0]
+        assert scores_of(json.loads(again["data"])) == [("alice", 5)]
+
+
+async def test_a_stream_of_a_region_shows_that_region(service: Running) -> None:
+    await service.board(regions=["eu"])
+    await score(service, "alice", 5, region="eu")
+    await score(service, "bob", 7)
+    async with stream(service, query="?region=eu") as events:
+        top = json.loads((await events.event())["data"])
+        assert (top["region"], scores_of(top)) == ("eu", [("alice", 5)])
+
+
+async def test_what_cannot_be_streamed_is_a_problem(service: Running) -> None:
+    await service.board()
+    await service.board("private", public=False)
+    address = "/v1/apps/game/boards"
+    (await service.anybody.get(f"{address}/none/stream")).refused(404, "board_not_found")
+    (await service.anybody.get(f"{address}/main/stream?region=mars")).refused(404, "region_not_found")
+    (await service.anybody.get(f"{address}/main/stream?season=x")).refused(400, "invalid_season")
+    (await service.anybody.get(f"{address}/private/stream")).refused(401, "token_missing")
+    (await service.anybody.get(f"{address}/private/stream?token=forged")).refused(401, "token_invalid")
+    async with stream(service, "private", f"?token={service.token('player', 'game')}") as events:
+        await events.event()
+
+
+async def test_the_head_of_a_stream_ends(service: Running) -> None:
+    await service.board()
+    async with wire(service.port) as raw:
+        await raw.send(b"HEAD /v1/apps/game/boards/main/stream HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        head, _, body = (await raw.rest()).partition(b"\r\n\r\n")
+    assert b" 200 " in head.splitlines()[0]
+    assert body == b""
+
+
+async def test_a_stop_ends_the_stream(tmp_path: Path) -> None:
+    async with aiohttp.ClientSession() as http:
+        async with running(tmp_path / "data") as service:
+            await service.board()
+            answer = await http.get(f"{service.url}/v1/apps/game/boards/main/stream")
+            await eventually(lambda: service.service.live.connections == 1)
+        assert b"event: top" in await answer.content.read()

@@ -1,0 +1,463 @@
+"""Boards by WebSocket, as a page sees them."""
+
+import asyncio
+import socket as sockets
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from scoreboard.application.live.hub import Hub
+from scoreboard.entrypoints.sockets.live import LiveLimits
+from tests.live.watching import Page, page, score, scores_of
+from tests.running import BOUND_S, Running, eventually, running, wire
+
+
+class TestSubscribe:
+    async def test_a_subscription_is_answered_with_the_board(self, service: Running) -> None:
+        await service.board()
+        await score(service, "alice", 5)
+        async with page(service) as alice:
+            subscribed, top = await alice.watch()
+            assert (subscribed["app"], subscribed["board"]) == ("game", "main")
+            assert (subscribed["region"], subscribed["season"], subscribed["recovered"]) == (None, None, False)
+            assert (top["app"], top["board"], top["season"], top["region"]) == ("game", "main", "all", None)
+            assert (top["epoch"], top["offset"]) == (subscribed["epoch"], subscribed["offset"])
+            assert top["total"] == 1
+            assert scores_of(top) == [("alice", 5)]
+            assert set(top["entries"][0]) == {"rank", "player", "username", "avatar_url", "score", "reached_at"}
+            assert "changes" not in top
+
+    async def test_an_update_is_sent_with_its_changes_to_who_had_the_board_before(self, service: Running) -> None:
+        await service.board()
+        await score(service, "alice", 5)
+        async with page(service) as watcher:
+            _, first = await watcher.watch()
+            await score(service, "bob", 7)
+            top = await watcher.next("top")
+            assert top["epoch"] == first["epoch"]
+            assert top["offset"] > first["offset"]
+            assert scores_of(top) == [("bob", 7), ("alice", 5)]
+            assert top["changes"] == [
+                {"player": "bob", "rank": 1, "previous_rank": None, "score": 7},
+                {"player": "alice", "rank": 2, "previous_rank": 1, "score": 5},
+            ]
+
+    async def test_who_leaves_the_top_is_told(self, service: Running) -> None:
+        await service.board(top_n=1)
+        await score(service, "alice", 5)
+        async with page(service) as watcher:
+            await watcher.watch()
+            await score(service, "bob", 7)
+            top = await watcher.next("top")
+            assert scores_of(top) == [("bob", 7)]
+            assert top["total"] == 2
+            assert top["changes"][1] == {"player": "alice", "rank": None, "previous_rank": 1, "score": 5}
+
+    async def test_an_update_below_the_top_is_not_sent(self, service: Running) -> None:
+        await service.board(top_n=1)
+        await score(service, "alice", 50)
+        async with page(service) as watcher:
+            await watcher.watch()
+            await score(service, "bob", 7)
+            await score(service, "alice", 1)
+            assert scores_of(await watcher.next("top")) == [("alice", 51)]
+
+    async def test_a_page_that_returns_at_the_position_has_nothing_to_redo(self, service: Running) -> None:
+        await service.board()
+        await score(service, "alice", 5)
+        async with page(service) as first:
+            _, top = await first.watch()
+        position = {"epoch": top["epoch"], "offset": top["offset"]}
+        async with page(service) as again:
+            await again.say(type="subscribe", app="game", board="main", position=position)
+            subscribed = await again.next("subscribed")
+            assert subscribed["recovered"] is True
+            assert (subscribed["epoch"], subscribed["offset"]) == (top["epoch"], top["offset"])
+            await again.quiet()
+            await score(service, "bob", 1)
+            assert (await again.next("top"))["changes"] == [
+                {"player": "bob", "rank": 2, "previous_rank": None, "score": 1}
+            ]
+
+    @pytest.mark.parametrize("wrong", ["older", "newer", "epoch"])
+    async def test_a_page_at_any_other_position_gets_the_newest_board(self, service: Running, wrong: str) -> None:
+        await service.board()
+        await score(service, "alice", 5)
+        async with page(service) as first:
+            _, top = await first.watch()
+            await score(service, "alice", 5)
+            newest = await first.next("top")
+        position: dict[str, Any] = {
+            "older": {"epoch": top["epoch"], "offset": top["offset"]},
+            "newer": {"epoch": top["epoch"], "offset": newest["offset"] + 1},
+            "epoch": {"epoch": "another", "offset": newest["offset"]},
+        }[wrong]
+        async with page(service) as again:
+            subscribed, board = await again.watch(position=position)
+            assert subscribed["recovered"] is False
+            assert "changes" not in board
+            assert scores_of(board) == [("alice", 10)]
+
+    async def test_what_changed_while_nobody_watched_is_in_the_board_of_who_returns(self, service: Running) -> None:
+        await service.board()
+        await score(service, "alice", 5)
+        async with page(service) as first:
+            _, top = await first.watch()
+        await eventually(lambda: service.service.live.connections == 0)
+        await score(service, "bob", 9)
+        async with page(service) as again:
+            subscribed, board = await again.watch(position={"epoch": top["epoch"], "offset": top["offset"]})
+            assert subscribed["recovered"] is False
+            assert scores_of(board) == [("bob", 9), ("alice", 5)]
+
+    async def test_the_epoch_changes_with_a_restart(self, tmp_path: Path) -> None:
+        async with running(tmp_path / "data") as service:
+            await service.board()
+            await score(service, "alice", 5)
+            async with page(service) as watcher:
+                _, before = await watcher.watch()
+        async with running(tmp_path / "data") as service, page(service) as watcher:
+            position = {"epoch": before["epoch"], "offset": before["offset"]}
+            subscribed, after = await watcher.watch(position=position)
+            assert subscribed["recovered"] is False
+            assert after["epoch"] != before["epoch"]
+            assert scores_of(after) == scores_of(before)
+
+    async def test_one_socket_watches_many_boards_and_stops_watching_one(self, service: Running) -> None:
+        await service.board()
+        await service.board("other", regions=["eu"])
+        async with page(service) as watcher:
+            await watcher.watch()
+            await watcher.watch("other")
+            await watcher.watch("other", region="eu")
+            await score(service, "a", 1, "other", region="eu")
+            boards = [await watcher.next("top") for _ in range(2)]
+            assert sorted((top["board"], top["region"] or "") for top in boards) == [("other", ""), ("other", "eu")]
+            await watcher.say(type="unsubscribe", app="game", board="other")
+            unsubscribed = await watcher.next("unsubscribed")
+            assert (unsubscribed["board"], unsubscribed["region"]) == ("other", None)
+            await score(service, "a", 1, "other", region="eu")
+            assert (await watcher.next("top"))["region"] == "eu"
+            await score(service, "b", 1)
+            assert (await watcher.next("top"))["board"] == "main"
+
+    async def test_a_second_subscription_to_the_same_board_brings_no_board_twice(self, service: Running) -> None:
+        await service.board()
+        async with page(service) as watcher:
+            await watcher.watch()
+            await watcher.watch()
+            await score(service, "a", 1)
+            assert scores_of(await watcher.next("top")) == [("a", 1)]
+            await watcher.quiet()
+
+    async def test_a_wide_board_shows_scores_as_text(self, service: Running) -> None:
+        bound = 2**63 - 1
+        await service.board(max_value=str(bound), max_total=str(bound))
+        async with page(service) as watcher:
+            await watcher.watch()
+            await score(service, "a", bound)
+            top = await watcher.next("top")
+            assert scores_of(top) == [("a", str(bound))]
+            assert top["changes"][0]["score"] == str(bound)
+
+    async def test_a_rename_is_shown(self, service: Running) -> None:
+        await service.board()
+        await score(service, "alice", 5)
+        async with page(service) as watcher:
+            await watcher.watch()
+            (await service.operator.patch("/v1/apps/game/players/alice", {"username": "Alice A."})).ok()
+            assert (await watcher.next("top"))["entries"][0]["username"] == "Alice A."
+
+    async def test_a_deleted_player_is_shown_no_more(self, service: Running) -> None:
+        """Trap 9."""
+        await service.board()
+        await score(service, "alice", 5)
+        await score(service, "bob", 7)
+        async with page(service) as watcher:
+            await watcher.watch()
+            (await service.operator.delete("/v1/apps/game/players/bob")).ok(204)
+            assert scores_of((await watcher.until([("alice", 5)]))[-1]) == [("alice", 5)]
+
+    async def test_a_ping_is_answered(self, service: Running) -> None:
+        async with page(service) as watcher:
+            await watcher.quiet()
+            await watcher.socket.ping(b"hello")
+            await watcher.quiet()
+
+
+class TestRefusals:
+    async def test_a_subscription_to_what_is_not_there_is_an_error_and_the_socket_stays(self, service: Running) -> None:
+        await service.board()
+        async with page(service) as watcher:
+            for wish, code in (
+                ({"app": "none", "board": "main"}, "app_not_found"),
+                ({"app": "game", "board": "none"}, "board_not_found"),
+                ({"app": "game", "board": "main", "region": "mars"}, "region_not_found"),
+                ({"app": "game", "board": "main", "season": "2026-01"}, "invalid_season"),
+            ):
+                await watcher.say(type="subscribe", **wish)
+                error = await watcher.next("error")
+                assert error["code"] == code
+                assert {name: error[name] for name in wish} == wish
+                assert error["detail"]
+            await watcher.watch()
+
+    async def test_a_private_board_needs_a_token_of_its_app(self, service: Running) -> None:
+        await service.board(public=False)
+        await service.board(app="other")
+        wish = {"type": "subscribe", "app": "game", "board": "main"}
+        async with page(service) as watcher:
+            await watcher.say(**wish)
+            assert (await watcher.next("error"))["code"] == "token_missing"
+            await watcher.say(type="authenticate", token=service.token("server", "other"))
+            await watcher.next("authenticated")
+            await watcher.say(**wish)
+            assert (await watcher.next("error"))["code"] == "wrong_app"
+            await watcher.say(type="authenticate", token=service.token("player", "game", "alice"))
+            await watcher.next("authenticated")
+            await watcher.watch()
+        async with page(service, f"?token={service.token('player', 'game')}") as watcher:
+            await watcher.watch()
+        async with page(service, Authorization=f"Bearer {service.token('player', 'game')}") as watcher:
+            await watcher.watch()
+
+    async def test_a_board_made_private_is_shown_no_more_to_who_has_no_token(self, service: Running) -> None:
+        board = await service.board()
+        async with page(service) as stranger, page(service, f"?token={service.token('player', 'game')}") as friend:
+            await stranger.watch()
+            await friend.watch()
+            (await service.operator.patch(board, {"public": False})).ok()
+            await score(service, "alice", 5)
+            await friend.until([("alice", 5)])
+            await stranger.say(type="ping")
+            async with asyncio.timeout(BOUND_S):
+                while (message := await stranger.socket.receive()).type is aiohttp.WSMsgType.TEXT:
+                    assert "alice" not in message.data
+                    if "pong" in message.data:
+                        break
+
+    async def test_a_token_that_does_not_hold_closes_for_good(self, service: Running) -> None:
+        async with page(service) as watcher:
+            await watcher.say(type="authenticate", token="forged")
+            assert await watcher.closed() == 4501
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            async with page(service, "?token=forged"):
+                pass
+        assert refused.value.status == 401
+
+    @pytest.mark.parametrize(
+        "message",
+        [
+            "",
+            "no json",
+            "[]",
+            "{}",
+            '{"type":"none"}',
+            '{"type":"subscribe"}',
+            '{"type":"subscribe","app":1,"board":2}',
+            '{"type":"ping","more":1}',
+            '{"type":"subscribe","app":"game","board":"main","position":{"epoch":"x"}}',
+            "[" * 5_000,
+            '{"type":"subscribe","app":"\\ud800","board":"main"}',
+        ],
+    )
+    async def test_a_message_that_is_none_closes_for_good(self, service: Running, message: str) -> None:
+        async with page(service) as watcher:
+            await watcher.socket.send_str(message)
+            assert await watcher.closed() == 4500
+
+    async def test_a_binary_message_closes_for_good(self, service: Running) -> None:
+        async with page(service) as watcher:
+            await watcher.socket.send_bytes(b'{"type":"ping"}')
+            assert await watcher.closed() == 4500
+
+    async def test_a_message_that_is_too_big_closes(self, service: Running) -> None:
+        async with page(service) as watcher:
+            await watcher.socket.send_str('{"type":"authenticate","token":"' + "x" * 10_000 + '"}')
+            assert await watcher.closed() in {1009, 4503}
+
+    async def test_one_more_subscription_than_allowed_closes_for_good(self, service: Running) -> None:
+        await service.board()
+        service.service.live._limits = LiveLimits(subscriptions=2)
+        for name in ("two", "three"):
+            await service.board(name)
+        async with page(service) as watcher:
+            await watcher.watch()
+            await watcher.watch("two")
+            await watcher.watch("two")
+            await watcher.say(type="subscribe", app="game", board="three")
+            assert await watcher.closed() == 4502
+
+    async def test_one_more_connection_than_allowed_is_sent_away_for_now(self, tmp_path: Path) -> None:
+        async with running(tmp_path / "data", live_connections=2) as service:
+            await service.board()
+            async with page(service) as first, page(service):
+                async with page(service) as third:
+                    assert await third.closed() == 4003
+                streamed = await service.anybody.get("/v1/apps/game/boards/main/stream")
+                streamed.refused(503, "too_many_connections")
+                await first.quiet()
+            await eventually(lambda: service.service.live.connections == 0)
+            async with page(service) as again:
+                await again.quiet()
+
+    async def test_pages_of_other_sites_connect_only_when_listed(self, tmp_path: Path) -> None:
+        async with running(tmp_path / "data", origins="https://good.example") as service:
+            async with page(service, Origin="https://good.example") as watcher:
+                await watcher.quiet()
+            async with page(service, Origin=service.url) as watcher:
+                await watcher.quiet()
+            for origin in ("https://bad.example", "http://good.example", "https://good.example.bad.example", "null"):
+                with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+                    async with page(service, Origin=origin):
+                        pass
+                assert refused.value.status == 403
+
+    async def test_a_plain_request_is_told_that_this_is_for_websockets(self, service: Running) -> None:
+        answer = await service.anybody.get("/v1/live")
+        assert 400 <= answer.status < 500
+        assert answer.code == "websocket_only"
+
+
+class TestCrowd:
+    async def test_many_updates_end_in_the_final_board_with_offsets_that_grow(self, service: Running) -> None:
+        board = await service.board()
+        async with page(service) as watcher:
+            _, first = await watcher.watch()
+            server = service.client("server", "game")
+            await asyncio.gather(
+                *(server.post(f"{board}/scores", {"player": f"p{n % 7}", "increment": n}) for n in range(300))
+            )
+            final = (await service.anybody.get(f"{board}/top")).ok()
+            seen = await watcher.until(scores_of(final))
+            assert first["offset"] < seen[0]["offset"]
+            assert len(seen) < 300
+            await watcher.quiet()
+
+    async def test_each_message_tells_the_changes_since_the_one_before(self, service: Running) -> None:
+        """Who applies the changes has the board."""
+        board = await service.board(top_n=5)
+        async with page(service) as watcher:
+            _, first = await watcher.watch()
+            server = service.client("server", "game")
+            sending = asyncio.gather(
+                *(server.post(f"{board}/scores", {"player": f"p{n % 9}", "increment": n * 7 % 11}) for n in range(200))
+            )
+            held = dict(scores_of(first))
+            await sending
+            final = (await service.anybody.get(f"{board}/top")).ok()
+            for message in await watcher.until(scores_of(final)):
+                for change in message["changes"]:
+                    if change["rank"] is None:
+                        del held[change["player"]]
+                    else:
+                        held[change["player"]] = change["score"]
+                assert held == dict(scores_of(message))
+
+    async def test_two_hundred_sockets_all_see_the_final_board(self, service: Running) -> None:
+        board = await service.board()
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
+            opened = [await http.ws_connect(f"{service.url}/v1/live") for _ in range(200)]
+            try:
+                pages = [Page(socket) for socket in opened]
+                await asyncio.gather(*(one.watch() for one in pages))
+                server = service.client("server", "game")
+                await asyncio.gather(
+                    *(server.post(f"{board}/scores", {"player": f"p{n % 20}", "increment": n}) for n in range(200))
+                )
+                final = scores_of((await service.anybody.get(f"{board}/top")).ok())
+                await asyncio.gather(*(one.until(final) for one in pages))
+            finally:
+                await asyncio.gather(*(socket.close() for socket in opened))
+
+    async def test_a_slow_reader_slows_nobody_and_gets_the_newest_when_it_reads(self, service: Running) -> None:
+        board = await service.board(top_n=500)
+        server = service.client("server", "game")
+        names = [f"player-{n:03}-with-a-name-that-takes-some-room" for n in range(500)]
+        updates = [{"player": name, "increment": n + 1} for n, name in enumerate(names)]
+        (await server.post(f"{board}/scores/batch", {"updates": updates})).ok()
+        connecting = sockets.socket()
+        connecting.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 4_096)
+        connecting.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(connecting, ("127.0.0.1", service.port))
+        reader, writer = await asyncio.open_connection(sock=connecting, limit=2_048)
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+        handshake = (
+            "GET /v1/live HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        )
+        writer.write(handshake.encode() + masked(b'{"type":"subscribe","app":"game","board":"main"}'))
+        behind = service.service.live._behind
+        try:
+            async with page(service) as quick:
+                await quick.watch()
+                await eventually(lambda: service.service.live.connections == 2)
+                total, sent = 500, 0
+                while not behind:  # the slow one has not read a byte; the quick one sees every board at once
+                    total += 1
+                    sent += 1
+                    (await server.post(f"{board}/scores", {"player": names[-1], "increment": 1})).ok()
+                    while scores_of(await quick.next("top"))[0][1] != total:
+                        pass
+                for _ in range(10):
+                    total += 1
+                    (await server.post(f"{board}/scores", {"player": names[-1], "increment": 1})).ok()
+                    while scores_of(await quick.next("top"))[0][1] != total:
+                        pass
+                writer.transport.resume_reading()  # type: ignore[attr-defined]
+                received = b""
+                newest = b'"score":%d,' % total
+                async with asyncio.timeout(BOUND_S):
+                    while newest not in received:
+                        received = received[-64:] + await reader.read(1 << 16)
+                await eventually(lambda: not behind)
+        finally:
+            writer.close()
+            await writer.wait_closed()
+
+    async def test_a_socket_that_breaks_harms_no_other(self, service: Running) -> None:
+        await service.board()
+        async with page(service) as staying:
+            await staying.watch()
+            async with page(service) as breaking:
+                await breaking.watch()
+                transport = breaking.socket._writer.transport
+                transport.abort()
+                await score(service, "a", 1)
+                assert scores_of(await staying.next("top")) == [("a", 1)]
+            await eventually(lambda: service.service.live.connections == 1)
+
+    async def test_a_stop_tells_everybody_to_come_back(self, tmp_path: Path) -> None:
+        async with aiohttp.ClientSession() as http:
+            async with running(tmp_path / "data") as service:
+                await service.board()
+                opened = [await http.ws_connect(f"{service.url}/v1/live") for _ in range(20)]
+                closing = [asyncio.create_task(Page(socket).closed()) for socket in opened]
+                for socket in opened:
+                    await Page(socket).say(type="subscribe", app="game", board="main")
+                await eventually(lambda: gauge(service) == 20)
+            assert await asyncio.gather(*closing) == [1001] * 20
+
+    async def test_a_connection_that_ends_leaves_nothing_behind(self, service: Running) -> None:
+        await service.board()
+        for _ in range(5):
+            async with page(service) as watcher:
+                await watcher.watch()
+            async with wire(service.port) as raw:
+                await raw.send(b"GET /v1/apps/game/boards/main/stream HTTP/1.1\r\nHost: x\r\n\r\n")
+                await raw.reader.readuntil(b"data: ")
+        await eventually(lambda: service.service.live.connections == 0, "all connections are forgotten")
+        assert gauge(service) == 0
+
+
+def gauge(service: Running) -> int:
+    hub: Hub = service.service.live._hub
+    return hub.subscriptions
+
+
+def masked(payload: bytes) -> bytes:
+    """A text frame as clients send it (RFC 6455, 5.3), masked with zeros."""
+    assert len(payload) < 126
+    return bytes((0x81, 0x80 | len(payload))) + b"\0\0\0\0" + payload

@@ -1,0 +1,116 @@
+"""A page that watches boards, as a test uses it."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+
+from tests.running import BOUND_S, Running
+
+Message = dict[str, Any]
+
+
+class Page:
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        self.socket = socket
+
+    async def say(self, **message: Any) -> None:
+        await self.socket.send_str(json.dumps(message))
+
+    async def next(self, kind: str) -> Message:
+        """The next message, which is of this type."""
+        async with asyncio.timeout(BOUND_S):
+            received = await self.socket.receive()
+        assert received.type is aiohttp.WSMsgType.TEXT, (received, self.socket.close_code)
+        message: Message = json.loads(received.data)
+        assert message["type"] == kind, message
+        return message
+
+    async def watch(self, board: str = "main", app: str = "game", **more: Any) -> tuple[Message, Message]:
+        """Subscribe to a board whose position the page does not have; the answer and the board."""
+        await self.say(type="subscribe", app=app, board=board, **more)
+        return await self.next("subscribed"), await self.next("top")
+
+    async def until(self, scores: list[tuple[str, Any]]) -> list[Message]:
+        """The messages up to the one that shows this board; the positions grow within one epoch."""
+        seen: list[Message] = []
+        while not seen or scores_of(seen[-1]) != scores:
+            message = await self.next("top")
+            if seen:
+                assert (message["epoch"], message["offset"]) > (seen[-1]["epoch"], seen[-1]["offset"])
+                assert message["epoch"] == seen[-1]["epoch"]
+            seen.append(message)
+        return seen
+
+    async def quiet(self) -> None:
+        """Nothing was sent before the answer to a ping."""
+        await self.say(type="ping")
+        await self.next("pong")
+
+    async def closed(self) -> int | None:
+        """The code with which the server closes; what is sent before is skipped."""
+        async with asyncio.timeout(BOUND_S):
+            while not self.socket.closed:
+                await self.socket.receive()
+        return self.socket.close_code
+
+
+def scores_of(message: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    return [(entry["player"], entry["score"]) for entry in message["entries"]]
+
+
+@asynccontextmanager
+async def page(service: Running, query: str = "", **headers: str) -> AsyncIterator[Page]:
+    async with service.http.ws_connect(f"{service.url}/v1/live{query}", headers=headers, max_msg_size=0) as socket:
+        yield Page(socket)
+
+
+async def score(service: Running, player: str, increment: int, board: str = "main", **more: Any) -> None:
+    body = {"player": player, "increment": increment, **more}
+    (await service.client("server", "game").post(f"/v1/apps/game/boards/{board}/scores", body)).ok()
+
+
+class Stream:
+    """Server-Sent Events, as a browser reads them."""
+
+    def __init__(self, answer: aiohttp.ClientResponse) -> None:
+        self.answer = answer
+
+    async def event(self) -> dict[str, str]:
+        """The next event's fields; comments are skipped."""
+        fields: dict[str, str] = {}
+        async with asyncio.timeout(BOUND_S):
+            while True:
+                line = (await self.answer.content.readuntil(b"\n")).decode().rstrip("\n")
+                name, _, value = line.partition(": ")
+                if name:
+                    fields[name] = value
+                elif "data" in fields:
+                    return fields
+                else:
+                    fields = {}
+
+    async def comment(self) -> str:
+        """The next comment, before which there is no event."""
+        async with asyncio.timeout(BOUND_S):
+            while True:
+                line = (await self.answer.content.readuntil(b"\n")).decode().rstrip("\n")
+                assert not line.startswith("data")
+                if line.startswith(":"):
+                    return line
+
+
+@asynccontextmanager
+async def stream(service: Running, board: str = "main", query: str = "", **headers: str) -> AsyncIterator[Stream]:
+    sent = {name.replace("_", "-"): value for name, value in headers.items()}
+    url = f"{service.url}/v1/apps/game/boards/{board}/stream{query}"
+    async with service.http.get(url, headers=sent, timeout=aiohttp.ClientTimeout(None)) as answer:
+        assert answer.status == 200
+        assert answer.headers["Content-Type"].startswith("text/event-stream")
+        yield Stream(answer)
+        with contextlib.suppress(aiohttp.ClientError):
+            answer.close()

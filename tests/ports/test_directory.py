@@ -1,0 +1,213 @@
+import contextlib
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from scoreboard.domain.board import Action, App, Board, Player
+from scoreboard.domain.errors import Conflict, NotFound
+from tests.making import WIDE
+from tests.ports.backends import Tenancy
+
+Step = Callable[[], Awaitable[object]]
+ANN = Player("ann", "Ann", "https://example.org/a.png", "ann@example.org", "eu")
+EVERYTHING: dict[str, Any] = {
+    "operator": "best",
+    "direction": "ascending",
+    "ties": "shared",
+    "numbering": "dense",
+    "period": "weekly",
+    "time_zone": "Europe/Berlin",
+    "regions": ("eu", "us"),
+    "top_n": 3,
+    "public": False,
+    "player_values": True,
+    "consistency": "queued",
+    **WIDE,
+}
+
+
+async def usernames(tenancy: Tenancy, app: App, *players: str) -> dict[str, str]:
+    return {one.player: one.username for one in (await tenancy.directory.find_players(app, players)).values()}
+
+
+async def test_what_is_not_there_is_not_found_by_the_name_of_its_kind(tenancy: Tenancy, app: App) -> None:
+    directory = tenancy.directory
+    for look_up, code in (
+        (directory.app("none"), "app_not_found"),
+        (directory.board("none", "main"), "app_not_found"),
+        (directory.board("game", "main"), "board_not_found"),
+        (directory.action("none", "win"), "app_not_found"),
+        (directory.action("game", "win"), "action_not_found"),
+    ):
+        with pytest.raises(NotFound) as raised:
+            await look_up
+        assert raised.value.code == code
+
+
+async def test_what_is_there_already_is_a_conflict_by_the_name_of_its_kind(tenancy: Tenancy, app: App) -> None:
+    directory = tenancy.directory
+    board = await tenancy.board(app)
+    action = await directory.create_action(Action(0, app, "win", 5))
+    await directory.create_player(app, ANN)
+    for create, code in (
+        (directory.create_app(app), "app_exists"),
+        (directory.create_board(board), "board_exists"),
+        (directory.create_action(action), "action_exists"),
+        (directory.create_player(app, ANN), "player_exists"),
+    ):
+        with pytest.raises(Conflict) as raised:
+            await create
+        assert raised.value.code == code
+
+
+async def test_all_that_is_written_is_there_after_a_restart(tenancy: Tenancy) -> None:
+    app = await tenancy.app(time_zone="Asia/Kolkata")
+    board = await tenancy.board(app, **EVERYTHING)
+    action = await tenancy.directory.create_action(Action(0, app, "win", 5, per_day=2, cooldown_s=60))
+    await tenancy.directory.create_player(app, ANN)
+    for _ in range(2):
+        directory = tenancy.directory
+        assert await directory.apps() == [app]
+        assert await directory.app("game") == app
+        assert await directory.boards(app) == [board]
+        assert await directory.board("game", "main") == board
+        assert await directory.actions(app) == [action]
+        assert await directory.action("game", "win") == action
+        assert await directory.players(app, "", 10) == [ANN]
+        assert await directory.find_players(app, ["ann"]) == {"ann": ANN}
+        await tenancy.reopened()
+
+
+async def test_a_change_is_seen_by_every_read_and_after_a_restart(tenancy: Tenancy, app: App) -> None:
+    directory = tenancy.directory
+    board = replace(await tenancy.board(app), name="Renamed", top_n=99)
+    action = replace(await directory.create_action(Action(0, app, "win", 5)), points=7, per_day=1)
+    bea = replace(ANN, username="Bea", avatar_url=None, email=None, region=None)
+    await directory.create_player(app, ANN)
+    await directory.update_board(board)
+    await directory.update_action(action)
+    await directory.update_player(app, bea)
+    for _ in range(2):
+        assert await tenancy.directory.board("game", "main") == board
+        assert await tenancy.directory.action("game", "win") == action
+        assert await tenancy.directory.find_players(app, ["ann"]) == {"ann": bea}
+        await tenancy.reopened()
+
+
+async def test_a_changed_app_is_the_app_of_its_boards_and_actions(tenancy: Tenancy, app: App) -> None:
+    await tenancy.board(app)
+    await tenancy.directory.create_action(Action(0, app, "win", 5))
+    changed = replace(app, name="New", time_zone="Asia/Kolkata")
+    await tenancy.directory.update_app(changed)
+    for _ in range(2):
+        assert await tenancy.directory.app("game") == changed
+        assert (await tenancy.directory.board("game", "main")).app == changed
+        assert (await tenancy.directory.action("game", "win")).app == changed
+        await tenancy.reopened()
+
+
+async def test_numbers_are_never_used_again(tenancy: Tenancy) -> None:
+    seen: list[tuple[int, int, int]] = []
+    for _ in range(3):
+        app = await tenancy.app()
+        board = await tenancy.board(app)
+        action = await tenancy.directory.create_action(Action(0, app, "win", 5))
+        seen.append((app.number, board.number, action.number))
+        await tenancy.directory.delete_app(app)
+        await tenancy.reopened()
+    assert all(len(set(numbers)) == 3 for numbers in zip(*seen, strict=True))
+
+
+async def test_lists_are_in_the_order_of_ids_and_of_one_app(tenancy: Tenancy) -> None:
+    game, another = await tenancy.app("game"), await tenancy.app("another")
+    for name in ("b", "a"):
+        await tenancy.board(game, name)
+        await tenancy.directory.create_action(Action(0, game, name, 1))
+    await tenancy.board(another, "c")
+    assert [app.app for app in await tenancy.directory.apps()] == ["another", "game"]
+    assert [board.board for board in await tenancy.directory.boards(game)] == ["a", "b"]
+    assert [action.action for action in await tenancy.directory.actions(game)] == ["a", "b"]
+    assert await tenancy.directory.actions(another) == []
+
+
+async def test_players_come_in_pages_in_the_order_of_their_ids(tenancy: Tenancy, app: App) -> None:
+    ids = ["B", "a", "aa", "b", "é", "\uffff", "😀"]
+    for player in ids[::-1]:
+        await tenancy.directory.create_player(app, Player(player, player))
+    found: list[str] = []
+    while page := await tenancy.directory.players(app, found[-1] if found else "", 2):
+        assert len(page) <= 2
+        found += [one.player for one in page]
+    assert found == ids
+
+
+async def test_of_players_asked_for_those_that_exist_are_found(tenancy: Tenancy, app: App) -> None:
+    another = await tenancy.app("another")
+    for player in ("ann", "bob"):
+        await tenancy.directory.create_player(app, Player(player, player.title()))
+    await tenancy.directory.create_player(another, Player("ann", "Another"))
+    assert await usernames(tenancy, app, "ann", "zoe", "bob", "ann") == {"ann": "Ann", "bob": "Bob"}
+    assert await usernames(tenancy, another, "ann", "bob") == {"ann": "Another"}
+    assert await usernames(tenancy, app) == {}
+
+
+async def test_what_is_deleted_is_gone_and_stays_gone(tenancy: Tenancy, app: App) -> None:
+    directory = tenancy.directory
+    board = await tenancy.board(app)
+    action = await directory.create_action(Action(0, app, "win", 5))
+    await directory.create_player(app, ANN)
+    await directory.delete_board(board)
+    await directory.delete_action(action)
+    assert await directory.delete_player(app, ANN) == []
+    for _ in range(2):
+        assert await tenancy.directory.boards(app) == []
+        assert await tenancy.directory.actions(app) == []
+        assert await usernames(tenancy, app, "ann") == {}
+        await tenancy.reopened()
+
+
+async def test_an_app_takes_all_it_has_with_it(tenancy: Tenancy, app: App) -> None:
+    await tenancy.board(app)
+    await tenancy.directory.create_action(Action(0, app, "win", 5))
+    await tenancy.directory.create_player(app, ANN)
+    await tenancy.directory.delete_app(app)
+    assert await tenancy.directory.apps() == []
+    again = await tenancy.app()
+    assert await tenancy.directory.boards(again) == []
+    assert await tenancy.directory.actions(again) == []
+    assert await tenancy.directory.players(again, "", 10) == []
+
+
+@pytest.mark.parametrize("kind", ["app", "board", "action"])
+async def test_a_change_that_comes_after_the_deletion_brings_nothing_back(
+    tenancy: Tenancy, app: App, main: Board, kind: str
+) -> None:
+    directory = tenancy.directory
+    action = await directory.create_action(Action(0, app, "win", 5))
+    race: dict[str, tuple[Step, Step, Step]] = {
+        "app": (lambda: directory.delete_app(app), lambda: directory.update_app(app), lambda: directory.app("game")),
+        "board": (
+            lambda: directory.delete_board(main),
+            lambda: directory.update_board(main),
+            lambda: directory.board("game", "main"),
+        ),
+        "action": (
+            lambda: directory.delete_action(action),
+            lambda: directory.update_action(action),
+            lambda: directory.action("game", "win"),
+        ),
+    }
+    delete, update, look_up = race[kind]
+    await delete()
+    with contextlib.suppress(NotFound):
+        await update()
+    with pytest.raises(NotFound):
+        await look_up()
+
+
+async def test_a_board_of_an_app_that_is_gone_cannot_be_made(tenancy: Tenancy, app: App) -> None:
+    await tenancy.directory.delete_app(app)
+    with pytest.raises(NotFound):
+        await tenancy.board(app)

@@ -1,0 +1,422 @@
+import asyncio
+from collections.abc import Sequence
+from itertools import pairwise
+
+import pytest
+
+from scoreboard.application.pipeline.apply import decide
+from scoreboard.application.ports.ledger import Decision, Known
+from scoreboard.domain.board import Action, App, Board, Player
+from scoreboard.domain.errors import Unavailable
+from scoreboard.domain.submission import Outcome, Standing, Submission, TableKey
+from tests.making import NOON, event, submission, table
+from tests.ports.backends import Tenancy
+
+
+async def apply(tenancy: Tenancy, *batch: Submission) -> list[Outcome]:
+    return (await tenancy.ledger.transact(batch, decide)).outcomes
+
+
+async def totals(tenancy: Tenancy, key: TableKey) -> dict[str, int]:
+    return {player: one.score async for chunk in tenancy.ledger.standings(key) for player, one in chunk}
+
+
+async def entries(tenancy: Tenancy, board: Board) -> list[tuple[Submission, Outcome]]:
+    return [entry async for chunk in tenancy.ledger.entries(board) for entry in chunk]
+
+
+class TestTransactions:
+    async def test_what_was_answered_is_there_after_a_restart(self, tenancy: Tenancy, app: App) -> None:
+        board = await tenancy.board(app, regions=("eu",), period="daily")
+        one = submission(board, value=5, region="eu", key="k", body=b"5", metadata=b'{"level":3}')
+        decision = await tenancy.ledger.transact([one], decide)
+        (outcome,) = decision.outcomes
+        held = decision.standings[table(board, "2026-11-21", "eu")]["ann"]
+        for _ in range(2):
+            for key in (table(board, "2026-11-21"), table(board, "2026-11-21", "eu")):
+                assert await tenancy.ledger.standing(key, app, "ann") == held
+                assert [chunk async for chunk in tenancy.ledger.standings(key)] == [[("ann", held)]]
+            assert await tenancy.ledger.outcome(app, one.event) == outcome
+            assert await tenancy.ledger.recall(app, "server:one", "k") == (b"5", outcome)
+            ((kept, told),) = await entries(tenancy, board)
+            assert told == outcome
+            assert (kept.event, kept.player, kept.value, kept.region, kept.season, kept.metadata, kept.credential) == (
+                one.event,
+                "ann",
+                5,
+                "eu",
+                "2026-11-21",
+                b'{"level":3}',
+                "server:one",
+            )
+            await tenancy.reopened()
+
+    async def test_a_new_player_is_made_with_the_id_for_a_name(self, tenancy: Tenancy, app: App, main: Board) -> None:
+        await apply(tenancy, submission(main, "zoë"))
+        assert await tenancy.directory.find_players(app, ["zoë"]) == {"zoë": Player("zoë", "zoë")}
+
+    async def test_a_player_that_has_a_name_keeps_it(self, tenancy: Tenancy, app: App, main: Board) -> None:
+        ann = Player("ann", "Ann")
+        await tenancy.directory.create_player(app, ann)
+        await apply(tenancy, submission(main))
+        assert await tenancy.directory.find_players(app, ["ann"]) == {"ann": ann}
+
+    async def test_what_decides_knows_all_that_bears_on_the_batch(self, tenancy: Tenancy, app: App) -> None:
+        board = await tenancy.board(app, regions=("eu",))
+        twice = await tenancy.directory.create_action(Action(0, app, "win", 5, per_day=2, cooldown_s=1))
+        first = submission(board, region="eu", use=twice, key="k", body=b"5")
+        (outcome,) = await apply(tenancy, first)
+        seen: list[Known] = []
+
+        def look(batch: Sequence[Submission], known: Known) -> Decision:
+            seen.append(known)
+            return Decision([outcome] * len(batch))
+
+        batch = [submission(board, "bob"), submission(board, region="eu", use=twice, key="k", body=b"5")]
+        await tenancy.ledger.transact(batch, look)
+        known = seen[-1]
+        held = Standing(1, NOON, outcome.accepted_at, first.event, NOON)
+        assert {key: found for key, found in known.standings.items() if found} == {
+            table(board): {"ann": held},
+            table(board, region="eu"): {"ann": held},
+        }
+        assert {key: receipt.digest for key, receipt in known.receipts.items()} == {
+            (app.number, "server:one", "k"): b"5"
+        }
+        assert list(known.uses.values()) == [1]
+        assert known.last_uses == {(twice.number, "ann"): NOON}
+
+    async def test_what_is_raised_while_deciding_leaves_nothing(self, tenancy: Tenancy, app: App, main: Board) -> None:
+        def failing(batch: Sequence[Submission], known: Known) -> Decision:
+            decide(batch, known)
+            raise ValueError("in the middle")
+
+        one = submission(main, key="k", body=b"5")
+        with pytest.raises(ValueError, match="in the middle"):
+            await tenancy.ledger.transact([one], failing)
+        assert await totals(tenancy, table(main)) == {}
+        assert await tenancy.ledger.recall(app, "server:one", "k") is None
+        (outcome,) = await apply(tenancy, one)
+        assert (outcome.status, outcome.replayed, outcome.score) == ("applied", False, 1)
+
+    async def test_what_cannot_be_stored_leaves_nothing_of_its_batch(self, tenancy: Tenancy, main: Board) -> None:
+        one, other = submission(main, "ann"), submission(main, "bob")
+        with pytest.raises(Exception) as raised:  # noqa: PT011 - any but Unavailable
+            await apply(tenancy, one, submission(main, "\ud800"), other)
+        assert not isinstance(raised.value, Unavailable)
+        assert await totals(tenancy, table(main)) == {}
+        await apply(tenancy, one, other)
+        assert await totals(tenancy, table(main)) == {"ann": 1, "bob": 1}
+
+    async def test_a_refusal_is_an_outcome_and_changes_nothing(self, tenancy: Tenancy, app: App) -> None:
+        board = await tenancy.board(app, max_total=6)
+        one = submission(board, value=9, key="k", body=b"9")
+        (refused,) = await apply(tenancy, one)
+        assert refused.code == "total_out_of_bounds"
+        for _ in range(2):
+            assert await tenancy.ledger.outcome(app, one.event) == refused
+            assert await tenancy.ledger.recall(app, "server:one", "k") == (b"9", refused)
+            assert await totals(tenancy, table(board)) == {}
+            assert await entries(tenancy, board) == []
+            await tenancy.reopened()
+
+
+class TestReceipts:
+    async def test_a_key_counts_once_whatever_restarts_between(self, tenancy: Tenancy, main: Board) -> None:
+        (first,) = await apply(tenancy, submission(main, value=5, key="k", body=b"5"))
+        for _ in range(2):
+            (again,) = await apply(tenancy, submission(main, value=5, key="k", body=b"5"))
+            assert (again.event, again.score, again.replayed) == (first.event, 5, True)
+            await tenancy.reopened()
+        assert await totals(tenancy, table(main)) == {"ann": 5}
+
+    async def test_a_key_is_of_one_app_and_credential(self, tenancy: Tenancy, app: App, main: Board) -> None:
+        another = await tenancy.app("another")
+        elsewhere = await tenancy.board(another)
+        await apply(tenancy, submission(main, key="k", body=b"5"))
+        assert await tenancy.ledger.recall(another, "server:one", "k") is None
+        assert await tenancy.ledger.recall(app, "server:two", "k") is None
+        (outcome,) = await apply(tenancy, submission(elsewhere, key="k", body=b"5"))
+        assert not outcome.replayed
+
+    @pytest.mark.parametrize("restarted", [False, True])
+    async def test_a_key_stays_used_when_its_player_is_deleted(
+        self, tenancy: Tenancy, app: App, main: Board, restarted: bool
+    ) -> None:
+        await apply(tenancy, submission(main, value=5, key="k", body=b"5"))
+        await tenancy.directory.delete_player(app, Player("ann", "ann"))
+        if restarted:
+            await tenancy.reopened()
+        await apply(tenancy, submission(main, value=5, key="k", body=b"5"))
+        assert await totals(tenancy, table(main)) == {}
+
+    @pytest.mark.parametrize("restarted", [False, True])
+    async def test_a_key_stays_used_when_its_board_is_deleted(
+        self, tenancy: Tenancy, app: App, main: Board, restarted: bool
+    ) -> None:
+        await apply(tenancy, submission(main, value=5, key="k", body=b"old"))
+        await tenancy.directory.delete_board(main)
+        again = await tenancy.board(app)
+        if restarted:
+            await tenancy.reopened()
+        (outcome,) = await apply(tenancy, submission(again, value=5, key="k", body=b"new"))
+        assert outcome.code == "key_reused"
+        assert await totals(tenancy, table(again)) == {}
+
+
+class TestDoubtfulCommits:
+    async def test_a_retry_under_the_same_ids_finds_out_and_counts_once(self, tenancy: Tenancy, main: Board) -> None:
+        await apply(tenancy, submission(main, value=1))
+        batch = [submission(main, value=5), submission(main, "bob", 3)]
+        with tenancy.store.answers_lost(), pytest.raises(Unavailable):
+            await apply(tenancy, *batch)
+        outcomes = await apply(tenancy, *batch)
+        assert [(one.event, one.status, one.score) for one in outcomes] == [
+            (batch[0].event, "applied", 6),
+            (batch[1].event, "applied", 3),
+        ]
+        assert await totals(tenancy, table(main)) == {"ann": 6, "bob": 3}
+
+    async def test_the_first_update_of_a_table_too_and_those_after_it(
+        self, tenancy: Tenancy, app: App, main: Board
+    ) -> None:
+        first = submission(main, value=5, key="k", body=b"5")
+        with tenancy.store.answers_lost():
+            for _ in range(2):
+                with pytest.raises(Unavailable):
+                    await apply(tenancy, first)
+        (outcome,) = await apply(tenancy, first)
+        assert (outcome.event, outcome.status, outcome.score) == (first.event, "applied", 5)
+        (after,) = await apply(tenancy, submission(main, value=2, key="j", body=b"2"))
+        assert (after.status, after.score) == ("applied", 7)
+        receipt = await tenancy.ledger.recall(app, "server:one", "k")
+        assert receipt is not None
+        assert receipt.outcome is not None
+        assert receipt.outcome.event == first.event
+
+    async def test_a_refusal_too(self, tenancy: Tenancy, app: App) -> None:
+        board = await tenancy.board(app, max_total=6)
+        one = submission(board, value=9)
+        with tenancy.store.answers_lost(), pytest.raises(Unavailable):
+            await apply(tenancy, one)
+        (outcome,) = await apply(tenancy, one)
+        assert outcome.code == "total_out_of_bounds"
+
+    async def test_another_try_by_the_same_key_after_a_restart_counts_once(self, tenancy: Tenancy, main: Board) -> None:
+        with tenancy.store.answers_lost(), pytest.raises(Unavailable):
+            await apply(tenancy, submission(main, value=5, key="k", body=b"5"))
+        await tenancy.reopened()
+        (outcome,) = await apply(tenancy, submission(main, value=5, key="k", body=b"5"))
+        assert outcome.replayed
+        assert await totals(tenancy, table(main)) == {"ann": 5}
+
+
+class TestUses:
+    async def test_what_an_action_was_used_is_known_after_a_restart(
+        self, tenancy: Tenancy, app: App, main: Board
+    ) -> None:
+        once = await tenancy.directory.create_action(Action(0, app, "win", 5, per_day=1))
+        await apply(tenancy, submission(main, use=once))
+        for _ in range(2):
+            (outcome,) = await apply(tenancy, submission(main, use=once))
+            assert outcome.code == "action_limit"
+            await tenancy.reopened()
+
+    async def test_an_action_deleted_and_made_again_was_never_used(
+        self, tenancy: Tenancy, app: App, main: Board
+    ) -> None:
+        for _ in range(2):
+            once = await tenancy.directory.create_action(Action(0, app, "win", 5, per_day=1))
+            (outcome,) = await apply(tenancy, submission(main, use=once))
+            assert outcome.status == "applied"
+            await tenancy.directory.delete_action(once)
+
+
+class TestNotes:
+    async def test_what_a_batch_changed_is_unranked_until_its_note_is_done_with(
+        self, tenancy: Tenancy, main: Board
+    ) -> None:
+        decision = await tenancy.ledger.transact([submission(main, value=5), submission(main, "bob", 3)], decide)
+        for _ in range(2):
+            notes, standings = await tenancy.ledger.unranked()
+            assert notes == [decision.note]
+            assert {(key, player, one.score) for key, player, one in standings} == {
+                (table(main), "ann", 5),
+                (table(main), "bob", 3),
+            }
+            await tenancy.reopened()
+        await tenancy.ledger.ranked([decision.note])
+        done = await tenancy.ledger.transact([submission(main, "cat")], decide)
+        notes, standings = await tenancy.ledger.unranked()
+        assert notes == [done.note]
+        assert [player for _, player, _ in standings] == ["cat"]
+
+    async def test_standings_are_told_as_they_are_now(self, tenancy: Tenancy, main: Board) -> None:
+        for _ in range(2):
+            await apply(tenancy, submission(main, value=5))
+        notes, standings = await tenancy.ledger.unranked()
+        assert len(notes) == 2
+        assert {(player, one.score) for _, player, one in standings} == {("ann", 10)}
+
+    async def test_a_batch_that_changed_nothing_has_no_note(self, tenancy: Tenancy, main: Board) -> None:
+        await tenancy.ledger.transact([submission(main, value=5)], decide)
+        decision = await tenancy.ledger.transact([submission(main, value=0)], decide)
+        assert decision.note == 0
+        assert decision.touched[table(main)]["ann"].score == 5
+
+    async def test_a_note_done_with_is_not_lost_by_a_batch_that_fails(self, tenancy: Tenancy, main: Board) -> None:
+        decision = await tenancy.ledger.transact([submission(main)], decide)
+        await tenancy.ledger.ranked([decision.note])
+        with pytest.raises(Exception):  # noqa: B017, PT011 - whatever the store makes of it
+            await apply(tenancy, submission(main, "\ud800"))
+        done = await tenancy.ledger.transact([submission(main)], decide)
+        assert (await tenancy.ledger.unranked())[0] == [done.note]
+
+    async def test_notes_of_doubtful_commits_remain(self, tenancy: Tenancy, main: Board) -> None:
+        one = submission(main, value=5)
+        with tenancy.store.answers_lost(), pytest.raises(Unavailable):
+            await apply(tenancy, one)
+        await apply(tenancy, one)
+        _, standings = await tenancy.ledger.unranked()
+        assert [(key, player, held.score) for key, player, held in standings] == [(table(main), "ann", 5)]
+
+
+class TestReads:
+    async def test_an_outcome_is_told_within_its_app_only(self, tenancy: Tenancy, app: App, main: Board) -> None:
+        another = await tenancy.app("another")
+        narrow = await tenancy.board(app, "narrow", max_total=6)
+        applied, refused = submission(main), submission(narrow, value=9)
+        await apply(tenancy, applied, refused)
+        for one in (applied, refused):
+            assert await tenancy.ledger.outcome(another, one.event) is None
+            assert await tenancy.ledger.outcome(app, one.event) is not None
+        assert await tenancy.ledger.outcome(app, event()) is None
+
+    async def test_standings_are_told_within_their_table_only(self, tenancy: Tenancy, app: App, main: Board) -> None:
+        await apply(tenancy, submission(main))
+        assert await tenancy.ledger.standing(table(main), app, "bob") is None
+        assert await tenancy.ledger.standing(table(main, region="eu"), app, "ann") is None
+        assert await tenancy.ledger.standing(table(main), await tenancy.app("another"), "ann") is None
+        assert await totals(tenancy, table(main, region="eu")) == {}
+
+    @pytest.mark.slow
+    async def test_every_standing_is_in_exactly_one_chunk(self, tenancy: Tenancy, main: Board) -> None:
+        players = [f"p{n}" for n in range(20_001)]
+        for start in range(0, len(players), 5_000):
+            await apply(tenancy, *(submission(main, player) for player in players[start : start + 5_000]))
+        chunks = [[player for player, _ in chunk] async for chunk in tenancy.ledger.standings(table(main))]
+        assert len(chunks) > 1
+        assert sorted(player for chunk in chunks for player in chunk) == sorted(players)
+        assert len(await entries(tenancy, main)) == len(players)
+
+    async def test_entries_are_what_was_applied_to_the_board_in_the_order_of_acceptance(
+        self, tenancy: Tenancy, app: App, main: Board
+    ) -> None:
+        other = await tenancy.board(app, "other", max_total=6)
+        late, early, first = (submission(main, value=n, at=NOON - n) for n in (1, 5, 9))
+        await apply(tenancy, late, submission(other))
+        await apply(tenancy, first, early, submission(other, value=9))
+        found = await entries(tenancy, main)
+        assert [one.event for one, _ in found] == [first.event, early.event, late.event]
+        assert all(a.accepted_at <= b.accepted_at for (a, _), (b, _) in pairwise(found))
+        assert len(await entries(tenancy, other)) == 1
+
+    async def test_the_tables_of_a_board_are_those_that_had_a_standing(self, tenancy: Tenancy, app: App) -> None:
+        board = await tenancy.board(app, regions=("eu",), period="daily")
+        assert await tenancy.ledger.tables(board) == []
+        await apply(tenancy, submission(board, region="eu"))
+        for _ in range(2):
+            assert set(await tenancy.ledger.tables(board)) == {
+                table(board, "2026-11-21"),
+                table(board, "2026-11-21", "eu"),
+            }
+            await tenancy.reopened()
+
+    async def test_the_latest_instant_is_the_greatest_accepted(self, tenancy: Tenancy, app: App) -> None:
+        board = await tenancy.board(app, max_total=6)
+        assert await tenancy.ledger.latest_instant() == 0
+        await apply(tenancy, submission(board, at=NOON + 7), submission(board, at=NOON))
+        assert await tenancy.ledger.latest_instant() == NOON + 7
+        await apply(tenancy, submission(board, value=9, at=NOON + 9))  # refused, and stamped all the same
+        await tenancy.reopened()
+        assert await tenancy.ledger.latest_instant() == NOON + 9
+
+
+class TestDeletions:
+    async def test_a_deleted_player_has_no_standing_and_the_tables_that_had_one_are_told(
+        self, tenancy: Tenancy, app: App
+    ) -> None:
+        board = await tenancy.board(app, regions=("eu",))
+        another = await tenancy.board(await tenancy.app("another"))
+        decision = await tenancy.ledger.transact(
+            [submission(board, region="eu"), submission(board), submission(board, "bob"), submission(another)], decide
+        )
+        told = await tenancy.directory.delete_player(app, Player("ann", "ann"))
+        world, europe = table(board), table(board, region="eu")
+        assert dict(told) == {key: decision.standings[key]["ann"].version for key in (world, europe)}
+        for _ in range(2):
+            assert await totals(tenancy, world) == {"bob": 1}
+            assert await totals(tenancy, europe) == {}
+            assert await totals(tenancy, table(another)) == {"ann": 1}
+            assert {(key, player) for key, player, _ in (await tenancy.ledger.unranked())[1]} == {
+                (world, "bob"),
+                (table(another), "ann"),
+            }
+            await tenancy.reopened()
+
+    async def test_what_the_ledger_keeps_does_not_tell_who_was_deleted(self, tenancy: Tenancy, app: App) -> None:
+        board = await tenancy.board(app, max_total=6)
+        applied, refused = submission(board), submission(board, value=9)
+        await apply(tenancy, applied, refused)
+        await tenancy.directory.delete_player(app, Player("ann", "ann"))
+        for one in (applied, refused):
+            outcome = await tenancy.ledger.outcome(app, one.event)
+            assert outcome is None or outcome.player != "ann"
+
+    async def test_who_comes_back_begins_anew_with_a_newer_version(
+        self, tenancy: Tenancy, app: App, main: Board
+    ) -> None:
+        before = await tenancy.ledger.transact([submission(main, value=5), submission(main, value=5)], decide)
+        await tenancy.directory.delete_player(app, Player("ann", "ann"))
+        after = await tenancy.ledger.transact([submission(main, value=1, at=NOON + 1_000)], decide)
+        old, new = (decision.standings[table(main)]["ann"] for decision in (before, after))
+        assert new.score == 1
+        assert new.version > old.version
+
+    @pytest.mark.parametrize("restarted", [False, True])
+    async def test_a_board_made_again_shows_nothing_of_the_old(
+        self, tenancy: Tenancy, app: App, main: Board, restarted: bool
+    ) -> None:
+        old = submission(main, value=5, key="k", body=b"5")
+        await apply(tenancy, old)
+        await tenancy.directory.delete_board(main)
+        again = await tenancy.board(app)
+        if restarted:
+            await tenancy.reopened()
+        assert await tenancy.ledger.tables(again) == []
+        assert await totals(tenancy, table(again)) == await totals(tenancy, table(main)) == {}
+        assert await entries(tenancy, again) == []
+        assert await tenancy.ledger.outcome(app, old.event) is None
+        assert (await tenancy.ledger.unranked())[1] == []
+        (outcome,) = await apply(tenancy, submission(again, value=1))
+        assert (outcome.score, outcome.previous_score) == (1, None)
+
+    async def test_an_update_to_a_board_that_is_gone_is_not_told_as_applied(
+        self, tenancy: Tenancy, main: Board
+    ) -> None:
+        await apply(tenancy, submission(main))
+        await tenancy.directory.delete_board(main)
+        told = await asyncio.gather(apply(tenancy, submission(main)), return_exceptions=True)
+        assert not any(isinstance(one, Unavailable) for one in told)
+        assert not any(outcome.status == "applied" for one in told if isinstance(one, list) for outcome in one)
+
+    async def test_an_app_made_again_shows_nothing_of_the_old(self, tenancy: Tenancy, app: App, main: Board) -> None:
+        old = submission(main, value=5, key="k", body=b"5")
+        await apply(tenancy, old)
+        await tenancy.directory.delete_app(app)
+        again = await tenancy.app()
+        board = await tenancy.board(again)
+        assert await tenancy.ledger.outcome(again, old.event) is None
+        assert await tenancy.ledger.recall(again, "server:one", "k") is None
+        (outcome,) = await apply(tenancy, submission(board, value=1, key="k", body=b"5"))
+        assert (outcome.score, outcome.previous_score, outcome.replayed) == (1, None, False)

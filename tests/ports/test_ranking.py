@@ -1,0 +1,200 @@
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from scoreboard.application.ports.ranking import Details, Placed, Ranked
+from scoreboard.domain.board import Board, Numbering
+from scoreboard.domain.submission import Standing, TableKey
+from tests.making import NOON, WIDE, board, standing, table
+from tests.ports.backends import RankingBackend
+
+MAIN = board()
+KEY = table(MAIN)
+
+
+async def put(ranks: RankingBackend, of: Board = MAIN, *, region: str = "", **standings: Standing) -> dict[str, Placed]:
+    return await put_all(ranks, of, standings, region)
+
+
+async def put_all(
+    ranks: RankingBackend, of: Board, standings: Mapping[str, Standing], region: str = ""
+) -> dict[str, Placed]:
+    return dict(await ranks.ranking.apply(table(of, region=region), of, standings, place=True))
+
+
+async def rows(ranks: RankingBackend, of: Board = MAIN, key: TableKey = KEY) -> list[tuple[int, str, int]]:
+    return [(one.rank, one.player, one.score) for one in await ranks.ranking.slice(key, of, 0, 1_000)]
+
+
+class TestOrder:
+    @pytest.mark.parametrize(
+        ("rules", "expected"),
+        [
+            ({}, "dbac"),
+            ({"ties": "latest"}, "dcab"),
+            ({"ties": "shared"}, "dabc"),
+            ({"direction": "ascending"}, "bacd"),
+            ({"direction": "ascending", "ties": "latest"}, "cabd"),
+        ],
+    )
+    async def test_is_by_score_then_time_then_player(
+        self, ranks: RankingBackend, rules: dict[str, Any], expected: str
+    ) -> None:
+        of = board(**rules)
+        given = {"a": standing(1, NOON + 1), "b": standing(1, NOON), "c": standing(1, NOON + 2), "d": standing(2)}
+        await put_all(ranks, of, given)
+        assert "".join(player for _, player, _ in await rows(ranks, of)) == expected
+
+    async def test_players_are_in_the_order_of_their_utf_8(self, ranks: RankingBackend) -> None:
+        players = ["B", "a", "aa", "b", "é", "\uffff", "😀"]
+        await put_all(ranks, MAIN, {player: standing(1) for player in players[::-1]})
+        assert [player for _, player, _ in await rows(ranks)] == players
+
+    async def test_is_exact_over_all_64_bit_scores(self, ranks: RankingBackend) -> None:
+        of = board(**WIDE)
+        scores = [2**63 - 1, 2**63 - 2, 2**53 + 1, 2**53, 2**53 - 1, 0, -1, -(2**53) - 1, -(2**63) + 1, -(2**63)]
+        await put_all(ranks, of, {f"p{score}": standing(score) for score in scores})
+        assert [score for _, _, score in await rows(ranks, of)] == scores
+
+    @pytest.mark.parametrize(
+        ("numbering", "expected"),
+        [("ordinal", [1, 2, 3, 4]), ("competition", [1, 2, 2, 4]), ("dense", [1, 2, 2, 3])],
+    )
+    async def test_ranks_are_numbered_as_the_board_says_wherever_they_are_told(
+        self, ranks: RankingBackend, numbering: Numbering, expected: list[int]
+    ) -> None:
+        of = board(numbering=numbering)
+        given = {"a": standing(9), "b": standing(5), "c": standing(5), "d": standing(1)}
+        await put_all(ranks, of, given)
+        placed = await put_all(ranks, of, given)  # again: as told when all are there
+        assert [rank for rank, _, _ in await rows(ranks, of)] == expected
+        assert [placed[player].rank for player in "abcd"] == expected
+        assert [one.rank for one in await ranks.ranking.slice(KEY, of, 1, 3)] == expected[1:3]
+        told = [await ranks.ranking.details(KEY, of, player) for player in "abcd"]
+        assert [one[1].ranked.rank for one in told if one is not None] == expected
+
+
+class TestApply:
+    async def test_tells_where_each_went_and_came_from(self, ranks: RankingBackend) -> None:
+        assert await put(ranks, ann=standing(5)) == {"ann": Placed(1, None)}
+        assert await put(ranks, bob=standing(9)) == {"bob": Placed(1, None)}
+        assert await put(ranks, ann=standing(10, version=2)) == {"ann": Placed(1, 2)}
+
+    async def test_tells_nothing_unless_asked(self, ranks: RankingBackend) -> None:
+        assert await ranks.ranking.apply(KEY, MAIN, {"ann": standing(5)}, place=False) == {}
+        assert await rows(ranks) == [(1, "ann", 5)]
+
+    @pytest.mark.parametrize("version", [1, 2])
+    async def test_ignores_what_is_not_newer_and_still_places_it(self, ranks: RankingBackend, version: int) -> None:
+        await put(ranks, ann=standing(5, version=2), bob=standing(9))
+        before = ranks.ranking.position(KEY)
+        assert await put(ranks, ann=standing(50, version=version)) == {"ann": Placed(2, 2)}
+        assert await rows(ranks) == [(1, "bob", 9), (2, "ann", 5)]
+        assert ranks.ranking.position(KEY).epoch == before.epoch
+
+    async def test_repeats_and_reordering_are_harmless(self, ranks: RankingBackend) -> None:
+        steps = [standing(n, NOON + n, version=n) for n in range(1, 6)]
+        for n in (3, 1, 5, 2, 4, 5, 1):
+            await put(ranks, ann=steps[n - 1])
+        assert await rows(ranks) == [(1, "ann", 5)]
+
+    async def test_the_totals_are_there_without_being_applied(self, ranks: RankingBackend) -> None:
+        ranks.given(KEY, MAIN, {"ann": standing(5), "bob": standing(9)})
+        assert await rows(ranks) == [(1, "bob", 9), (2, "ann", 5)]
+
+    async def test_tables_do_not_share(self, ranks: RankingBackend) -> None:
+        other = table(MAIN, region="eu")
+        await put(ranks, ann=standing(5))
+        await put(ranks, region="eu", ann=standing(3))
+        assert await rows(ranks) == [(1, "ann", 5)]
+        assert await rows(ranks, key=other) == [(1, "ann", 3)]
+
+
+class TestReads:
+    async def test_a_table_without_standings_is_ranked_and_empty(self, ranks: RankingBackend) -> None:
+        assert await rows(ranks) == []
+        assert await ranks.ranking.total(KEY, MAIN) == 0
+        assert await ranks.ranking.details(KEY, MAIN, "ann") is None
+        assert await ranks.ranking.after(KEY, MAIN, 1, NOON, "ann") == 0
+
+    async def test_details_place_a_standing_among_the_others(self, ranks: RankingBackend) -> None:
+        await put(ranks, a=standing(9), b=standing(5), c=standing(5), d=standing(5), e=standing(1))
+        assert await ranks.ranking.details(KEY, MAIN, "c") == (2, Details(Ranked(3, "c", 5, NOON), 2, 1, 5, 9))
+        assert await ranks.ranking.details(KEY, MAIN, "a") == (0, Details(Ranked(1, "a", 9, NOON), 0, 4, 5, None))
+
+    async def test_details_look_up_the_ranking_on_an_ascending_board(self, ranks: RankingBackend) -> None:
+        of = board(direction="ascending")
+        await put(ranks, of, a=standing(9), b=standing(5), c=standing(1))
+        assert await ranks.ranking.details(KEY, of, "b") == (1, Details(Ranked(2, "b", 5, NOON), 0, 1, 3, 1))
+
+    @pytest.mark.parametrize(
+        ("start", "stop", "players"), [(0, 2, "ab"), (1, 3, "bc"), (2, 9, "c"), (3, 9, ""), (1, 1, "")]
+    )
+    async def test_a_slice_is_what_there_is_of_it(
+        self, ranks: RankingBackend, start: int, stop: int, players: str
+    ) -> None:
+        await put(ranks, a=standing(3), b=standing(2), c=standing(1))
+        found = await ranks.ranking.slice(KEY, MAIN, start, stop)
+        assert [(one.rank, one.player) for one in found] == list(enumerate(players, start + 1))
+
+    async def test_after_is_the_place_behind_a_key_that_need_not_be_there(self, ranks: RankingBackend) -> None:
+        await put(ranks, a=standing(9), c=standing(5), e=standing(5))
+        keys = [(10, "z", 0), (9, "a", 1), (9, "b", 1), (5, "b", 1), (5, "c", 2), (5, "d", 2), (5, "e", 3), (0, "a", 3)]
+        for score, player, place in keys:
+            assert await ranks.ranking.after(KEY, MAIN, score, NOON, player) == place
+
+
+class TestPositions:
+    async def test_grow_with_every_change_and_stay_without(self, ranks: RankingBackend) -> None:
+        seen = []
+        for n in range(1, 4):
+            await put(ranks, ann=standing(n, version=n))
+            seen.append(ranks.ranking.position(KEY))
+            await rows(ranks)
+            assert ranks.ranking.position(KEY) == seen[-1]
+        assert seen == sorted(set(seen))
+        assert len({one.epoch for one in seen}) == 1
+        await ranks.ranking.remove(KEY, "ann", 3)
+        assert ranks.ranking.position(KEY) > seen[-1]
+
+
+class TestRemoval:
+    async def test_a_removed_standing_is_gone_and_the_others_move_up(self, ranks: RankingBackend) -> None:
+        await put(ranks, ann=standing(9, version=3), bob=standing(5))
+        await ranks.ranking.remove(KEY, "ann", 3)
+        assert await rows(ranks) == [(1, "bob", 5)]
+        assert await ranks.ranking.details(KEY, MAIN, "ann") is None
+        assert await ranks.ranking.total(KEY, MAIN) == 1
+
+    async def test_an_update_from_before_a_removal_does_not_undo_it(self, ranks: RankingBackend) -> None:
+        await put(ranks, ann=standing(9, version=3))
+        await ranks.ranking.remove(KEY, "ann", 3)
+        for version in (2, 3):
+            await ranks.ranking.apply(KEY, MAIN, {"ann": standing(8, version=version)}, place=False)
+        assert await rows(ranks) == []
+
+    async def test_a_removal_leaves_a_standing_that_is_newer(self, ranks: RankingBackend) -> None:
+        await put(ranks, ann=standing(9, version=4))
+        await ranks.ranking.remove(KEY, "ann", 3)
+        assert await rows(ranks) == [(1, "ann", 9)]
+
+    async def test_who_comes_back_with_a_newer_version_is_ranked(self, ranks: RankingBackend) -> None:
+        await put(ranks, ann=standing(9, version=3))
+        await ranks.ranking.remove(KEY, "ann", 3)
+        assert await put(ranks, ann=standing(1, version=100)) == {"ann": Placed(1, None)}
+
+    async def test_one_who_is_not_there_is_removed_without_harm(self, ranks: RankingBackend) -> None:
+        await ranks.ranking.remove(KEY, "ann", 1)
+        await put(ranks, bob=standing(5))
+        await ranks.ranking.remove(KEY, "ann", 1)
+        assert await rows(ranks) == [(1, "bob", 5)]
+
+    async def test_a_dropped_board_is_made_again_from_the_totals(self, ranks: RankingBackend) -> None:
+        other = board(number=2)
+        await put(ranks, ann=standing(9))
+        await put(ranks, other, bob=standing(5))
+        ranks.given(KEY, MAIN, {"cat": standing(1)})
+        await ranks.ranking.drop(MAIN)
+        assert await rows(ranks) == [(1, "cat", 1)]
+        assert await rows(ranks, other, table(other)) == [(1, "bob", 5)]

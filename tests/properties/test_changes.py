@@ -1,0 +1,31 @@
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scoreboard.domain.top import Line, changes
+
+TOPS = st.dictionaries(st.sampled_from("abcdefgh"), st.integers(0, 3), max_size=6).map(
+    lambda scores: [
+        Line(rank, player, player, None, scores[player], 0)
+        for rank, player in enumerate(sorted(scores, key=lambda one: (-scores[one], one)), 1)
+    ]
+)
+
+
+@settings(deadline=None)
+@given(TOPS, TOPS)
+def test_changes_applied_to_the_old_top_give_the_new(old: list[Line], new: list[Line]) -> None:
+    board = {line.player: (line.rank, line.score) for line in old}
+    for change in changes(old, new):
+        before = board.pop(change.player, None)
+        assert change.previous_rank == (before[0] if before is not None else None)
+        if change.rank is not None:
+            board[change.player] = change.rank, change.score
+    assert board == {line.player: (line.rank, line.score) for line in new}
+
+
+@settings(deadline=None)
+@given(TOPS, TOPS)
+def test_only_what_changed_is_told_and_once(old: list[Line], new: list[Line]) -> None:
+    told = [change.player for change in changes(old, new)]
+    assert len(told) == len(set(told))
+    assert set(told) == {line.player for line in set(old) ^ set(new)}

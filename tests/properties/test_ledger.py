@@ -1,0 +1,123 @@
+"""Promise 4: the fold of the ledger equals the totals equals the ranking, and a plain model of them all."""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scoreboard.adapters.memory.ranking import MemoryRanking
+from scoreboard.adapters.sqlite import database
+from scoreboard.adapters.sqlite.directory import SqliteDirectory
+from scoreboard.adapters.sqlite.ledger import SqliteLedger
+from scoreboard.application.operations.verify import verify
+from scoreboard.application.pipeline.apply import decide
+from scoreboard.domain.board import App, Board, Player
+from scoreboard.domain.submission import TableKey
+from tests.making import NOON, submission
+
+LEAST, MOST = -10, 10
+UPDATE = st.tuples(
+    st.sampled_from("abc"), st.integers(-7, 7), st.sampled_from([None, None, "k", "j"]), st.sampled_from(["", "eu"])
+)
+Update = tuple[str, int, str | None, str]
+STEPS = st.lists(
+    st.lists(UPDATE, min_size=1, max_size=8)
+    | st.sampled_from("abc")  # this player is deleted
+    | st.none(),  # the ranking is lost
+    min_size=1,
+    max_size=8,
+)
+RULES = st.fixed_dictionaries(
+    {
+        "operator": st.sampled_from(["increment", "best", "latest"]),
+        "direction": st.sampled_from(["descending", "ascending"]),
+        "ties": st.sampled_from(["earliest", "latest", "shared"]),
+    }
+)
+
+
+class Model:
+    def __init__(self, board: Board) -> None:
+        self._board = board
+        self._keys: set[str] = set()
+        self.scores: dict[str, dict[str, int]] = {"": {}, "eu": {}}
+
+    def update(self, player: str, value: int, key: str | None, region: str) -> None:
+        if key is not None and key in self._keys:
+            return
+        if key is not None:
+            self._keys.add(key)
+        moved = {one: self._moved(self.scores[one].get(player), value) for one in {"", region}}
+        if all(LEAST <= score <= MOST for score in moved.values()):
+            for one, score in moved.items():
+                self.scores[one][player] = score
+
+    def _moved(self, old: int | None, value: int) -> int:
+        if old is None or self._board.operator == "latest":
+            return value
+        if self._board.operator == "increment":
+            return old + value
+        return max(old, value) if self._board.descending else min(old, value)
+
+    def delete(self, player: str) -> None:
+        for scores in self.scores.values():
+            scores.pop(player, None)
+
+
+class System:
+    """Ledger, directory and ranking, as the service joins them."""
+
+    def __init__(self, store: database.Database) -> None:
+        self.ledger, self.directory = SqliteLedger(store), SqliteDirectory(store)
+        self.ranking = MemoryRanking(self.ledger.standings, "epoch")
+        self._now = NOON
+
+    async def board(self, rules: dict[str, Any]) -> Board:
+        app = await self.directory.create_app(App(0, "game", "Game"))
+        return await self.directory.create_board(
+            Board(0, app, "main", "Main", regions=("eu",), min_total=LEAST, max_total=MOST, **rules)
+        )
+
+    async def step(self, board: Board, step: list[Update] | str | None) -> None:
+        if step is None:
+            self.ranking = MemoryRanking(self.ledger.standings, "another")
+        elif isinstance(step, str):
+            self._now += 1_000
+            for key, version in await self.directory.delete_player(board.app, Player(step, step)):
+                await self.ranking.remove(key, step, version)
+        else:
+            batch = [
+                submission(board, player, value, self._now + n, region=region, key=key, body=bytes([value & 0xFF]))
+                for n, (player, value, key, region) in enumerate(step)
+            ]
+            self._now += len(step)
+            decision = await self.ledger.transact(batch, decide)
+            assert len(decision.outcomes) == len(batch)
+            for key, standings in decision.touched.items():
+                await self.ranking.apply(key, board, standings, place=True)
+
+
+@settings(deadline=None, max_examples=60)
+@given(rules=RULES, steps=STEPS)
+async def test_the_fold_of_the_ledger_equals_the_totals_equals_the_ranking(
+    rules: dict[str, Any], steps: list[list[Update] | str | None]
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        async with database.opened(Path(folder) / "scoreboard.db") as store:
+            system = System(store)
+            board = await system.board(rules)
+            model = Model(board)
+            for step in steps:
+                await system.step(board, step)
+                if isinstance(step, str):
+                    model.delete(step)
+                for update in step if isinstance(step, list) else ():
+                    model.update(*update)
+            report = await verify(system.ledger, system.ranking, board)
+            assert report.differences == []
+            assert report.standings == sum(map(len, model.scores.values()))
+            for region, scores in model.scores.items():
+                ranked = await system.ranking.slice(TableKey(board.number, "all", region), board, 0, 10)
+                assert {one.player: one.score for one in ranked} == scores

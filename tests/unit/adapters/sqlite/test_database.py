@@ -1,0 +1,168 @@
+import os
+import sqlite3
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scoreboard.adapters.sqlite import database
+from scoreboard.adapters.sqlite.database import Database, folder_lock, migrate, opened
+from scoreboard.adapters.sqlite.directory import SqliteDirectory
+from scoreboard.adapters.sqlite.ledger import SqliteLedger
+from scoreboard.domain.errors import Unavailable
+from tests.making import APP, NOON, board, event, table
+
+SETTINGS = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "wal_autocheckpoint": 0}
+
+
+def pragma(connection: sqlite3.Connection, name: str) -> Any:
+    return connection.execute(f"PRAGMA {name}").fetchone()[0]
+
+
+def failure(code: int) -> sqlite3.OperationalError:
+    error = sqlite3.OperationalError("injected")
+    error.sqlite_errorcode = code
+    return error
+
+
+class Failing:
+    """A connection of which every statement fails."""
+
+    def execute(self, *_: object) -> None:
+        raise failure(sqlite3.SQLITE_IOERR)
+
+    def close(self) -> None:
+        return None
+
+
+class TestDurability:
+    async def test_every_connection_has_the_settings_that_survive_power_loss(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        connections: list[sqlite3.Connection] = []
+        connect = database._connect
+
+        def watched(path: Path) -> sqlite3.Connection:
+            connections.append(connect(path))
+            return connections[-1]
+
+        monkeypatch.setattr(database, "_connect", watched)
+        store = Database(tmp_path / "scoreboard.db")
+        try:
+            while len(connections) < 4:  # the checkpointing thread opens its own
+                await store.read(lambda _: None)
+            assert {store.writer, store.reader, store.points} < set(connections)
+            for connection in connections:
+                assert {name: pragma(connection, name) for name in SETTINGS} == SETTINGS
+        finally:
+            await store.close()
+
+    async def test_a_transaction_is_all_or_nothing(self, store: Database) -> None:
+        def half(c: sqlite3.Connection) -> None:
+            c.execute("INSERT INTO apps (app, name, time_zone) VALUES ('a', 'A', 'UTC')")
+            raise ValueError("half way")
+
+        with pytest.raises(ValueError, match="half way"):
+            await store.write(half)
+        assert await store.read(lambda c: c.execute("SELECT count(*) FROM apps").fetchone()) == (0,)
+
+    async def test_foreign_keys_hold(self, store: Database) -> None:
+        with pytest.raises(sqlite3.IntegrityError):
+            await store.write(lambda c: c.execute("INSERT INTO players (app, player) VALUES (9, 'ann')"))
+
+    async def test_the_log_is_copied_and_begun_anew_while_writing(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(database, "CHECKPOINT_BYTES", 100_000)
+        monkeypatch.setattr(database, "CHECKPOINT_PAUSE_S", 0.001)
+        path = tmp_path / "scoreboard.db"
+        async with opened(path) as store:
+            grown = path.stat().st_size
+
+            def fill(c: sqlite3.Connection) -> None:
+                c.execute("INSERT INTO apps (app, name, time_zone) SELECT hex(randomblob(500)), '', ''")
+
+            for _ in range(2_000):
+                await store.write(fill)
+                if path.stat().st_size > grown:
+                    break
+            assert path.stat().st_size > grown
+
+
+class TestFaults:
+    @pytest.mark.parametrize(
+        ("code", "told"),
+        [
+            (sqlite3.SQLITE_FULL, "storage_full"),
+            (sqlite3.SQLITE_BUSY, "storage_failed"),
+            (sqlite3.SQLITE_IOERR | 3 << 8, "storage_failed"),
+            (sqlite3.SQLITE_READONLY, "storage_failed"),
+        ],
+    )
+    async def test_faults_of_the_machine_are_unavailable(self, store: Database, code: int, told: str) -> None:
+        def work(_: sqlite3.Connection) -> None:
+            raise failure(code)
+
+        for attempt in (store.write, store.read):
+            with pytest.raises(Unavailable) as raised:
+                await attempt(work)
+            assert raised.value.code == told
+            assert raised.value.retry_after_s
+
+    @pytest.mark.parametrize(
+        "read",
+        [
+            lambda ledger, _: ledger.recall(APP, "server:one", "k"),
+            lambda ledger, _: ledger.outcome(APP, event(NOON)),
+            lambda ledger, _: ledger.standing(table(board()), APP, "ann"),
+            lambda _, directory: directory.find_players(APP, ["ann"]),
+            lambda _, directory: directory.find_players(APP, ["ann", "bob"]),
+        ],
+        ids=["recall", "outcome", "standing", "find_player", "find_players"],
+    )
+    async def test_point_reads_tell_them_so_too(
+        self, store: Database, read: Callable[[SqliteLedger, SqliteDirectory], Awaitable[object]]
+    ) -> None:
+        ledger, directory = SqliteLedger(store), SqliteDirectory(store)
+        ledger._credentials[APP.number, "server:one"] = 1
+        points, store.points = store.points, Failing()  # type: ignore[assignment]
+        try:
+            with pytest.raises(Unavailable):
+                await read(ledger, directory)
+        finally:
+            store.points = points
+
+    async def test_faults_of_the_data_stay_what_they_are(self, store: Database) -> None:
+        with pytest.raises(sqlite3.IntegrityError):
+            await store.write(lambda c: c.execute("INSERT INTO boards (app, board, definition) VALUES (1, 'b', '')"))
+
+
+class TestMigrations:
+    def test_each_is_applied_once(self, tmp_path: Path) -> None:
+        path = tmp_path / "scoreboard.db"
+        assert migrate(path)[0] == "0001_start.sql"
+        assert migrate(path) == []
+
+    def test_one_that_fails_leaves_the_schema_as_it_was(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (tmp_path / "0001_good.sql").write_text("CREATE TABLE kept (x);")
+        (tmp_path / "0002_bad.sql").write_text("CREATE TABLE gone (x);\nCREATE TABLE kept (x);")
+        monkeypatch.setattr(database, "_SQL", tmp_path)
+        path = tmp_path / "scoreboard.db"
+        for _ in range(2):
+            with pytest.raises(sqlite3.OperationalError):
+                migrate(path)
+        connection = sqlite3.connect(path)
+        try:
+            assert pragma(connection, "user_version") == 1
+            assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("kept",)]
+        finally:
+            connection.close()
+
+
+def test_a_data_folder_is_one_process_own(tmp_path: Path) -> None:
+    held = folder_lock(tmp_path)
+    with pytest.raises(BlockingIOError):
+        folder_lock(tmp_path)
+    os.close(held)
+    os.close(folder_lock(tmp_path))

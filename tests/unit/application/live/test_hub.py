@@ -1,0 +1,186 @@
+import msgspec
+import pytest
+
+from scoreboard.application.live import hub as hub_module
+from scoreboard.application.live.hub import Channel, ChannelKey, Hub, Message, TopNow
+from scoreboard.domain.board import Board
+from scoreboard.domain.top import Line
+from tests.making import NOON, WIDE, board
+
+MAIN = board()
+KEY = ChannelKey(MAIN.number, None, "")
+
+
+class Page:
+    """A session that can always be written to."""
+
+    def __init__(self, *, trusted: bool = False) -> None:
+        self._trusted = trusted
+        self.messages: list[Message] = []
+        self.dismissed = False
+
+    def offer(self, _: Channel, message: Message) -> None:
+        self.messages.append(message)
+
+    def may_watch(self, of: Board) -> bool:
+        return of.public or self._trusted
+
+    def dismiss(self, _: Channel) -> None:
+        self.dismissed = True
+
+
+def top(*scores: tuple[str, int], of: Board = MAIN, season: str = "all") -> TopNow:
+    lines = [Line(rank, player, player, None, score, NOON) for rank, (player, score) in enumerate(scores, 1)]
+    return TopNow(of, season, len(lines), NOON, lines)
+
+
+@pytest.fixture
+def hub() -> Hub:
+    return Hub("epoch")
+
+
+@pytest.fixture
+def page() -> Page:
+    return Page()
+
+
+@pytest.fixture
+def channel(hub: Hub, page: Page) -> Channel:
+    return hub.subscribe(KEY, MAIN, page)
+
+
+class TestPositions:
+    async def test_each_new_top_has_a_later_position_that_names_the_one_before(
+        self, hub: Hub, channel: Channel, page: Page
+    ) -> None:
+        for score in (1, 2, 3):
+            await hub.publish(channel, top(("ann", score)))
+        first, second, third = page.messages
+        assert first.position < second.position < third.position
+        assert [one.previous for one in page.messages] == [None, first.position, second.position]
+        assert {one.position.epoch for one in page.messages} == {"epoch"}
+        assert channel.message is third
+
+    async def test_an_unchanged_top_is_no_news(self, hub: Hub, channel: Channel, page: Page) -> None:
+        for _ in range(2):
+            await hub.publish(channel, top(("ann", 1)))
+        assert len(page.messages) == 1
+
+    async def test_an_empty_top_is_news_to_a_page_that_had_none(self, hub: Hub, channel: Channel, page: Page) -> None:
+        await hub.publish(channel, top())
+        assert len(page.messages) == 1
+
+    @pytest.mark.parametrize("now", [top(("ann", 1), season="2026-11-22"), top(("ann", 1), of=board(name="Renamed"))])
+    async def test_another_season_or_board_is_news(self, hub: Hub, channel: Channel, page: Page, now: TopNow) -> None:
+        await hub.publish(channel, top(("ann", 1)))
+        await hub.publish(channel, now)
+        assert len(page.messages) == 2
+
+    async def test_positions_of_one_epoch_are_never_given_twice(self, hub: Hub, channel: Channel, page: Page) -> None:
+        other = hub.subscribe(ChannelKey(2, None, ""), board(number=2), page)
+        for one in (channel, other, channel, other):
+            await hub.publish(one, top(("ann", len(page.messages))))
+        assert len({one.position for one in page.messages}) == 4
+
+
+class TestMessages:
+    async def test_changes_make_the_new_top_of_the_old(self, hub: Hub, channel: Channel, page: Page) -> None:
+        await hub.publish(channel, top(("ann", 3), ("bob", 2)))
+        await hub.publish(channel, top(("cat", 5), ("ann", 3)))
+        changes = msgspec.json.decode(page.messages[1].json_with_changes)["changes"]
+        assert changes == [
+            {"player": "cat", "rank": 1, "previous_rank": None, "score": 5},
+            {"player": "ann", "rank": 2, "previous_rank": 1, "score": 3},
+            {"player": "bob", "rank": None, "previous_rank": 2, "score": 2},
+        ]
+
+    async def test_a_message_stands_alone_with_or_without_changes(self, hub: Hub, channel: Channel, page: Page) -> None:
+        await hub.publish(channel, top(("ann", 3)))
+        (message,) = page.messages
+        alone, with_changes = (msgspec.json.decode(text) for text in (message.json, message.json_with_changes))
+        assert alone == {
+            "type": "top",
+            "app": "game",
+            "board": "main",
+            "season": "all",
+            "region": None,
+            "epoch": "epoch",
+            "offset": message.position.offset,
+            "total": 1,
+            "at": "2026-11-21T12:00:00.000000Z",
+            "entries": [
+                {
+                    "rank": 1,
+                    "player": "ann",
+                    "username": "ann",
+                    "avatar_url": None,
+                    "score": 3,
+                    "reached_at": "2026-11-21T12:00:00.000000Z",
+                }
+            ],
+        }
+        assert {name: value for name, value in with_changes.items() if name != "changes"} == alone
+
+    async def test_scores_of_a_wide_board_are_text(self, hub: Hub, page: Page) -> None:
+        wide = board(**WIDE)
+        await hub.publish(hub.subscribe(KEY, wide, page), top(("ann", 2**63 - 1), of=wide))
+        message = msgspec.json.decode(page.messages[0].json_with_changes)
+        assert message["entries"][0]["score"] == message["changes"][0]["score"] == "9223372036854775807"
+
+
+class TestSessions:
+    async def test_every_session_is_offered_the_same_message(self, hub: Hub) -> None:
+        pages = [Page() for _ in range(hub_module.CHUNK + 1)]
+        for one in pages:
+            channel = hub.subscribe(KEY, MAIN, one)
+        await hub.publish(channel, top(("ann", 1)))
+        assert {id(message) for one in pages for message in one.messages} == {id(channel.message)}
+        assert all(len(one.messages) == 1 for one in pages)
+
+    def test_who_subscribes_twice_is_there_once(self, hub: Hub, channel: Channel, page: Page) -> None:
+        assert hub.subscribe(KEY, MAIN, page) is channel
+        assert hub.subscriptions == 1
+        hub.unsubscribe(channel, page)
+        hub.unsubscribe(channel, page)
+        assert hub.subscriptions == 0
+
+    def test_a_channel_that_nobody_watches_has_no_work(self, hub: Hub, channel: Channel, page: Page) -> None:
+        assert hub.channel(KEY) is channel
+        assert hub.channels() == [channel]
+        hub.unsubscribe(channel, page)
+        assert hub.channel(KEY) is None
+        assert hub.channels() == []
+
+    async def test_who_comes_back_finds_the_position_as_it_was(self, hub: Hub, channel: Channel, page: Page) -> None:
+        await hub.publish(channel, top(("ann", 1)))
+        before = channel.message
+        hub.unsubscribe(channel, page)
+        assert hub.subscribe(KEY, MAIN, page).message is before
+
+    async def test_of_channels_that_nobody_watches_so_many_are_kept(
+        self, hub: Hub, channel: Channel, page: Page, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(hub_module, "MAX_CHANNELS", 3)
+        for number in range(10, 20):
+            hub.unsubscribe(hub.subscribe(ChannelKey(number, None, ""), MAIN, page), page)
+        assert len(hub._channels) <= 3
+        assert hub.channel(KEY) is channel
+
+    async def test_who_may_not_watch_any_more_is_dismissed_and_sent_nothing_more(
+        self, hub: Hub, channel: Channel, page: Page
+    ) -> None:
+        trusted = Page(trusted=True)
+        hub.subscribe(KEY, MAIN, trusted)
+        hub.restrict(channel, board(public=False))
+        await hub.publish(channel, top(("ann", 1)))
+        assert (page.dismissed, len(page.messages)) == (True, 0)
+        assert (trusted.dismissed, len(trusted.messages)) == (False, 1)
+        assert hub.subscriptions == 1
+
+    def test_a_board_that_is_gone_is_nobodys_to_watch(self, hub: Hub, channel: Channel, page: Page) -> None:
+        trusted = Page(trusted=True)
+        hub.subscribe(KEY, MAIN, trusted)
+        hub.restrict(channel, None)
+        assert page.dismissed
+        assert trusted.dismissed
+        assert hub.channels() == []

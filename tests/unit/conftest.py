@@ -1,0 +1,12 @@
+from collections.abc import Iterator
+
+import pytest
+from structlog.testing import capture_logs
+from structlog.typing import EventDict
+
+
+@pytest.fixture(autouse=True)
+def logged() -> Iterator[list[EventDict]]:
+    """What is logged, instead of its being written."""
+    with capture_logs() as entries:
+        yield entries

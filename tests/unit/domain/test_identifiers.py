@@ -1,0 +1,48 @@
+import pytest
+
+from scoreboard.domain.errors import Invalid
+from scoreboard.domain.identifiers import check_idempotency_key, check_player, check_slug, check_text
+
+
+@pytest.mark.parametrize("slug", ["a", "0", "weekly-best_2", "a" * 50])
+def test_a_slug_is_what_an_address_can_hold(slug: str) -> None:
+    assert check_slug("board", slug) == slug
+
+
+@pytest.mark.parametrize("slug", ["", "-a", "_a", "A", "a b", "a/b", "é", "a" * 51, "a\n", "٣"])
+def test_what_an_address_cannot_hold_is_refused_by_the_name_of_its_kind(slug: str) -> None:
+    with pytest.raises(Invalid) as refusal:
+        check_slug("board", slug)
+    assert refusal.value.code == "invalid_board"
+
+
+@pytest.mark.parametrize("player", ["p", "Ann Lee", "安", "😀" * 50, "x/y?z", "a" * 50])
+def test_a_player_id_is_printable_in_any_script(player: str) -> None:
+    assert check_player(player) == player
+
+
+@pytest.mark.parametrize("player", ["", "a" * 51, "a\0", "a\n", "\u200b", "\ud800", "\u2028", "\x7f"])
+def test_a_player_id_that_does_not_print_is_refused(player: str) -> None:
+    with pytest.raises(Invalid) as refusal:
+        check_player(player)
+    assert refusal.value.code == "invalid_player"
+
+
+@pytest.mark.parametrize("text", ["", "abcd", "a\n"])
+def test_a_text_is_printable_and_has_a_limit(text: str) -> None:
+    assert check_text("username", "abc", 3) == "abc"
+    with pytest.raises(Invalid) as refusal:
+        check_text("username", text, 3)
+    assert refusal.value.code == "invalid_username"
+
+
+@pytest.mark.parametrize("key", ["k", "!~", "x" * 255])
+def test_an_idempotency_key_is_visible_ascii(key: str) -> None:
+    assert check_idempotency_key(key) == key
+
+
+@pytest.mark.parametrize("key", ["", " ", "a b", "a\n", "é", "x" * 256, "\x7f"])
+def test_another_idempotency_key_is_refused(key: str) -> None:
+    with pytest.raises(Invalid) as refusal:
+        check_idempotency_key(key)
+    assert refusal.value.code == "invalid_idempotency_key"
