@@ -42,7 +42,7 @@ layers: $(VENV)/.dev ## imports point one way
 	$(BIN)/lint-imports
 
 unit: $(VENV)/.dev ## the suite to run all day
-	$(BIN)/python -m pytest -q -m "not slow"
+	$(BIN)/python -m pytest -q -m "not slow" tests/unit tests/ports tests/properties tests/web
 
 format: $(VENV)/.dev ## put the code in shape
 	$(BIN)/ruff check --fix-only .

@@ -21,10 +21,11 @@ log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
-CACHE_KIB = 64 * 1024
+CACHE_KIB = {"writer": 64 * 1024, "points": 24 * 1024, "reader": 2 * 1024}  # of pages, a connection
 PAGE_BYTES = 2_048  # an update touches a random page or two, and each goes whole through the log: small ones cost less
 BUSY_S = 10.0
-CHECKPOINT_BYTES = 8 * 1024 * 1024  # of write-ahead log, before it is copied into the database file
+# Of write-ahead log, before it is copied into the database file: commits wait for the end of that, so not often.
+CHECKPOINT_BYTES = 64 * 1024 * 1024
 CHECKPOINT_PAUSE_S = 0.25
 
 _SQL = files(__package__) / "sql"
@@ -47,9 +48,9 @@ class Database:
         self._path = path
         self._writing = ThreadPoolExecutor(1, thread_name_prefix="sqlite-write")
         self._reading = ThreadPoolExecutor(1, thread_name_prefix="sqlite-read")
-        self.writer = _connect(path)
-        self.reader = _connect(path)
-        self.points = _connect(path)
+        self.writer = _connect(path, CACHE_KIB["writer"])
+        self.reader = _connect(path, CACHE_KIB["reader"])
+        self.points = _connect(path, CACHE_KIB["points"])
         self._closing = threading.Event()
         self._checkpointing = threading.Thread(target=self._checkpoints, name="sqlite-checkpoint", daemon=True)
         self._checkpointing.start()
@@ -139,7 +140,7 @@ def migrate(path: Path) -> list[str]:
     return applied
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def _connect(path: Path, cache_kib: int = 2 * 1024) -> sqlite3.Connection:
     connection = sqlite3.connect(
         path, timeout=BUSY_S, isolation_level=None, check_same_thread=False, cached_statements=256
     )
@@ -149,7 +150,7 @@ def _connect(path: Path) -> sqlite3.Connection:
         "synchronous = FULL",
         "wal_autocheckpoint = 0",
         "foreign_keys = ON",
-        f"cache_size = -{CACHE_KIB}",
+        f"cache_size = -{cache_kib}",
         "temp_store = MEMORY",
     ):
         connection.execute(f"PRAGMA {setting}")

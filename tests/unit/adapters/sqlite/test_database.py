@@ -43,8 +43,8 @@ class TestDurability:
         connections: list[sqlite3.Connection] = []
         connect = database._connect
 
-        def watched(path: Path) -> sqlite3.Connection:
-            connections.append(connect(path))
+        def watched(path: Path, cache_kib: int = 2_048) -> sqlite3.Connection:
+            connections.append(connect(path, cache_kib))
             return connections[-1]
 
         monkeypatch.setattr(database, "_connect", watched)
