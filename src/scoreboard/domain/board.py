@@ -1,7 +1,7 @@
 """What a tenant has: its app, boards, actions and players. Plain values; each can say what is wrong with it."""
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from scoreboard.domain import identifiers
@@ -143,7 +143,3 @@ def check_time_zone(name: str) -> None:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise Invalid("invalid_time_zone", "time_zone is an IANA name such as UTC or Europe/Berlin") from None
-
-
-OPERATORS: tuple[Operator, ...] = get_args(Operator)
-PERIODS: tuple[Period, ...] = get_args(Period)

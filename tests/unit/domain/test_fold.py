@@ -1,8 +1,8 @@
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
-from scoreboard.domain.board import INT64_MAX, INT64_MIN, OPERATORS, Board, Operator
+from scoreboard.domain.board import INT64_MAX, INT64_MIN, Board, Operator
 from scoreboard.domain.errors import Refused
 from scoreboard.domain.fold import fold
 from scoreboard.domain.submission import Standing, Submission
@@ -22,7 +22,7 @@ def values(to: Board, *given: int) -> list[Submission]:
     return [submission(to, value=value, at=NOON + n) for n, value in enumerate(given)]
 
 
-@pytest.mark.parametrize("operator", OPERATORS)
+@pytest.mark.parametrize("operator", get_args(Operator))
 @pytest.mark.parametrize("value", [0, 7, -7])
 def test_the_first_update_makes_the_standing(operator: Operator, value: int) -> None:
     to = board(operator=operator)
@@ -71,7 +71,7 @@ def test_an_update_that_changes_nothing_leaves_the_standing_itself(
     assert fold(to, old, second) is old
 
 
-@pytest.mark.parametrize("operator", OPERATORS)
+@pytest.mark.parametrize("operator", get_args(Operator))
 def test_every_change_has_the_next_version(operator: Operator) -> None:
     to = board(operator=operator)
     given = values(to, 1, 2, 3)
@@ -121,7 +121,7 @@ def test_an_increment_that_arrives_late_does_not_make_the_score_older() -> None:
     assert folded(to, late, early).reached_at == late.accepted_at
 
 
-@pytest.mark.parametrize("operator", OPERATORS)
+@pytest.mark.parametrize("operator", get_args(Operator))
 @pytest.mark.parametrize("total", [-3, 11])
 def test_a_total_outside_its_bounds_is_refused_from_the_first_update_on(operator: Operator, total: int) -> None:
     to = board(operator=operator, min_total=-2, max_total=10)
@@ -131,7 +131,7 @@ def test_a_total_outside_its_bounds_is_refused_from_the_first_update_on(operator
         assert refusal.value.code == "total_out_of_bounds"
 
 
-@pytest.mark.parametrize("operator", OPERATORS)
+@pytest.mark.parametrize("operator", get_args(Operator))
 @pytest.mark.parametrize("total", [-2, 10])
 def test_the_bounds_themselves_are_in(operator: Operator, total: int) -> None:
     to = board(operator=operator, min_total=-2, max_total=10)

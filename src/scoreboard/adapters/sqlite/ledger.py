@@ -90,7 +90,10 @@ class SqliteLedger:
     def _known(self, c: sqlite3.Connection, batch: Sequence[Submission], learned: _Batch) -> Known:
         boards = {submission.board.number for submission in batch}
         known = Known(gone={board for board in boards if c.execute(SQL["owner_of_board"], (board,)).fetchone() is None})
-        query: Query = lambda statement, *values: c.execute(statement, values).fetchall()  # noqa: E731
+
+        def query(statement: str, *values: object) -> list[Any]:
+            return c.execute(statement, values).fetchall()
+
         wanted: dict[TableKey, tuple[int, dict[str, None]]] = {}
         for submission in batch:
             app = submission.board.app.number

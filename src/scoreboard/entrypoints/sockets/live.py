@@ -72,7 +72,7 @@ class Live:
             compress=False, autoping=False, max_msg_size=self._limits.message_bytes, timeout=5.0, writer_limit=1 << 20
         )
         if not socket.can_prepare(request):
-            raise messages_only()
+            raise _websocket_only()
         await socket.prepare(request)
         if self._closing or self.connections >= self._limits.connections:
             await _close(socket, codes.GOING_AWAY if self._closing else codes.TOO_MANY_CONNECTIONS)
@@ -313,7 +313,7 @@ class _Written(web.StreamResponse):
         return False
 
 
-def messages_only() -> ScoreboardError:
+def _websocket_only() -> ScoreboardError:
     return Forbidden("websocket_only", "this address takes WebSocket connections")
 
 
