@@ -7,6 +7,7 @@ can write again, and never slows another.
 import asyncio
 import time
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import NamedTuple, Protocol
 
 from scoreboard.application.live.messages import Top, changes, encode, entries
@@ -51,6 +52,15 @@ class Message:
     framed: dict[str, tuple[bytes, bytes]] = field(default_factory=dict)
 
 
+class Joining(Enum):
+    """Stands for a position while a subscription is being answered: nothing is sent before the answer."""
+
+    JOINING = 0
+
+
+JOINING = Joining.JOINING
+
+
 class Session(Protocol):
     """One open page."""
 
@@ -62,16 +72,19 @@ class Session(Protocol):
         """Say that nothing more comes from this channel."""
         ...
 
-    def offer(self, channel: "Channel", message: Message) -> None:
-        """Write this message, or note that the channel has news for when writing is possible again. Never raises."""
+    def offer(self, channel: "Channel", message: Message, had: Position | None) -> bool:
+        """Write this message to who `had` this position before, or note that the channel has news for when writing is
+        possible again; whether it was written. Never raises."""
         ...
 
 
 @dataclass(slots=True, eq=False)
 class Channel:
+    """`sessions` have each the position it was sent last, None before the first."""
+
     key: ChannelKey
     board: Board
-    sessions: dict[Session, None] = field(default_factory=dict)
+    sessions: dict[Session, Position | Joining | None] = field(default_factory=dict)
     season: str = ""
     lines: list[top.Line] | None = None
     message: Message | None = None
@@ -154,9 +167,12 @@ class Hub:
         started = time.perf_counter()
         if not self.refresh(channel, now) or channel.message is None:
             return 0.0
-        message = channel.message
-        for i, session in enumerate(list(channel.sessions), 1):
-            session.offer(channel, message)
+        message, sessions = channel.message, channel.sessions
+        position = message.position
+        for i, session in enumerate(list(sessions), 1):
+            had = sessions.get(session, JOINING)  # as it is now: some have left, or caught up, meanwhile
+            if had is not JOINING and had is not position and session.offer(channel, message, had):
+                sessions[session] = position
             if i % CHUNK == 0:
                 await asyncio.sleep(0)
         await asyncio.sleep(0)  # the event loop only queues what is written; its turn belongs to the cost

@@ -11,7 +11,7 @@ from aiohttp import WSMessage, WSMsgType, web
 
 from scoreboard.application.live import codes
 from scoreboard.application.live.codes import Close
-from scoreboard.application.live.hub import Channel, ChannelKey, Hub
+from scoreboard.application.live.hub import JOINING, Channel, ChannelKey, Hub
 from scoreboard.application.live.origins import Origins
 from scoreboard.application.pipeline import authenticate
 from scoreboard.application.ports.access import Access, Credential
@@ -21,7 +21,7 @@ from scoreboard.application.queries.reads import Reads
 from scoreboard.domain.errors import Forbidden, ScoreboardError, Unauthenticated, Unavailable
 from scoreboard.domain.submission import WORLD
 from scoreboard.entrypoints.sockets import messages
-from scoreboard.entrypoints.sockets.sessions import EVENTS, JOINING, PING, WEBSOCKET, Connection, ws_frame
+from scoreboard.entrypoints.sockets.sessions import EVENTS, PING, WEBSOCKET, Connection, ws_frame
 
 log = structlog.get_logger(__name__)
 
@@ -146,7 +146,7 @@ class Live:
             ),
         )
         if recovered:
-            connection.channels[channel] = message.position
+            channel.sessions[connection] = message.position
         else:
             connection.send(channel, message, None)
 
@@ -155,7 +155,8 @@ class Live:
         board = await self._directory.board(app, board_id)
         first = self._hub.channel(key) is None
         channel = self._hub.subscribe(key, board, connection)
-        connection.channels[channel] = JOINING
+        channel.sessions[connection] = JOINING
+        connection.channels.add(channel)
         try:
             for _ in range(WARMING_TRIES):
                 if channel.message is not None and not first:
@@ -176,8 +177,7 @@ class Live:
 
     def _unsubscribe(self, connection: Connection, key: ChannelKey) -> None:
         for channel in [channel for channel in connection.channels if channel.key == key]:
-            del connection.channels[channel]
-            connection.behind.pop(channel, None)
+            connection.channels.discard(channel)
             self._hub.unsubscribe(channel, connection)
 
     async def _key(
@@ -212,7 +212,7 @@ class Live:
             channel = await self._joined(connection, key, app, board)
             if channel.message is not None:
                 if _position(request.headers.get("Last-Event-ID")) == channel.message.position:
-                    connection.channels[channel] = channel.message.position
+                    channel.sessions[connection] = channel.message.position
                     connection.write(b": nothing new\n\n")
                 else:
                     connection.send(channel, channel.message, None)
@@ -281,7 +281,7 @@ class Live:
             self._behind[connection] = None
 
     def _forget(self, connection: Connection) -> None:
-        for channel in list(connection.channels):
+        for channel in connection.channels:
             self._hub.unsubscribe(channel, connection)
         connection.channels.clear()
         self._behind.pop(connection, None)

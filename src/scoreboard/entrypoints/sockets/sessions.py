@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import NamedTuple
 
-from scoreboard.application.live.hub import Channel, Message
+from scoreboard.application.live.hub import JOINING, Channel, Message
 from scoreboard.application.pipeline import authenticate
 from scoreboard.application.ports.access import Credential
 from scoreboard.application.ports.ranking import Position
@@ -50,13 +50,6 @@ EVENTS = Framing(
 )
 
 
-class Joining:
-    """Stands for a position while a subscription is being answered: nothing is sent before the answer."""
-
-
-JOINING = Joining()
-
-
 class Connection:
     """A Session of the hub over a transport. `on_behind` is told when it fell behind."""
 
@@ -79,8 +72,8 @@ class Connection:
         self._framing = framing
         self._on_behind = on_behind
         self.credential: Credential | None = None
-        self.channels: dict[Channel, Position | Joining | None] = {}
-        self.behind: dict[Channel, None] = {}
+        self.channels: set[Channel] = set()
+        self.behind: set[Channel] | None = None  # channels with news that could not be written; mostly none
         self.behind_since = 0.0
         self.last_heard = now
         self.messages = 0  # received since the last look
@@ -89,42 +82,44 @@ class Connection:
     def gone(self) -> bool:
         return self._transport.is_closing()
 
-    def offer(self, channel: Channel, message: Message) -> None:
-        had, transport = self.channels.get(channel, JOINING), self._transport
-        if isinstance(had, Joining) or transport.is_closing():
-            return
-        if self.behind or transport.get_write_buffer_size() > BEHIND_BYTES:
-            self.behind[channel] = None
-            self._on_behind(self)
-            return
-        framed = message.framed.get(self._framing.name)
-        if framed is None:
-            self.send(channel, message, had)
-        else:  # as `send`, for the thousands after the first
-            self.channels[channel] = message.position
-            transport.write(framed[had is not None and had == message.previous])
+    def offer(self, channel: Channel, message: Message, had: Position | None) -> bool:
+        transport = self._transport
+        if transport.is_closing():
+            return False
+        if self.behind is not None or transport.get_write_buffer_size() > BEHIND_BYTES:
+            self._note(channel)
+            return False
+        framed = message.framed.get(self._framing.name) or self._framed(message)
+        transport.write(framed[had is not None and had == message.previous])  # with the changes for who had that
+        return True
 
     def send(self, channel: Channel, message: Message, had: Position | None) -> None:
-        """Write a message; with the changes when the connection had the position before it."""
-        framed = message.framed.get(self._framing.name)
-        if framed is None:
-            frame = self._framing.frame
-            framed = frame(message, message.json), frame(message, message.json_with_changes)
-            message.framed[self._framing.name] = framed
-        self.channels[channel] = message.position
+        """Write a message whatever else is unsent."""
+        framed = message.framed.get(self._framing.name) or self._framed(message)
+        channel.sessions[self] = message.position
         self.write(framed[had is not None and had == message.previous])
+
+    def _framed(self, message: Message) -> tuple[bytes, bytes]:
+        frame = self._framing.frame
+        framed = frame(message, message.json), frame(message, message.json_with_changes)
+        message.framed[self._framing.name] = framed
+        return framed
+
+    def _note(self, channel: Channel) -> None:
+        if self.behind is None:
+            self.behind = set()
+        self.behind.add(channel)
+        self._on_behind(self)
 
     def catch_up(self) -> bool:
         """Send the newest of what was missed, if the transport has drained; False while it has not."""
-        if self._transport.is_closing():
-            self.behind.clear()
-        elif self._transport.get_write_buffer_size() > BEHIND_BYTES // 2:
+        if not self._transport.is_closing() and self._transport.get_write_buffer_size() > BEHIND_BYTES // 2:
             return False
-        for channel in list(self.behind):
-            had = self.channels.get(channel, JOINING)
-            if channel.message is not None and not isinstance(had, Joining):
+        missed, self.behind = self.behind or (), None
+        for channel in missed:
+            had = channel.sessions.get(self, JOINING)
+            if channel.message is not None and had is not JOINING:
                 self.send(channel, channel.message, had)
-        self.behind.clear()
         return True
 
     def write(self, frame: bytes) -> None:
@@ -139,8 +134,7 @@ class Connection:
         return True
 
     def dismiss(self, channel: Channel) -> None:
-        self.channels.pop(channel, None)
-        self.behind.pop(channel, None)
+        self.channels.discard(channel)
         if self._framing.farewell is None:
             self._transport.close()
         else:

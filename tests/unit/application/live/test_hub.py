@@ -3,6 +3,7 @@ import pytest
 
 from scoreboard.application.live import hub as hub_module
 from scoreboard.application.live.hub import Channel, ChannelKey, Hub, Message, TopNow
+from scoreboard.application.ports.ranking import Position
 from scoreboard.domain.board import Board
 from scoreboard.domain.top import Line
 from tests.making import NOON, WIDE, board
@@ -19,8 +20,9 @@ class Page:
         self.messages: list[Message] = []
         self.dismissed = False
 
-    def offer(self, _: Channel, message: Message) -> None:
+    def offer(self, _: Channel, message: Message, _had: Position | None) -> bool:
         self.messages.append(message)
+        return True
 
     def may_watch(self, of: Board) -> bool:
         return of.public or self._trusted

@@ -7,7 +7,7 @@ import pytest
 from scoreboard.application.live.hub import Channel, ChannelKey, Hub, Message, TopNow
 from scoreboard.application.pipeline import publish as publish_module
 from scoreboard.application.pipeline.publish import Publish
-from scoreboard.application.ports.ranking import NotRanked
+from scoreboard.application.ports.ranking import NotRanked, Position
 from scoreboard.application.queries.reads import Reads
 from scoreboard.domain.board import Board
 from scoreboard.domain.top import Line
@@ -33,9 +33,10 @@ class World:
             raise self.fault
         return TopNow(of, season or TODAY, 1, NOON, [Line(1, "ann", "ann", None, self.score, NOON)])
 
-    def offer(self, _: Channel, message: Message) -> None:
+    def offer(self, _: Channel, message: Message, _had: Position | None) -> bool:
         self.messages.append(message)
         self.offered.set()
+        return True
 
     def may_watch(self, _: Board) -> bool:
         return True
