@@ -54,9 +54,6 @@ class Faulty:
     def execute(self, sql: str, *values: Any) -> Any:
         return self._do(sql, lambda: self._inner.execute(sql, *values))
 
-    def executemany(self, sql: str, *values: Any) -> Any:
-        return self._do(sql, lambda: self._inner.executemany(sql, *values))
-
     def _do(self, sql: str, work: Callable[[], Any]) -> Any:
         if self._error is None or sql == "ROLLBACK" or (self._after and sql.startswith("BEGIN")):
             return work()

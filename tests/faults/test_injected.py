@@ -8,8 +8,6 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from aiohttp import web
-from aiohttp.abc import AbstractStreamWriter
 
 from scoreboard.application.operations.repair import Repair
 from scoreboard.application.operations.verify import verify
@@ -150,14 +148,14 @@ async def test_a_transaction_that_was_left_open_does_not_stop_those_that_follow(
 async def test_a_neighbour_of_a_poisonous_update_is_counted(service: Running, faulty: Faulty) -> None:
     """A row that the store will not take, among others in one transaction: only its own update is refused."""
     board = await service.board()
-    inner = faulty.executemany
+    inner = faulty.execute
 
-    def poisoned(sql: str, rows: list[tuple[object, ...]]) -> object:
-        if "INTO ledger" in sql and any(row[9] == b'"poison"' for row in rows):
+    def poisoned(sql: str, *values: tuple[object, ...]) -> object:
+        if "INTO ledger" in sql and any(b'"poison"' in row for row in values):
             raise sqlite3.IntegrityError("no")
-        return inner(sql, rows)
+        return inner(sql, *values)
 
-    faulty.executemany = poisoned  # type: ignore[method-assign]
+    faulty.execute = poisoned  # type: ignore[method-assign]
     server = service.client("server", "game")
     updates = [{"player": f"p{n}", "increment": 1} for n in range(9)]
     updates[4]["metadata"] = "poison"
@@ -170,16 +168,15 @@ async def test_a_neighbour_of_a_poisonous_update_is_counted(service: Running, fa
 
 async def test_an_answer_that_never_arrived_is_replayed(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     board = await service.board()
-    prepare = Reply.prepare
+    encoded = Reply.encoded
 
-    async def lost(self: Reply, request: web.BaseRequest) -> AbstractStreamWriter | None:
-        if request.method == "POST" and request.transport is not None:
-            monkeypatch.setattr(Reply, "prepare", prepare)
-            request.transport.close()
+    def lost(self: Reply, method: str, minor: int) -> bytes:
+        if method == "POST":
+            monkeypatch.setattr(Reply, "encoded", encoded)
             raise ConnectionResetError("injected")
-        return await prepare(self, request)
+        return encoded(self, method, minor)
 
-    monkeypatch.setattr(Reply, "prepare", lost)
+    monkeypatch.setattr(Reply, "encoded", lost)
     with pytest.raises(aiohttp.ClientError):
         await sent(service, board, "a")
     again = await sent(service, board, "a")

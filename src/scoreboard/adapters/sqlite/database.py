@@ -6,10 +6,12 @@ import os
 import re
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import lru_cache
 from importlib.resources import files
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,6 +29,7 @@ BUSY_S = 10.0
 # Of write-ahead log, before it is copied into the database file: commits wait for the end of that, so not often.
 CHECKPOINT_BYTES = 64 * 1024 * 1024
 CHECKPOINT_PAUSE_S = 0.25
+ROWS_A_STEP = 64
 
 _SQL = files(__package__) / "sql"
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
@@ -36,6 +39,24 @@ def statements(file: str) -> dict[str, str]:
     """The statements of a file in `sql/`, by name."""
     parts = _NAME.split((_SQL / file).read_text())
     return {name: sql.strip() for name, sql in zip(parts[1::2], parts[2::2], strict=True)}
+
+
+def insert(connection: sqlite3.Connection, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
+    """Run an `INSERT ... VALUES (?, ...)` for all rows, many in one step.
+
+    At each step the interpreter may go to another thread, and coming back is a wait: the fewer the better.
+    """
+    start = 0
+    while start < len(rows):
+        size = min(ROWS_A_STEP, 1 << (len(rows) - start).bit_length() - 1)  # few sizes, so that each is prepared once
+        connection.execute(_of_rows(statement, size), tuple(chain.from_iterable(rows[start : start + size])))
+        start += size
+
+
+@lru_cache
+def _of_rows(statement: str, rows: int) -> str:
+    head, values, row = statement.rpartition("VALUES ")
+    return f"{head}{values}{', '.join([row] * rows)}"
 
 
 class Database:

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from scoreboard.adapters.sqlite.database import Database, statements
+from scoreboard.adapters.sqlite.database import Database, insert, statements
 from scoreboard.application.pipeline.apply import tables_of, use_of
 from scoreboard.application.ports.ledger import Decide, Decision, Known, Receipt
 from scoreboard.domain import event_id
@@ -22,6 +22,7 @@ Query: TypeAlias = Callable[..., list[Any]]
 """Run a statement with its values: in a transaction or outside."""
 
 _to_json = msgspec.json.Encoder().encode
+_from_json = msgspec.json.Decoder(list[tuple[str, int | None, int | None, int | None, int | None, str]]).decode
 
 
 class _Batch:
@@ -112,12 +113,13 @@ class SqliteLedger:
     def _read_standings(
         self, c: sqlite3.Connection, key: TableKey, app: int, players: dict[str, None], learned: _Batch
     ) -> dict[str, Standing]:
-        rows = c.execute(SQL["known_standings"], (_to_json(list(players)).decode(), app, self._tables.get(key, -1)))
+        asked = _to_json(list(players)).decode(), app, self._tables.get(key, -1)
+        (rows,) = c.execute(SQL["known_standings"], asked).fetchone()
         standings = {}
-        for player, number, score, reached_at, version, event in rows.fetchall():
+        for player, number, score, reached_at, version, event in _from_json(rows):
             learned.players[app, player] = number
-            if version is not None:
-                standings[player] = _standing(score, reached_at, version, event)
+            if score is not None and reached_at is not None and version is not None:
+                standings[player] = _standing(score, reached_at, version, EventId(bytes.fromhex(event)))
         return standings
 
     def _read_receipt(self, query: Query, known: Known, app: int, credential: str, key: str) -> None:
@@ -177,8 +179,7 @@ class SqliteLedger:
             ("put_standing", self._standing_rows(c, decision, learned)),
             ("add_use", [(*key, ordinal, at) for key, ordinal, at in decision.uses]),
         ):
-            if rows:
-                c.executemany(SQL[statement], rows)
+            insert(c, SQL[statement], rows)
 
     def _standing_rows(
         self, c: sqlite3.Connection, decision: Decision, learned: _Batch

@@ -1,8 +1,8 @@
 -- The statements of the ledger, each under its name.
 
 -- name: known_standings
--- Players of one app, with their numbers and their standings in one table, where they have them.
-SELECT j.value, p.number, s.score, s.reached_at, s.version, s.event
+-- Players of one app, with their numbers and their standings in one table, where they have them: one row of JSON.
+SELECT json_group_array(json_array(j.value, p.number, s.score, s.reached_at, s.version, hex(s.event)))
 FROM json_each(?1) j
 LEFT JOIN players p ON p.app = ?2 AND p.player = j.value
 LEFT JOIN standings s ON s.tbl = ?3 AND s.player = p.number
@@ -37,20 +37,20 @@ INSERT INTO tables (board, season, region) VALUES (?1, ?2, ?3) RETURNING number
 
 -- name: add_entry
 INSERT INTO ledger (event, tbl, region, player, action, value, score, previous_score, credential, metadata)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: add_refusal
 INSERT INTO refusals (event, app, board, season, player, value, credential, code, detail)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: put_standing
-INSERT OR REPLACE INTO standings (tbl, player, score, reached_at, version, event) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+INSERT OR REPLACE INTO standings (tbl, player, score, reached_at, version, event) VALUES (?, ?, ?, ?, ?, ?)
 
 -- name: add_receipt
-INSERT INTO receipts (credential, key, digest, event) VALUES (?1, ?2, ?3, ?4)
+INSERT INTO receipts (credential, key, digest, event) VALUES (?, ?, ?, ?)
 
 -- name: add_use
-INSERT INTO uses (action, player, day, ordinal, at) VALUES (?1, ?2, ?3, ?4, ?5)
+INSERT INTO uses (action, player, day, ordinal, at) VALUES (?, ?, ?, ?, ?)
 
 -- name: add_note
 INSERT INTO notes (standings) VALUES (?1) RETURNING number
