@@ -180,7 +180,7 @@ async def test_a_player_renamed_while_the_names_are_read_is_shown_with_the_new_n
             renamed.set()
             await page
         assert names((await service.anybody.get(f"{board}/top")).ok()) == ["New"]
-        assert (await service.anybody.get(f"{board}/players/a")).ok()["username"] == "New"
+        assert (await service.anybody.get(f"{board}/players/a/around")).ok()["entries"][0]["username"] == "New"
         async with asyncio.timeout(BOUND_S):
             while names(await socket.receive_json()) != ["New"]:
                 pass

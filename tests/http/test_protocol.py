@@ -3,11 +3,13 @@
 import asyncio
 import gzip
 import json
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 
 from scoreboard.entrypoints.http import operations
+from tests.faults.held import pending, writer_held
 from tests.running import BOUND_S, Running, running, wire
 
 
@@ -91,6 +93,76 @@ async def test_a_request_may_arrive_in_pieces(service: Running, size: int) -> No
         assert (await raw.answer()).body["score"] == 1
         await raw.send(whole)
         assert (await raw.answer()).body["score"] == 2
+
+
+async def test_a_request_that_came_whole_and_one_in_pieces_are_answered_alike(service: Running) -> None:
+    """The one is answered at once, the other by aiohttp's own machinery: see entrypoints/http/connection.py."""
+    board, token = await service.board(), service.token("server", "game")
+    trusted = f"Authorization: Bearer {token}"
+    for asked in (
+        request("GET", f"{board}/top?limit=3"),
+        request("HEAD", f"{board}/top"),
+        request("GET", f"{board}/top", version="1.0"),
+        request("GET", f"{board}/players/a", "Connection: close"),
+        request("OPTIONS", f"{board}/scores", "Origin: https://a.example"),
+        request("DELETE", f"{board}/top"),
+        request("GET", "/nothing/here?x=1"),
+        request("POST", f"{board}/scores", trusted, body=b"{"),
+        request("POST", f"{board}/scores", trusted),
+        update(board, token, "a", "Idempotency-Key: k"),
+        update(board, token, "a", "Idempotency-Key: k", "Prefer: respond-async"),
+    ):
+        answers = []
+        for pieces in ([asked], [asked[:9], asked[9:-1], asked[-1:]]):
+            async with wire(service.port) as raw:
+                for piece in pieces:
+                    await raw.send(piece)
+                    await asyncio.sleep(0.01)
+                answer = await raw.answer(head_only=asked.startswith(b"HEAD"))
+            headers = {
+                name: answer.headers[name] for name in answer.headers if not name.startswith(("Date", "Ratelimit"))
+            }
+            headers.pop("Idempotent-Replayed", None)  # the second is a retry of the first
+            answers.append((answer.status, headers, answer.raw))
+        assert answers[0] == answers[1], asked
+
+
+async def test_what_comes_while_an_update_waits_is_answered_after_it(service: Running) -> None:
+    board, token = await service.board(), service.token("server", "game")
+    async with wire(service.port) as raw, writer_held(service) as go:
+        await raw.send(update(board, token, "a"))
+        await pending(service, 1)
+        await raw.send(request("GET", f"{board}/top"))
+        await raw.send(update(board, token, "a") + request("GET", "/health/live"))
+        await asyncio.sleep(0.05)
+        go()
+        assert (await raw.answer()).body["score"] == 1
+        assert (await raw.answer()).body["entries"][0]["score"] == 1
+        assert (await raw.answer()).body["score"] == 2
+        assert (await raw.answer()).body == {"status": "live"}
+
+
+async def test_a_stop_waits_for_the_answer_to_an_update_in_its_transaction(tmp_path: Path) -> None:
+    async with asyncio.timeout(BOUND_S), AsyncExitStack() as stack:
+        async with running(tmp_path / "data") as service:
+            board, token = await service.board(), service.token("server", "game")
+            reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
+            go = await stack.enter_async_context(writer_held(service))
+            writer.write(update(board, token, "a"))
+            await pending(service, 1)
+            asyncio.get_running_loop().call_later(0.2, go)
+        assert (await reader.read(-1)).startswith(b"HTTP/1.1 200 OK\r\n")
+        writer.close()
+
+
+async def test_a_stream_may_follow_on_a_connection_that_was_kept(service: Running) -> None:
+    board = await service.board()
+    async with wire(service.port) as raw:
+        await raw.send(request("GET", "/health/live"))
+        assert (await raw.answer()).status == 200
+        await raw.send(request("GET", f"{board}/stream"))
+        head = await raw.reader.readuntil(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream")
 
 
 async def test_a_chunked_body_is_taken(service: Running) -> None:

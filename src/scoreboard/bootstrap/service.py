@@ -183,7 +183,16 @@ def _live_operations(live: Live) -> list[Operation]:
         return await live.stream(call.request, *call.path)
 
     return [
-        Operation("GET", "/v1/live", "openLive", "Live boards by WebSocket", websocket, "live", described=False),
+        Operation(
+            "GET",
+            "/v1/live",
+            "openLive",
+            "Live boards by WebSocket",
+            websocket,
+            "live",
+            described=False,
+            streams=True,
+        ),
         Operation(
             "GET",
             "/v1/apps/{app}/boards/{board}/stream",
@@ -192,6 +201,7 @@ def _live_operations(live: Live) -> list[Operation]:
             stream,
             "live",
             described=False,
+            streams=True,
         ),
     ]
 

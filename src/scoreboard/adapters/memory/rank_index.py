@@ -28,8 +28,11 @@ _PARTS = 128  # a load is sorted in about as many parts, to need little memory b
 
 
 class Surroundings(NamedTuple):
-    """A standing's place (from 0), how many are strictly better and worse, and the nearest better score."""
+    """A standing among the others: its place (from 0), how many are strictly better and worse, and the nearest better
+    score."""
 
+    score: int
+    reached_at: int
     position: int
     better: int
     worse: int
@@ -152,21 +155,25 @@ class RankIndex:
         b, i = self._place(slot, lead, time)
         return self._blocks.before(b) + i
 
-    def surroundings(self, slot: int) -> Surroundings:
-        """A standing among the others; KeyError when there is none."""
+    def surroundings(self, slot: int) -> Surroundings | None:
+        """A standing among the others, None when there is none."""
         lead, time, mark = self._record(slot)
         if mark <= 0:
-            raise KeyError(slot)
+            return None
+        score, reached_at = lead ^ self._flip, time ^ self._time_flip
         b, i = self._place(slot, lead, time)
-        position, leads = self._blocks.before(b) + i, self._blocks.blocks[b][0]
-        if 0 < i < len(leads) - 1 and leads[i - 1] != lead != leads[i + 1]:  # as most are: no further search
-            return Surroundings(position, position, self._count - position - 1, leads[i - 1] ^ self._flip)
+        leads = self._blocks.blocks[b][0]
+        before = self._blocks.before(b)
+        first, end = bisect_left(leads, lead, 0, i), bisect_right(leads, lead, i)
+        if first and end < len(leads):  # equal scores are in this block alone: no further search
+            worse = self._count - before - end
+            return Surroundings(score, reached_at, before + i, before + first, worse, leads[first - 1] ^ self._flip)
         better, worse = self._blocks.below(lead), self._count - self._blocks.below(lead + 1)
         next_score = None
         if better:
             (neighbour,) = self.slice(better - 1, better)
             next_score = self._record(neighbour)[0] ^ self._flip
-        return Surroundings(position, better, worse, next_score)
+        return Surroundings(score, reached_at, before + i, better, worse, next_score)
 
     def better(self, score: int) -> int:
         """How many standings have a strictly better score: the competition rank is one more."""
@@ -239,7 +246,9 @@ class RankIndex:
             b = bisect_left(index.leads, lead)
             if b < len(index.leads) and index.leads[b] == lead:
                 b = self._tied_block(b, slot, lead, time)
-            self._last = slot, b, index_of(index.blocks[b][2], slot)
+            leads, _, slots = index.blocks[b]
+            i = bisect_left(leads, lead)
+            self._last = slot, b, i if slots[i] == slot else index_of(slots, slot)
         return self._last[1], self._last[2]
 
     def _find(self, slot: int, lead: int, time: int, utf8: bytes | None = None) -> tuple[int, int]:

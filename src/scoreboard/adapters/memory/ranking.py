@@ -114,14 +114,14 @@ class MemoryRanking:
 
     async def details(self, key: TableKey, board: Board, player: str) -> tuple[int, Details] | None:
         table = await self._ready(key, board)
-        index, slot = table.index, self._slots[board.app.number].find(player)
-        if slot not in index:
+        found = table.index.surroundings(self._slots[board.app.number].find(player))
+        if found is None:
             return None
-        score, reached_at, _ = index.get(slot) or (0, 0, 0)
-        position, better, worse, next_score = index.surroundings(slot)
+        score, reached_at, position, better, worse, next_score = found
         rank = self._numbered(table, position, better, score)
-        ties = len(index) - better - worse - 1
-        return position, Details(Ranked(rank, player, score, reached_at), ties, worse, len(index), next_score)
+        total = len(table.index)
+        ranked = Ranked(rank, player, score, reached_at)
+        return position, Details(ranked, total - better - worse - 1, worse, total, next_score)
 
     async def total(self, key: TableKey, board: Board) -> int:
         return len((await self._ready(key, board)).index)

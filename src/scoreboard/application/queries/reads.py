@@ -10,7 +10,7 @@ from scoreboard.application.ports.ledger import Ledger
 from scoreboard.application.ports.ranking import Details, NotRanked, Placed, Position, Ranked, Ranking, RankState
 from scoreboard.application.queries.cursors import Cursor, Cursors
 from scoreboard.application.queries.names import Names
-from scoreboard.domain.board import Board, Player
+from scoreboard.domain.board import Board
 from scoreboard.domain.errors import Invalid, NotFound
 from scoreboard.domain.season import check_name, season_at
 from scoreboard.domain.submission import WORLD, TableKey
@@ -33,10 +33,11 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A player's standing. `details` is None while the ranking cannot say; `rank_state` tells why."""
+    """A player's standing, without the name: who asks for one player's knows it. `details` is None while the ranking
+    cannot say; `rank_state` tells why."""
 
     key: TableKey
-    player: Player
+    player: str
     score: int
     reached_at: int
     rank_state: RankState
@@ -101,8 +102,7 @@ class Reads:
         if found is None:
             raise await self._no_standing(board, player)
         _, details = found
-        named = (await self._names.of(board.app, [player]))[player]
-        return Place(key, named, details.ranked.score, details.ranked.reached_at, "exact", details)
+        return Place(key, player, details.ranked.score, details.ranked.reached_at, "exact", details)
 
     async def placed(self, board: Board, key: TableKey, player: str) -> tuple[Placed | None, RankState]:
         """A player's rank as it is now, for the answer to a repeated update."""
@@ -150,8 +150,7 @@ class Reads:
         standing = await self._ledger.standing(key, board.app, player)
         if standing is None:
             raise await self._no_standing(board, player)
-        named = (await self._names.of(board.app, [player]))[player]
-        return Place(key, named, standing.score, standing.reached_at, state, None)
+        return Place(key, player, standing.score, standing.reached_at, state, None)
 
     async def _no_standing(self, board: Board, player: str) -> NotFound:
         if await self._directory.find_players(board.app, [player]):

@@ -1,14 +1,15 @@
 """Operations: what a door offers, declared once. Routing, decoding and OpenAPI all follow from the declaration."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 from urllib.parse import parse_qsl, unquote
 
 import msgspec
-from aiohttp import web
+from aiohttp import StreamReader, web
 
 from scoreboard.application.ports.access import Access, Credential
 from scoreboard.domain.errors import Invalid, Unauthenticated
@@ -22,23 +23,43 @@ BODY_TIMEOUT_S = 20.0
 MAX_PARAMETERS = 20
 
 
+class Request(Protocol):
+    """What an operation needs of a request: aiohttp's has it, and so has one that is answered on the short way."""
+
+    @property
+    def method(self) -> str: ...
+    @property
+    def raw_path(self) -> str: ...
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+    @property
+    def content(self) -> StreamReader: ...
+    @property
+    def transport(self) -> asyncio.Transport | None: ...
+
+
 class Call:
     """One request to an operation. `path` are the values of the template's braces, in order."""
 
-    __slots__ = ("_access", "path", "query_text", "request")
+    __slots__ = ("_access", "_request", "path", "query_text")
 
-    def __init__(self, request: web.BaseRequest, path: Sequence[str], query_text: str, access: Access) -> None:
-        self.request = request
+    def __init__(self, request: Request, path: Sequence[str], query_text: str, access: Access) -> None:
+        self._request = request
         self.path = path
         self.query_text = query_text
         self._access = access
 
+    @property
+    def request(self) -> web.BaseRequest:
+        """aiohttp's request, for an operation that streams its answer."""
+        return cast("web.BaseRequest", self._request)
+
     def header(self, name: str) -> str | None:
-        return self.request.headers.get(name)
+        return self._request.headers.get(name)
 
     def credential(self) -> Credential | None:
         """Who asks; None without a token. Raises Unauthenticated for a token that does not hold."""
-        header = self.request.headers.get("Authorization")
+        header = self._request.headers.get("Authorization")
         if header is None:
             return None
         scheme, _, token = header.partition(" ")
@@ -48,36 +69,42 @@ class Call:
 
     async def body(self, limit: int = BODY_BYTES) -> bytes:
         """The body, JSON by its media type, of at most `limit` bytes."""
-        if self.request.headers.get("Content-Type") != JSON and self.request.content_type != JSON:
+        headers, content = self._request.headers, self._request.content
+        media_type = headers.get("Content-Type", "")
+        if media_type != JSON and media_type.partition(";")[0].strip().lower() != JSON:
             raise HttpError(
                 HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "send Content-Type: application/json"
             )
-        content = self.request.content
         if content.is_eof():  # it came with the head, as small bodies do
             body = content.read_nowait(-1)
-        elif (self.request.content_length or 0) > limit:
+        elif int(headers.get("Content-Length", 0)) > limit:
             raise _too_big(limit)
         else:
-            if "Expect" in self.request.headers and self.request.transport is not None:
-                self.request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            if "Expect" in headers and self._request.transport is not None:
+                self._request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             body = await _read(content, limit)
         if len(body) > limit:
             raise _too_big(limit)
         return body
 
     def query(self, kind: type[T]) -> T:
-        """The query's parameters as a struct of this type, each at most once."""
-        try:
-            pairs = parse_qsl(self.query_text, keep_blank_values=True, errors="strict", max_num_fields=MAX_PARAMETERS)
-        except ValueError as error:
-            raise Invalid("invalid_query", "the query is not well formed") from error
-        values = dict(pairs)
-        if len(values) < len(pairs):
-            raise Invalid("invalid_query", "a query parameter is given twice")
-        try:
-            return msgspec.convert(values, kind, strict=False)
-        except msgspec.ValidationError as error:
-            raise Invalid("invalid_query", str(error)) from error
+        """The query's parameters as a (frozen) struct of this type, each at most once."""
+        return cast("T", _query(cast("Hashable", kind), self.query_text))
+
+
+@lru_cache(maxsize=256)  # most are asked again and again
+def _query(kind: Any, text: str) -> object:
+    try:
+        pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MAX_PARAMETERS)
+    except ValueError as error:
+        raise Invalid("invalid_query", "the query is not well formed") from error
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        raise Invalid("invalid_query", "a query parameter is given twice")
+    try:
+        return msgspec.convert(values, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise Invalid("invalid_query", str(error)) from error
 
 
 async def _read(content: Any, limit: int) -> bytes:
@@ -114,6 +141,7 @@ Handler = Callable[[Call], Awaitable[web.StreamResponse]]
 class Operation:
     """`path` is a template such as `/v1/apps/{app}`. `replies` are the success answers: a type for JSON, None for an
     empty body, text for another media type. `errors` are the statuses of the problems beside those any call can give.
+    One that `streams` writes its answer itself, to the connection; any other returns a Reply.
     """
 
     method: str
@@ -129,6 +157,7 @@ class Operation:
     errors: tuple[int, ...] = ()
     secured: bool = True
     described: bool = True
+    streams: bool = False
 
 
 class Router:

@@ -49,12 +49,8 @@ class Reply(web.StreamResponse):
     def force_close(self) -> None:
         self._closes = True
 
-    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
-        transport = request.transport
-        if transport is None:
-            raise ConnectionResetError("the client went away")
-        self._closes = self._closes or not request.keep_alive
-        minor = request.version.minor
+    def encoded(self, method: str, minor: int) -> bytes:
+        """The answer to a request by this method, in HTTP/1.`minor`, head and body in one piece."""
         head = _HEADS[self._reply_status, 0 if minor == 0 else 1]
         body = self._reply_body
         if self._reply_status in {204, 304}:
@@ -71,7 +67,14 @@ class Reply(web.StreamResponse):
             head += b"Connection: close\r\n"
         elif minor == 0:
             head += b"Connection: keep-alive\r\n"
-        transport.write(head + b"\r\n" if request.method == "HEAD" else head + b"\r\n" + body)
+        return head + b"\r\n" if method == "HEAD" else head + b"\r\n" + body
+
+    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
+        transport = request.transport
+        if transport is None:
+            raise ConnectionResetError("the client went away")
+        self._closes = self._closes or not request.keep_alive
+        transport.write(self.encoded(request.method, request.version.minor))
         return None
 
     async def write_eof(self, data: bytes = b"") -> None:

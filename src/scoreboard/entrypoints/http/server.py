@@ -7,57 +7,28 @@ from http import HTTPStatus
 
 import structlog
 from aiohttp import web
-from aiohttp.web_protocol import RequestHandler
 from prometheus_client import CollectorRegistry, Counter
 
 from scoreboard.application.live.origins import Origins
 from scoreboard.application.ports.access import Access
 from scoreboard.domain.errors import ScoreboardError
 from scoreboard.entrypoints.http import problems
+from scoreboard.entrypoints.http.connection import Connections
 from scoreboard.entrypoints.http.latencies import Latencies
-from scoreboard.entrypoints.http.operations import Call, Operation, Router
+from scoreboard.entrypoints.http.operations import Call, Operation, Request, Router
 from scoreboard.entrypoints.http.problems import HttpError
 from scoreboard.entrypoints.http.reply import Reply
 
 log = structlog.get_logger(__name__)
 
-HEAD_TIMEOUT_S = 20.0  # for the first request on a connection to arrive
-LINE_BYTES = 8_190
 PREFLIGHT = (
     b"Access-Control-Allow-Methods: GET, POST, PATCH, DELETE\r\n"
     b"Access-Control-Allow-Headers: "
     b"Authorization, Content-Type, Idempotency-Key, If-None-Match, Prefer, Last-Event-ID\r\n"
     b"Access-Control-Max-Age: 600\r\n"
 )
+_STREAM = web.StreamResponse()  # never sent: the operation has to be asked the ordinary way
 EXPOSED = "ETag, Retry-After, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Idempotent-Replayed, Location"
-
-
-class _Connection(RequestHandler):
-    """aiohttp's connection, with problem details for what is not HTTP, and an end for who connects and says nothing."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
-        self._loop.call_later(HEAD_TIMEOUT_S, self._end_if_silent)
-
-    def _end_if_silent(self) -> None:
-        if self._request_count == 0 and self.transport is not None:
-            self.force_close()
-
-    def handle_error(
-        self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
-    ) -> web.StreamResponse:
-        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            log.error("request_failed", path=request.path, exc_info=exc)
-            reply = problems.problem(HTTPStatus(status), "internal_error", "the server failed; it was logged")
-        else:
-            reply = problems.problem(HTTPStatus(status), "invalid_request", "this is not a well-formed HTTP request")
-        reply.force_close()
-        return reply
-
-
-class _Connections(web.Server):
-    def __call__(self) -> RequestHandler:
-        return _Connection(self, loop=self._loop, **self._kwargs)
 
 
 class Server:
@@ -79,16 +50,21 @@ class Server:
 
     def connections(self) -> web.Server:
         """The factory of connections, for a listening socket."""
-        return _Connections(
-            self._handle, access_log=None, keepalive_timeout=75.0, max_line_size=LINE_BYTES, max_field_size=LINE_BYTES
-        )
+        return Connections(self._at_once, self._answer)
 
-    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def _at_once(self, request: Request) -> Reply | None:
+        """The reply to a request that is all there; None, and nothing was done, when the operation streams."""
+        response = await self._answer(request)
+        return response if isinstance(response, Reply) else None
+
+    async def _answer(self, request: Request) -> web.StreamResponse:
         started = time.perf_counter()
         path, _, query_text = request.raw_path.partition("?")
         name = "none"
         try:
             operation, values = self._router.match(request.method, path)
+            if operation.streams and not isinstance(request, web.BaseRequest):
+                return _STREAM
             name = operation.name
             response = await operation.handler(Call(request, values, query_text, self._access))
         except ScoreboardError as error:
@@ -109,7 +85,7 @@ class Server:
         self._latencies.observe(name, response.status, time.perf_counter() - started)
         return response
 
-    def _http_error(self, request: web.BaseRequest, error: HttpError) -> Reply:
+    def _http_error(self, request: Request, error: HttpError) -> Reply:
         if error.status is HTTPStatus.METHOD_NOT_ALLOWED and request.method == "OPTIONS":
             return Reply(204, b"", error.headers + PREFLIGHT)
         reply = problems.problem(error.status, error.code, error.detail, error.headers)

@@ -197,9 +197,7 @@ def _page_of(board: Board, page: reads.Page) -> schema.Page:
 def _standing(board: Board, place: Place) -> schema.Standing:
     details = place.details
     standing = schema.Standing(
-        place.player.player,
-        place.player.username,
-        place.player.avatar_url,
+        place.player,
         place.key.season,
         place.key.region or None,
         score_text(board, place.score),

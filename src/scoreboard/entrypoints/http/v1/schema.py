@@ -99,19 +99,19 @@ class Event(msgspec.Struct):
     detail: str | None = None
 
 
-class TableQuery(msgspec.Struct, forbid_unknown_fields=True):
+class TableQuery(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Which table of the board: the current season and the world, unless named."""
 
     season: str | None = None
     region: str | None = None
 
 
-class TopQuery(TableQuery):
+class TopQuery(TableQuery, frozen=True):
     limit: int | None = None
     cursor: str | None = None
 
 
-class AroundQuery(TableQuery):
+class AroundQuery(TableQuery, frozen=True):
     radius: int = 5
 
 
@@ -135,8 +135,6 @@ class Standing(msgspec.Struct):
     nearest better score, null for the best."""
 
     player: str
-    username: str
-    avatar_url: str | None
     season: str
     region: str | None
     score: Score
@@ -232,7 +230,7 @@ class PlayerChange(Request):
     region: str | msgspec.UnsetType | None = msgspec.UNSET
 
 
-class PlayersQuery(msgspec.Struct, forbid_unknown_fields=True):
+class PlayersQuery(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     after: str = ""
     limit: Annotated[int, Meta(ge=1, le=1_000)] = 100
 
