@@ -136,6 +136,15 @@ async def test_a_fault_of_ours_is_never_told_as_the_clients(service: Running, fa
     await is_sound(service, board)
 
 
+async def test_a_retry_is_answered_while_nothing_can_be_written(service: Running, faulty: Faulty) -> None:
+    board = await service.board()
+    told = (await sent(service, board, "a")).ok()
+    faulty.arm(failure(OURS[0]), 1, times=FOR_GOOD)
+    again = await sent(service, board, "a")
+    faulty.disarm()
+    assert (again.ok()["event"], again.headers["Idempotent-Replayed"]) == (told["event"], "true")
+
+
 async def test_a_transaction_that_was_left_open_does_not_stop_those_that_follow(service: Running) -> None:
     """As after a rollback that failed, or an error between BEGIN and the work."""
     board = await service.board()

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from scoreboard.adapters.sqlite.directory import SqliteDirectory
-from scoreboard.adapters.sqlite.ledger import SqliteLedger
 from scoreboard.application.operations.repair import Repair
 from scoreboard.application.pipeline.accept import Bounds
+from scoreboard.application.pipeline.guard.rate_limit import UpdateRates
 from scoreboard.application.pipeline.update import Wish
 from scoreboard.bootstrap.service import credential
 from scoreboard.domain.board import Player
@@ -24,31 +24,21 @@ async def top(service: Running, board: str) -> list[tuple[str, int]]:
     return [(entry["player"], entry["score"]) for entry in entries]
 
 
-async def test_two_requests_that_both_missed_the_recall_count_once(
-    service: Running, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_retry_that_the_limit_refuses_before_the_first_has_an_outcome_counts_nothing(service: Running) -> None:
+    """The recall is between the two: it finds nothing yet, and everything after."""
     board = await service.board()
-    recall, missed = SqliteLedger.recall, []
-    both = asyncio.Event()
-
-    async def late(*args: Any) -> Any:
-        receipt = await recall(*args)
-        missed.append(receipt)
-        if len(missed) == 2:
-            both.set()
-        await asyncio.wait_for(both.wait(), BOUND_S)
-        return receipt
-
-    monkeypatch.setattr(SqliteLedger, "recall", late)
-    server = service.client("server", "game")
-    answers = await asyncio.gather(
-        *(server.post(f"{board}/scores", {"player": "a", "increment": 5}, Idempotency_Key="k") for _ in range(2))
-    )
-    assert missed == [None, None]
-    first, second = (answer.ok() for answer in answers)
-    assert first["event"] == second["event"]
-    assert sorted(answer.headers.get("Idempotent-Replayed", "") for answer in answers) == ["", "true"]
-    assert await top(service, board) == [("a", 5)]
+    (await service.operator.post("/v1/apps/game/actions", {"action": "coin", "points": 5})).ok(201)
+    service.service.update._rates = UpdateRates(player_per_minute=1)
+    alice = service.client("player", "game", "alice")
+    async with writer_held(service) as release:
+        first = asyncio.create_task(alice.post(f"{board}/scores", {"action": "coin"}, Idempotency_Key="k"))
+        await pending(service, 1)
+        (await alice.post(f"{board}/scores", {"action": "coin"}, Idempotency_Key="k")).refused(429, "rate_limited")
+        release()
+        told = (await first).ok()
+    again = await alice.post(f"{board}/scores", {"action": "coin"}, Idempotency_Key="k")
+    assert (again.ok()["event"], again.headers["Idempotent-Replayed"]) == (told["event"], "true")
+    assert await top(service, board) == [("alice", 5)]
 
 
 @pytest.mark.parametrize("batch", [1, 500], ids=["in-a-later-transaction", "in-the-same-transaction"])

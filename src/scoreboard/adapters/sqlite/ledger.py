@@ -23,6 +23,7 @@ Query: TypeAlias = Callable[..., list[Any]]
 
 _to_json = msgspec.json.Encoder().encode
 _from_json = msgspec.json.Decoder(list[tuple[str, int | None, int | None, int | None, int | None, str]]).decode
+_receipts_from_json = msgspec.json.Decoder(list[tuple[str, str, str]]).decode
 
 
 class _Batch:
@@ -96,18 +97,21 @@ class SqliteLedger:
             return c.execute(statement, values).fetchall()
 
         wanted: dict[TableKey, tuple[int, dict[str, None]]] = {}
+        keys: dict[tuple[int, str], list[str]] = {}
         for submission in batch:
             app = submission.board.app.number
             for key in tables_of(submission):
                 wanted.setdefault(key, (app, {}))[1][submission.player] = None
             if submission.key is not None:
-                self._read_receipt(query, known, app, submission.credential, submission.key)
+                keys.setdefault((app, submission.credential), []).append(submission.key)
             if submission.action is not None:
                 self._read_uses(c, known, submission)
             if submission.event in self._doubtful and (outcome := self._outcome(query, submission.event)) is not None:
                 known.outcomes[submission.event] = outcome
         for key, (app, players) in wanted.items():
             known.standings[key] = self._read_standings(c, key, app, players, learned)
+        for (app, credential), asked in keys.items():
+            self._read_receipts(query, known, app, credential, asked)
         return known
 
     def _read_standings(
@@ -122,10 +126,14 @@ class SqliteLedger:
                 standings[player] = _standing(score, reached_at, version, EventId(bytes.fromhex(event)))
         return standings
 
-    def _read_receipt(self, query: Query, known: Known, app: int, credential: str, key: str) -> None:
-        receipt = self._receipt(query, app, credential, key)
-        if receipt is not None:
-            known.receipts[app, credential, key] = receipt
+    def _read_receipts(self, query: Query, known: Known, app: int, credential: str, keys: list[str]) -> None:
+        number = self._credentials.get((app, credential))
+        if number is None:
+            return
+        ((rows,),) = query(SQL["known_receipts"], _to_json(keys).decode(), number)
+        for key, digest, event in _receipts_from_json(rows):
+            outcome = self._outcome(query, EventId(bytes.fromhex(event)))
+            known.receipts[app, credential, key] = Receipt(bytes.fromhex(digest), outcome)
 
     def _read_uses(self, c: sqlite3.Connection, known: Known, submission: Submission) -> None:
         use = use_of(submission)

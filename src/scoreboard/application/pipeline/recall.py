@@ -1,4 +1,4 @@
-"""Was this done before? A known idempotency key answers with its first outcome, before anything can refuse it."""
+"""Was this done before? A known idempotency key answers with its first outcome, whatever would refuse it by now."""
 
 from scoreboard.application.ports.ledger import Ledger, Receipt
 from scoreboard.domain.board import App

@@ -74,13 +74,17 @@ class Update:
         player = check_player(credential.subject if wish.player is None else wish.player)
         authenticate.require_player(credential, player)
         board = await self._directory.board(app, board_id)
-        if wish.key is not None:
-            outcome = await self._recalled(board, credential, wish)
-            if outcome is not None:
-                return Answer(board, await self._placed(board, outcome))
-        allowance = rate_limit.check(self._limits, self._rates, credential, app)
-        submission = await self._submission(credential, board, player, wish)
-        (result,) = await self._accept.submit((submission,), ranks=True)
+        try:
+            allowance = rate_limit.check(self._limits, self._rates, credential, app)
+            submission = await self._submission(credential, board, player, wish)
+            (result,) = await self._accept.submit((submission,), ranks=True)
+        except ScoreboardError:
+            # What would refuse an update must not refuse a retry. (The transaction recalls by itself, so a key is
+            # looked up here only when it was not asked.)
+            outcome = None if wish.key is None else await self._recalled(board, credential, wish)
+            if outcome is None:
+                raise
+            return Answer(board, await self._placed(board, outcome))
         if result.outcome.replayed:
             result = await self._placed(board, result.outcome)
         return Answer(board, result, allowance)

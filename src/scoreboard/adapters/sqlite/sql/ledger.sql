@@ -12,6 +12,11 @@ SELECT
   (SELECT count(*) FROM uses WHERE action = ?1 AND player = ?2 AND day = ?3),
   (SELECT max(at) FROM uses WHERE action = ?1 AND player = ?2)
 
+-- name: known_receipts
+-- Those of a credential's keys that have one: one row of JSON.
+SELECT json_group_array(json_array(r.key, hex(r.digest), hex(r.event)))
+FROM json_each(?1) j CROSS JOIN receipts r ON r.credential = ?2 AND r.key = j.value
+
 -- name: receipt
 SELECT digest, event FROM receipts WHERE credential = ?1 AND key = ?2
 
