@@ -42,6 +42,7 @@ from scoreboard.domain.board import Board
 from scoreboard.domain.season import season_at
 from scoreboard.domain.submission import TableKey
 from scoreboard.entrypoints.http.operations import Call, Operation
+from scoreboard.entrypoints.http.reference import Reference
 from scoreboard.entrypoints.http.server import Server
 from scoreboard.entrypoints.http.service import Service as ServiceDoor
 from scoreboard.entrypoints.http.v1.boards import Boards
@@ -152,7 +153,8 @@ async def _assembled(settings: Settings, store: database.Database, key: bytes) -
         *_live_operations(live),
     ]
     offered += TenantsDoor(tenants, directory).operations()
-    offered += ServiceDoor(directory, warmed.is_set, registry).operations(offered)
+    offered += ServiceDoor(directory, warmed.is_set, registry).operations()
+    offered += Reference(offered).operations()
     server = Server(offered, access, origins, registry)
     _gauges(registry, accept, live, hub)
     repair = Repair(directory, ledger, ranking, publish)

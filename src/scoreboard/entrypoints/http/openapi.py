@@ -1,119 +1,200 @@
 """The OpenAPI 3.1 document, from the operations and the types that decode and encode for them."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
 import msgspec
 
 from scoreboard import __version__
+from scoreboard.domain.codes import CODES
+from scoreboard.entrypoints.http import refusals
 from scoreboard.entrypoints.http.operations import Operation
-from scoreboard.entrypoints.http.problems import MEDIA_TYPE, Problem
+from scoreboard.entrypoints.http.problems import MEDIA_TYPE, Problem, status_of
+from scoreboard.entrypoints.http.reply import JSON
 
 REF = "#/components/schemas/{name}"
 
-_HEADERS: dict[str, dict[str, Any]] = {
-    "Idempotency-Key": {
-        "description": "A key of your own for this update: a retry under the same key is never counted twice.",
-        "schema": {"type": "string", "pattern": "^[\\x21-\\x7e]{1,255}$"},
-    },
-    "Prefer": {
-        "description": "`respond-async`: answer as soon as the update is durable; `wait=N`: wait for its outcome.",
-        "schema": {"type": "string", "pattern": "^(respond-async|wait=[0-9]{1,4})$"},
-    },
-    "If-None-Match": {"description": "The ETag you have; 304 when it is still good.", "schema": {"type": "string"}},
-    "Last-Event-ID": {"description": "The id of the last event you had.", "schema": {"type": "string"}},
-}
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One exchange: what is sent, with `path` for the braces of the address, and what is answered."""
+
+    title: str
+    path: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: Any = None
+    status: int = 200
+    answer: Any = None
+
+    @property
+    def name(self) -> str:
+        return re.sub(r"[^a-z0-9]+", "-", self.title.lower())
 
 
-def document(operations: Sequence[Operation]) -> bytes:
-    shown = [operation for operation in operations if operation.described]
-    types = {kind for o in shown for kind in (o.body, *o.replies.values()) if isinstance(kind, type)} | {Problem}
-    ordered = sorted(types, key=lambda kind: kind.__name__)
-    schemas, components = msgspec.json.schema_components(ordered, ref_template=REF)
-    refs = dict(zip(ordered, schemas, strict=True))
-    paths: dict[str, dict[str, Any]] = {}
-    for operation in shown:
-        paths.setdefault(operation.path, {})[operation.method.lower()] = _described(operation, refs)
-    return msgspec.json.encode(
-        {
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What the document says beside what follows from the operations. `parameters` are descriptions by name, of what
+    stands in paths and queries; `sent` and `headers` describe the headers of answers and of requests."""
+
+    introduction: str
+    tags: Mapping[str, str]
+    token: str
+    parameters: Mapping[str, str]
+    headers: Mapping[str, Mapping[str, Any]]
+    sent: Mapping[str, str]
+    examples: Mapping[str, Sequence[Example]]
+
+
+def document(operations: Sequence[Operation], words: Words) -> bytes:
+    return msgspec.json.encode(_Document(words).of([operation for operation in operations if operation.described]))
+
+
+class _Document:
+    def __init__(self, words: Words) -> None:
+        self._words = words
+        self._refs: dict[type, Any] = {}
+
+    def of(self, operations: Sequence[Operation]) -> dict[str, Any]:
+        types = {kind for o in operations for kind in (o.body, *o.replies.values()) if isinstance(kind, type)}
+        ordered = sorted({*types, Problem}, key=lambda kind: kind.__name__)
+        schemas, components = msgspec.json.schema_components(ordered, ref_template=REF)
+        self._refs = dict(zip(ordered, schemas, strict=True))
+        paths: dict[str, dict[str, Any]] = {}
+        for operation in operations:
+            paths.setdefault(operation.path, {})[operation.method.lower()] = self._described(operation)
+        used = {operation.tag for operation in operations}
+        token = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": self._words.token}
+        return {
             "openapi": "3.1.0",
             "info": {
                 "title": "Scoreboard",
                 "version": __version__,
-                "description": "Live leaderboards. Errors are RFC 9457 problem details with a stable `code`.",
+                "description": self._words.introduction,
                 "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
             },
-            "servers": [{"url": "/"}],
+            "servers": [{"url": "/", "description": "This server"}],
+            "tags": [{"name": name, "description": text} for name, text in self._words.tags.items() if name in used],
             "paths": paths,
             "components": {
                 "schemas": components,
-                "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+                "examples": {code: _refused(code) for code in CODES},
+                "securitySchemes": {"token": token},
             },
         }
-    )
+
+    def _described(self, operation: Operation) -> dict[str, Any]:
+        described: dict[str, Any] = {
+            "operationId": operation.name,
+            "summary": operation.summary,
+            "description": operation.description,
+            "tags": [operation.tag],
+            "security": _security(operation),
+            "parameters": [*self._in_path(operation), *self._in_query(operation), *self._in_headers(operation)],
+            "responses": {
+                **{str(status): self._answer(operation, status) for status in operation.replies},
+                **{str(status.value): self._refusal(status, of) for status, of in refusals.codes(operation).items()},
+            },
+        }
+        if operation.body is not None:
+            media: dict[str, Any] = {"schema": self._refs[operation.body]}
+            if sent := {e.name: _shown(e.title, e.body) for e in self._examples(operation) if e.body is not None}:
+                media["examples"] = sent
+            described["requestBody"] = {"required": True, "content": {JSON: media}}
+        return described
+
+    def _examples(self, operation: Operation) -> Sequence[Example]:
+        return self._words.examples.get(operation.name, ())
+
+    # What is sent
+
+    def _in_path(self, operation: Operation) -> list[dict[str, Any]]:
+        examples = [example.path for example in self._examples(operation)]
+        return [
+            self._parameter(name, "path", {"type": "string", "minLength": 1}, examples, required=True)
+            for name in operation.path_names
+        ]
+
+    def _in_query(self, operation: Operation) -> list[dict[str, Any]]:
+        if operation.query is None:
+            return []
+        schema = msgspec.json.schema(operation.query, ref_template=REF)
+        properties: dict[str, Any] = schema["$defs"][operation.query.__name__]["properties"]
+        examples = [example.query for example in self._examples(operation)]
+        return [self._parameter(name, "query", _plain(kind), examples) for name, kind in properties.items()]
+
+    def _parameter(
+        self, name: str, place: str, schema: Any, examples: Sequence[Mapping[str, str]], *, required: bool = False
+    ) -> dict[str, Any]:
+        parameter = {"name": name, "in": place, "required": required, "schema": schema}
+        parameter["description"] = self._words.parameters[name]
+        for given in examples:
+            if name in given:
+                return {**parameter, "example": given[name]}
+        return parameter
+
+    def _in_headers(self, operation: Operation) -> list[dict[str, Any]]:
+        return [
+            {"name": name, "in": "header", "required": False, **self._words.headers[name]} for name in operation.headers
+        ]
+
+    # What is answered
+
+    def _answer(self, operation: Operation, status: int) -> dict[str, Any]:
+        answer: dict[str, Any] = {"description": HTTPStatus(status).phrase}
+        kind = operation.replies[status]
+        if isinstance(kind, str):
+            answer["content"] = {kind: {"schema": {"type": "string"}}}
+        elif kind is not None:
+            examples = {e.name: _shown(e.title, e.answer) for e in self._examples(operation) if e.status == status}
+            media = {"schema": self._refs[kind], **({"examples": examples} if examples else {})}
+            answer["content"] = {JSON: media}
+        return self._with_headers(answer, operation.sends)
+
+    def _refusal(self, status: HTTPStatus, codes: Sequence[str]) -> dict[str, Any]:
+        schema = {"allOf": [self._refs[Problem], {"properties": {"code": {"enum": codes}}}]}
+        examples = {code: {"$ref": f"#/components/examples/{code}"} for code in codes}
+        refusal = {
+            "description": f"{status.phrase}: {', '.join(f'`{code}`' for code in codes)}",
+            "content": {MEDIA_TYPE: {"schema": schema, "examples": examples}},
+        }
+        return self._with_headers(refusal, _SENT_WITH.get(status, ()))
+
+    def _with_headers(self, answer: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+        if not names:
+            return answer
+        headers = {name: {"description": self._words.sent[name], "schema": {"type": "string"}} for name in names}
+        return {**answer, "headers": headers}
 
 
-def _described(operation: Operation, refs: dict[type, Any]) -> dict[str, Any]:
-    described: dict[str, Any] = {
-        "operationId": operation.name,
-        "summary": operation.summary,
-        "tags": [operation.tag],
-        "security": [{"token": []}] if operation.secured else [{}, {"token": []}],
-        "parameters": [*_in_path(operation), *_in_query(operation), *_in_headers(operation)],
-        "responses": {str(status): _reply(status, kind, refs) for status, kind in operation.replies.items()},
-    }
-    for status in sorted({*_errors(operation)}):
-        described["responses"][str(status)] = _reply(status, Problem, refs, MEDIA_TYPE)
-    if operation.body is not None:
-        described["requestBody"] = {"required": True, "content": {"application/json": {"schema": refs[operation.body]}}}
-    return described
+_SENT_WITH = {
+    HTTPStatus.UNAUTHORIZED: ("WWW-Authenticate",),
+    HTTPStatus.TOO_MANY_REQUESTS: ("Retry-After",),
+    HTTPStatus.SERVICE_UNAVAILABLE: ("Retry-After",),
+}
 
 
-def _errors(operation: Operation) -> set[int]:
-    errors = {400, 500, 503, *operation.errors}
-    if "{" in operation.path:
-        errors.add(404)
-    if operation.tag != "service":
-        errors |= {401, 403}
-    if operation.body is not None:
-        errors |= {408, 409, 413, 415, 429}
-    return errors
-
-
-def _in_path(operation: Operation) -> list[dict[str, Any]]:
-    names = [segment[1:-1] for segment in operation.path.split("/") if segment.startswith("{")]
-    return [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}} for name in names
-    ]
-
-
-def _in_query(operation: Operation) -> list[dict[str, Any]]:
-    if operation.query is None:
+def _security(operation: Operation) -> list[dict[str, list[str]]]:
+    if not operation.personal:
         return []
-    schema = msgspec.json.schema(operation.query, ref_template=REF)
-    properties: dict[str, Any] = schema["$defs"][operation.query.__name__]["properties"]
-    return [
-        {"name": name, "in": "query", "required": False, "schema": _plain(kind)} for name, kind in properties.items()
-    ]
+    return [{"token": []}] if operation.secured else [{}, {"token": []}]
 
 
 def _plain(schema: dict[str, Any]) -> dict[str, Any]:
     """A query parameter is left out rather than null."""
     kinds = [kind for kind in schema.get("anyOf", [schema]) if kind != {"type": "null"}]
-    return {key: value for key, value in kinds[0].items() if key != "default"}
+    return {key: value for key, value in kinds[0].items() if key != "default" or value not in {None, ""}}
 
 
-def _in_headers(operation: Operation) -> list[dict[str, Any]]:
-    return [{"name": name, "in": "header", "required": False, **_HEADERS[name]} for name in operation.headers]
+def _shown(title: str, value: Any) -> dict[str, Any]:
+    return {"summary": title, "value": value}
 
 
-def _reply(
-    status: int, kind: type | str | None, refs: dict[type, Any], media_type: str = "application/json"
-) -> dict[str, Any]:
-    described: dict[str, Any] = {"description": HTTPStatus(status).phrase}
-    if isinstance(kind, str):
-        described["content"] = {kind: {"schema": {"type": "string"}}}
-    elif kind is not None:
-        described["content"] = {media_type: {"schema": refs[kind]}}
-    return described
+def _refused(code: str) -> dict[str, Any]:
+    status, explained = status_of(code), CODES[code]
+    detail = explained.cause.rstrip(".")
+    value = Problem(status.phrase, status.value, detail[0].lower() + detail[1:], code)
+    return {"summary": explained.cause, "description": explained.remedy, "value": msgspec.to_builtins(value)}

@@ -1,6 +1,7 @@
 """Operations: what a door offers, declared once. Routing, decoding and OpenAPI all follow from the declaration."""
 
 import asyncio
+import inspect
 from collections.abc import Awaitable, Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -140,7 +141,8 @@ Handler = Callable[[Call], Awaitable[web.StreamResponse]]
 @dataclass(frozen=True, slots=True)
 class Operation:
     """`path` is a template such as `/v1/apps/{app}`. `replies` are the success answers: a type for JSON, None for an
-    empty body, text for another media type. `errors` are the statuses of the problems beside those any call can give.
+    empty body, text for another media type; `sends` are headers of theirs. `errors` are the codes of its refusals
+    beside those that its path, body, query and token imply. The handler's docstring describes it to users, in Markdown.
     One that `streams` writes its answer itself, to the connection; any other returns a Reply.
     """
 
@@ -154,10 +156,25 @@ class Operation:
     query: type | None = None
     headers: tuple[str, ...] = ()
     replies: dict[int, type | str | None] = field(default_factory=dict)
-    errors: tuple[int, ...] = ()
+    sends: tuple[str, ...] = ()
+    errors: tuple[str, ...] = ()
     secured: bool = True
     described: bool = True
     streams: bool = False
+
+    @property
+    def description(self) -> str:
+        return inspect.getdoc(self.handler) or ""
+
+    @property
+    def path_names(self) -> list[str]:
+        """What stands in the braces of the path, in order."""
+        return [segment[1:-1] for segment in self.path.split("/") if segment.startswith("{")]
+
+    @property
+    def personal(self) -> bool:
+        """Whether it looks at a token, be it that it needs none for a public board."""
+        return self.tag != "service"
 
 
 class Router:

@@ -6,6 +6,7 @@ from http import HTTPStatus
 import msgspec
 
 from scoreboard.domain import errors
+from scoreboard.domain.codes import CODES
 from scoreboard.domain.errors import ScoreboardError
 from scoreboard.entrypoints.http.reply import Reply
 
@@ -21,6 +22,12 @@ STATUSES: dict[type[ScoreboardError], HTTPStatus] = {
     errors.TooMany: HTTPStatus.TOO_MANY_REQUESTS,
     errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
+
+
+def status_of(code: str) -> HTTPStatus:
+    """The status that a code of the index comes with."""
+    kind = CODES[code].kind
+    return HTTPStatus(kind) if isinstance(kind, int) else STATUSES[kind]
 
 
 class Problem(msgspec.Struct):

@@ -1,6 +1,6 @@
-"""The service itself: health, metrics, the API's description, the live page."""
+"""The service itself: health, metrics, the live page."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from importlib.resources import files
 from typing import Literal
 
@@ -11,9 +11,8 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from scoreboard.application.ports.directory import Directory
 from scoreboard.domain.errors import NotFound, Unavailable
-from scoreboard.entrypoints.http import openapi
 from scoreboard.entrypoints.http.operations import Call, Operation
-from scoreboard.entrypoints.http.reply import JSON, Reply
+from scoreboard.entrypoints.http.reply import Reply
 
 POLICY = (
     b"Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' https: data:; "
@@ -51,9 +50,8 @@ class Service:
             if entry.name.rpartition(".")[2] in TYPES
         }
 
-    def operations(self, described: Sequence[Operation]) -> list[Operation]:
-        """The service's own operations; `described` are the others that the OpenAPI document tells of."""
-        own = [
+    def operations(self) -> list[Operation]:
+        return [
             Operation(
                 "GET",
                 "/health/live",
@@ -72,6 +70,7 @@ class Service:
                 self.ready,
                 "service",
                 replies={200: Health},
+                errors=("not_ready",),
                 secured=False,
             ),
             Operation(
@@ -105,28 +104,23 @@ class Service:
                 described=False,
             ),
         ]
-        document = openapi.document([*described, *own])
-
-        async def described_api(_: Call) -> web.StreamResponse:
-            return Reply(200, document, b"Cache-Control: no-cache\r\n", JSON)
-
-        return [
-            *own,
-            Operation("GET", "/openapi.json", "getOpenApi", "This document", described_api, "service", described=False),
-        ]
 
     async def live(self, _: Call) -> web.StreamResponse:
+        """Answers for as long as the process runs. For a supervisor that restarts what hangs."""
         return Reply(200, msgspec.json.encode(Health("live")), b"Cache-Control: no-store\r\n")
 
     async def ready(self, _: Call) -> web.StreamResponse:
+        """Answers 200 when the rankings are loaded, 503 until then. For a balancer that decides where requests go."""
         if not self._ready():
             raise Unavailable("not_ready", "the rankings are being loaded", retry_after_s=1)
         return Reply(200, msgspec.json.encode(Health("ready")), b"Cache-Control: no-store\r\n")
 
     async def metrics(self, _: Call) -> web.StreamResponse:
+        """Counters, gauges and latencies in the text format of Prometheus. Keep it from the public at your proxy."""
         return Reply(200, generate_latest(self._registry), b"Cache-Control: no-store\r\n", CONTENT_TYPE_PLAIN_0_0_4)
 
     async def page_board(self, _: Call) -> web.StreamResponse:
+        """The first public board, which the live page shows when its address names none; nulls where there is none."""
         shown = PageBoard(None, None)
         for app in await self._directory.apps():
             public = [board for board in await self._directory.boards(app) if board.public]

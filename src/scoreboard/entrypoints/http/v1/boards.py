@@ -22,6 +22,9 @@ from scoreboard.entrypoints.http.v1 import schema
 
 PAGES_CACHED = 1_000
 
+TABLE = ("invalid_season", "region_not_found")  # what can be wrong with a choice of table
+RANKING = ("ranking_warming", "ranking_unavailable")
+
 _encode = msgspec.json.Encoder().encode
 _players = msgspec.json.Decoder(schema.PlayersWanted)
 
@@ -55,7 +58,8 @@ class Boards:
                 query=schema.TopQuery,
                 headers=("If-None-Match",),
                 replies={200: schema.Page, 304: None},
-                errors=(503,),
+                sends=("ETag",),
+                errors=(*TABLE, *RANKING, "invalid_limit", "invalid_cursor"),
                 secured=False,
             ),
             Operation(
@@ -67,6 +71,7 @@ class Boards:
                 "boards",
                 query=schema.TableQuery,
                 replies={200: schema.Standing},
+                errors=(*TABLE, "standing_not_found"),
                 secured=False,
             ),
             Operation(
@@ -78,7 +83,7 @@ class Boards:
                 "boards",
                 query=schema.AroundQuery,
                 replies={200: schema.Page},
-                errors=(503,),
+                errors=(*TABLE, *RANKING, "standing_not_found", "invalid_radius"),
                 secured=False,
             ),
             Operation(
@@ -91,12 +96,23 @@ class Boards:
                 body=schema.PlayersWanted,
                 query=schema.TableQuery,
                 replies={200: schema.PlayersFound},
-                errors=(503,),
+                errors=(*TABLE, *RANKING),
                 secured=False,
             ),
         ]
 
     async def top(self, call: Call) -> web.StreamResponse:
+        """Lines of one table, best first; all of one page are of the same instant.
+
+        Without `limit` it is the board's top N. `next_cursor` leads to the lines behind the last one, by score and not
+        by place: nobody is shown twice because others moved meanwhile. It is null on the last page.
+
+        Poll it with `If-None-Match`: as long as nothing changed the answer is 304, without a body. To be told of
+        changes use the live stream instead (`/asyncapi.json`).
+
+        - **Who**: anybody, on a public board; else any token of the app.
+        - **Cost**: cheap; a page that did not change is answered from memory.
+        """
         board = await self._board(call)
         query = call.query(schema.TopQuery) if call.query_text else _NO_QUERY
         key = self._reads.table(board, query.season, query.region)
@@ -129,12 +145,29 @@ class Boards:
         return kept
 
     async def standing(self, call: Call) -> web.StreamResponse:
+        """Where one player stands: score, rank, how many share the score, the part of the others who are worse, and the
+        points missing to the nearest better score.
+
+        While the ranking is being loaded the score still comes, from the database, with `rank: null`, and `rank_state`
+        says why. A rank is right or absent.
+
+        - **Who**: anybody, on a public board; else any token of the app.
+        - **Cost**: as cheap for the last of a million players as for the first.
+        """
         board = await self._board(call)
         key = self._table(board, call)
         place = await self._reads.place(board, key, call.path[2])
         return Reply(200, _encode(_standing(board, place)), _UNCACHED)
 
     async def around(self, call: Call) -> web.StreamResponse:
+        """A player with `radius` neighbours on each side, best first.
+
+        Near the top and the bottom the window is shifted, not cut: there are always `2 * radius + 1` lines on a board
+        with as many players.
+
+        - **Who**: anybody, on a public board; else any token of the app.
+        - **Cost**: grows with `radius`, not with the board.
+        """
         board = await self._board(call)
         query = call.query(schema.AroundQuery)
         key = self._reads.table(board, query.season, query.region)
@@ -145,6 +178,14 @@ class Boards:
         return Reply(200, _encode(_page_of(board, page)), _UNCACHED)
 
     async def several(self, call: Call) -> web.StreamResponse:
+        """The standings of up to 200 players at once, best first, with their ranks on the whole board. Who has no
+        standing in this table is listed in `not_found`.
+
+        It is a read, sent as POST because of its length; it may be repeated freely.
+
+        - **Who**: anybody, on a public board; else any token of the app.
+        - **Cost**: as much as one standing for each player named.
+        """
         board = await self._board(call)
         key = self._table(board, call)
         wanted = decoded(_players, await call.body()).players

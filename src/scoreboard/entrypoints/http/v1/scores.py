@@ -24,6 +24,12 @@ from scoreboard.entrypoints.http.v1 import schema
 
 BATCH_BYTES = 4 * 1024 * 1024
 MAX_PREFIX = 240  # characters of a batch's key, so that a place in the batch fits behind it
+UPDATE_ERRORS = (
+    *("invalid_player", "wrong_player", "invalid_idempotency_key", "key_reused", "key_spent", "rate_limited"),
+    *("one_value", "operator_mismatch", "unknown_action", "unknown_region", "metadata_too_big", "value_not_allowed"),
+    *("value_out_of_bounds", "total_out_of_bounds", "action_limit", "action_cooldown", "not_storable"),
+    *("overloaded", "shutting_down"),
+)
 _WAIT = re.compile(r"wait=[0-9]{1,4}")
 
 _encode = msgspec.json.Encoder().encode
@@ -50,7 +56,8 @@ class Scores:
                 body=schema.ScoreUpdate,
                 headers=("Idempotency-Key", "Prefer"),
                 replies={200: schema.Applied, 202: schema.Accepted},
-                errors=(409, 503),
+                sends=("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "Idempotent-Replayed"),
+                errors=UPDATE_ERRORS,
             ),
             Operation(
                 "POST",
@@ -62,7 +69,7 @@ class Scores:
                 body=schema.Batch,
                 headers=("Idempotency-Key",),
                 replies={200: schema.BatchAnswer},
-                errors=(503,),
+                errors=("server_only", "rate_limited", "overloaded", "shutting_down"),
             ),
             Operation(
                 "GET",
@@ -72,10 +79,26 @@ class Scores:
                 self.event,
                 "scores",
                 replies={200: schema.Event},
+                errors=("invalid_event",),
             ),
         ]
 
     async def one(self, call: Call) -> web.StreamResponse:
+        """Count one update, and tell the player's new score and rank.
+
+        Send exactly one of `action`, `increment` and `score`. An action is worth what the server says; `increment` goes
+        to boards with the operator `increment`, `score` to `best` and `latest`. An increment of 0 makes a standing.
+
+        A success means that the update is on the disk: no crash loses it. With an `Idempotency-Key` a repeated request
+        is answered with the first outcome (`Idempotent-Replayed: true`) and never counted again, so repeat it whenever
+        you do not know what became of it. `Prefer: respond-async` asks for 202 as soon as it cannot be lost; the
+        outcome is then at the address in `outcome`. A refusal has changed nothing.
+
+        - **Who**: a server's or admin's token, for every player; a player's token, for that player, with actions only
+          unless the board has `player_values`.
+        - **Cost**: one update of the credential's allowance (the `RateLimit` headers), and a part of one disk write,
+          which updates that arrive together share.
+        """
         app, board = call.path
         body = await call.body()
         wish = _wish(decoded(_update, body), body, call.header("Idempotency-Key"))
@@ -97,6 +120,16 @@ class Scores:
         return Reply(200, _encode(_applied(answer)), headers)
 
     async def many(self, call: Call) -> web.StreamResponse:
+        """Count up to 1,000 updates of one board, in their order, in one transaction.
+
+        Each has its own result, in the order sent: applied with the new score, or refused with a `code`; one that is
+        refused takes no other with it. Ranks are not told. The whole answer is given when all that was applied is on
+        the disk. An update is made repeatable by its `idempotency_key`, or for the whole batch by the header: each
+        update then has this key and its place.
+
+        - **Who**: a server's or admin's token.
+        - **Cost**: as many updates of the allowance as the batch has; far cheaper for the server than one by one.
+        """
         app, board_id = call.path
         credential = authenticate.require(call.credential(), app, "update:score")
         if credential.role == "player":
@@ -110,6 +143,11 @@ class Scores:
         return Reply(200, _encode(schema.BatchAnswer(applied, len(answers) - applied, answers)))
 
     async def event(self, call: Call) -> web.StreamResponse:
+        """What became of one update: `applied` with its score, or `refused` with its code, and for ever the same.
+
+        - **Who**: a token of the app that may update; a player's token sees that player's updates only.
+        - **Cost**: one read by key.
+        """
         app_id, text = call.path
         credential = authenticate.require(call.credential(), app_id, "update:score")
         app = await self._directory.app(app_id)

@@ -1,0 +1,254 @@
+"""Examples of the API, in an order in which they work on an empty server.
+
+A test sends each of them with the token of the operator, and compares the answers; ids, times and positions differ.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from scoreboard.entrypoints.http.openapi import Example
+
+EVENT = "019aa5f0-7c1e-7f3b-9d2a-6b1f0c4e8a57"
+_APP = {"app": "game"}
+_BOARD = {**_APP, "board": "main"}
+_ACTION = {**_APP, "action": "win"}
+_PLAYER = {**_APP, "player": "alice"}
+_STANDING = {**_BOARD, "player": "alice"}
+
+_GAME = {"app": "game", "name": "My game", "time_zone": "Europe/Berlin"}
+_MAIN = {
+    "board": "main",
+    "operator": "increment",
+    "direction": "descending",
+    "ties": "earliest",
+    "numbering": "ordinal",
+    "period": "all_time",
+    "time_zone": "Europe/Berlin",
+    "regions": ["eu", "us"],
+    "name": "All-time points",
+    "top_n": 10,
+    "public": True,
+    "player_values": False,
+    "consistency": "direct",
+    "min_value": -9007199254740991,
+    "max_value": 9007199254740991,
+    "min_total": -9007199254740991,
+    "max_total": 9007199254740991,
+}
+_FASTEST = {
+    "board": "laps",
+    "operator": "best",
+    "direction": "ascending",
+    "period": "weekly",
+    "min_value": 1,
+    "public": False,
+}
+_LAPS = {**_MAIN, **_FASTEST, "name": "laps", "regions": []}
+_WIN = {"action": "win", "points": 25, "per_day": 10, "cooldown_s": 0}
+_ALICE = {"player": "alice", "username": "Alice", "avatar_url": None, "email": None, "region": "eu"}
+
+
+def _applied(score: int, previous: int | None, rank: int, previous_rank: int | None) -> dict[str, Any]:
+    return {
+        "event": EVENT,
+        "status": "applied",
+        "player": "alice",
+        "board": "main",
+        "season": "all",
+        "score": score,
+        "previous_score": previous,
+        "changed": True,
+        "rank": rank,
+        "previous_rank": previous_rank,
+        "rank_state": "exact",
+        "accepted_at": "2026-11-21T18:04:05.123456Z",
+    }
+
+
+def _entry(rank: int, player: str, username: str, score: int) -> dict[str, Any]:
+    reached_at = "2026-11-21T18:04:05.123456Z"
+    named = {"rank": rank, "player": player, "username": username, "avatar_url": None}
+    return {**named, "score": score, "reached_at": reached_at}
+
+
+_ENTRIES = [_entry(1, "bob", "bob", 40), _entry(2, "alice", "Alice", 32), _entry(3, "zoe", "zoe", 12)]
+_PAGE = {
+    **_BOARD,
+    "season": "all",
+    "region": None,
+    "epoch": "b24ab8b12530",
+    "offset": 5,
+    "total": 3,
+    "rank_state": "exact",
+    "entries": _ENTRIES,
+    "next_cursor": None,
+}
+
+EXAMPLES: Mapping[str, Sequence[Example]] = {
+    "createApp": [Example("An app", body=_GAME, status=201, answer=_GAME)],
+    "listApps": [Example("All apps", answer={"apps": [_GAME]})],
+    "getApp": [Example("An app", _APP, answer=_GAME)],
+    "updateApp": [Example("Another name", _APP, body={"name": "My game"}, answer=_GAME)],
+    "createBoard": [
+        Example(
+            "Points that add up, in two regions",
+            _APP,
+            body={"board": "main", "name": "All-time points", "regions": ["eu", "us"]},
+            status=201,
+            answer=_MAIN,
+        ),
+        Example(
+            "Fastest lap of the week",
+            _APP,
+            body=_FASTEST,
+            status=201,
+            answer=_LAPS,
+        ),
+    ],
+    "getBoard": [Example("A board", _BOARD, answer=_MAIN)],
+    "updateBoard": [
+        Example("A longer live top", _BOARD, body={"top_n": 25}, answer={**_MAIN, "top_n": 25}),
+        Example("The usual live top", _BOARD, body={"top_n": 10}, answer=_MAIN),
+    ],
+    "createAction": [Example("A win", _APP, body={**_WIN, "per_day": 5}, status=201, answer={**_WIN, "per_day": 5})],
+    "updateAction": [Example("It counts more often", _ACTION, body={"per_day": 10}, answer=_WIN)],
+    "listActions": [Example("All actions", _APP, answer={"actions": [_WIN]})],
+    "getAction": [Example("A win", _ACTION, answer=_WIN)],
+    "createPlayer": [
+        Example(
+            "A player",
+            _APP,
+            body={"player": "alice", "username": "alice"},
+            status=201,
+            answer={**_ALICE, "username": "alice", "region": None},
+        )
+    ],
+    "updatePlayer": [
+        Example("A name and a region", _PLAYER, body={"username": "Alice", "region": "eu"}, answer=_ALICE)
+    ],
+    "listPlayers": [Example("The first page", _APP, {"limit": "100"}, answer={"players": [_ALICE]})],
+    "getPlayer": [Example("A player", _PLAYER, answer=_ALICE)],
+    "updateScore": [
+        Example(
+            "Points",
+            _BOARD,
+            headers={"Idempotency-Key": "match-4711-alice"},
+            body={"player": "alice", "increment": 5},
+            answer=_applied(5, None, 1, None),
+        ),
+        Example(
+            "An action, worth what the server says",
+            _BOARD,
+            body={"player": "alice", "action": "win", "metadata": {"level": 7}},
+            answer=_applied(30, 5, 1, 1),
+        ),
+        Example(
+            "Answered as soon as it cannot be lost",
+            _BOARD,
+            headers={"Prefer": "respond-async"},
+            body={"player": "alice", "increment": 2},
+            status=202,
+            answer={"event": EVENT, "status": "accepted", "outcome": f"/v1/apps/game/events/{EVENT}"},
+        ),
+    ],
+    "updateScores": [
+        Example(
+            "Three updates, of which one is refused",
+            _BOARD,
+            headers={"Idempotency-Key": "match-4712"},
+            body={
+                "updates": [
+                    {"player": "bob", "increment": 40},
+                    {"player": "zoe", "increment": 12, "idempotency_key": "match-4712-zoe"},
+                    {"player": "zoe", "action": "dance"},
+                ]
+            },
+            answer={
+                "applied": 2,
+                "refused": 1,
+                "results": [
+                    {
+                        "status": "applied",
+                        "player": "bob",
+                        "event": EVENT,
+                        "score": 40,
+                        "previous_score": None,
+                        "changed": True,
+                        "replayed": False,
+                    },
+                    {
+                        "status": "applied",
+                        "player": "zoe",
+                        "event": EVENT,
+                        "score": 12,
+                        "previous_score": None,
+                        "changed": True,
+                        "replayed": False,
+                    },
+                    {
+                        "status": "refused",
+                        "player": "zoe",
+                        "code": "unknown_action",
+                        "detail": "this app has no such action",
+                    },
+                ],
+            },
+        )
+    ],
+    "getEvent": [
+        Example(
+            "Applied",
+            {**_APP, "event": EVENT},
+            answer={
+                "event": EVENT,
+                "status": "applied",
+                "board": "main",
+                "player": "alice",
+                "season": "all",
+                "accepted_at": "2026-11-21T18:04:05.123456Z",
+                "score": 5,
+                "previous_score": None,
+                "late": False,
+                "code": None,
+                "detail": None,
+            },
+        )
+    ],
+    "getTop": [Example("The top of the world", _BOARD, {"limit": "10"}, answer=_PAGE)],
+    "getStanding": [
+        Example(
+            "Second of three",
+            _STANDING,
+            answer={
+                "player": "alice",
+                "season": "all",
+                "region": None,
+                "score": 32,
+                "rank": 2,
+                "rank_state": "exact",
+                "total": 3,
+                "ties": 0,
+                "percentile": 50.0,
+                "gap_to_next": 8,
+                "reached_at": "2026-11-21T18:04:05.123456Z",
+            },
+        )
+    ],
+    "getAround": [Example("One neighbour on each side", _STANDING, {"radius": "1"}, answer=_PAGE)],
+    "queryPlayers": [
+        Example(
+            "Friends",
+            _BOARD,
+            body={"players": ["alice", "zoe", "nobody"]},
+            answer={"entries": _ENTRIES[1:], "not_found": ["nobody"]},
+        )
+    ],
+    "listBoards": [Example("All boards", _APP, answer={"boards": [_LAPS, _MAIN]})],
+    "isLive": [Example("It runs", answer={"status": "live"})],
+    "isReady": [Example("It takes requests", answer={"status": "ready"})],
+    "getPageBoard": [Example("The first public board", answer=_BOARD)],
+    "deleteAction": [Example("A win", _ACTION, status=204)],
+    "deletePlayer": [Example("A player", _PLAYER, status=204)],
+    "deleteBoard": [Example("A board", _BOARD, status=204)],
+    "deleteApp": [Example("An app", _APP, status=204)],
+}
