@@ -41,7 +41,7 @@ def test_the_document_is_openapi_3_1(document: dict[str, Any]) -> None:
 
 def test_everything_is_described(document: dict[str, Any]) -> None:
     described = {tag["name"] for tag in document["tags"]}
-    assert len({operation["operationId"] for _, _, operation in operations(document)}) == 31
+    assert len({operation["operationId"] for _, _, operation in operations(document)}) > 30
     for _, _, operation in operations(document):
         name = operation["operationId"]
         assert len(operation["description"]) > 20, name

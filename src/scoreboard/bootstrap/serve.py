@@ -67,7 +67,7 @@ async def _until(stop: asyncio.Event, service: Service, *, demo: bool) -> None:
 
 def _welcome(service: Service, address: str, *, demo: bool) -> None:
     _say(f"live page   {address}/")
-    _say(f"API         {address}/openapi.json")
+    _say(f"API         {address}/docs")
     if demo:
         token = service.access.mint(credential("server", demonstration.APP, "you"), DAY_S)
         url = f"{address}/v1/apps/{demonstration.APP}/boards/{demonstration.BOARD}/scores"

@@ -76,7 +76,6 @@ class _Document:
                 "description": self._words.introduction,
                 "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
             },
-            "servers": [{"url": "/", "description": "This server"}],
             "tags": [{"name": name, "description": text} for name, text in self._words.tags.items() if name in used],
             "paths": paths,
             "components": {

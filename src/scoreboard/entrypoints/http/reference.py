@@ -1,21 +1,44 @@
-"""The API's own description: the OpenAPI document, from the operations that are really served."""
+"""The API's own description: OpenAPI, from the operations that are really served, and the page that renders it."""
 
 from collections.abc import Sequence
 
 from aiohttp import web
 
 from scoreboard.entrypoints.http import openapi
+from scoreboard.entrypoints.http.files import Files
 from scoreboard.entrypoints.http.operations import Call, Operation
 from scoreboard.entrypoints.http.reply import Reply
 from scoreboard.entrypoints.http.v1.words import WORDS
 
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
 
 class Reference:
+    """`described` are the operations that the documents tell of. Nothing the page needs is elsewhere."""
+
     def __init__(self, described: Sequence[Operation]) -> None:
         self._openapi = openapi.document(described, WORDS)
+        self._files = Files(POLICY, "docs", "docs/swagger-ui")
 
     def operations(self) -> list[Operation]:
-        return [Operation("GET", "/openapi.json", "getOpenApi", "OpenAPI", self.openapi, "service", described=False)]
+        return [
+            Operation("GET", "/openapi.json", "getOpenApi", "OpenAPI", self.openapi, "service", described=False),
+            Operation(
+                "GET", "/docs", "getDocs", "This description, to read and try", self.page, "service", described=False
+            ),
+            Operation(
+                "GET", "/docs/{file}", "getDocsFile", "A file of that page", self.file, "service", described=False
+            ),
+        ]
 
     async def openapi(self, _: Call) -> web.StreamResponse:
         return Reply(200, self._openapi, b"Cache-Control: no-cache\r\n")
+
+    async def page(self, call: Call) -> web.StreamResponse:
+        return self._files.reply(call, "index.html")
+
+    async def file(self, call: Call) -> web.StreamResponse:
+        return self._files.reply(call, call.path[0])
