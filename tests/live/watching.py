@@ -5,13 +5,32 @@ import contextlib
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import cache
 from typing import Any
 
 import aiohttp
+import jsonschema_rs
 
+from scoreboard.entrypoints.sockets import asyncapi
 from tests.running import BOUND_S, Running
 
 Message = dict[str, Any]
+
+DOCUMENT: dict[str, Any] = json.loads(asyncapi.document())
+
+
+def judge(message: Message) -> None:
+    """It is as the AsyncAPI document says of messages of its type, with no field that the document leaves out."""
+    schema, validator = described(message["type"])
+    validator.validate(message)
+    assert message.keys() <= schema["properties"].keys()
+
+
+@cache
+def described(kind: str) -> tuple[dict[str, Any], jsonschema_rs.Draft202012Validator]:
+    payload = DOCUMENT["components"]["messages"][kind]["payload"]
+    schema = DOCUMENT["components"]["schemas"][payload["$ref"].rpartition("/")[2]]
+    return schema, jsonschema_rs.Draft202012Validator({**payload, "components": DOCUMENT["components"]})
 
 
 class Page:
@@ -27,6 +46,7 @@ class Page:
             received = await self.socket.receive()
         assert received.type is aiohttp.WSMsgType.TEXT, (received, self.socket.close_code)
         message: Message = json.loads(received.data)
+        judge(message)
         assert message["type"] == kind, message
         return message
 
@@ -90,6 +110,7 @@ class Stream:
                 if name:
                     fields[name] = value
                 elif "data" in fields:
+                    judge(json.loads(fields["data"]))
                     return fields
                 else:
                     fields = {}

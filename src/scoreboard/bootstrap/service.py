@@ -48,6 +48,7 @@ from scoreboard.entrypoints.http.service import Service as ServiceDoor
 from scoreboard.entrypoints.http.v1.boards import Boards
 from scoreboard.entrypoints.http.v1.scores import Scores
 from scoreboard.entrypoints.http.v1.tenants import Tenants as TenantsDoor
+from scoreboard.entrypoints.sockets import asyncapi
 from scoreboard.entrypoints.sockets.live import Live, LiveLimits
 
 log = structlog.get_logger(__name__)
@@ -154,7 +155,7 @@ async def _assembled(settings: Settings, store: database.Database, key: bytes) -
     ]
     offered += TenantsDoor(tenants, directory).operations()
     offered += ServiceDoor(directory, warmed.is_set, registry).operations()
-    offered += Reference(offered).operations()
+    offered += Reference(offered, asyncapi.document()).operations()
     server = Server(offered, access, origins, registry)
     _gauges(registry, accept, live, hub)
     repair = Repair(directory, ledger, ranking, publish)

@@ -185,6 +185,10 @@ CODES = {
             "A page of another site opened a live connection, and its origin is not on the list.",
             "Add the origin to the setting `SCOREBOARD_ORIGINS`.",
         ),
+        subscription_ended=(
+            "The board of a live subscription was deleted, or is not public any more.",
+            "Take the board off the page; with a token that may read it, subscribe again.",
+        ),
         websocket_only=("A plain request came to the address of the WebSocket.", "Connect with a WebSocket client."),
     ),
     **_kind(

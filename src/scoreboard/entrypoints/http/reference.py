@@ -1,4 +1,4 @@
-"""The API's own description: OpenAPI, from the operations that are really served, and the page that renders it."""
+"""The API's own description: OpenAPI, from the operations really served, AsyncAPI, and a page to read and try."""
 
 from collections.abc import Sequence
 
@@ -17,15 +17,18 @@ POLICY = (
 
 
 class Reference:
-    """`described` are the operations that the documents tell of. Nothing the page needs is elsewhere."""
+    """`described` are the operations that OpenAPI tells of; `asyncapi` describes the live doors, in JSON. Nothing that
+    the page needs is elsewhere."""
 
-    def __init__(self, described: Sequence[Operation]) -> None:
+    def __init__(self, described: Sequence[Operation], asyncapi: bytes) -> None:
         self._openapi = openapi.document(described, WORDS)
+        self._asyncapi = asyncapi
         self._files = Files(POLICY, "docs", "docs/swagger-ui")
 
     def operations(self) -> list[Operation]:
         return [
             Operation("GET", "/openapi.json", "getOpenApi", "OpenAPI", self.openapi, "service", described=False),
+            Operation("GET", "/asyncapi.json", "getAsyncApi", "AsyncAPI", self.asyncapi, "service", described=False),
             Operation(
                 "GET", "/docs", "getDocs", "This description, to read and try", self.page, "service", described=False
             ),
@@ -36,6 +39,9 @@ class Reference:
 
     async def openapi(self, _: Call) -> web.StreamResponse:
         return Reply(200, self._openapi, b"Cache-Control: no-cache\r\n")
+
+    async def asyncapi(self, _: Call) -> web.StreamResponse:
+        return Reply(200, self._asyncapi, b"Cache-Control: no-cache\r\n")
 
     async def page(self, call: Call) -> web.StreamResponse:
         return self._files.reply(call, "index.html")

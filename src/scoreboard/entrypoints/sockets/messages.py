@@ -9,6 +9,8 @@ class Position(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Authenticate(msgspec.Struct, tag="authenticate", forbid_unknown_fields=True):
+    """Watch, from now on, with the rights of this token."""
+
     token: str
 
 
@@ -23,6 +25,8 @@ class Subscribe(msgspec.Struct, tag="subscribe", forbid_unknown_fields=True):
 
 
 class Unsubscribe(msgspec.Struct, tag="unsubscribe", forbid_unknown_fields=True):
+    """Watch this table no more."""
+
     app: str
     board: str
     region: str | None = None
@@ -30,11 +34,11 @@ class Unsubscribe(msgspec.Struct, tag="unsubscribe", forbid_unknown_fields=True)
 
 
 class Ping(msgspec.Struct, tag="ping", forbid_unknown_fields=True):
-    pass
+    """Asks for a pong."""
 
 
 class Authenticated(msgspec.Struct, tag="authenticated"):
-    pass
+    """The token holds."""
 
 
 class Subscribed(msgspec.Struct, tag="subscribed"):
@@ -50,6 +54,8 @@ class Subscribed(msgspec.Struct, tag="subscribed"):
 
 
 class Unsubscribed(msgspec.Struct, tag="unsubscribed"):
+    """Nothing more comes of this table."""
+
     app: str
     board: str
     region: str | None
@@ -57,7 +63,7 @@ class Unsubscribed(msgspec.Struct, tag="unsubscribed"):
 
 
 class Pong(msgspec.Struct, tag="pong"):
-    pass
+    """The answer to a ping."""
 
 
 class Error(msgspec.Struct, tag="error"):

@@ -1,0 +1,83 @@
+"""The AsyncAPI document is valid, whole, and true of what is said on the live doors.
+
+Every message that the tests of this folder receive is held against it, in `watching.judge`.
+"""
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any, get_args
+
+import jsonschema_rs
+import msgspec
+
+from scoreboard.application.live.codes import CLOSES
+from scoreboard.entrypoints.sockets import messages
+from tests.live.watching import DOCUMENT, judge, page
+from tests.running import Running
+
+SCHEMA = Path(__file__).parents[1] / "docs" / "third_party" / "asyncapi-3.0.0.json.gz"
+REQUESTS = {kind.__struct_config__.tag: kind for kind in get_args(messages.Request)}
+
+
+async def test_it_is_served_and_is_asyncapi_3(service: Running) -> None:
+    served = (await service.anybody.get("/asyncapi.json")).ok()
+    assert served == DOCUMENT
+    jsonschema_rs.validator_for(json.loads(gzip.decompress(SCHEMA.read_bytes()))).validate(served)
+
+
+def references(value: Any) -> list[str]:
+    match value:
+        case {"$ref": str(reference)}:
+            return [reference]
+        case dict():
+            return [found for inner in value.values() for found in references(inner)]
+        case list():
+            return [found for inner in value for found in references(inner)]
+        case _:
+            return []
+
+
+def test_every_reference_leads_somewhere() -> None:
+    assert len(references(DOCUMENT)) > 40
+    for reference in references(DOCUMENT):
+        found = DOCUMENT
+        for step in reference.split("/")[1:]:
+            found = found[step]
+
+
+def test_every_message_of_the_protocol_is_described() -> None:
+    kinds = [kind for kind in vars(messages).values() if isinstance(kind, type) and issubclass(kind, msgspec.Struct)]
+    tags = {kind.__struct_config__.tag for kind in kinds if kind.__struct_config__.tag}
+    described = DOCUMENT["components"]["messages"]
+    assert described.keys() == {*tags, "top"}
+    assert all(message["summary"] for message in described.values())
+    received = {name for name, operation in DOCUMENT["operations"].items() if operation["action"] == "receive"}
+    assert received == REQUESTS.keys()
+
+
+def test_examples_are_what_is_really_decoded_and_encoded() -> None:
+    for name, message in DOCUMENT["components"]["messages"].items():
+        (example,) = message["examples"]
+        judge(example["payload"])
+        if name in REQUESTS:
+            assert isinstance(messages.decode(json.dumps(example["payload"])), REQUESTS[name])
+
+
+async def test_each_message_of_the_server_can_be_met(service: Running) -> None:
+    await service.board()
+    async with page(service) as watching:
+        await watching.say(type="authenticate", token=service.token("server", "game"))
+        met = [await watching.next("authenticated"), *await watching.watch()]
+        await watching.say(type="subscribe", app="game", board="none")
+        met.append(await watching.next("error"))
+        await watching.say(type="unsubscribe", app="game", board="main")
+        met.append(await watching.next("unsubscribed"))
+        await watching.say(type="ping")
+        met.append(await watching.next("pong"))
+    described = DOCUMENT["components"]["messages"].keys()
+    assert {message["type"] for message in met} == described - REQUESTS.keys()
+
+
+def test_every_close_is_told() -> None:
+    assert [close["code"] for close in DOCUMENT["x-close-codes"]] == [close.code for close in CLOSES]
