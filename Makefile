@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench lint types layers unit format lock clean
+.PHONY: help run test check bench docs lint types layers unit format lock clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,7 +35,7 @@ lint: $(VENV)/.dev ## ruff: lint and format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: $(VENV)/.dev ## mypy, strict, over source, tests and benchmarks
+types: $(VENV)/.dev ## mypy, strict, over source, tests, benchmarks and tools
 	$(BIN)/mypy
 
 layers: $(VENV)/.dev ## imports point one way
@@ -51,9 +51,13 @@ format: $(VENV)/.dev ## put the code in shape
 bench: $(VENV)/.dev ## each figure against its limit, measured in the same run
 	$(BIN)/python -m bench
 
+docs: $(VENV)/.dev ## the site in site/, with the pages that are made from the code
+	$(BIN)/python -m tools.reference
+	$(BIN)/zensical build --clean --strict
+
 lock: $(VENV)/.dev ## make the locks anew (hashes, no index addresses)
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade --group build pyproject.toml -o requirements/run.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade --group dev -c requirements/run.lock pyproject.toml -o requirements/dev.lock
 
 clean: ## remove what was built (data stays)
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist bench/build
+	rm -rf $(VENV) site .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist bench/build
