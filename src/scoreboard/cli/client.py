@@ -1,71 +1,51 @@
 """Client: the HTTP API as calls. JSON in, JSON out; a problem becomes RequestRefused, silence Unreachable."""
 
-import os
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from http import HTTPStatus
 from typing import Any
-from urllib.parse import quote
-
-import aiohttp
-import msgspec
-from yarl import URL
 
 from scoreboard.cli.errors import RequestRefused, Unreachable
+from scoreboard.client.errors import NoAnswer, NotScoreboard, ScoreboardClientError
+from scoreboard.client.requests import Request
+from scoreboard.client.transport import Transport
 
 TIMEOUT_S = 60.0
-
-
-class _Problem(msgspec.Struct):
-    code: str
-    detail: str
+ANSWER: Any = dict[str, Any] | None
 
 
 class Client:
-    """`locate` gives the server's address and is asked again after it did not answer (None: as before); `token` gives
-    the token for the next request."""
+    """Each call is one request: what to do when it fails is the command's to decide."""
 
-    def __init__(
-        self, session: aiohttp.ClientSession, locate: Callable[[], str | None], token: Callable[[], str]
-    ) -> None:
-        self._session = session
-        self._locate = locate
-        self._token = token
-        self._base = locate() or ""
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
 
     async def call(
-        self, method: str, *path: str, body: object = None, query: Mapping[str, str | int] | None = None
+        self, method: str, *path: str, body: object = None, query: Mapping[str, str | int | None] | None = None
     ) -> Any:
-        """The answer's JSON, None when it has none. Each of `path` is one segment below `/v1`, whatever it contains."""
-        url = URL(self._base + "/v1/" + "/".join(map(_segment, path)), encoded=True)
-        headers = {"Authorization": f"Bearer {self._token()}"}
-        data = None
-        if body is not None:
-            headers["Content-Type"] = "application/json"
-            data = msgspec.json.encode(body)
+        """The answer's JSON, None when it has none. Each of `path` is one segment below `/v1`, whatever it contains;
+        what is None in `query` is left out."""
         try:
-            async with self._session.request(
-                method, url.with_query(query) if query else url, data=data, headers=headers, allow_redirects=False
-            ) as response:
-                answer = await response.read()
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            asked, self._base = self._base, self._locate() or self._base
-            raise Unreachable(f"no answer from {asked}: {_reason(error)}; is the server running there?") from error
-        if response.status >= HTTPStatus.MULTIPLE_CHOICES:
-            raise _refusal(response, answer)
-        try:
-            return msgspec.json.decode(answer, type=dict[str, Any]) if answer else None
-        except msgspec.DecodeError as error:
-            raise Unreachable(f"{self._base} did not answer as expected; is this a Scoreboard server?") from error
+            return await self._transport.once(Request(method, path, ANSWER, query or {}, body))
+        except ScoreboardClientError as error:
+            raise told(error) from error
+
+
+def told(error: ScoreboardClientError) -> Unreachable | RequestRefused:
+    """The error as commands end with it."""
+    if isinstance(error, NoAnswer | NotScoreboard):
+        return Unreachable(error.detail)
+    return RequestRefused(error.status, error.code, error.detail, error.retry_after_s)
 
 
 @asynccontextmanager
-async def client(locate: Callable[[], str | None], token: Callable[[], str]) -> AsyncIterator[Client]:
+async def client(locate: Callable[[], str | None], token: Callable[[], str | None]) -> AsyncIterator[Client]:
     """A Client with connections of its own, closed in the end."""
-    timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
-    async with aiohttp.ClientSession(timeout=timeout) as session:
-        yield Client(session, locate, token)
+    transport = Transport(locate, token, TIMEOUT_S)
+    try:
+        yield Client(transport)
+    finally:
+        await transport.close()
 
 
 def renewed(mint: Callable[[], str], every_s: float) -> Callable[[], str]:
@@ -79,27 +59,3 @@ def renewed(mint: Callable[[], str], every_s: float) -> Callable[[], str]:
         return token
 
     return current
-
-
-def _segment(text: str) -> str:
-    """Dots are escaped too: a player called `..` must not lead to another address."""
-    return quote(text, safe="").replace(".", "%2E")
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return "there is no such host"
-    if isinstance(error, TimeoutError):
-        return f"not within {TIMEOUT_S:g} s"
-    if isinstance(error, OSError) and error.errno is not None and error.errno > 0:
-        return os.strerror(error.errno).lower()
-    return str(error) or type(error).__name__
-
-
-def _refusal(response: aiohttp.ClientResponse, answer: bytes) -> RequestRefused:
-    try:
-        problem = msgspec.json.decode(answer, type=_Problem)
-    except msgspec.DecodeError:
-        problem = _Problem(f"http_{response.status}", response.reason or "not what a Scoreboard server answers")
-    after = response.headers.get("Retry-After", "")
-    return RequestRefused(response.status, problem.code, problem.detail, float(after) if after.isdecimal() else None)

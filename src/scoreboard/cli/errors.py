@@ -36,9 +36,9 @@ class Unreachable(CommandError):
 
 
 class RequestRefused(CommandError):
-    """The server said no. `status` is HTTP's; `code` and `detail` are the problem's."""
+    """The server said no. `status` is HTTP's, None on a live connection; `code` and `detail` are the problem's."""
 
-    def __init__(self, status: int, code: str, detail: str, retry_after_s: float | None = None) -> None:
+    def __init__(self, status: int | None, code: str, detail: str, retry_after_s: float | None = None) -> None:
         hint = HINTS.get(code)
         super().__init__(f"{code}: {detail}" + (f" ({hint})" if hint else ""))
         self.status = status

@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 from cyclopts import Parameter
 
@@ -16,6 +15,7 @@ from scoreboard.bootstrap import service, settings
 from scoreboard.bootstrap.serve import logging_to_stderr, running_url
 from scoreboard.cli.client import Client, client, renewed
 from scoreboard.cli.errors import UsageError
+from scoreboard.client.requests import checked_address, checked_token
 
 T = TypeVar("T")
 
@@ -38,42 +38,49 @@ class Target:
 
 
 @dataclass(frozen=True)
+class Way:
+    """How to get to a server: where it is by now (None: as before), and the token for the next request. `name` tells
+    servers apart: the address, or the folder."""
+
+    locate: Callable[[], str | None]
+    token: Callable[[], str | None]
+    name: str
+
+
+@dataclass(frozen=True)
 class Connection:
-    """A way to speak to the server. `name` tells servers apart: the address, or the folder."""
+    """A way to speak to the server, named as the Way to it."""
 
     client: Client
     name: str
 
 
-@dataclass(frozen=True)
-class _Remote:
-    url: str
-    token: str
+def way_to(target: Target | None, *, reading: bool = False) -> Way | None:
+    """The server elsewhere, or the `serve` of the data folder; None when that folder is served by nobody. `reading`
+    needs no token where boards are public. Raises UsageError or SettingsError."""
+    target = target or Target()
+    remote = _remote(target, reading=reading)
+    if remote is not None:
+        return remote
+    local = settings.load(data=target.data)
+    return _local(local, lambda: running_url(local)) if running_url(local) is not None else None
 
 
 @asynccontextmanager
-async def connected(target: Target | None) -> AsyncIterator[Connection]:
-    """Raises UsageError, SettingsError, FolderLocked or FolderUnusable when there is no way."""
-    target = target or Target()
-    remote = _remote(target)
-    if remote is not None:
-        async with client(lambda: remote.url, lambda: remote.token) as speaking:
-            yield Connection(speaking, remote.url)
+async def connected(target: Target | None, *, reading: bool = False) -> AsyncIterator[Connection]:
+    """By the way there is, or else to the data folder, opened for that time. Raises UsageError, SettingsError,
+    FolderLocked or FolderUnusable when there is no way."""
+    way = way_to(target, reading=reading)
+    if way is not None:
+        async with client(way.locate, way.token) as speaking:
+            yield Connection(speaking, way.name)
         return
-    local = settings.load(data=target.data)
-    name = str(local.data.absolute())
-    token = renewed(lambda: _operator_token(local), TOKEN_RENEWED_S)
-    if running_url(local) is not None:
-        async with client(lambda: running_url(local), token) as speaking:
-            yield Connection(speaking, name)
-        return
+    local = settings.load(data=(target or Target()).data)
     logging_to_stderr("warning")
-    async with (
-        service.opened(local) as opened,
-        service.listening(opened, "127.0.0.1", 0) as url,
-        client(lambda: url, token) as speaking,
-    ):
-        yield Connection(speaking, name)
+    async with service.opened(local) as opened, service.listening(opened, "127.0.0.1", 0) as url:
+        way = _local(local, lambda: url)
+        async with client(way.locate, way.token) as speaking:
+            yield Connection(speaking, way.name)
 
 
 async def ask(target: Target | None, method: str, *path: str, body: object = None) -> Any:
@@ -96,11 +103,14 @@ def _loops() -> Callable[[], asyncio.AbstractEventLoop]:
     return uvloop.new_event_loop
 
 
-def _operator_token(local: settings.Settings) -> str:
-    return service.mint(local, role="admin", app="*", subject=LOCAL_SUBJECT, ttl_s=TOKEN_TTL_S)
+def _local(local: settings.Settings, locate: Callable[[], str | None]) -> Way:
+    def mint() -> str:
+        return service.mint(local, role="admin", app="*", subject=LOCAL_SUBJECT, ttl_s=TOKEN_TTL_S)
+
+    return Way(locate, renewed(mint, TOKEN_RENEWED_S), str(local.data.absolute()))
 
 
-def _remote(target: Target) -> _Remote | None:
+def _remote(target: Target, *, reading: bool) -> Way | None:
     """The server elsewhere that is meant, if any. Options count before the environment."""
     if target.data is not None:
         if target.url is not None:
@@ -114,17 +124,10 @@ def _remote(target: Target) -> _Remote | None:
             raise UsageError(f"--token needs the server's address too: --url or {URL_VARIABLE}")
         return None
     token = target.token or os.environ.get(TOKEN_VARIABLE)
-    if not token:
+    if not token and not reading:
         raise UsageError(f"{url} needs an admin token: --token or {TOKEN_VARIABLE}")
-    return _Remote(_checked(url), token)
-
-
-def _checked(url: str) -> str:
     try:
-        parts = urlsplit(url)
-        good = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
-    except ValueError:
-        good = False
-    if not good or parts.query or parts.fragment:
-        raise UsageError(f"{url!r} is not a server's address; one looks like http://127.0.0.1:8000")
-    return url.rstrip("/")
+        address, token = checked_address(url), checked_token(token) if token else None
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    return Way(lambda: address, lambda: token, address)

@@ -1,7 +1,6 @@
 """Sender: one batch at a time to the server, again under the same keys until there is an answer."""
 
 import asyncio
-import random
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from scoreboard.cli import show
 from scoreboard.cli.client import Client
 from scoreboard.cli.errors import CommandError, RequestRefused, Unreachable
 from scoreboard.cli.replay.rows import Row
+from scoreboard.client.retry import Backoff
 
 RETRIED = {
     HTTPStatus.TOO_MANY_REQUESTS,
@@ -22,7 +22,7 @@ RETRIED = {
     HTTPStatus.SERVICE_UNAVAILABLE,
     HTTPStatus.GATEWAY_TIMEOUT,
 }
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
+BACKOFF = Backoff(first_s=0.1, longest_s=5.0)
 
 
 class _Result(msgspec.Struct):
@@ -95,20 +95,13 @@ class Sender:
             except (Unreachable, RequestRefused) as error:
                 if isinstance(error, RequestRefused) and error.status not in RETRIED:
                     raise
-                pause = _pause(failures, error)
+                failures += 1
+                pause = BACKOFF.pause_s(failures, error.retry_after_s if isinstance(error, RequestRefused) else None)
                 if now() + pause > given_up_at:
                     raise CommandError(f"gave up after {self._patience_s:g} s: {error}") from error
-                if failures == 0 and not isinstance(error, RequestRefused):
+                if failures == 1 and not isinstance(error, RequestRefused):
                     show.note(f"{error} Trying again ...")
-                failures += 1
                 await asyncio.sleep(pause)
-
-
-def _pause(failures: int, error: Unreachable | RequestRefused) -> float:
-    """Longer each time and never the same for two clients, but not shorter than the server asks for."""
-    pause: float = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** min(failures, 10)) * random.uniform(0.5, 1)  # noqa: S311 - spread
-    asked = error.retry_after_s if isinstance(error, RequestRefused) else None
-    return pause if asked is None else max(pause, asked)
 
 
 def _checked(answer: object, count: int) -> _Answer:

@@ -1,0 +1,35 @@
+"""The client has types of its own; here they are held to those that the server answers with."""
+
+import msgspec
+import pytest
+
+from scoreboard.application.live import messages
+from scoreboard.client import results
+from scoreboard.entrypoints.http.v1 import schema
+
+SAME = [
+    (results.Entry, messages.Entry),
+    (results.Change, messages.Change),
+    (results.LiveTop, messages.Top),
+    (results.Page, schema.Page),
+    (results.Standing, schema.Standing),
+    (results.Found, schema.PlayersFound),
+    (results.Event, schema.Event),
+    (results.BatchApplied, schema.BatchApplied),
+    (results.BatchRefused, schema.BatchRefused),
+]
+
+
+@pytest.mark.parametrize(("ours", "theirs"), SAME)
+def test_a_result_has_the_fields_of_the_answer(ours: type[msgspec.Struct], theirs: type[msgspec.Struct]) -> None:
+    assert ours.__struct_fields__ == theirs.__struct_fields__
+
+
+def test_an_outcome_is_either_answer_to_an_update() -> None:
+    accepted = set(schema.Accepted.__struct_fields__) - {"outcome"}  # the address of what `event` gives
+    assert set(results.Outcome.__struct_fields__) == {*schema.Applied.__struct_fields__, *accepted, "replayed"}
+
+
+@pytest.mark.parametrize("kind", [ours for ours, _ in SAME])
+def test_results_cannot_be_changed(kind: type[msgspec.Struct]) -> None:
+    assert kind.__struct_config__.frozen
