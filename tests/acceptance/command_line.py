@@ -72,6 +72,10 @@ class Running:
     def err(self) -> str:
         return self._log.read_text(errors="replace")
 
+    @property
+    def out(self) -> str:
+        return self._out.read_text(errors="replace")
+
     def says(self, words: str) -> None:
         """Wait until it did."""
 
@@ -93,7 +97,7 @@ class Running:
     def ended(self) -> Ended:
         """Wait for its end."""
         status = self.process.wait(BOUND_S)
-        return Ended(status, self._out.read_text(), self.err)
+        return Ended(status, self.out, self.err)
 
 
 class Served(Running):

@@ -21,6 +21,8 @@ COMMANDS = [
     ("serve",),
     ("migrate",),
     ("replay",),
+    ("top",),
+    ("watch",),
     ("token",),
     *(("token", role) for role in ("player", "server", "admin")),
     *((group,) for group in GROUPS),

@@ -22,6 +22,8 @@ from scoreboard.cli.players import players
 from scoreboard.cli.replay.command import replay
 from scoreboard.cli.serve import migrate, serve
 from scoreboard.cli.token import token
+from scoreboard.cli.top import top
+from scoreboard.cli.watch import watch
 from scoreboard.domain.errors import ScoreboardError
 
 USAGE, FAILED, INTERRUPTED, BROKEN_PIPE = 2, 1, 130, 141
@@ -50,7 +52,7 @@ app.command(
     "  SCOREBOARD_DATA=/var/lib/scoreboard scoreboard serve --host 0.0.0.0",
 )
 app.command(migrate, help_epilogue="Example:\n  scoreboard migrate --data /var/lib/scoreboard")
-for group in (apps, boards, players, actions, token, replay):
+for group in (apps, boards, players, actions, token, replay, top, watch):
     app.command(group)
 
 

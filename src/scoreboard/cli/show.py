@@ -1,16 +1,22 @@
 """What commands print: tables for people, JSON for machines, a line for what went wrong. Colours on a terminal only."""
 
+import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 from rich import box
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 WIDE = 10_000  # where no terminal sets a width, nothing is cut
+
+
+def is_terminal() -> bool:
+    """Whether stdout is a terminal that can be drawn on."""
+    return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def note(line: str) -> None:
@@ -38,7 +44,7 @@ def things(columns: Sequence[str], rows: Iterable[Mapping[str, Any]], *, as_json
     for row in rows:
         table.add_row(*(_cell(row.get(column)) for column in columns))
     if table.row_count:
-        _console().print(table)
+        renderable(table)
 
 
 def thing(fields: Mapping[str, Any], *, as_json: bool) -> None:
@@ -51,7 +57,12 @@ def thing(fields: Mapping[str, Any], *, as_json: bool) -> None:
     table.add_column(overflow="fold")
     for name, value in fields.items():
         table.add_row(Text(name.replace("_", " ")), _cell(value))
-    _console().print(table)
+    renderable(table)
+
+
+def renderable(shown: RenderableType) -> None:
+    """As wide as the terminal, and uncut where there is none."""
+    _console().print(shown)
 
 
 def confirmed(question: str) -> bool:
