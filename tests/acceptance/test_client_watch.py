@@ -2,6 +2,9 @@
 
 import asyncio
 import contextlib
+import signal
+import sys
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
@@ -191,3 +194,24 @@ async def test_who_stops_watching_is_gone(service: Running) -> None:
             assert service.service.live.connections == 1
             break
         await eventually(lambda: service.service.live.connections == 0, "the connection is closed")
+
+
+@pytest.mark.slow
+async def test_an_interrupt_ends_a_plain_program_that_waits(service: Running) -> None:
+    code = (
+        "import sys\n"
+        "from scoreboard.client import Scoreboard\n"
+        "with Scoreboard(sys.argv[1], app='game') as scoreboard:\n"
+        "    try:\n"
+        "        for top in scoreboard.watch('main'): print(top.total, flush=True)\n"
+        "    except KeyboardInterrupt: print(scoreboard.top('main').total, flush=True)\n"
+    )
+    program = await asyncio.create_subprocess_exec(
+        sys.executable, "-X", "dev", "-W", "error", "-c", code, service.url, stdout=PIPE, stderr=PIPE
+    )
+    assert program.stdout is not None
+    assert await program.stdout.readline() == b"0\n"
+    program.send_signal(signal.SIGINT)
+    async with asyncio.timeout(BOUND_S):
+        out, err = await program.communicate()
+    assert (program.returncode, out, err) == (0, b"0\n", b""), "and the client goes on"

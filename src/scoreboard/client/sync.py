@@ -71,8 +71,7 @@ class Scoreboard:
     ) -> None:
         self._scoreboard = AsyncScoreboard(url, app=app, token=token, timeout_s=timeout_s, retry_for_s=retry_for_s)
         self._thread = LoopThread("scoreboard-client", self._scoreboard.close)
-        self.close = weakref.finalize(self, self._thread.stop)
-        """Close its connections and end its thread. It cannot be used again."""
+        self._end = weakref.finalize(self, self._thread.stop)
 
     def __repr__(self) -> str:
         return repr(self._scoreboard).removeprefix("Async")
@@ -84,6 +83,10 @@ class Scoreboard:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+    def close(self) -> None:
+        """Close its connections and end its thread. It cannot be used again."""
+        self._end()
 
     update = _blocking(AsyncScoreboard.update)
     update_many = _blocking(AsyncScoreboard.update_many)

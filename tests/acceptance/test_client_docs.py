@@ -1,0 +1,56 @@
+"""The examples of docs/how-to/python-client.md, run in their order, print what stands beside them."""
+
+import asyncio
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from scoreboard.client import errors
+from tests.running import BOUND_S, process
+
+PAGE = Path(__file__).parents[2] / "docs/how-to/python-client.md"
+PRINTED = re.compile(r"^ *print\(.*\)  # (.*?)$", re.MULTILINE)
+
+
+def blocks(language: str) -> str:
+    return "\n".join(re.findall(rf"```{language}\n(.*?)```", PAGE.read_text(), re.DOTALL))
+
+
+@pytest.mark.slow
+async def test_the_examples_do_what_they_say(tmp_path: Path) -> None:
+    program = blocks("python")
+    expected = PRINTED.findall(program)
+    assert len(expected) == program.count("print("), "each says what it prints"
+    with process(tmp_path / "data") as server:
+        await server.ready()
+        address = f"http://127.0.0.1:{server.port}"
+        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        run = await asyncio.to_thread(
+            subprocess.run,
+            [
+                "bash",
+                "-e",
+                "-c",
+                f'{blocks("sh")}\nexec "$0" -X dev -W error -c "$1"',
+                sys.executable,
+                program.replace("http://127.0.0.1:8000", address),
+            ],
+            env={**os.environ, "PATH": path, "SCOREBOARD_DATA": str(server.data)},
+            capture_output=True,
+            text=True,
+            timeout=BOUND_S,
+            check=False,
+        )
+    assert run.returncode == 0, run.stderr
+    printed = run.stdout.splitlines()
+    assert printed[-len(expected) :] == expected
+
+
+def test_every_error_is_on_the_page() -> None:
+    kinds = errors.ScoreboardClientError.__subclasses__()
+    table = PAGE.read_text().partition("| error | when |")[2].partition("\n\n")[0]
+    assert {f"`{kind.__name__}`" for kind in kinds} == set(re.findall(r"`[A-Z]\w+`", table))
