@@ -242,7 +242,7 @@ async def test_threads_may_share_it(service: Running) -> None:
 
 def run_python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-X", "dev", "-W", "error", "-c", code, *arguments],
+        [sys.executable, "-W", "error", "-c", code, *arguments],
         capture_output=True,
         text=True,
         timeout=BOUND_S,

@@ -207,7 +207,7 @@ async def test_an_interrupt_ends_a_plain_program_that_waits(service: Running) ->
         "    except KeyboardInterrupt: print(scoreboard.top('main').total, flush=True)\n"
     )
     program = await asyncio.create_subprocess_exec(
-        sys.executable, "-X", "dev", "-W", "error", "-c", code, service.url, stdout=PIPE, stderr=PIPE
+        sys.executable, "-W", "error", "-c", code, service.url, stdout=PIPE, stderr=PIPE
     )
     assert program.stdout is not None
     assert await program.stdout.readline() == b"0\n"

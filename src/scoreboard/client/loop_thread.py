@@ -4,8 +4,9 @@ import asyncio
 import os
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -23,13 +24,28 @@ class LoopThread:
         self._stopping: asyncio.Event
         self.stopped = False
 
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
+    def run(self, work: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs) -> T:
         """What the work returns or raises. An interrupt, such as Ctrl-C, cancels the work and waits for its end."""
-        task, ended = self._begun(work)
+        task: list[asyncio.Task[T]] = []
+        ended = threading.Event()
+
+        async def working() -> T:
+            return await work(*args, **kwargs)
+
+        def begin() -> None:
+            task.append(self._loop.create_task(working()))
+            task[0].add_done_callback(lambda _: ended.set())
+
+        def cancel() -> None:  # comes after `begin`, if the interrupt let that be scheduled
+            task[0].cancel() if task else ended.set()
+
         try:
+            self._schedule(begin)
             ended.wait()
+        except RuntimeError:  # nothing was begun
+            raise
         except BaseException:
-            self._loop.call_soon_threadsafe(lambda: task[0].cancel())  # noqa: PLW0108 - it may not be there yet
+            self._schedule(cancel)
             ended.wait()
             raise
         if task[0].cancelled():
@@ -46,23 +62,10 @@ class LoopThread:
         if self._thread is not threading.current_thread():
             self._thread.join()
 
-    def _begun(self, work: Coroutine[Any, Any, T]) -> tuple[list[asyncio.Task[T]], threading.Event]:
-        """The work's task, as soon as there is one, and what tells its end."""
-        task: list[asyncio.Task[T]] = []
-        ended = threading.Event()
-
-        def begin() -> None:
-            task.append(self._loop.create_task(work))
-            task[0].add_done_callback(lambda _: ended.set())
-
-        try:
-            with self._lock:  # what begins before the stop is cancelled by it
-                self._start()
-                self._loop.call_soon_threadsafe(begin)
-        except RuntimeError:
-            work.close()
-            raise
-        return task, ended
+    def _schedule(self, callback: Callable[[], None]) -> None:
+        with self._lock:  # what is scheduled before the stop is run before it
+            self._start()
+            self._loop.call_soon_threadsafe(callback)
 
     def _start(self) -> None:
         if self.stopped:

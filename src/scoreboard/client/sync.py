@@ -23,7 +23,7 @@ def _blocking(
     """The method, waited for."""
 
     def call(self: "Scoreboard", /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return self._thread.run(method(self._scoreboard, *args, **kwargs))
+        return self._thread.run(method, self._scoreboard, *args, **kwargs)
 
     functools.update_wrapper(call, method)
     return call
@@ -37,11 +37,11 @@ def _iterating(
     def call(self: "Scoreboard", /, *args: P.args, **kwargs: P.kwargs) -> Generator[T, None, None]:
         items = method(self._scoreboard, *args, **kwargs)
         try:
-            while item := self._thread.run(_next(items)):
+            while item := self._thread.run(_next, items):
                 yield item[0]
         finally:
             if not self._thread.stopped:
-                self._thread.run(items.aclose())
+                self._thread.run(items.aclose)
 
     functools.update_wrapper(call, method)
     return call

@@ -42,9 +42,9 @@ async def broken() -> None:
 
 
 def test_work_is_done_elsewhere_and_its_result_comes_back(thread: LoopThread) -> None:
-    assert thread.run(name_of_thread()) == "test"
+    assert thread.run(name_of_thread) == "test"
     with pytest.raises(KeyError, match="why"):
-        thread.run(broken())
+        thread.run(broken)
 
 
 def test_nothing_is_started_before_it_is_needed(thread: LoopThread, ends: Ends) -> None:
@@ -54,12 +54,12 @@ def test_nothing_is_started_before_it_is_needed(thread: LoopThread, ends: Ends) 
 
 
 def test_after_the_stop_nothing_runs(thread: LoopThread, ends: Ends) -> None:
-    thread.run(name_of_thread())
+    thread.run(name_of_thread)
     thread.stop()
     thread.stop()
     assert ends.count == 1
     with pytest.raises(RuntimeError, match="is closed"):
-        thread.run(name_of_thread())
+        thread.run(name_of_thread)
 
 
 def test_a_stop_ends_work_that_others_wait_for(thread: LoopThread) -> None:
@@ -72,7 +72,7 @@ def test_a_stop_ends_work_that_others_wait_for(thread: LoopThread) -> None:
 
     def waiting() -> None:
         try:
-            thread.run(endless())
+            thread.run(endless)
         except RuntimeError as error:
             raised.append(error)
 
@@ -97,22 +97,22 @@ def test_an_interrupt_cancels_the_work_and_waits_for_its_end(thread: LoopThread)
             ended.set()
 
     with pytest.raises(KeyboardInterrupt):
-        thread.run(endless())
+        thread.run(endless)
     assert ended.is_set()
 
 
 def test_its_own_thread_cannot_wait_for_itself(thread: LoopThread) -> None:
     async def inner() -> None:
-        thread.run(name_of_thread())
+        thread.run(name_of_thread)
 
     with pytest.raises(RuntimeError, match="own thread"):
-        thread.run(inner())
+        thread.run(inner)
 
 
 def test_a_forked_process_is_told_to_make_its_own(thread: LoopThread, monkeypatch: pytest.MonkeyPatch) -> None:
-    thread.run(name_of_thread())
+    thread.run(name_of_thread)
     with monkeypatch.context() as forked:
         forked.setattr(os, "getpid", lambda: 0)
         with pytest.raises(RuntimeError, match="one in each process"):
-            thread.run(name_of_thread())
-    assert thread.run(name_of_thread()) == "test"
+            thread.run(name_of_thread)
+    assert thread.run(name_of_thread) == "test"
