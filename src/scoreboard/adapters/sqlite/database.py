@@ -5,9 +5,8 @@ import contextlib
 import os
 import re
 import sqlite3
-import threading
 from collections.abc import AsyncIterator, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import lru_cache
 from importlib.resources import files
@@ -17,6 +16,7 @@ from typing import Any, TypeVar
 
 import structlog
 
+from scoreboard.adapters.sqlite.checkpoints import Checkpoints
 from scoreboard.domain.errors import Unavailable
 
 log = structlog.get_logger(__name__)
@@ -26,9 +26,6 @@ T = TypeVar("T")
 CACHE_KIB = {"writer": 64 * 1024, "points": 24 * 1024, "reader": 2 * 1024}  # of pages, a connection
 PAGE_BYTES = 2_048  # an update touches a random page or two, and each goes whole through the log: small ones cost less
 BUSY_S = 10.0
-# Of write-ahead log, before it is copied into the database file: commits wait for the end of that, so not often.
-CHECKPOINT_BYTES = 64 * 1024 * 1024
-CHECKPOINT_PAUSE_S = 0.25
 ROWS_A_STEP = 64
 
 _SQL = files(__package__) / "sql"
@@ -66,15 +63,12 @@ class Database:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
         self._writing = ThreadPoolExecutor(1, thread_name_prefix="sqlite-write")
         self._reading = ThreadPoolExecutor(1, thread_name_prefix="sqlite-read")
         self.writer = _connect(path, CACHE_KIB["writer"])
         self.reader = _connect(path, CACHE_KIB["reader"])
         self.points = _connect(path, CACHE_KIB["points"])
-        self._closing = threading.Event()
-        self._checkpointing = threading.Thread(target=self._checkpoints, name="sqlite-checkpoint", daemon=True)
-        self._checkpointing.start()
+        self._checkpoints = Checkpoints(path, lambda: _connect(path), self._on_writer)
 
     async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run `work` in one durable transaction. A caller that is cancelled does not stop it."""
@@ -108,29 +102,19 @@ class Database:
                 with contextlib.suppress(sqlite3.Error):
                     self.writer.execute("ROLLBACK")
             raise _translated(error) from error
+        self._checkpoints.written(self.writer.total_changes)
         return result
 
-    def _checkpoints(self) -> None:
-        connection = _connect(self._path)
-        wal = Path(f"{self._path}-wal")
-        while not self._closing.wait(CHECKPOINT_PAUSE_S):
-            try:
-                if wal.exists() and wal.stat().st_size > CHECKPOINT_BYTES:
-                    # The first copies nearly everything while commits go on; the second needs them to wait, but only
-                    # for what has come meanwhile, and lets the log begin anew.
-                    connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
-                    connection.execute("PRAGMA wal_checkpoint(RESTART)")
-            except (sqlite3.Error, OSError) as error:
-                log.warning("checkpoint_failed", error=str(error))
-        connection.close()
+    def _on_writer(self, work: Callable[[sqlite3.Connection], T]) -> "Future[T]":
+        return self._writing.submit(lambda: work(self.writer))
 
     async def close(self) -> None:
-        self._closing.set()
-        await asyncio.to_thread(self._checkpointing.join)
+        await asyncio.to_thread(self._checkpoints.stop)
         for pool in (self._reading, self._writing):
             await asyncio.to_thread(pool.shutdown)
         for connection in (self.points, self.reader, self.writer):
             connection.close()
+        self._checkpoints.close()
 
 
 @asynccontextmanager

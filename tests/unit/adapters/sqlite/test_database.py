@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from scoreboard.adapters.sqlite import database
-from scoreboard.adapters.sqlite.database import Database, folder_lock, migrate, opened
+from scoreboard.adapters.sqlite.database import Database, folder_lock, migrate
 from scoreboard.adapters.sqlite.directory import SqliteDirectory
 from scoreboard.adapters.sqlite.ledger import SqliteLedger
 from scoreboard.domain.errors import Unavailable
@@ -70,24 +70,6 @@ class TestDurability:
     async def test_foreign_keys_hold(self, store: Database) -> None:
         with pytest.raises(sqlite3.IntegrityError):
             await store.write(lambda c: c.execute("INSERT INTO players (app, player) VALUES (9, 'ann')"))
-
-    async def test_the_log_is_copied_and_begun_anew_while_writing(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(database, "CHECKPOINT_BYTES", 100_000)
-        monkeypatch.setattr(database, "CHECKPOINT_PAUSE_S", 0.001)
-        path = tmp_path / "scoreboard.db"
-        async with opened(path) as store:
-            grown = path.stat().st_size
-
-            def fill(c: sqlite3.Connection) -> None:
-                c.execute("INSERT INTO apps (app, name, time_zone) SELECT hex(randomblob(500)), '', ''")
-
-            for _ in range(2_000):
-                await store.write(fill)
-                if path.stat().st_size > grown:
-                    break
-            assert path.stat().st_size > grown
 
 
 class TestFaults:
