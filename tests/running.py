@@ -251,9 +251,7 @@ class Process:
 
 
 @contextmanager
-def process(
-    data: Path, *, port: int | None = None, wrapped: tuple[str, ...] = (), **environment: str
-) -> Iterator[Process]:
+def process(data: Path, *, port: int | None = None, **environment: str) -> Iterator[Process]:
     """A process that does not outlive the test."""
     started = Process(data, port or free_port(), **environment)
     try:

@@ -140,9 +140,18 @@ def migrate(path: Path) -> list[str]:
                 script = (_SQL / file).read_text()
                 connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;")
                 applied.append(file)
+        _make_durable(connection)
     finally:
         connection.close()
     return applied
+
+
+def _make_durable(connection: sqlite3.Connection) -> None:
+    """Copy and sync what a process that was killed left in the log, before anything is answered from it: the last of it
+    may be in the system's memory only, if a sync failed before the end."""
+    (busy, *_) = connection.execute("PRAGMA wal_checkpoint(FULL)").fetchone()
+    if busy:
+        raise sqlite3.OperationalError("another program is using the database")
 
 
 def _connect(path: Path, cache_kib: int = 2 * 1024) -> sqlite3.Connection:
