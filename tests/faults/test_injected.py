@@ -14,7 +14,7 @@ from scoreboard.application.operations.verify import verify
 from scoreboard.application.pipeline import accept
 from scoreboard.entrypoints.http.reply import Reply
 from tests.faults.held import Faulty, database_of, failure
-from tests.running import Answer, Running, eventually, running
+from tests.running import BOUND_S, Answer, Running, eventually, running
 
 pytestmark = pytest.mark.slow
 
@@ -248,6 +248,44 @@ async def test_an_update_without_a_key_is_counted_once_when_its_commit_was_in_do
         await shown(service, board, f"p{at}")
     faulty.disarm()
     await is_sound(service, board)
+
+
+async def test_an_update_whose_commit_was_in_doubt_is_shown_at_once(
+    service: Running, faulty: Faulty, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not only with the next change of the board, or when repair has come round."""
+
+    async def idle(_: Repair) -> int:
+        return 0
+
+    monkeypatch.setattr(Repair, "once", idle)
+    board = await service.board(ties="latest")  # so that the newest is on top
+    async with service.http.ws_connect(f"{service.url}/v1/live") as socket, asyncio.timeout(BOUND_S):
+
+        async def show(player: str) -> None:
+            while all(entry["player"] != player for entry in (await socket.receive_json()).get("entries", [])):
+                pass
+
+        await socket.send_json({"type": "subscribe", "app": "game", "board": "main"})
+        at = await commit_of(service, faulty, board)
+        (await sent(service, board, "before")).ok()
+        await show("before")
+        faulty.arm(failure(sqlite3.SQLITE_IOERR), at, after=True)
+        (await sent(service, board, "in-doubt")).ok()
+        assert faulty.failed == ["COMMIT"]
+        faulty.disarm()
+        await show("in-doubt")
+
+
+async def commit_of(service: Running, faulty: Faulty, board: str) -> int:
+    """Which statement of a new player's update is the commit."""
+    for at in range(1, STATEMENTS):
+        faulty.arm(failure(sqlite3.SQLITE_IOERR), at, after=True)
+        (await sent(service, board, f"p{at}")).ok()
+        if faulty.failed == ["COMMIT"]:
+            faulty.disarm()
+            return at
+    raise AssertionError("no commit was seen")
 
 
 async def test_updates_wait_out_a_fault_that_passes(service: Running, faulty: Faulty) -> None:

@@ -46,10 +46,11 @@ def _applied_before(submission: Submission, known: Known, decision: Decision) ->
 
 
 def _touch_again(submission: Submission, known: Known, decision: Decision) -> None:
-    """It was written, but nobody was told: what it changed may not be ranked yet."""
+    """It was written, but nobody was told: what it changed may not be ranked or shown yet."""
     for key in tables_of(submission):
         standing = known.standings.get(key, {}).get(submission.player)
         if standing is not None:
+            decision.recovered.add(key)
             decision.touched.setdefault(key, {})[submission.player] = standing
 
 

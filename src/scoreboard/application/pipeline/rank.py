@@ -46,7 +46,7 @@ class Rank:
                 log.exception("ranking_failed", table=key)
                 states[key], repair = "unavailable", True
             else:
-                if key in decision.standings:
+                if key in decision.standings or key in decision.recovered:
                     self._publish.changed(boards[key.board], key)
         if decision.note and not repair:
             await self._done_with(decision.note)

@@ -46,14 +46,16 @@ class Known:
 class Decision:
     """What a batch comes to. `outcomes` has one for each submission, in order; `fresh` are the submissions with a new
     outcome, to be written with it; `standings` are absolute; `uses` are (key, how many this day, instant) of actions.
-    `touched` is what is ranked: `standings`, and those that a submission left as they were. The ledger sets `note`, the
-    number of the batch's projection note (0 when it changed no standing).
+    `touched` is what is ranked: `standings`, and those that a submission left as they were. `recovered` are the tables
+    of submissions that an earlier transaction wrote without being able to say so: nobody was shown what it changed.
+    The ledger sets `note`, the number of the batch's projection note (0 when it changed no standing).
     """
 
     outcomes: list[Outcome] = field(default_factory=list)
     fresh: list[tuple[Submission, Outcome]] = field(default_factory=list)
     standings: dict[TableKey, dict[str, Standing]] = field(default_factory=dict)
     touched: dict[TableKey, dict[str, Standing]] = field(default_factory=dict)
+    recovered: set[TableKey] = field(default_factory=set)
     uses: list[tuple[UseKey, int, int]] = field(default_factory=list)
     note: int = 0
 
