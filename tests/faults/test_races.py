@@ -1,13 +1,14 @@
 """Races, each held open at its point."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import pytest
 
 from scoreboard.adapters.sqlite.directory import SqliteDirectory
 from scoreboard.application.operations.repair import Repair
+from scoreboard.application.operations.tenants import Tenants
 from scoreboard.application.pipeline.accept import Bounds
 from scoreboard.application.pipeline.guard.rate_limit import UpdateRates
 from scoreboard.application.pipeline.update import Wish
@@ -195,3 +196,72 @@ async def test_a_board_deleted_under_an_update_leaves_nothing_for_the_next_of_th
     assert answer.status == 404, answer.raw
     records = await service.records()
     assert (records["ledger"], records["standings"], records["receipts"]) == (1, 0, 0)
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+@pytest.mark.parametrize("of", ["/v1/apps/game/boards/main", "/v1/apps/game/players/a"])
+async def test_two_changes_at_once_keep_the_fields_of_both(
+    service: Running, monkeypatch: pytest.MonkeyPatch, of: str, backwards: bool
+) -> None:
+    await service.board()
+    (await service.operator.post("/v1/apps/game/players", {"player": "a"})).ok(201)
+    changes: list[dict[str, Any]] = [{"name": "New"}, {"top_n": 3}]
+    if "players" in of:
+        changes = [{"username": "New"}, {"avatar_url": "/new.png"}]
+    if backwards:
+        changes.reverse()
+    await at_once(service, monkeypatch, *((of, change) for change in changes))
+    body = (await service.operator.get(of)).ok()
+    for name, value in (changes[0] | changes[1]).items():
+        assert body[name] == value
+
+
+@pytest.mark.parametrize("last", ["app", "board", "action"])
+async def test_an_app_and_what_it_holds_changed_at_once_agree(
+    service: Running, monkeypatch: pytest.MonkeyPatch, last: str
+) -> None:
+    await service.board()
+    (await service.operator.post("/v1/apps/game/actions", {"action": "win", "points": 3})).ok(201)
+    app = "/v1/apps/game"
+    changes: list[tuple[str, dict[str, Any]]] = [(app, {"name": "New", "time_zone": "Asia/Tokyo"})]
+    other = (f"{app}/actions/win", {"cooldown_s": 7}) if last == "action" else (f"{app}/boards/main", {"top_n": 3})
+    changes.insert(0 if last == "app" else 1, other)
+    await at_once(service, monkeypatch, *changes)
+    directory = service.service.directory
+    now = await directory.app("game")
+    board, action = await directory.board("game", "main"), await directory.action("game", "win")
+    assert (now.name, now.time_zone) == ("New", "Asia/Tokyo")
+    assert board.app == action.app == now
+    assert (action.cooldown_s == 7) if last == "action" else (board.top_n == 3)
+
+
+async def test_a_board_made_while_its_app_changes_is_of_the_app_as_it_is_then(
+    service: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (await service.operator.post("/v1/apps", {"app": "game"})).ok(201)
+    await at_once(service, monkeypatch, ("/v1/apps/game", {"name": "New"}), ("/v1/apps/game/boards", {"board": "main"}))
+    assert (await service.service.directory.board("game", "main")).app.name == "New"
+
+
+async def at_once(service: Running, monkeypatch: pytest.MonkeyPatch, *changes: tuple[str, dict[str, Any]]) -> None:
+    """Send each when the one before has read what it changes, and has not written it yet."""
+    begun: list[str] = []
+    for name in ("update_app", "update_board", "update_action", "update_player", "create_board"):
+        monkeypatch.setattr(Tenants, name, noted(begun, getattr(Tenants, name)))
+    async with writer_held(service) as release:
+        answers = []
+        for count, (path, change) in enumerate(changes, 1):
+            method = "POST" if path.endswith("s") else "PATCH"
+            answers.append(asyncio.create_task(service.operator.call(method, path, change)))
+            await eventually(lambda: len(begun) == count, "the change has begun")  # noqa: B023
+        release()
+        for answer in await asyncio.gather(*answers):
+            assert answer.status in {200, 201}, answer.raw
+
+
+def noted(begun: list[str], change: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    async def noting(*args: Any) -> Any:
+        begun.append(change.__name__)
+        return await change(*args)
+
+    return noting

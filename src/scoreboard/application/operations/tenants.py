@@ -1,6 +1,11 @@
 """Apps, boards, actions and players: made, changed and deleted, with all that follows for rankings and live boards."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import TypeVar
+from weakref import WeakValueDictionary
 
 from scoreboard.application.pipeline.publish import Publish
 from scoreboard.application.ports.directory import Directory
@@ -9,22 +14,34 @@ from scoreboard.application.queries.names import Names
 from scoreboard.domain.board import Action, App, Board, Player
 from scoreboard.domain.errors import NotFound
 
+_Numbered = TypeVar("_Numbered", App, Board, Action)
+
 
 class Tenants:
-    """Every change is durable before its effects are shown."""
+    """Every change is durable before its effects are shown. Changes to one app and what it holds are made one after the
+    other, each to what the one before left: none carries older fields back."""
 
     def __init__(self, directory: Directory, ranking: Ranking, names: Names, publish: Publish) -> None:
         self._directory = directory
         self._ranking = ranking
         self._names = names
         self._publish = publish
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    @asynccontextmanager
+    async def _changing(self, app: App) -> AsyncIterator[App]:
+        """The app as it is now, with nobody else changing it or what it holds."""
+        lock = self._locks.setdefault(app.app, asyncio.Lock())
+        async with lock:
+            yield _same("app", app, await self._directory.app(app.app))
 
     async def create_app(self, app: App) -> App:
         return await self._directory.create_app(app.check())
 
     async def update_app(self, app: App, changes: dict[str, object]) -> App:
-        changed = replace(app, **changes).check()  # type: ignore[arg-type]  # the names are the schema's
-        await self._directory.update_app(changed)
+        async with self._changing(app) as now:
+            changed = replace(now, **changes).check()  # type: ignore[arg-type]  # the names are the schema's
+            await self._directory.update_app(changed)
         return changed
 
     async def delete_app(self, app: App) -> None:
@@ -34,12 +51,15 @@ class Tenants:
             await self._forget_board(board)
 
     async def create_board(self, board: Board) -> Board:
-        return await self._directory.create_board(board.check())
+        async with self._changing(board.app) as app:
+            return await self._directory.create_board(replace(board, app=app).check())
 
     async def update_board(self, board: Board, changes: dict[str, object]) -> Board:
-        changed = replace(board, **changes).check()  # type: ignore[arg-type]  # the names are the schema's
-        await self._directory.update_board(changed)
-        if board.public and not changed.public:
+        async with self._changing(board.app) as app:
+            now = _same("board", board, await self._directory.board(app.app, board.board))
+            changed = replace(now, **changes).check()  # type: ignore[arg-type]  # the names are the schema's
+            await self._directory.update_board(changed)
+        if now.public and not changed.public:
             self._publish.board_restricted(board.number, changed)
         self._publish.board_changed(board.number)
         return changed
@@ -53,11 +73,14 @@ class Tenants:
         self._publish.board_restricted(board.number, None)
 
     async def create_action(self, action: Action) -> Action:
-        return await self._directory.create_action(action.check())
+        async with self._changing(action.app) as app:
+            return await self._directory.create_action(replace(action, app=app).check())
 
     async def update_action(self, action: Action, changes: dict[str, object]) -> Action:
-        changed = replace(action, **changes).check()  # type: ignore[arg-type]  # the names are the schema's
-        await self._directory.update_action(changed)
+        async with self._changing(action.app) as app:
+            now = _same("action", action, await self._directory.action(app.app, action.action))
+            changed = replace(now, **changes).check()  # type: ignore[arg-type]  # the names are the schema's
+            await self._directory.update_action(changed)
         return changed
 
     async def delete_action(self, action: Action) -> None:
@@ -75,8 +98,10 @@ class Tenants:
         return player
 
     async def update_player(self, app: App, player: Player, changes: dict[str, object]) -> Player:
-        changed = replace(player, **changes).check()  # type: ignore[arg-type]  # the names are the schema's
-        await self._directory.update_player(app, changed)
+        async with self._changing(app):
+            now = await self.player(app, player.player)
+            changed = replace(now, **changes).check()  # type: ignore[arg-type]  # the names are the schema's
+            await self._directory.update_player(app, changed)
         self._names.forget(app, player.player)
         for board in await self._directory.boards(app):
             self._publish.board_changed(board.number)
@@ -90,3 +115,10 @@ class Tenants:
             await self._ranking.remove(key, player.player, version)
         for board in {key.board for key, _ in tables}:
             self._publish.board_changed(board)
+
+
+def _same(kind: str, before: _Numbered, now: _Numbered) -> _Numbered:
+    """What it is now, unless it is another that was made under the same id."""
+    if now.number != before.number:
+        raise NotFound(f"{kind}_not_found", f"this {kind} was deleted meanwhile")
+    return now

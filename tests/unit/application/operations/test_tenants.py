@@ -102,6 +102,23 @@ async def test_a_board_that_is_public_no_more_is_restricted_and_no_other(service
     assert service.told.restricted == [(main.number, private)]
 
 
+async def test_a_change_meant_for_what_was_deleted_is_not_made_to_its_namesake(
+    service: Service, app: App, main: Board
+) -> None:
+    await service.tenants.delete_board(main)
+    again = await service.tenants.create_board(replace(main, number=0))
+    with pytest.raises(NotFound):
+        await service.tenants.update_board(main, {"name": "Renamed"})
+    assert await service.directory.board("game", "main") == again
+    await service.tenants.delete_app(app)
+    anew = await service.tenants.create_app(replace(app, number=0))
+    for change in (service.tenants.update_app(app, {"name": "Renamed"}), service.tenants.create_board(again)):
+        with pytest.raises(NotFound):
+            await change
+    assert await service.directory.app("game") == anew
+    assert await service.directory.boards(anew) == []
+
+
 async def test_a_renamed_player_has_the_new_name_at_once_and_every_board_is_told(
     service: Service, app: App, main: Board
 ) -> None:
