@@ -324,3 +324,14 @@ class TestWarming:
             answer = (await server.post(f"{board}/scores", {"player": "p9", "increment": 50})).ok()
             assert answer["rank"] in {1, None}
             assert answer["previous_rank"] in {10, None}
+
+
+async def test_seasons_that_never_were_are_empty_and_not_kept(service: Running) -> None:
+    board = await service.board(period="weekly")
+    (await service.client("server", "game").post(f"{board}/scores", {"player": "a", "increment": 1})).ok()
+    for week in range(1, 53):
+        page = (await service.anybody.get(f"{board}/top?season=1999-W{week:02}")).ok()
+        assert (page["total"], page["entries"]) == (0, [])
+        answer = await service.anybody.get(f"{board}/players/a?season=1999-W{week:02}")
+        answer.refused(404, "standing_not_found")
+    assert len(service.service.ranking._tables) == 1

@@ -1,7 +1,8 @@
 """MemoryRanking: every table in use as a sorted index in process.
 
 A table is loaded from the ledger's totals when it is first asked for, and again after it was set aside to make room.
-What is applied while it loads waits and goes in after; versions make the overlap harmless.
+What is applied while it loads waits and goes in after; versions make the overlap harmless. A table without a standing
+is not kept.
 """
 
 import asyncio
@@ -213,6 +214,8 @@ class MemoryRanking:
             table.waiting.clear()
             table.offset = next(self._offsets)
             table.loading = None
+            if not len(table.index) and self._tables.get(key) is table:
+                del self._tables[key]  # whoever asks for seasons that never were pushes no table out
 
 
 def _keep_newest(waiting: dict[str, Standing], standings: Mapping[str, Standing]) -> None:

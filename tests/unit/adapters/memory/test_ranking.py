@@ -78,6 +78,30 @@ READS: dict[str, Callable[[MemoryRanking], Awaitable[Any]]] = {
 }
 
 
+@pytest.mark.usefixtures("patient")
+class TestEmptyTables:
+    async def test_they_are_answered_and_push_none_out(self, ranking: MemoryRanking, totals: Totals) -> None:
+        totals.going.set()
+        totals.tables[KEY] = {"ann": standing(1)}
+        assert await scores(ranking) == [("ann", 1)]
+        for day in DAYS:
+            assert await ranking.total(day, MAIN) == 0
+            assert await ranking.details(day, MAIN, "ann") is None
+            assert await scores(ranking, day) == []
+        assert await scores(ranking) == [("ann", 1)]
+        assert totals.loads[KEY] == 1
+
+    async def test_an_update_while_one_is_loaded_makes_it_a_table(self, ranking: MemoryRanking, totals: Totals) -> None:
+        asked = asyncio.create_task(ranking.total(KEY, MAIN))
+        await totals.asked.wait()
+        updated = asyncio.create_task(put(ranking, ann=standing(5)))
+        await asyncio.sleep(0)
+        totals.going.set()
+        await asyncio.gather(asked, updated)
+        assert await scores(ranking) == [("ann", 5)]
+        assert totals.loads[KEY] == 1
+
+
 @pytest.mark.usefixtures("impatient")
 class TestWhileLoading:
     @pytest.mark.parametrize("read", READS.values(), ids=READS)
@@ -146,10 +170,11 @@ class TestWhileLoading:
         assert not removing.cancelled()
 
     async def test_a_board_dropped_meanwhile_leaves_nothing(self, ranking: MemoryRanking, totals: Totals) -> None:
+        totals.tables[KEY] = {"bob": standing(2)}
         await put(ranking, ann=standing(5))
         await ranking.drop(MAIN)
         totals.going.set()
-        assert await scores(ranking) == []
+        assert await scores(ranking) == [("bob", 2)]
         assert totals.loads[KEY] == 2
 
 
@@ -167,6 +192,7 @@ class TestALittleLater:
     async def test_who_waits_is_told_no_more_than_not_ranked_when_the_board_goes_just_then(
         self, ranking: MemoryRanking, totals: Totals
     ) -> None:
+        totals.tables[KEY] = {"ann": standing(1)}
         asking = asyncio.create_task(ranking.total(KEY, MAIN))
         await totals.asked.wait()
         totals.going.set()
@@ -174,7 +200,7 @@ class TestALittleLater:
             await asyncio.sleep(0)
         await ranking.drop(MAIN)
         with contextlib.suppress(NotRanked):
-            assert await asking == 0
+            assert await asking == 1
 
     async def test_a_new_player_has_no_rank_before_though_the_table_was_loaded_with_the_new_standing(
         self, ranking: MemoryRanking, totals: Totals
@@ -213,6 +239,7 @@ class TestSetAside:
     @pytest.fixture(autouse=True)
     def loaded_at_once(self, totals: Totals) -> None:
         totals.going.set()
+        totals.tables = {key: {"zoe": standing(1)} for key in DAYS}
 
     async def test_the_table_unused_for_longest_is(self, ranking: MemoryRanking, totals: Totals) -> None:
         first, second, third = DAYS[:3]
