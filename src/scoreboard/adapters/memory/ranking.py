@@ -5,6 +5,8 @@ What is applied while it loads waits and goes in after; versions make the overla
 is not kept.
 """
 
+from __future__ import annotations  # array[int] is only for the type checker before Python 3.12
+
 import asyncio
 from array import array
 from collections import OrderedDict
@@ -49,6 +51,7 @@ class MemoryRanking:
         self._tables: OrderedDict[TableKey, _Table] = OrderedDict()
         self._slots: dict[int, PlayerSlots] = {}
         self._offsets = count(1)  # one for all tables: a table loaded again never repeats an offset
+        self._not_held = next(self._offsets)  # since when no table was given up
 
     async def apply(
         self, key: TableKey, board: Board, standings: Mapping[str, Standing], *, place: bool
@@ -89,7 +92,7 @@ class MemoryRanking:
 
     async def drop(self, board: Board) -> None:
         for key in [key for key in self._tables if key.board == board.number]:
-            table = self._tables.pop(key)
+            table = self._given_up(key)
             if table.loading is not None:
                 table.loading.cancel()
 
@@ -129,8 +132,8 @@ class MemoryRanking:
 
     def position(self, key: TableKey) -> Position:
         table = self._tables.get(key)
-        # Of a table that is not held nothing is known: a position that was never given and never will be again.
-        return Position(self._epoch, table.offset if table is not None else next(self._offsets))
+        # A table that is not held has no standing, or was given up: it has not changed since the last one that was.
+        return Position(self._epoch, self._not_held if table is None else table.offset)
 
     # Ranks
 
@@ -190,32 +193,41 @@ class MemoryRanking:
             key = next((key for key, table in self._tables.items() if table.loading is None), None)
             if key is None:
                 return
-            del self._tables[key]
+            self._given_up(key)
+
+    def _given_up(self, key: TableKey) -> _Table:
+        self._not_held = next(self._offsets)
+        return self._tables.pop(key)
 
     async def _fill(self, key: TableKey, table: _Table, slots: PlayerSlots) -> None:
         try:
-            columns = tuple(array("q") for _ in range(4))
-            async for chunk in self._load(key):
-                for start in range(0, len(chunk), SLOTS_AT_ONCE):
-                    for player, (score, reached_at, version, *_) in chunk[start : start + SLOTS_AT_ONCE]:
-                        for column, value in zip(
-                            columns, (slots.slot(player), score, reached_at, version), strict=True
-                        ):
-                            column.append(value)
-                    await asyncio.sleep(0)
-            await asyncio.to_thread(table.index.load, zip(*columns, strict=True))
+            columns = await self._columns(key, slots)
+            if columns[0]:
+                await asyncio.to_thread(table.index.load, zip(*columns, strict=True))
             for player, new in table.waiting.items():
                 table.index.put(slots.slot(player), new.score, new.reached_at, new.version)
         except Exception:
             # Nothing half made is ever answered from; the next to ask tries again.
             log.exception("table_not_loaded", table=key)
-            self._tables.pop(key, None)
+            if self._tables.get(key) is table:
+                self._given_up(key)
         else:
             table.waiting.clear()
             table.offset = next(self._offsets)
             table.loading = None
             if not len(table.index) and self._tables.get(key) is table:
                 del self._tables[key]  # whoever asks for seasons that never were pushes no table out
+
+    async def _columns(self, key: TableKey, slots: PlayerSlots) -> tuple[array[int], ...]:
+        """Slots, scores, instants and versions of the ledger's standings."""
+        columns = tuple(array("q") for _ in range(4))
+        async for chunk in self._load(key):
+            for start in range(0, len(chunk), SLOTS_AT_ONCE):
+                for player, (score, reached_at, version, *_) in chunk[start : start + SLOTS_AT_ONCE]:
+                    for column, value in zip(columns, (slots.slot(player), score, reached_at, version), strict=True):
+                        column.append(value)
+                await asyncio.sleep(0)
+        return columns
 
 
 def _keep_newest(waiting: dict[str, Standing], standings: Mapping[str, Standing]) -> None:

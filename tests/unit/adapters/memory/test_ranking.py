@@ -91,6 +91,19 @@ class TestEmptyTables:
         assert await scores(ranking) == [("ann", 1)]
         assert totals.loads[KEY] == 1
 
+    async def test_their_position_stays_until_there_is_a_standing(self, ranking: MemoryRanking, totals: Totals) -> None:
+        totals.going.set()
+        assert await ranking.total(KEY, MAIN) == 0
+        empty = ranking.position(KEY)
+        assert await ranking.total(DAYS[0], MAIN) == 0
+        assert ranking.position(KEY) == empty
+        await put(ranking, ann=standing(5))
+        assert ranking.position(KEY) != empty
+        totals.tables = {key: {"zoe": standing(1)} for key in [KEY, *DAYS]}
+        for day in DAYS[:3]:
+            await ranking.warm(day, MAIN)
+        assert ranking.position(KEY) != empty  # set aside by now
+
     async def test_an_update_while_one_is_loaded_makes_it_a_table(self, ranking: MemoryRanking, totals: Totals) -> None:
         asked = asyncio.create_task(ranking.total(KEY, MAIN))
         await totals.asked.wait()
