@@ -41,6 +41,7 @@ from scoreboard.bootstrap.settings import Settings
 from scoreboard.domain.board import Board
 from scoreboard.domain.season import season_at
 from scoreboard.domain.submission import TableKey
+from scoreboard.entrypoints.http.admission import Admission, room
 from scoreboard.entrypoints.http.operations import Call, Operation
 from scoreboard.entrypoints.http.reference import Reference
 from scoreboard.entrypoints.http.server import Server
@@ -156,7 +157,9 @@ async def _assembled(settings: Settings, store: database.Database, key: bytes) -
     offered += TenantsDoor(tenants, directory).operations()
     offered += ServiceDoor(directory, warmed.is_set, registry).operations()
     offered += Reference(offered, asyncapi.document()).operations()
-    server = Server(offered, access, origins, registry)
+    connections = settings.http_connections or room(settings.live_connections)
+    admission = Admission(connections, lambda: live.connections, registry)
+    server = Server(offered, access, origins, admission, registry)
     _gauges(registry, accept, live, hub)
     repair = Repair(directory, ledger, ranking, publish)
     tasks = [asyncio.create_task(work) for work in (live.run(), turn_seasons(publish), _after(warmed, repair.run))]

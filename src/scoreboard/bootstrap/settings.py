@@ -29,6 +29,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     server_updates_per_second: Annotated[int, Meta(ge=1, le=10_000_000)] = 100_000
     pending_updates: Annotated[int, Meta(ge=1_000, le=1_000_000)] = 20_000
     live_connections: Annotated[int, Meta(ge=1, le=1_000_000)] = 15_000
+    http_connections: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=1_000_000,
+            description="Open connections besides; 0 is what the system's limit on open files has room for.",
+            extra={"unit": "connections"},
+        ),
+    ] = 0
 
     @property
     def allowed_origins(self) -> tuple[str, ...]:

@@ -257,8 +257,8 @@ CODES = {
         ranking_warming=("The ranking of this table is being loaded.", "Ask again in a second."),
         ranking_unavailable=("The ranking cannot be asked at this moment; updates go on.", "Ask again in a second."),
         too_many_connections=(
-            "As many live connections are open as the server takes.",
-            "Come back later, or raise `SCOREBOARD_LIVE_CONNECTIONS`.",
+            "As many connections, or live connections, are open as the server takes.",
+            "Come back later, or raise `SCOREBOARD_HTTP_CONNECTIONS` or `SCOREBOARD_LIVE_CONNECTIONS`.",
         ),
     ),
 }

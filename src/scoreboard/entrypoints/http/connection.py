@@ -18,13 +18,15 @@ from aiohttp import StreamReader, web
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.web_protocol import RequestHandler
 
+from scoreboard.domain.errors import Unavailable
 from scoreboard.entrypoints.http import problems
+from scoreboard.entrypoints.http.admission import Admission
 from scoreboard.entrypoints.http.operations import Request
 from scoreboard.entrypoints.http.reply import Reply
 
 log = structlog.get_logger(__name__)
 
-HEAD_TIMEOUT_S = 20.0  # for the first request on a connection to arrive
+HEAD_TIMEOUT_S = 20.0  # for the head of a request to be complete, once a part of it is there or nothing ever was
 KEEP_ALIVE_S = 75.0
 LINE_BYTES = 8_190
 
@@ -46,18 +48,46 @@ class _Whole:
 
 
 class Connection(RequestHandler):
-    """With problem details for what is not HTTP, and an end for who connects and says nothing."""
+    """With problem details for what is not HTTP, and an end for who says nothing, or says it for ever."""
 
-    def __init__(self, answer: Answer, server: web.Server, **settings: Any) -> None:
+    def __init__(self, answer: Answer, admission: Admission, server: web.Server, **settings: Any) -> None:
         super().__init__(server, **settings)
         self._answer = answer
+        self._admission = admission
+        self._awaited = -1  # after how many requests a head is due
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        self._loop.call_later(HEAD_TIMEOUT_S, self._end_if_silent)
+        if self._admission.enter(self):
+            self._expect_head()
+        else:
+            self._turn_away()
 
-    def _end_if_silent(self) -> None:
-        if self._request_count == 0 and self.transport is not None:
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._admission.leave(self)
+        super().connection_lost(exc)
+
+    @property
+    def idle(self) -> bool:
+        """Whether it waits for a request."""
+        return self._waiter is not None and not self._waiter.done() and not self._request_in_progress
+
+    def _turn_away(self) -> None:
+        reply = problems.of_error(
+            Unavailable("too_many_connections", "too many connections; come back later", retry_after_s=1)
+        )
+        reply.force_close()
+        if self.transport is not None:
+            self.transport.write(reply.encoded("GET", 1))
+        self.force_close()
+
+    def _expect_head(self) -> None:
+        if self._awaited != self._request_count:
+            self._awaited = self._request_count
+            self._loop.call_later(HEAD_TIMEOUT_S, self._end_if_still_due, self._request_count)
+
+    def _end_if_still_due(self, requests: int) -> None:
+        if self._request_count == requests and self.transport is not None:
             self.force_close()
 
     def handle_error(
@@ -81,7 +111,9 @@ class Connection(RequestHandler):
         self._waiter = None  # so that aiohttp only parses
         super().data_received(data)
         self._waiter = waiter
-        if self._messages and not self._request_in_progress and not self._begun():
+        if not self._messages:
+            self._expect_head()
+        elif not self._request_in_progress and not self._begun():
             self._go_the_ordinary_way()
 
     def _go_the_ordinary_way(self) -> None:
@@ -163,7 +195,12 @@ def _rest_of(begun: Coroutine[Any, Any, Reply | None], awaited: object) -> Gener
 class Connections(web.Server):
     """The factory of connections."""
 
-    def __init__(self, answer: Answer, ordinary: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]) -> None:
+    def __init__(
+        self,
+        answer: Answer,
+        ordinary: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
+        admission: Admission,
+    ) -> None:
         super().__init__(
             ordinary,
             access_log=None,
@@ -172,6 +209,7 @@ class Connections(web.Server):
             max_field_size=LINE_BYTES,
         )
         self._answer = answer
+        self._admission = admission
 
     def __call__(self) -> RequestHandler:
-        return Connection(self._answer, self, loop=self._loop, **self._kwargs)
+        return Connection(self._answer, self._admission, self, loop=self._loop, **self._kwargs)

@@ -13,6 +13,7 @@ from scoreboard.application.live.origins import Origins
 from scoreboard.application.ports.access import Access
 from scoreboard.domain.errors import ScoreboardError
 from scoreboard.entrypoints.http import problems
+from scoreboard.entrypoints.http.admission import Admission
 from scoreboard.entrypoints.http.connection import Connections
 from scoreboard.entrypoints.http.latencies import Latencies
 from scoreboard.entrypoints.http.operations import Call, Operation, Request, Router
@@ -37,11 +38,13 @@ class Server:
         operations: Sequence[Operation],
         access: Access,
         origins: Origins,
+        admission: Admission,
         registry: CollectorRegistry,
     ) -> None:
         self._router = Router(operations)
         self._access = access
         self._origins = origins
+        self._admission = admission
         self._latencies = Latencies()
         registry.register(self._latencies)
         self._failures = Counter(
@@ -50,7 +53,7 @@ class Server:
 
     def connections(self) -> web.Server:
         """The factory of connections, for a listening socket."""
-        return Connections(self._at_once, self._answer)
+        return Connections(self._at_once, self._answer, self._admission)
 
     async def _at_once(self, request: Request) -> Reply | None:
         """The reply to a request that is all there; None, and nothing was done, when the operation streams."""

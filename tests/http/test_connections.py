@@ -1,0 +1,133 @@
+"""How many connections there may be, who makes room, and the end of who sends a request for ever."""
+
+import asyncio
+import resource
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from scoreboard.entrypoints.http import connection as connection_module
+from scoreboard.entrypoints.http.admission import OWN_FILES, room
+from tests.faults.held import pending, writer_held
+from tests.http.test_protocol import request, update
+from tests.running import BOUND_S, Running, Wire, eventually, running, wire
+
+LIMIT = 3
+
+
+@pytest.fixture
+async def limited(tmp_path: Path) -> AsyncIterator[Running]:
+    async with running(tmp_path / "data", http_connections=LIMIT) as service:
+        yield service
+
+
+async def asked(raw: Wire) -> int:
+    await raw.send(request("GET", "/health/live"))
+    return (await raw.answer()).status
+
+
+async def metric(service: Running, name: str) -> float:
+    text = (await service.anybody.get("/metrics")).raw.decode()
+    return float(next(line.split()[1] for line in text.splitlines() if line.startswith(name)))
+
+
+async def test_the_idle_connection_of_longest_ago_makes_room(limited: Running) -> None:
+    async with wire(limited.port) as first, wire(limited.port) as second, wire(limited.port) as third:
+        for raw in (first, second, third):
+            assert await asked(raw) == 200
+        async with wire(limited.port) as fourth:
+            assert await asked(fourth) == 200
+            assert await first.rest() == b""
+            for raw in (second, third):
+                assert await asked(raw) == 200
+    assert await metric(limited, "scoreboard_http_made_room_total") >= 1
+    assert await metric(limited, "scoreboard_http_turned_away_total") == 0
+
+
+async def test_who_comes_when_all_are_busy_is_turned_away_and_none_of_them_harmed(limited: Running) -> None:
+    board, token = await limited.board(), limited.token("server", "game")
+    async with wire(limited.port) as first, wire(limited.port) as second, wire(limited.port) as third:
+        async with writer_held(limited):
+            for count, raw in enumerate((first, second, third), 1):
+                await raw.send(update(board, token, "a"))
+                await pending(limited, count)
+            for _ in range(2):
+                async with wire(limited.port) as fourth:
+                    answer = await fourth.answer()
+                    answer.refused(503, "too_many_connections")
+                    assert answer.headers["Retry-After"] == "1"
+                    assert await fourth.rest() == b""
+        for raw in (first, second, third):
+            (await raw.answer()).ok()
+    assert await metric(limited, "scoreboard_http_turned_away_total") == 2
+    assert await metric(limited, "scoreboard_http_connections") <= LIMIT
+
+
+async def test_live_connections_have_a_limit_of_their_own(limited: Running) -> None:
+    await limited.board()
+    url = f"{limited.url}/v1/live"
+    sockets = [await limited.http.ws_connect(url) for _ in range(2 * LIMIT)]
+    async with wire(limited.port) as first, wire(limited.port) as second:
+        assert [await asked(raw) for raw in (first, second)] == [200, 200]
+        for socket in sockets:
+            await socket.send_json({"type": "ping"})
+            assert (await socket.receive_json())["type"] == "pong"
+    assert await metric(limited, "scoreboard_http_made_room_total") == 0
+    for socket in sockets:
+        await socket.close()
+
+
+async def test_who_left_is_not_counted(limited: Running) -> None:
+    for _ in range(3 * LIMIT):
+        async with wire(limited.port) as raw:
+            assert await asked(raw) == 200
+        await eventually(lambda: limited.service.server._admission._count() <= 1, "the connection has ended")
+    assert await metric(limited, "scoreboard_http_turned_away_total") == 0
+
+
+@pytest.mark.parametrize("requests", [0, 1, 3])
+async def test_a_request_that_trickles_for_ever_ends_the_connection(
+    service: Running, monkeypatch: pytest.MonkeyPatch, requests: int
+) -> None:
+    monkeypatch.setattr(connection_module, "HEAD_TIMEOUT_S", 0.3)
+    async with wire(service.port) as raw:
+        for _ in range(requests):
+            assert await asked(raw) == 200
+        async with asyncio.timeout(BOUND_S):
+            ended = asyncio.create_task(raw.reader.read())
+            await raw.send(b"GET /health/live HTTP/1.1\r\nX-Slow: ")
+            while not ended.done():
+                raw.writer.write(b"z")
+                await asyncio.sleep(0.02)
+            assert await ended == b""
+
+
+async def test_a_head_that_comes_in_parts_in_time_is_answered_and_the_connection_goes_on(
+    service: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with wire(service.port) as raw:
+        for _ in range(3):
+            monkeypatch.setattr(connection_module, "HEAD_TIMEOUT_S", 0.5)
+            whole = request("GET", "/health/live")
+            for start in range(0, len(whole), 10):
+                await raw.send(whole[start : start + 10])
+                await asyncio.sleep(0)
+            assert (await raw.answer()).status == 200
+        await asyncio.sleep(0.7)  # what was due has come: nobody is ended for it
+        assert await asked(raw) == 200
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        (30_000, 15_000 - OWN_FILES),
+        (20_000, 5_000),
+        (1_024, 256),
+        (15_000, 3_750),
+        (resource.RLIM_INFINITY, 985_000 - OWN_FILES),
+    ],
+)
+def test_there_is_room_for_what_open_files_leave(files: int, expected: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (files, files))
+    assert room(15_000) == expected
