@@ -23,6 +23,8 @@ COMMANDS = [
     ("replay",),
     ("top",),
     ("watch",),
+    ("config",),
+    ("config", "show"),
     ("token",),
     *(("token", role) for role in ("player", "server", "admin")),
     *((group,) for group in GROUPS),
@@ -249,9 +251,11 @@ class TestServe:
             cli.run("migrate").failed(2, str(cli.data))
 
     def test_a_wrong_setting_is_one_line(self, cli: CommandLine) -> None:
-        cli.run("serve", "--port", "99999").failed(2, "port")
-        cli.run("serve", "--port", "http").failed(2, "--port")
-        cli.run("serve", SCOREBOARD_PORT="http").failed(2, "SCOREBOARD_PORT")
+        whole = "is not a whole number from 0 to 65535"
+        cli.run("serve", "--port", "99999").failed(2, f"--port: '99999' {whole}")
+        cli.run("serve", "--port", "http").failed(2, f"--port: 'http' {whole}")
+        cli.run("serve", SCOREBOARD_PORT="http").failed(2, f"SCOREBOARD_PORT: 'http' {whole}")
+        cli.run("serve", "--prot", "1").failed(2, "Did you mean --port", "scoreboard serve --help")
         cli.run("apps", "list", SCOREBOARD_PROT="1").failed(2, "SCOREBOARD_PROT", "SCOREBOARD_PORT")
 
     def test_migrate_says_what_it_applied(self, cli: CommandLine) -> None:

@@ -17,6 +17,7 @@ from scoreboard.cli import show
 from scoreboard.cli.actions import actions
 from scoreboard.cli.apps import apps
 from scoreboard.cli.boards import boards
+from scoreboard.cli.config import config
 from scoreboard.cli.errors import CommandError
 from scoreboard.cli.players import players
 from scoreboard.cli.replay.command import replay
@@ -52,7 +53,7 @@ app.command(
     "  SCOREBOARD_DATA=/var/lib/scoreboard scoreboard serve --host 0.0.0.0",
 )
 app.command(migrate, help_epilogue="Example:\n  scoreboard migrate --data /var/lib/scoreboard")
-for group in (apps, boards, players, actions, token, replay, top, watch):
+for group in (apps, boards, players, actions, token, config, replay, top, watch):
     app.command(group)
 
 

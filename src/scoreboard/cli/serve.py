@@ -1,5 +1,6 @@
 """`scoreboard serve` and `scoreboard migrate`: the service itself, and its store."""
 
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -13,12 +14,32 @@ from scoreboard.cli.target import run
 Data = Annotated[Path | None, Parameter(help="Data folder, made when absent (or SCOREBOARD_DATA).")]
 
 
+def _option(name: str) -> Parameter:
+    """The option of a setting, told by the catalogue. Its value is read there too, so that errors are told alike."""
+    (setting,) = [setting for setting in settings.CATALOGUE if setting.name == name]
+    default = f"default {setting.default}" if setting.default else ""
+    told = "; ".join(filter(None, (setting.range, default, setting.variable)))
+    return Parameter(help=f"{setting.meaning} [{told}]", metavar=setting.kind.upper())
+
+
+@Parameter(name="*", group="Settings")
+@dataclass(frozen=True)
+class Given:
+    """The settings of the service, as options."""
+
+    data: Annotated[Path | None, _option("data")] = None
+    host: Annotated[str | None, _option("host")] = None
+    port: Annotated[str | None, _option("port")] = None
+    log_level: Annotated[str | None, _option("log_level")] = None
+    origins: Annotated[str | None, _option("origins")] = None
+    player_updates_per_minute: Annotated[str | None, _option("player_updates_per_minute")] = None
+    server_updates_per_second: Annotated[str | None, _option("server_updates_per_second")] = None
+    pending_updates: Annotated[str | None, _option("pending_updates")] = None
+    live_connections: Annotated[str | None, _option("live_connections")] = None
+
+
 def serve(
-    *,
-    demo: Annotated[bool, Parameter(negative="", show_default=False)] = False,
-    host: str | None = None,
-    port: int | None = None,
-    data: Data = None,
+    *, demo: Annotated[bool, Parameter(negative="", show_default=False)] = False, given: Given | None = None
 ) -> None:
     """Run the service until Ctrl-C or SIGTERM.
 
@@ -26,12 +47,8 @@ def serve(
     ----------
     demo
         With an app whose board moves by itself, to look at.
-    host
-        Address to listen on (or SCOREBOARD_HOST); 127.0.0.1 is this machine only, 0.0.0.0 every network.
-    port
-        Port to listen on (or SCOREBOARD_PORT); 0 takes a free one.
     """
-    chosen = settings.load(data=data, host=host, port=port)
+    chosen = settings.load(**asdict(given or Given()))
     run(role.serve(chosen, demo=demo))
 
 

@@ -19,7 +19,7 @@ from scoreboard.client.requests import checked_address, checked_token
 
 T = TypeVar("T")
 
-URL_VARIABLE, TOKEN_VARIABLE = "SCOREBOARD_URL", "SCOREBOARD_TOKEN"
+URL_VARIABLE, TOKEN_VARIABLE = f"{settings.PREFIX}URL", f"{settings.PREFIX}TOKEN"
 LOCAL_SUBJECT = "cli"  # one name for ever: idempotency keys are kept under it
 TOKEN_TTL_S, TOKEN_RENEWED_S = 3_600, 600
 

@@ -1,0 +1,97 @@
+"""Settings: where each comes from, and what is said of one that makes no sense."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from scoreboard.bootstrap.settings import CATALOGUE, Settings, SettingsError, effective, load
+from scoreboard.cli.serve import Given
+
+SERVICE = [setting for setting in CATALOGUE if setting.reader == "service"]
+
+
+def test_defaults_are_in_force_where_nothing_is_said() -> None:
+    assert load({}) == Settings()
+    assert {one.source for one in effective({})} == {"default"}
+
+
+def test_an_option_goes_before_a_variable_and_a_variable_before_the_default() -> None:
+    environment = {"SCOREBOARD_PORT": "9000", "SCOREBOARD_HOST": "::1", "HOME": "/home/me"}
+    found = {one.setting.name: (one.value, one.source) for one in effective(environment, port="9001", host=None)}
+    assert found["port"] == (9_001, "--port")
+    assert found["host"] == ("::1", "SCOREBOARD_HOST")
+    assert found["data"] == (Path("data"), "default")
+    assert load(environment, port="9001").port == 9_001
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "said"),
+    [
+        ("PORT", "abc", "'abc' is not a whole number from 0 to 65535"),
+        ("PORT", "65536", "'65536' is not a whole number from 0 to 65535"),
+        ("PORT", "", "'' is not a whole number from 0 to 65535"),
+        ("PORT", "80.0", "'80.0' is not a whole number from 0 to 65535"),
+        ("PORT", "9" * 5_000, "is not a whole number from 0 to 65535"),
+        ("PENDING_UPDATES", "999", "'999' is not a whole number from 1000 to 1000000"),
+        ("LOG_LEVEL", "loud", "'loud' is not one of debug, info, warning, error"),
+        ("DATA", "", "'' is empty; leave it out for 'data'"),
+        ("HOST", "", "'' is empty; leave it out for '127.0.0.1'"),
+        (
+            "ORIGINS",
+            "https://a.example, b.example",
+            "'b.example' is not an origin; one looks like https://shop.example",
+        ),
+        ("ORIGINS", "https://a.example/", "'https://a.example/' is not an origin"),
+    ],
+)
+def test_what_makes_no_sense_is_named_in_plain_words(variable: str, text: str, said: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        load({f"SCOREBOARD_{variable}": text})
+    assert str(refused.value).startswith(f"SCOREBOARD_{variable}: ")
+    assert said in str(refused.value)
+
+
+def test_an_option_that_makes_no_sense_is_named_as_an_option() -> None:
+    with pytest.raises(SettingsError, match=r"^--live-connections: '0' is not a whole number from 1 to 1000000$"):
+        load({}, live_connections="0")
+
+
+@pytest.mark.parametrize(
+    ("variable", "said"),
+    [
+        ("SCOREBOARD_PROT", "did you mean SCOREBOARD_PORT?"),
+        ("SCOREBOARD_port", "did you mean SCOREBOARD_PORT?"),
+        ("SCOREBOARD_TOKE", "did you mean SCOREBOARD_TOKEN?"),
+        ("SCOREBOARD_QQQQ", "scoreboard serve --help"),
+    ],
+)
+def test_an_unknown_one_is_met_with_the_nearest(variable: str, said: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        load({variable: "1"})
+    assert variable in str(refused.value)
+    assert said in str(refused.value)
+
+
+def test_origins_are_those_between_the_commas() -> None:
+    assert load({"SCOREBOARD_ORIGINS": " https://a.example ,,http://b.example:8000,*"}).allowed_origins == (
+        "https://a.example",
+        "http://b.example:8000",
+        "*",
+    )
+
+
+def test_the_catalogue_tells_all_there_is() -> None:
+    assert [setting.name for setting in SERVICE] == list(Settings.__struct_fields__)
+    for setting in CATALOGUE:
+        assert setting.meaning.endswith("."), setting
+        assert setting.variable == f"SCOREBOARD_{setting.name.upper()}"
+        assert (setting.kind == "choice") == bool(setting.choices)
+        assert (setting.kind == "number") == bool(setting.high)
+        if setting.default:
+            assert setting.read(setting.default) == setting.default
+    assert [setting.name for setting in CATALOGUE if setting.secret] == ["token"]
+
+
+def test_every_setting_of_the_service_is_an_option_of_serve() -> None:
+    assert [field.name for field in dataclasses.fields(Given)] == [setting.name for setting in SERVICE]
