@@ -15,7 +15,7 @@ from scoreboard.entrypoints.http.problems import status_of
 from scoreboard.entrypoints.http.v1.examples import EVENT, EXAMPLES
 from tests.running import Answer, Client, Running, running
 
-VOLATILE = {"event", "outcome", "accepted_at", "reached_at", "epoch", "offset"}
+VOLATILE = {"event", "outcome", "accepted_at", "reached_at", "epoch", "offset", "at", "next_after"}
 
 
 @pytest.fixture

@@ -321,6 +321,15 @@ class TestReads:
         assert all(a.accepted_at <= b.accepted_at for (a, _), (b, _) in pairwise(found))
         assert len(await entries(tenancy, other)) == 1
 
+    async def test_entries_go_on_after_an_event_so_many_at_a_time(self, tenancy: Tenancy, main: Board) -> None:
+        made = [submission(main, value=n, at=NOON + n) for n in range(1, 8)]
+        await apply(tenancy, *made)
+        for place, one in enumerate(made):
+            for size in (1, 2, 7):
+                chunks = [chunk async for chunk in tenancy.ledger.entries(main, one.event, size)]
+                assert [found.event for chunk in chunks for found, _ in chunk] == [m.event for m in made[place + 1 :]]
+                assert all(len(chunk) <= size for chunk in chunks)
+
     async def test_the_tables_of_a_board_are_those_that_had_a_standing(self, tenancy: Tenancy, app: App) -> None:
         board = await tenancy.board(app, regions=("eu",), period="daily")
         assert await tenancy.ledger.tables(board) == []

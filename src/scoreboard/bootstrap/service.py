@@ -25,6 +25,8 @@ from scoreboard.adapters.sqlite.directory import SqliteDirectory
 from scoreboard.adapters.sqlite.ledger import SqliteLedger
 from scoreboard.application.live.hub import Hub
 from scoreboard.application.live.origins import Origins
+from scoreboard.application.operations.history import History
+from scoreboard.application.operations.rebuild import Rebuild
 from scoreboard.application.operations.repair import Repair
 from scoreboard.application.operations.seasons import turn_seasons
 from scoreboard.application.operations.tenants import Tenants
@@ -47,6 +49,7 @@ from scoreboard.entrypoints.http.reference import Reference
 from scoreboard.entrypoints.http.server import Server
 from scoreboard.entrypoints.http.service import Service as ServiceDoor
 from scoreboard.entrypoints.http.v1.boards import Boards
+from scoreboard.entrypoints.http.v1.history import History as HistoryDoor
 from scoreboard.entrypoints.http.v1.scores import Scores
 from scoreboard.entrypoints.http.v1.tenants import Tenants as TenantsDoor
 from scoreboard.entrypoints.sockets import asyncapi
@@ -127,6 +130,9 @@ async def _finished(service: Service, committing: asyncio.Task[None]) -> None:
     for task in service.tasks:
         task.cancel()
     await asyncio.gather(*service.tasks, return_exceptions=True)
+    for app in await service.directory.apps():
+        for board in await service.directory.boards(app):
+            await service.ranking.drop(board)  # tables that are still being loaded are loaded no further
     await service.publish.close()
 
 
@@ -154,7 +160,10 @@ async def _assembled(settings: Settings, store: database.Database, key: bytes) -
         *Boards(reads, directory).operations(),
         *_live_operations(live),
     ]
+    rebuild = Rebuild(ledger, ranking, publish, clock)
+    history = History(ledger, ranking, accept, rebuild, clock)
     offered += TenantsDoor(tenants, directory).operations()
+    offered += HistoryDoor(history, rebuild, directory).operations()
     offered += ServiceDoor(directory, warmed.is_set, registry).operations()
     offered += Reference(offered, asyncapi.document()).operations()
     connections = settings.http_connections or room(settings.live_connections)

@@ -106,6 +106,11 @@ CODES = {
             "The board's operator takes the value in the other field.",
             "Send `increment` to a board with the operator `increment`, and `score` to `best` and `latest`.",
         ),
+        in_the_future=(
+            "An entry to be taken over was accepted later than it is now by this server's clock.",
+            "Set the clocks of both machines, and send it again.",
+        ),
+        invalid_value=("The value of an entry leaves 64 bits.", "Send the entry as it was exported."),
         unknown_action=("The app has no action of this id.", "Create the action first, or mend its id."),
         unknown_region=("The board does not rank this region.", "Send one of the board's `regions`, or none."),
         metadata_too_big=("The metadata is longer than 2,048 bytes of JSON.", "Keep a reference in it, not the thing."),

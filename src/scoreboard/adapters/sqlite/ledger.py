@@ -8,7 +8,7 @@ import msgspec
 
 from scoreboard.adapters.sqlite.database import Database, insert, statements
 from scoreboard.application.pipeline.apply import tables_of, use_of
-from scoreboard.application.ports.ledger import Decide, Decision, Known, Receipt
+from scoreboard.application.ports.ledger import BEFORE_ALL, Decide, Decision, Known, Receipt
 from scoreboard.domain import event_id
 from scoreboard.domain.board import App, Board
 from scoreboard.domain.errors import Unavailable
@@ -297,10 +297,11 @@ class SqliteLedger:
         (event,) = await self._database.read(lambda c: c.execute(SQL["latest_event"]).fetchone())
         return 0 if event is None else event_id.accepted_at(event)
 
-    async def entries(self, board: Board) -> AsyncIterator[list[tuple[Submission, Outcome]]]:
-        after = b""
+    async def entries(
+        self, board: Board, after: EventId = BEFORE_ALL, chunk: int = CHUNK
+    ) -> AsyncIterator[list[tuple[Submission, Outcome]]]:
         while True:
-            rows = await self._rows("entries_after", board.number, after, CHUNK)
+            rows = await self._rows("entries_after", board.number, after, chunk)
             if not rows:
                 return
             after = rows[-1][0]

@@ -8,6 +8,8 @@ from scoreboard.domain.board import App, Board
 from scoreboard.domain.event_id import EventId
 from scoreboard.domain.submission import Outcome, Standing, Submission, TableKey
 
+BEFORE_ALL = EventId(b"")  # sorts before every event
+
 
 class Receipt(NamedTuple):
     """What stands under an idempotency key: the digest of the first body, and what became of it (None when the player
@@ -105,6 +107,9 @@ class Ledger(Protocol):
         """The greatest `accepted_at` in the ledger, 0 when empty: a restarted server stamps from there on."""
         ...
 
-    def entries(self, board: Board) -> AsyncIterator[list[tuple[Submission, Outcome]]]:
-        """The applied submissions to a board in the order of (accepted_at, event id), in chunks."""
+    def entries(
+        self, board: Board, after: EventId = BEFORE_ALL, chunk: int = 10_000
+    ) -> AsyncIterator[list[tuple[Submission, Outcome]]]:
+        """The applied submissions to a board in the order of (accepted_at, event id), those past `after`, so many at a
+        time. Of an action only the points are told."""
         ...

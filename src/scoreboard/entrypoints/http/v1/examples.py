@@ -84,6 +84,15 @@ _PAGE = {
     "next_cursor": None,
 }
 
+_FIRST = {
+    "event": EVENT,
+    "accepted_at": "2026-11-21T18:04:05.123456Z",
+    "season": "all",
+    "region": "eu",
+    "player": "alice",
+    "value": 5,
+}
+
 EXAMPLES: Mapping[str, Sequence[Example]] = {
     "createApp": [Example("An app", body=_GAME, status=201, answer=_GAME)],
     "listApps": [Example("All apps", answer={"apps": [_GAME]})],
@@ -242,6 +251,43 @@ EXAMPLES: Mapping[str, Sequence[Example]] = {
             body={"players": ["alice", "zoe", "nobody"]},
             answer={"entries": _ENTRIES[1:], "not_found": ["nobody"]},
         )
+    ],
+    "listEntries": [
+        Example(
+            "The first entry",
+            _BOARD,
+            {"limit": "1"},
+            answer={
+                "entries": [{**_FIRST, "score": 5, "previous_score": None}],
+                "next_after": EVENT,
+                "at": "2026-11-21T19:00:00.000000Z",
+            },
+        )
+    ],
+    "importEntries": [
+        Example(
+            "A lap of last year",
+            {**_APP, "board": "laps"},
+            body={"entries": [{"event": EVENT, "player": "alice", "value": 61234, "metadata": {"car": 7}}]},
+            answer={
+                "applied": 1,
+                "refused": 0,
+                "results": [
+                    {
+                        "status": "applied",
+                        "player": "alice",
+                        "event": EVENT,
+                        "score": 61234,
+                        "previous_score": None,
+                        "changed": True,
+                        "replayed": False,
+                    }
+                ],
+            },
+        )
+    ],
+    "rebuildBoard": [
+        Example("A board", _BOARD, answer={"tables": 2, "standings": 4, "rank_state": "exact"}),
     ],
     "listBoards": [Example("All boards", _APP, answer={"boards": [_LAPS, _MAIN]})],
     "isLive": [Example("It runs", answer={"status": "live"})],

@@ -249,3 +249,46 @@ class Actions(msgspec.Struct):
 
 class Players(msgspec.Struct):
     players: list[Player]
+
+
+class LedgerQuery(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Entries past the event `after`, in the order in which they were accepted."""
+
+    after: str | None = None
+    limit: Annotated[int, Meta(ge=1, le=1_000)] = 1_000
+
+
+class LedgerEntry(Request, kw_only=True):
+    """One applied update. `value` is what it was worth: an increment, or a score. To take an entry over, its `event`,
+    `player`, `value`, `region` and `metadata` are read; what they come to is worked out anew."""
+
+    event: str
+    accepted_at: str | None = None
+    season: str | None = None
+    region: str | None = None
+    player: str
+    value: Score
+    score: Score | None = None
+    previous_score: Score | None = None
+    metadata: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+class LedgerPage(msgspec.Struct):
+    """`next_after` is the `after` of the next page, null when there is none yet. `at` is when this one was read: who
+    wants the ledger as it was then stops at the first entry accepted later."""
+
+    entries: list[LedgerEntry]
+    next_after: str | None
+    at: str
+
+
+class LedgerBatch(Request):
+    entries: Annotated[list[LedgerEntry], Meta(min_length=1, max_length=1_000)]
+
+
+class Rebuilt(msgspec.Struct):
+    """The tables of the current season that were made anew, and their standings; `warming` while some still are."""
+
+    tables: int
+    standings: int
+    rank_state: Literal["exact", "warming"]

@@ -32,6 +32,7 @@ WORDS = Words(
         "boards": "Boards: their rules, and their standings.",
         "actions": "What players do, and what it is worth.",
         "players": "Profiles: how players are shown.",
+        "history": "The ledger of a board, and the ranking that is made from it. For operators.",
         "apps": "Tenants of this server. For its operator.",
         "service": "The server itself: health, metrics.",
     },
