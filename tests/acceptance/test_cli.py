@@ -6,30 +6,25 @@ import pty
 import socket
 import subprocess
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from cyclopts import App
 
+from scoreboard.cli import main
 from tests.acceptance.command_line import BOUND_S, COMMAND, CommandLine, Ended, Served
 
-GROUPS = ("apps", "boards", "players", "actions")
-VERBS = ("list", "create", "show", "update", "delete")
-COMMANDS = [
-    (),
-    ("serve",),
-    ("migrate",),
-    ("replay",),
-    ("top",),
-    ("watch",),
-    ("config",),
-    ("config", "show"),
-    ("token",),
-    *(("token", role) for role in ("player", "server", "admin")),
-    *((group,) for group in GROUPS),
-    *((group, verb) for group in GROUPS for verb in VERBS),
-]
+
+def commands(app: App, *chain: str) -> Iterator[tuple[str, ...]]:
+    """Every command there is, by its words."""
+    yield chain
+    for name in app:
+        if not name.startswith("-"):
+            yield from commands(app[name], *chain, name)
+
+
+COMMANDS = [*commands(main.app)]
 
 
 @pytest.fixture
@@ -47,14 +42,30 @@ def beside(cli: CommandLine, serve: str) -> Iterator[Served | None]:
         yield served
 
 
-@pytest.mark.slow
-def test_every_command_has_help_with_examples(cli: CommandLine) -> None:
-    with ThreadPoolExecutor(4) as pool:
-        helps = list(pool.map(lambda command: cli.run(*command, "--help").ok(), COMMANDS))
-    for command, help_ in zip(COMMANDS, helps, strict=True):
-        assert f"Usage: scoreboard {' '.join(command)}".strip() in help_.out
-        assert f"\n  scoreboard {' '.join(command)}".rstrip() in help_.out, "an example of its own"
-        assert "\x1b" not in help_.out
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_has_help_with_examples(
+    command: tuple[str, ...], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    helps = {}
+    for width in ("80", "200"):
+        monkeypatch.setenv("COLUMNS", width)
+        assert main.status([*command, "--help"]) == 0
+        helps[width] = capsys.readouterr().out
+    out = helps["80"]
+    assert f"Usage: scoreboard {' '.join(command)}".strip() in out
+    assert f"\n  scoreboard {' '.join(command)}".rstrip() in out, "an example of its own"
+    assert "\x1b" not in out
+    assert max(map(len, out.splitlines())) <= 80
+    assert examples(out) == examples(helps["200"]), "none is broken in two"
+
+
+def examples(out: str) -> list[str]:
+    return [line.rstrip() for line in out.splitlines() if line.startswith("  scoreboard ")]
+
+
+def test_help_of_the_real_command(cli: CommandLine) -> None:
+    assert len(COMMANDS) > 40
+    assert "Usage: scoreboard boards create" in cli.run("boards", "create", "--help").ok().out
 
 
 @pytest.mark.slow
@@ -63,6 +74,10 @@ def test_a_wrong_name_is_met_with_the_nearest(cli: CommandLine) -> None:
     cli.run("boards", "list", "--ap", "demo").failed(2, "Did you mean --app", "scoreboard boards list --help")
     cli.run("boards", "list").failed(2, "--app")
     cli.run("boards", "create", "main", "--app", "demo", "--operator", "bets").failed(2, "--operator", "best")
+    cli.run("boards", "create", "main", "--app", "demo", "--top-n", "ten").failed(
+        2, "--top-n: 'ten' is not a whole number"
+    )
+    cli.run("token", "server", "--app", "demo", "--days", "x").failed(2, "--days: 'x' is not a number")
 
 
 @pytest.mark.slow
@@ -263,6 +278,7 @@ class TestServe:
         again = cli.run("migrate").ok()
         assert not again.out
         assert "up to date" in again.err
+        assert cli.run("migrate", "--json").json == {"applied": []}
 
 
 def test_a_reader_that_goes_away_is_no_error(cli: CommandLine) -> None:

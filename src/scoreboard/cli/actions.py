@@ -1,18 +1,29 @@
 """`scoreboard actions`: what players do that is worth points; clients name the action, not the points."""
 
+from dataclasses import asdict, dataclass
 from typing import Annotated
 
 from cyclopts import App, Parameter
 
 from scoreboard.cli import resources
-from scoreboard.cli.resources import AppId, Json, Kind, Yes
+from scoreboard.cli.resources import AppId, Flag, Json, Kind, Yes
 from scoreboard.cli.target import Target
 
 ACTION = Kind("action", "actions", ("action", "points", "per_day", "cooldown_s"), "")
 
 Id = Annotated[str, Parameter(name="action")]
-PerDay = Annotated[int | None, Parameter(help="How often it counts a day for one player; no limit at first.")]
-Cooldown = Annotated[int | None, Parameter(name="--cooldown-s", help="Seconds before it counts again for one player.")]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Limits:
+    """How often an action counts."""
+
+    per_day: int | None = None
+    """How often it counts a day for one player; no limit at first."""
+    cooldown_s: int | None = None
+    """Seconds before it counts again for one player."""
+
 
 actions = App(
     name="actions",
@@ -39,8 +50,7 @@ def create(
     *,
     app: AppId,
     points: int,
-    per_day: PerDay = None,
-    cooldown_s: Cooldown = None,
+    limits: Limits | None = None,
     json: Json = False,
     server: Target | None = None,
 ) -> None:
@@ -53,7 +63,7 @@ def create(
     points
         What it is worth; less than 0 takes points away.
     """
-    fields = {"action": action, "points": points, "per_day": per_day, "cooldown_s": cooldown_s}
+    fields = {"action": action, "points": points, **asdict(limits or Limits())}
     resources.create(ACTION, app, fields, server, as_json=json)
 
 
@@ -80,9 +90,8 @@ def update(
     *,
     app: AppId,
     points: int | None = None,
-    per_day: PerDay = None,
-    no_per_day: Annotated[bool, Parameter(negative="", show_default=False)] = False,
-    cooldown_s: Cooldown = None,
+    limits: Limits | None = None,
+    no_per_day: Flag = False,
     json: Json = False,
     server: Target | None = None,
 ) -> None:
@@ -97,7 +106,7 @@ def update(
     no_per_day
         Take the daily limit away.
     """
-    fields = {"points": points, "per_day": per_day, "cooldown_s": cooldown_s}
+    fields = {"points": points, **asdict(limits or Limits())}
     resources.update(ACTION, app, action, fields, server, cleared={"per_day": no_per_day}, as_json=json)
 
 

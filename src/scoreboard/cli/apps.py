@@ -1,5 +1,6 @@
 """`scoreboard apps`: an app is a tenant, with boards, actions, players and tokens of its own."""
 
+from dataclasses import asdict, dataclass
 from typing import Annotated
 
 from cyclopts import App, Parameter
@@ -11,8 +12,18 @@ from scoreboard.cli.target import Target
 APP = Kind("app", "apps", ("app", "name", "time_zone"), "with its boards, actions, players and all their history")
 
 Id = Annotated[str, Parameter(name="app")]
-Name = Annotated[str | None, Parameter(help="Name shown to people.")]
-TimeZone = Annotated[str | None, Parameter(help="Where its days begin, such as Europe/Berlin.")]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Description:
+    """What of an app may be changed."""
+
+    name: str | None = None
+    """Name shown to people."""
+    time_zone: str | None = None
+    """Where its days begin, such as Europe/Berlin."""
+
 
 apps = App(
     name="apps",
@@ -35,7 +46,7 @@ def list_(*, json: Json = False, server: Target | None = None) -> None:
     "  scoreboard apps create chess --name 'Chess club' --time-zone Europe/Berlin"
 )
 def create(
-    app: Id, /, *, name: Name = None, time_zone: TimeZone = None, json: Json = False, server: Target | None = None
+    app: Id, /, *, description: Description | None = None, json: Json = False, server: Target | None = None
 ) -> None:
     """Make an app.
 
@@ -44,7 +55,7 @@ def create(
     app
         Its id: 1 to 50 of a-z, 0-9, '-' and '_'. It stands in addresses and never changes.
     """
-    resources.create(APP, None, {"app": app, "name": name, "time_zone": time_zone}, server, as_json=json)
+    resources.create(APP, None, {"app": app, **asdict(description or Description())}, server, as_json=json)
 
 
 @apps.command(help_epilogue="Examples:\n  scoreboard apps show demo\n  scoreboard apps show demo --json")
@@ -61,7 +72,7 @@ def show(app: Id, /, *, json: Json = False, server: Target | None = None) -> Non
 
 @apps.command(help_epilogue="Example:\n  scoreboard apps update chess --name 'Chess & Go club'")
 def update(
-    app: Id, /, *, name: Name = None, time_zone: TimeZone = None, json: Json = False, server: Target | None = None
+    app: Id, /, *, description: Description | None = None, json: Json = False, server: Target | None = None
 ) -> None:
     """Change an app; what is not given stays.
 
@@ -70,7 +81,7 @@ def update(
     app
         Its id.
     """
-    resources.update(APP, None, app, {"name": name, "time_zone": time_zone}, server, as_json=json)
+    resources.update(APP, None, app, asdict(description or Description()), server, as_json=json)
 
 
 @apps.command(help_epilogue="Examples:\n  scoreboard apps delete demo\n  scoreboard apps delete demo --yes")

@@ -1,5 +1,6 @@
 """`scoreboard boards`: a board ranks the players of an app by one rule."""
 
+from dataclasses import asdict, dataclass
 from typing import Annotated
 
 from cyclopts import App, Parameter
@@ -17,19 +18,53 @@ BOARD = Kind(
 )
 
 Id = Annotated[str, Parameter(name="board")]
-Bound = int | None
-Name = Annotated[str | None, Parameter(help="Name shown to people.")]
-TopN = Annotated[int | None, Parameter(help="How many places are watched live, 1 to 1000; 10 at first.")]
-Public = Annotated[bool | None, Parameter(help="Whether it can be read without a token; it can at first.")]
-PlayerValues = Annotated[
-    bool | None, Parameter(help="Whether players' own tokens may send values, not only actions; not at first.")
-]
-Consistent = Annotated[
-    Consistency | None,
-    Parameter(name="--consistency", help="Whether an update is answered with its rank (direct) or at once (queued)."),
-]
-MinValue = Annotated[Bound, Parameter(help="Least value of one update.")]
-MaxValue = Annotated[Bound, Parameter(help="Greatest value of one update.")]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Ranking:
+    """How a board ranks: fixed when it is made."""
+
+    operator: Operator | None = None
+    """What an update does: add to the score (increment, the default), count when better (best), replace it (latest)."""
+    direction: Direction | None = None
+    """Which score leads: the greatest (descending, the default) or the least."""
+    ties: Ties | None = None
+    """Who is ahead at equal scores: who reached it first (earliest, the default), last, or neither (shared)."""
+    numbering: Numbering | None = None
+    """Ranks at equal scores: 1 2 3 (ordinal, the default), 1 1 3 (competition), 1 1 2 (dense)."""
+    period: Period | None = None
+    """When it starts anew; never (all_time) when absent."""
+    time_zone: str | None = None
+    """Where its periods begin; the app's when absent."""
+    regions: Annotated[tuple[str, ...] | None, Parameter(name="--region", negative="")] = None
+    """A region with a table of its own; repeat for more."""
+    min_total: int | None = None
+    """Least score a player can come to."""
+    max_total: int | None = None
+    """Greatest score a player can come to."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Changeable:
+    """What of a board may be changed."""
+
+    name: str | None = None
+    """Name shown to people."""
+    top_n: int | None = None
+    """How many places are watched live, 1 to 1000; 10 at first."""
+    public: bool | None = None
+    """Whether it can be read without a token; it can at first."""
+    player_values: bool | None = None
+    """Whether players' own tokens may send values, not only actions; not at first."""
+    consistency: Consistency | None = None
+    """Whether an update is answered with its rank (direct) or at once (queued)."""
+    min_value: int | None = None
+    """Least value of one update."""
+    max_value: int | None = None
+    """Greatest value of one update."""
+
 
 boards = App(
     name="boards",
@@ -62,69 +97,19 @@ def create(
     /,
     *,
     app: AppId,
-    name: Name = None,
-    operator: Operator | None = None,
-    direction: Direction | None = None,
-    ties: Ties | None = None,
-    numbering: Numbering | None = None,
-    period: Period | None = None,
-    time_zone: str | None = None,
-    regions: Annotated[tuple[str, ...] | None, Parameter(name="--region", negative="")] = None,
-    top_n: TopN = None,
-    public: Public = None,
-    player_values: PlayerValues = None,
-    consistency: Consistent = None,
-    min_value: MinValue = None,
-    max_value: MaxValue = None,
-    min_total: Bound = None,
-    max_total: Bound = None,
+    ranking: Ranking | None = None,
+    changeable: Changeable | None = None,
     json: Json = False,
     server: Target | None = None,
 ) -> None:
-    """Make a board. How it ranks (operator to region, and the totals) is fixed from then on; `update` changes the rest.
+    """Make a board. How it ranks (operator to max-total) is fixed from then on; `update` changes the rest.
 
     Parameters
     ----------
     board
         Its id: 1 to 50 of a-z, 0-9, '-' and '_'.
-    operator
-        What an update does: add to the score (increment, the default), count when better (best), replace it (latest).
-    direction
-        Which score leads: the greatest (descending, the default) or the least.
-    ties
-        Who is ahead at equal scores: who reached it first (earliest, the default), last, or neither (shared).
-    numbering
-        Ranks at equal scores: 1 2 3 (ordinal, the default), 1 1 3 (competition), 1 1 2 (dense).
-    period
-        When it starts anew; never (all_time) when absent.
-    time_zone
-        Where its periods begin; the app's when absent.
-    regions
-        A region with a table of its own; repeat for more.
-    min_total
-        Least score a player can come to.
-    max_total
-        Greatest score a player can come to.
     """
-    fields = {
-        "board": board,
-        "name": name,
-        "operator": operator,
-        "direction": direction,
-        "ties": ties,
-        "numbering": numbering,
-        "period": period,
-        "time_zone": time_zone,
-        "regions": regions,
-        "top_n": top_n,
-        "public": public,
-        "player_values": player_values,
-        "consistency": consistency,
-        "min_value": min_value,
-        "max_value": max_value,
-        "min_total": min_total,
-        "max_total": max_total,
-    }
+    fields = {"board": board, **asdict(ranking or Ranking()), **asdict(changeable or Changeable())}
     resources.create(BOARD, app, fields, server, as_json=json)
 
 
@@ -154,13 +139,7 @@ def update(
     /,
     *,
     app: AppId,
-    name: Name = None,
-    top_n: TopN = None,
-    public: Public = None,
-    player_values: PlayerValues = None,
-    consistency: Consistent = None,
-    min_value: MinValue = None,
-    max_value: MaxValue = None,
+    changeable: Changeable | None = None,
     json: Json = False,
     server: Target | None = None,
 ) -> None:
@@ -171,16 +150,7 @@ def update(
     board
         Its id.
     """
-    fields = {
-        "name": name,
-        "top_n": top_n,
-        "public": public,
-        "player_values": player_values,
-        "consistency": consistency,
-        "min_value": min_value,
-        "max_value": max_value,
-    }
-    resources.update(BOARD, app, board, fields, server, as_json=json)
+    resources.update(BOARD, app, board, asdict(changeable or Changeable()), server, as_json=json)
 
 
 @boards.command(help_epilogue="Example:\n  scoreboard boards delete main --app demo --yes")

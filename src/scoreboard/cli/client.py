@@ -20,15 +20,38 @@ class Client:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
+    @property
+    def base(self) -> str:
+        """Where the server is."""
+        return self._transport.base
+
     async def call(
-        self, method: str, *path: str, body: object = None, query: Mapping[str, str | int | None] | None = None
+        self,
+        method: str,
+        *path: str,
+        body: object = None,
+        query: Mapping[str, str | int | None] | None = None,
+        answer: Any = ANSWER,
     ) -> Any:
-        """The answer's JSON, None when it has none. Each of `path` is one segment below `/v1`, whatever it contains;
-        what is None in `query` is left out."""
+        """The answer's JSON as an `answer`, None when it has none. Each of `path` is one segment below `/v1`, whatever
+        it contains; what is None in `query` is left out."""
+        return await self._once(Request(method, path, answer, query or {}, body))
+
+    async def get(self, path: str) -> Any:
+        """The JSON at an address of the service outside `/v1`."""
+        return await self._once(_Outside("GET", (path,), ANSWER))
+
+    async def _once(self, request: Request[Any]) -> Any:
         try:
-            return await self._transport.once(Request(method, path, ANSWER, query or {}, body))
+            return await self._transport.once(request)
         except ScoreboardClientError as error:
             raise told(error) from error
+
+
+class _Outside(Request[Any]):
+    @property
+    def target(self) -> str:
+        return self.path[0]
 
 
 def told(error: ScoreboardClientError) -> Unreachable | RequestRefused:

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CoercionError, CycloptsError
 
 from scoreboard import __version__
 from scoreboard.bootstrap.service import FolderLocked, FolderUnusable, PortInUse
@@ -17,16 +17,22 @@ from scoreboard.cli import show
 from scoreboard.cli.actions import actions
 from scoreboard.cli.apps import apps
 from scoreboard.cli.boards import boards
+from scoreboard.cli.completion import completing
 from scoreboard.cli.config import config
+from scoreboard.cli.doctor import doctor
 from scoreboard.cli.errors import CommandError
 from scoreboard.cli.players import players
+from scoreboard.cli.rebuild import rebuild
 from scoreboard.cli.replay.command import replay
 from scoreboard.cli.serve import migrate, serve
 from scoreboard.cli.token import token
 from scoreboard.cli.top import top
+from scoreboard.cli.transfer.export import export
+from scoreboard.cli.transfer.imports import import_
 from scoreboard.cli.watch import watch
 from scoreboard.domain.errors import ScoreboardError
 
+VALUES = {int: "a whole number", float: "a number", bool: "true or false"}
 USAGE, FAILED, INTERRUPTED, BROKEN_PIPE = 2, 1, 130, 141
 
 app = App(
@@ -53,7 +59,19 @@ app.command(
     "  SCOREBOARD_DATA=/var/lib/scoreboard scoreboard serve --host 0.0.0.0",
 )
 app.command(migrate, help_epilogue="Example:\n  scoreboard migrate --data /var/lib/scoreboard")
-for group in (apps, boards, players, actions, token, config, replay, top, watch):
+app.command(
+    rebuild,
+    help_epilogue="Examples:\n  scoreboard rebuild\n  scoreboard rebuild --app demo --board main",
+)
+app.command(
+    doctor,
+    help_epilogue="Examples:\n"
+    "  scoreboard doctor\n"
+    "  scoreboard doctor --json | jq '.findings[] | select(.state != \"ok\")'\n"
+    "  scoreboard doctor --url https://scores.example.com\n\n"
+    "Exit status 1 when there are problems; warnings are no problems.",
+)
+for group in (apps, boards, players, actions, token, config, replay, export, import_, top, watch, completing(app)):
     app.command(group)
 
 
@@ -103,12 +121,20 @@ def _flush() -> None:
         raise
 
 
+def _plain(error: CycloptsError) -> str:
+    """Without the names of Python's types."""
+    if isinstance(error, CoercionError) and error.token is not None and error.target_type in VALUES:
+        name = error.token.keyword or (error.argument.name if error.argument else "it")
+        return f"{name}: {error.token.value!r} is not {VALUES[error.target_type]}."
+    return str(error)
+
+
 def _explained(error: Exception) -> tuple[str, int]:
     """A line for people, and the exit status. What nobody expected is raised again in Python's development mode."""
     match error:
         case CycloptsError():
             asked = " ".join(["scoreboard", *(error.command_chain or ()), "--help"])
-            return f"{error} Try: {asked}", USAGE
+            return f"{_plain(error)} Try: {asked}", USAGE
         case CommandError():
             return str(error), error.exit_status
         case SettingsError() | FolderLocked() | FolderUnusable() | PortInUse():

@@ -1,21 +1,33 @@
 """`scoreboard players`: profiles. A player who scores exists without one; the id stands in for the name."""
 
+from dataclasses import asdict, dataclass
 from typing import Annotated
 
 from cyclopts import App, Parameter
 
 from scoreboard.cli import resources
-from scoreboard.cli.resources import AppId, Json, Kind, Yes
+from scoreboard.cli.resources import AppId, Flag, Json, Kind, Yes
 from scoreboard.cli.target import Target
 
 PLAYER = Kind("player", "players", ("player", "username", "region", "email", "avatar_url"), "with every standing")
 
 Id = Annotated[str, Parameter(name="player")]
-Username = Annotated[str | None, Parameter(help="Name on the boards; the id at first.")]
-AvatarUrl = Annotated[str | None, Parameter(help="Picture: begins with https:// or /.")]
-Email = Annotated[str | None, Parameter(help="Address; shown on no board.")]
-Region = Annotated[str | None, Parameter(help="Where the player counts on boards with regions.")]
-Clear = Annotated[bool, Parameter(negative="", show_default=False)]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Profile:
+    """What is told of a player."""
+
+    username: str | None = None
+    """Name on the boards; the id at first."""
+    avatar_url: str | None = None
+    """Picture: begins with https:// or /."""
+    email: str | None = None
+    """Address; shown on no board."""
+    region: str | None = None
+    """Where the player counts on boards with regions."""
+
 
 players = App(
     name="players",
@@ -53,10 +65,7 @@ def create(
     /,
     *,
     app: AppId,
-    username: Username = None,
-    avatar_url: AvatarUrl = None,
-    email: Email = None,
-    region: Region = None,
+    profile: Profile | None = None,
     json: Json = False,
     server: Target | None = None,
 ) -> None:
@@ -67,8 +76,7 @@ def create(
     player
         Its id: 1 to 50 printable characters.
     """
-    fields = {"player": player, "username": username, "avatar_url": avatar_url, "email": email, "region": region}
-    resources.create(PLAYER, app, fields, server, as_json=json)
+    resources.create(PLAYER, app, {"player": player, **asdict(profile or Profile())}, server, as_json=json)
 
 
 @players.command(help_epilogue="Example:\n  scoreboard players show alice --app demo")
@@ -93,13 +101,10 @@ def update(
     /,
     *,
     app: AppId,
-    username: Username = None,
-    avatar_url: AvatarUrl = None,
-    no_avatar_url: Clear = False,
-    email: Email = None,
-    no_email: Clear = False,
-    region: Region = None,
-    no_region: Clear = False,
+    profile: Profile | None = None,
+    no_avatar_url: Flag = False,
+    no_email: Flag = False,
+    no_region: Flag = False,
     json: Json = False,
     server: Target | None = None,
 ) -> None:
@@ -116,7 +121,7 @@ def update(
     no_region
         Take the region away.
     """
-    fields = {"username": username, "avatar_url": avatar_url, "email": email, "region": region}
+    fields = asdict(profile or Profile())
     cleared = {"avatar_url": no_avatar_url, "email": no_email, "region": no_region}
     resources.update(PLAYER, app, player, fields, server, cleared=cleared, as_json=json)
 

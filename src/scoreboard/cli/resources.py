@@ -15,6 +15,7 @@ PAGE = 1_000
 
 AppId = Annotated[str, Parameter(name="--app", help="Id of the app.")]
 Json = Annotated[bool, Parameter(name="--json", negative="", show_default=False, help="Print JSON, for programs.")]
+Flag = Annotated[bool, Parameter(negative="", show_default=False)]
 Yes = Annotated[bool, Parameter(name="--yes", negative="", show_default=False, help="Do not ask; needed in scripts.")]
 
 

@@ -9,6 +9,7 @@ from cyclopts import Parameter
 from scoreboard.bootstrap import serve as role
 from scoreboard.bootstrap import service, settings
 from scoreboard.cli import show
+from scoreboard.cli.resources import Flag, Json
 from scoreboard.cli.target import run
 
 Data = Annotated[Path | None, Parameter(help="Data folder, made when absent (or SCOREBOARD_DATA).")]
@@ -38,9 +39,7 @@ class Given:
     live_connections: Annotated[str | None, _option("live_connections")] = None
 
 
-def serve(
-    *, demo: Annotated[bool, Parameter(negative="", show_default=False)] = False, given: Given | None = None
-) -> None:
+def serve(*, demo: Flag = False, given: Given | None = None) -> None:
     """Run the service until Ctrl-C or SIGTERM.
 
     Parameters
@@ -52,9 +51,12 @@ def serve(
     run(role.serve(chosen, demo=demo))
 
 
-def migrate(*, data: Data = None) -> None:
+def migrate(*, data: Data = None, json: Json = False) -> None:
     """Bring the store of a data folder up to this version; `serve` does so at its start, too."""
     applied = service.migrate(settings.load(data=data))
+    if json:
+        show.document({"applied": applied})
+        return
     for name in applied:
         print(name)
     if not applied:

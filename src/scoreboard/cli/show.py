@@ -28,6 +28,11 @@ def error(line: str) -> None:
     note("scoreboard: " + " ".join(line.split()))
 
 
+def counted(number: int, word: str, words: str | None = None) -> str:
+    """So many of them: 1 row, 2,000 rows."""
+    return f"{number:,} {word if number == 1 else words or f'{word}s'}"
+
+
 def document(value: object) -> None:
     """JSON on stdout."""
     print(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
@@ -63,6 +68,19 @@ def thing(fields: Mapping[str, Any], *, as_json: bool) -> None:
 def renderable(shown: RenderableType) -> None:
     """As wide as the terminal, and uncut where there is none."""
     _console().print(shown)
+
+
+def statements(rows: Iterable[tuple[str, str, str, str | None]], styles: Mapping[str, str]) -> None:
+    """One row each of a state, in its style, a word, a sentence, and what to do about it."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for _ in range(2):
+        table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for state, word, sentence, remedy in rows:
+        table.add_row(Text(state, style=styles[state]), word, Text(sentence))
+        if remedy is not None:
+            table.add_row("", "", Text(f"-> {remedy}"))
+    _console().print(table)
 
 
 def confirmed(question: str) -> bool:

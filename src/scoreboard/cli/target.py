@@ -49,17 +49,19 @@ class Way:
 
 @dataclass(frozen=True)
 class Connection:
-    """A way to speak to the server, named as the Way to it."""
+    """A way to speak to the server, named as the Way to it. `served` unless there is no server but this command, which
+    has opened the folder."""
 
     client: Client
     name: str
+    served: bool = True
 
 
 def way_to(target: Target | None, *, reading: bool = False) -> Way | None:
     """The server elsewhere, or the `serve` of the data folder; None when that folder is served by nobody. `reading`
     needs no token where boards are public. Raises UsageError or SettingsError."""
     target = target or Target()
-    remote = _remote(target, reading=reading)
+    remote = elsewhere(target, reading=reading)
     if remote is not None:
         return remote
     local = settings.load(data=target.data)
@@ -80,7 +82,7 @@ async def connected(target: Target | None, *, reading: bool = False) -> AsyncIte
     async with service.opened(local) as opened, service.listening(opened, "127.0.0.1", 0) as url:
         way = _local(local, lambda: url)
         async with client(way.locate, way.token) as speaking:
-            yield Connection(speaking, way.name)
+            yield Connection(speaking, way.name, served=False)
 
 
 async def ask(target: Target | None, method: str, *path: str, body: object = None) -> Any:
@@ -110,7 +112,7 @@ def _local(local: settings.Settings, locate: Callable[[], str | None]) -> Way:
     return Way(locate, renewed(mint, TOKEN_RENEWED_S), str(local.data.absolute()))
 
 
-def _remote(target: Target, *, reading: bool) -> Way | None:
+def elsewhere(target: Target, *, reading: bool = False) -> Way | None:
     """The server elsewhere that is meant, if any. Options count before the environment."""
     if target.data is not None:
         if target.url is not None:

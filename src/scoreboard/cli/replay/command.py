@@ -6,19 +6,19 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from cyclopts import App, Parameter
+from cyclopts import App
 
 from scoreboard.cli import show
 from scoreboard.cli.client import Client
+from scoreboard.cli.display import displayed
 from scoreboard.cli.errors import CommandError, RequestRefused, UsageError
+from scoreboard.cli.progress import Confirmed, Progress
 from scoreboard.cli.replay import pace, rows
-from scoreboard.cli.replay.display import displayed
-from scoreboard.cli.replay.progress import Confirmed, Progress
 from scoreboard.cli.replay.rows import Row, Survey
 from scoreboard.cli.replay.sender import Sender, Tally
-from scoreboard.cli.resources import AppId, Json
+from scoreboard.cli.resources import AppId, Flag, Json
 from scoreboard.cli.target import Connection, Target, connected, run
 from scoreboard.domain.board import Operator
 
@@ -83,10 +83,10 @@ def main(
     app: AppId,
     board: str,
     speed: str = pace.MAX,
-    create: Annotated[bool, Parameter(negative="", show_default=False)] = False,
+    create: Flag = False,
     operator: Operator | None = None,
-    skip_bad: Annotated[bool, Parameter(negative="", show_default=False)] = False,
-    restart: Annotated[bool, Parameter(negative="", show_default=False)] = False,
+    skip_bad: Flag = False,
+    restart: Flag = False,
     patience: float = 60,
     key: str | None = None,
     json: Json = False,
@@ -132,7 +132,7 @@ async def _replay(plan: Plan, survey: Survey, target: Target | None) -> Summary:
     async with connected(target) as connection:
         board = await _board(connection.client, plan)
         where = connection.name if plan.key is None else f"{connection.name} {plan.key}"
-        progress = Progress(survey.digest, plan.app, plan.board, where)
+        progress = Progress("replay", survey.digest, f"{plan.app}-{plan.board}", where)
         confirmed = Confirmed() if plan.restart else await _still_true(progress.load(), connection.client, plan)
         if confirmed.last:
             show.note(f"Going on after row {confirmed.last:,}, which was confirmed before (--restart sends all again).")
@@ -155,10 +155,10 @@ async def _send(
     sender = Sender(connection.client, plan.path, field, keys, plan.patience_s)
     tally = Tally()
     try:
-        with displayed(survey.rows, confirmed.rows) as display:
+        with displayed("replaying", survey.rows, confirmed.rows) as display:
             async for batch in pace.batches(_after(survey.path, confirmed.last), plan.speed):
                 await sender.send(batch, tally)
-                confirmed.last, confirmed.event = batch[-1].number, tally.last_event or confirmed.event
+                confirmed.last, confirmed.proof = batch[-1].number, tally.last_event or confirmed.proof
                 confirmed.rows += len(batch)
                 progress.save(confirmed)
                 display.at(confirmed.rows)
@@ -206,10 +206,10 @@ async def _made(client: Client, plan: Plan, *, app_too: bool) -> dict[str, Any]:
 
 async def _still_true(saved: Confirmed, client: Client, plan: Plan) -> Confirmed:
     """What was saved, if the server still has it: not when the board, the app or the folder was made anew since."""
-    if saved.event is None:
+    if saved.proof is None:
         return Confirmed()
     try:
-        event = await client.call("GET", "apps", plan.app, "events", saved.event)
+        event = await client.call("GET", "apps", plan.app, "events", saved.proof)
     except RequestRefused:
         return Confirmed()
     return saved if event["board"] == plan.board else Confirmed()

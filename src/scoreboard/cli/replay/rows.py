@@ -1,28 +1,22 @@
 """The rows of a file: CSV with a header or NDJSON, plain or gzip, told apart by what is in it."""
 
-import csv
-import gzip
-import hashlib
 import io
 import math
 import re
-import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, cast
+from typing import BinaryIO, NamedTuple
 
 import msgspec
 
+from scoreboard.cli import files
 from scoreboard.cli.errors import UsageError
 from scoreboard.domain.board import INT64_MAX, INT64_MIN
 from scoreboard.domain.errors import Invalid
 from scoreboard.domain.identifiers import check_player
 
 COLUMNS = ("time", "player", "score")
-GZIP_MAGIC = b"\x1f\x8b"
-CHUNK_BYTES = 1 << 20
 _WHOLE = re.compile(r"[+-]?[0-9]{1,19}")
 
 
@@ -55,7 +49,7 @@ class Survey:
 
 def survey(path: Path, *, skip_bad: bool) -> Survey:
     """Read it all once. Raises UsageError for what cannot be read and, unless `skip_bad`, at the first bad row."""
-    digest = _digest(path)
+    digest = files.digest(path)
     good = bad = 0
     for row in read(path):
         if isinstance(row, Row):
@@ -69,39 +63,9 @@ def survey(path: Path, *, skip_bad: bool) -> Survey:
 
 def read(path: Path) -> Iterator[Row | BadRow]:
     """Its rows, in order. Raises UsageError for what cannot be read."""
-    with _opened(path) as file:
-        lines = _ndjson(file) if _starts_with_brace(file) else _csv(path, file)
+    with files.opened(path) as file:
+        lines = _ndjson(file) if files.is_ndjson(file) else _csv(path, file)
         yield from lines
-
-
-def _digest(path: Path) -> str:
-    digest = hashlib.sha256()
-    with _opened(path) as file:
-        while chunk := file.read(CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[io.BufferedReader]:
-    try:
-        if not path.is_file():
-            raise UsageError(f"{path} is not there" if not path.exists() else f"{path} is not a plain file")
-        with path.open("rb") as packed:
-            is_gzip = packed.peek(2)[:2] == GZIP_MAGIC
-            yield (
-                io.BufferedReader(cast("io.RawIOBase", gzip.GzipFile(fileobj=packed)), CHUNK_BYTES)
-                if is_gzip
-                else packed
-            )
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise UsageError(f"{path} is damaged: {str(error) or 'it ends too early'}") from error
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror or error}") from error
-
-
-def _starts_with_brace(file: io.BufferedReader) -> bool:
-    return file.peek(64).removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{")
 
 
 def _csv(path: Path, file: BinaryIO) -> Iterator[Row | BadRow]:
@@ -113,7 +77,7 @@ def _csv(path: Path, file: BinaryIO) -> Iterator[Row | BadRow]:
             if not content.strip():
                 continue
             number += 1
-            fields = _fields(content)
+            fields = files.csv_fields(content)
             if fields is None:
                 yield BadRow(number, line, "a quote is not closed, or in the wrong place")
             elif len(fields) != width:
@@ -124,22 +88,11 @@ def _csv(path: Path, file: BinaryIO) -> Iterator[Row | BadRow]:
 
 def _header(path: Path, line: str) -> tuple[int, list[int]]:
     """How many columns there are, and where those that matter stand."""
-    columns = [name.strip().lower() for name in _fields(line) or ()]
+    columns = [name.strip().lower() for name in files.csv_fields(line) or ()]
     missing = [name for name in COLUMNS if columns.count(name) != 1]
     if missing:
         raise UsageError(f"{path}:1: the header needs one column {missing[0]!r}; it looks like: {','.join(COLUMNS)}")
     return len(columns), [columns.index(name) for name in COLUMNS]
-
-
-def _fields(line: str) -> list[str] | None:
-    """The fields of a line, None when its quotes make no sense."""
-    line = line.rstrip("\r\n")
-    if '"' not in line:
-        return line.split(",")
-    try:
-        return next(csv.reader([line], strict=True))
-    except csv.Error:
-        return None
 
 
 def _from_text(number: int, line: int, time: str, player: str, score: str) -> Row | BadRow:
@@ -171,15 +124,9 @@ def _ndjson(file: BinaryIO) -> Iterator[Row | BadRow]:
         try:
             row = decode(content)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            yield BadRow(number, line, _plain(error))
+            yield BadRow(number, line, files.plain(error))
         else:
             yield _checked(number, line, row.time, row.player, row.score)
-
-
-def _plain(error: Exception) -> str:
-    if isinstance(error, msgspec.ValidationError):
-        return str(error).replace("`", "'").replace(" - at '$.", " for '")
-    return "this is not a JSON object in UTF-8"
 
 
 def _checked(number: int, line: int, time: float, player: str, value: int) -> Row | BadRow:

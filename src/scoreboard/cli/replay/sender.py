@@ -1,28 +1,16 @@
 """Sender: one batch at a time to the server, again under the same keys until there is an answer."""
 
-import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from http import HTTPStatus
 from typing import Literal
 
 import msgspec
 
-from scoreboard.cli import show
 from scoreboard.cli.client import Client
-from scoreboard.cli.errors import CommandError, RequestRefused, Unreachable
+from scoreboard.cli.errors import Unreachable
 from scoreboard.cli.replay.rows import Row
-from scoreboard.client.retry import Backoff
-
-RETRIED = {
-    HTTPStatus.TOO_MANY_REQUESTS,
-    HTTPStatus.INTERNAL_SERVER_ERROR,
-    HTTPStatus.BAD_GATEWAY,
-    HTTPStatus.SERVICE_UNAVAILABLE,
-    HTTPStatus.GATEWAY_TIMEOUT,
-}
-BACKOFF = Backoff(first_s=0.1, longest_s=5.0)
+from scoreboard.cli.retrying import answered
 
 
 class _Result(msgspec.Struct):
@@ -82,26 +70,12 @@ class Sender:
             {"player": row.player, self._field: row.value, "idempotency_key": f"{self._keys}-{row.number}"}
             for row in rows
         ]
-        for result in (await self._answered({"updates": updates}, len(rows))).results:
+        for result in (await answered(lambda: self._once(updates), self._patience_s)).results:
             tally.add(result)
 
-    async def _answered(self, body: object, count: int) -> _Answer:
-        now = asyncio.get_running_loop().time
-        given_up_at = now() + self._patience_s
-        failures = 0
-        while True:
-            try:
-                return _checked(await self._client.call("POST", *self._path, body=body), count)
-            except (Unreachable, RequestRefused) as error:
-                if isinstance(error, RequestRefused) and error.status not in RETRIED:
-                    raise
-                failures += 1
-                pause = BACKOFF.pause_s(failures, error.retry_after_s if isinstance(error, RequestRefused) else None)
-                if now() + pause > given_up_at:
-                    raise CommandError(f"gave up after {self._patience_s:g} s: {error}") from error
-                if failures == 1 and not isinstance(error, RequestRefused):
-                    show.note(f"{error} Trying again ...")
-                await asyncio.sleep(pause)
+    async def _once(self, updates: Sequence[object]) -> _Answer:
+        answer = await self._client.call("POST", *self._path, body={"updates": updates})
+        return _checked(answer, len(updates))
 
 
 def _checked(answer: object, count: int) -> _Answer:

@@ -1,4 +1,4 @@
-"""How far a replay is: a bar on a terminal, a line every few seconds elsewhere."""
+"""How far a long command is: a bar on a terminal, a line every few seconds elsewhere."""
 
 import sys
 import time
@@ -22,12 +22,12 @@ class Display(Protocol):
 
 
 @contextmanager
-def displayed(total: int, done: int) -> Iterator[Display]:
-    """Shows how far it is until the context ends. `done` rows were so before."""
+def displayed(doing: str, total: int | None, done: int = 0) -> Iterator[Display]:
+    """Shows how far it is until the context ends. `done` rows were so before; `total` is None while nobody knows."""
     if not sys.stderr.isatty():
         yield _Lines(total, done)
         return
-    columns = (TextColumn("replaying"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
+    columns = (TextColumn(doing), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         yield _Bar(progress, total, done)
 
@@ -38,7 +38,7 @@ class _Rate(ProgressColumn):
 
 
 class _Bar:
-    def __init__(self, progress: Progress, total: int, done: int) -> None:
+    def __init__(self, progress: Progress, total: int | None, done: int) -> None:
         self._progress = progress
         self._task = progress.add_task("", total=total, completed=done)
 
@@ -47,7 +47,7 @@ class _Bar:
 
 
 class _Lines:
-    def __init__(self, total: int, done: int) -> None:
+    def __init__(self, total: int | None, done: int) -> None:
         self._total = total
         self._last = done, time.monotonic()
 
@@ -58,5 +58,10 @@ class _Lines:
             return
         self._last = rows, then + passed
         rate = (rows - before) / passed
+        show.note(f"{rows:,}{self._of(rows, rate)}")
+
+    def _of(self, rows: int, rate: float) -> str:
+        if self._total is None:
+            return f" rows, {rate:,.0f} rows/s"
         left = f", {(self._total - rows) / rate:,.0f} s left" if rate else ""
-        show.note(f"{rows:,} of {self._total:,} rows, {rate:,.0f} rows/s{left}")
+        return f" of {self._total:,} rows, {rate:,.0f} rows/s{left}"

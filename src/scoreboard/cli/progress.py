@@ -1,5 +1,6 @@
-"""Progress: a small file that says how far a replay came. Without it the same rows are sent again, and not counted."""
+"""Progress: a small file that says how far rows were sent. Without it they are sent again, and not counted again."""
 
+import contextlib
 import hashlib
 import os
 import time
@@ -13,21 +14,21 @@ SAVED_EVERY_S = 0.25
 
 
 class Confirmed(msgspec.Struct, forbid_unknown_fields=True):
-    """The server answered for all rows up to number `last`, `rows` of them. `event` is the last that was applied: as
-    long as the server knows it, this is still the board those rows were sent to."""
+    """The server answered for all rows up to number `last`, `rows` of them. `proof` is the id of the last that took
+    effect: as long as the server knows it, this is still what those rows were sent to."""
 
     last: int = 0
     rows: int = 0
-    event: str | None = None
+    proof: str | None = None
 
 
 class Progress:
-    """The file of one replay: of this content, to this board, of this server. It only ever saves work, so trouble
+    """The file of one `command`: with this content, to this place, of this server. It only ever saves work, so trouble
     with it is told once and does not stop anything."""
 
-    def __init__(self, digest: str, app: str, board: str, server: str) -> None:
+    def __init__(self, command: str, digest: str, place: str, server: str) -> None:
         where = hashlib.sha256(server.encode()).hexdigest()[:16]
-        self.path = _state_folder() / f"{digest[:16]}-{app}-{board}-{where}.json"
+        self.path = _state_folder() / command / f"{digest[:16]}-{place}-{where}.json"
         self._saved_at = float("-inf")
         self._told = False
 
@@ -53,8 +54,13 @@ class Progress:
                 show.note(f"Cannot keep progress in {self.path.parent}: {error.strerror}; going on without.")
             self._told = True
 
+    def clear(self) -> None:
+        """All is done: the same again begins at the first row."""
+        with contextlib.suppress(OSError):
+            self.path.unlink(missing_ok=True)
+
 
 def _state_folder() -> Path:
     home = os.environ.get("XDG_STATE_HOME", "")
     base = Path(home) if home.startswith("/") else Path.home() / ".local" / "state"
-    return base / "scoreboard" / "replay"
+    return base / "scoreboard"
