@@ -37,6 +37,7 @@ class Given:
     server_updates_per_second: Annotated[str | None, _option("server_updates_per_second")] = None
     pending_updates: Annotated[str | None, _option("pending_updates")] = None
     live_connections: Annotated[str | None, _option("live_connections")] = None
+    http_connections: Annotated[str | None, _option("http_connections")] = None
 
 
 def serve(*, demo: Flag = False, given: Given | None = None) -> None:
