@@ -247,7 +247,7 @@ class TestServe:
 
     def test_the_demo_has_a_board_that_can_be_seen(self, cli: CommandLine) -> None:
         with cli.serving("--demo", "--port", "0") as served:
-            assert served.get("/v1/page")["app"] == "demo"
+            assert served.get("/v1/page")["shown"]["app"] == "demo"
             assert served.interrupt().status == 0
 
     def test_a_port_in_use_is_one_line(self, cli: CommandLine) -> None:

@@ -394,7 +394,6 @@ class TestService:
         (await service.client("server", "game").post(f"{board}/scores", {"player": "a", "increment": 1})).ok()
         assert (await service.anybody.get("/health/live")).ok() == {"status": "live"}
         assert (await service.anybody.get("/health/ready")).ok() == {"status": "ready"}
-        assert (await service.anybody.get("/v1/page")).ok() == {"app": "game", "board": "main"}
         page = await service.anybody.get("/")
         assert page.headers["Content-Type"].startswith("text/html")
         assert "default-src 'none'" in page.headers["Content-Security-Policy"]
@@ -403,10 +402,6 @@ class TestService:
         assert b"scoreboard_pending_updates 0.0" in metrics.raw
         document = (await service.anybody.get("/openapi.json")).ok()
         assert document["openapi"].startswith("3.1")
-
-    async def test_the_page_names_no_private_board(self, service: Running) -> None:
-        await service.board(public=False)
-        assert (await service.anybody.get("/v1/page")).ok() == {"app": None, "board": None}
 
     async def test_an_idle_client_is_ended_by_a_stop_and_a_stop_waits_for_no_client(self, tmp_path: Path) -> None:
         async with asyncio.timeout(BOUND_S):

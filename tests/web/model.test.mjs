@@ -1,12 +1,13 @@
 // Run: node --test tests/web/*.test.mjs
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
+import { spawnSync } from "node:child_process";
+import { readFile, readdir } from "node:fs/promises";
 import { test } from "node:test";
 
-import { load } from "./load.mjs";
+import { PAGE, load } from "./load.mjs";
 
-const model = await load("model.js");
-const { applyTop, hue, initials, movement, parseScore, positionOf, safeAvatar, scoreChanges, shares, summarise, titleOf } = model;
+const { applyTop, hue, initials, movement, nameOf, safeAvatar, scoreChanges, shares, titleOf } = await load("model.js");
+const { news, seasonWords, stateWords } = await load("words.js");
 
 const top = (offset, scores, { epoch = "a", season = "all" } = {}) => ({
   type: "top", app: "demo", board: "main", region: null, season, epoch, offset, total: 99,
@@ -14,34 +15,20 @@ const top = (offset, scores, { epoch = "a", season = "all" } = {}) => ({
 });
 const players = (board) => board.entries.map((entry) => entry.player);
 
-test("a decimal string keeps every digit, a number stays a number", () => {
-  assert.equal(parseScore("123456789012345678901234567890"), 123456789012345678901234567890n);
-  assert.equal(parseScore("-9007199254740993"), -9007199254740993n);
-  assert.equal(parseScore(12), 12);
-  assert.equal(parseScore("1.5"), 1.5);
-  assert.equal(new Intl.NumberFormat("en").format(parseScore("9007199254740993")), "9,007,199,254,740,993");
-});
-
-test("a first top makes the board and its position", () => {
+test("a first top makes the board", () => {
   const board = applyTop(null, top(7, [["ann", 5], ["bob", 3]]), 1000);
-  assert.deepEqual(positionOf(board), { epoch: "a", offset: 7 });
   assert.deepEqual(players(board), ["ann", "bob"]);
   assert.equal(board.receivedAt, 1000);
   assert.equal(board.entries[0].name, "ann", "the player's id stands in for a missing name");
-  assert.equal(positionOf(null), null);
 });
 
-test("an older or equal offset in the same epoch changes nothing", () => {
-  const board = applyTop(null, top(7, [["ann", 5]]), 0);
-  assert.equal(applyTop(board, top(6, [["bob", 9]]), 1), board);
-  assert.equal(applyTop(board, top(7, [["bob", 9]]), 1), board);
-  assert.deepEqual(players(applyTop(board, top(8, [["bob", 9]]), 1)), ["bob"]);
+test("no more places than are wanted", () => {
+  assert.deepEqual(players(applyTop(null, top(1, [["ann", 5], ["bob", 3], ["cid", 1]]), 0, 2)), ["ann", "bob"]);
 });
 
 test("another epoch replaces everything, whatever its offset", () => {
   const old = applyTop(null, top(700, [["ann", 5], ["bob", 3]]), 0);
   const board = applyTop(old, top(1, [["bob", 3], ["ann", 1]], { epoch: "b" }), 1);
-  assert.deepEqual(positionOf(board), { epoch: "b", offset: 1 });
   assert.deepEqual(movement(board, board.entries[0]), { kind: "same", places: 0 }, "arrival starts again");
   assert.equal(scoreChanges(old, board).size, 0, "no change is claimed across epochs");
 });
@@ -50,6 +37,7 @@ test("a new season starts the arrival ranks again", () => {
   const old = applyTop(null, top(1, [["ann", 5], ["bob", 3]], { season: "w1" }), 0);
   const board = applyTop(old, top(2, [["bob", 1], ["ann", 0]], { season: "w2" }), 1);
   assert.equal(movement(board, board.entries[0]).kind, "same");
+  assert.equal(scoreChanges(old, board).size, 0, "what falls to nothing at a turn is no change");
 });
 
 test("movement counts from the viewer's arrival, not from the last message", () => {
@@ -65,11 +53,11 @@ test("movement counts from the viewer's arrival, not from the last message", () 
 });
 
 test("score changes are exact for wide scores and skip who is new", () => {
-  const before = applyTop(null, top(1, [["ann", "90071992547409930"], ["bob", 3], ["eve", 1]]), 0);
-  const after = applyTop(before, top(2, [["ann", "90071992547409931"], ["bob", 5], ["eve", 1], ["cid", 1]]), 0);
+  const before = applyTop(null, top(1, [["ann", 90071992547409930n], ["bob", 3], ["eve", 1]]), 0);
+  const after = applyTop(before, top(2, [["ann", 90071992547409931n], ["bob", 5], ["eve", 1], ["cid", 1]]), 0);
   assert.deepEqual([...scoreChanges(before, after)], [["ann", 1n], ["bob", 2]]);
   assert.equal(scoreChanges(null, after).size, 0);
-  const mixed = applyTop(after, top(3, [["ann", "90071992547409931"], ["bob", "9"]]), 0);
+  const mixed = applyTop(after, top(3, [["ann", 90071992547409931n], ["bob", 9n]]), 0);
   assert.deepEqual([...scoreChanges(after, mixed)], [["bob", 4n]], "a board that turned wide");
 });
 
@@ -83,14 +71,33 @@ test("shares: of the leader, either way round, none where they mean nothing", ()
   assert.deepEqual(of(), []);
 });
 
-test("the summary is one calm line, and silent when no place changed", () => {
+test("a screen reader is told of the leader and of the own place, and of nothing else", () => {
   const first = applyTop(null, top(1, [["ann", 9], ["bob", 8], ["cid", 7]]), 0);
-  assert.equal(summarise(null, first, String), "ann leads with 9; bob is at 2, cid is at 3.");
-  const scored = applyTop(first, top(2, [["ann", 10], ["bob", 8], ["cid", 7]]), 0);
-  assert.equal(summarise(first, scored, String), "");
-  const swapped = applyTop(scored, top(3, [["bob", 12], ["ann", 10], ["cid", 7]]), 0);
-  assert.match(summarise(first, swapped, String), /^2 changes of place\. bob leads with 12/);
-  assert.equal(summarise(null, applyTop(null, top(1, []), 0), String), "No scores yet.");
+  assert.equal(news(null, first, null), "ann leads with 9.");
+  assert.equal(news(null, first, "cid"), "ann leads with 9. cid is at place 3.");
+  const scored = applyTop(first, top(2, [["ann", 10], ["cid", 9], ["bob", 8]]), 0);
+  assert.equal(news(first, scored, null), "", "the others may move as they like");
+  assert.equal(news(first, scored, "cid"), "cid is at place 2.");
+  const swapped = applyTop(scored, top(3, [["bob", 12], ["ann", 10]]), 0);
+  assert.equal(news(scored, swapped, "cid"), "bob leads with 12. cid is no longer among the first 2.");
+  assert.equal(news(null, applyTop(null, top(1, []), 0), "ann"), "");
+});
+
+test("the connection in words", () => {
+  const seen = { shown: true, now: 1_000, online: true };
+  assert.deepEqual(stateWords({ name: "live" }, seen), ["Live", ""]);
+  const waiting = { name: "waiting", until: 4_500, reason: "closed" };
+  assert.deepEqual(stateWords(waiting, seen), ["Reconnecting in 4 s", ""]);
+  assert.deepEqual(stateWords(waiting, { ...seen, shown: false }), ["Trying again in 4 s", "closed"]);
+  assert.deepEqual(stateWords(waiting, { ...seen, online: false }), ["Offline, trying again in 4 s", ""]);
+  assert.deepEqual(stateWords({ name: "refused", code: "x", detail: "Gone." }, seen), ["Not available", "Gone. (x)"]);
+});
+
+test("seasons in words", () => {
+  assert.equal(seasonWords("all"), "All time");
+  assert.equal(seasonWords("2026-W07"), "Week 7, 2026");
+  assert.match(seasonWords("2026-11"), /November 2026/);
+  assert.match(seasonWords("2026-11-21"), /21/);
 });
 
 test("avatars: https or our own origin, nothing else", () => {
@@ -108,14 +115,34 @@ test("initials, hue and titles", () => {
   assert.ok(new Set(["p1", "p2", "p3", "p4"].map(hue)).size > 2);
   assert.equal(titleOf("weekly-speed_run"), "Weekly speed run");
   assert.equal(titleOf("--"), "--");
+  assert.equal(nameOf({ board: "main", name: "The Big One" }), "The Big One");
+  assert.equal(nameOf({ board: "speed-run", name: "speed-run" }), "Speed run");
+});
+
+test("every module is well formed", async () => {
+  for (const name of (await readdir(PAGE)).filter((file) => file.endsWith(".js"))) {
+    const check = spawnSync(process.execPath, ["--check", "--input-type=module", "-"], { input: await readFile(new URL(name, PAGE)), encoding: "utf8" });
+    assert.equal(check.status, 0, `${name}: ${check.stderr}`);
+  }
 });
 
 test("nothing a player sends is ever read as markup", async () => {
-  for (const name of ["rows.js", "board.js", "page.js"]) {
-    const source = await readFile(new URL(`../../src/scoreboard/entrypoints/http/page/${name}`, import.meta.url), "utf8");
-    const sinks = source.match(/innerHTML|outerHTML|insertAdjacentHTML|document\.write/g) ?? [];
-    assert.equal(sinks.length, name === "board.js" ? 1 : 0, `${name}: only the constant template`);
+  for (const name of (await readdir(PAGE)).filter((file) => file.endsWith(".js"))) {
+    const source = await readFile(new URL(name, PAGE), "utf8");
+    const sinks = source.match(/innerHTML|outerHTML|insertAdjacentHTML|document\.write|setHTML/g) ?? [];
+    assert.equal(sinks.length, name === "view.js" ? 1 : 0, `${name}: only the constant template`);
   }
-  const page = await readFile(new URL("../../src/scoreboard/entrypoints/http/page/index.html", import.meta.url), "utf8");
+  const page = await readFile(new URL("index.html", PAGE), "utf8");
   assert.doesNotMatch(page, /<style|\sstyle=|\son\w+=|<script(?![^>]*\ssrc=)/, "the policy allows nothing inline");
+});
+
+test("the embedding script names every module that the element needs, so that none waits for another", async () => {
+  const imports = async (name) => [...(await readFile(new URL(name, PAGE), "utf8")).matchAll(/^import .*"\.\/(.+)";/gm)].map((found) => found[1]);
+  const named = (await imports("embed.js")).map((path) => path.replace("page/{version}/", ""));
+  const needed = new Set(["element.js"]);
+  for (const name of needed) {
+    const folder = name.includes("/") ? "client/" : "";
+    for (const other of await imports(name)) needed.add(folder + other);
+  }
+  assert.deepEqual([...named].sort(), [...needed].sort());
 });

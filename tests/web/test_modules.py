@@ -1,21 +1,13 @@
-"""The page's modules, tested by Node's own runner where there is Node."""
+"""The modules of the page and of the client that need no service and no browser, tested by Node's own runner."""
 
-import os
-import shutil
-import subprocess
 from pathlib import Path
 
-import pytest
-
-HERE = Path(__file__).parent
+from tests.web.node import CLIENT, passes
 
 
 def test_the_modules_of_the_page_pass_their_own_tests() -> None:
-    node = shutil.which("node")
-    if node is None and "CI" not in os.environ:
-        pytest.skip("there is no Node on this machine")
-    assert node is not None, "CI needs Node"
-    run = subprocess.run(
-        [node, "--test", *sorted(HERE.glob("*.test.mjs"))], capture_output=True, text=True, check=False
-    )
-    assert run.returncode == 0, run.stdout[-4_000:]
+    passes(*sorted(Path(__file__).parent.glob("*.test.mjs")))
+
+
+def test_the_connection_and_the_requests_of_the_client_pass_their_own_tests() -> None:
+    passes(CLIENT / "test" / "connection.test.js", CLIENT / "test" / "request.test.js")

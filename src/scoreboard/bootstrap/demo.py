@@ -1,4 +1,4 @@
-"""The demo: an app with a board, and simulated players who keep it moving. They go the way of every update."""
+"""The demo: an app with two boards, and simulated players who keep them moving. They go the way of every update."""
 
 import asyncio
 import random
@@ -9,7 +9,8 @@ from scoreboard.bootstrap.service import Service, credential
 from scoreboard.domain.board import Action, App, Board, Player
 from scoreboard.domain.errors import Conflict, ScoreboardError
 
-APP, BOARD = "demo", "main"
+APP, BOARD, WEEKLY = "demo", "main", "week"
+REGIONS = ("africa", "americas", "asia", "europe")
 NAMES = (
     "Ada", "Bruno", "Chidi", "Dilnoza", "Elif", "Farid", "Greta", "Hana", "Ines", "Jonas", "Kwame", "Lucía",
     "Mateo", "Nadia", "Omar", "Priya", "Quentin", "Rosa", "Søren", "Tariq", "Uma", "Vera", "Wen", "Ximena", "Yuki",
@@ -20,16 +21,17 @@ POINTS = {"quest": 25, "duel": 10, "coin": 1}
 
 
 async def prepare(service: Service) -> None:
-    """The app, its board, actions and players, where they are not there yet."""
+    """The app, its boards, actions and players, where they are not there yet."""
     try:
         app = await service.tenants.create_app(App(0, APP, "Demo"))
     except Conflict:
         return
     await service.tenants.create_board(Board(0, app, BOARD, "Demo board"))
+    await service.tenants.create_board(Board(0, app, WEEKLY, "This week", period="weekly", regions=REGIONS))
     for action, points in POINTS.items():
         await service.tenants.create_action(Action(0, app, action, points))
-    for name in NAMES:
-        await service.tenants.create_player(app, Player(name.lower(), name))
+    for place, name in enumerate(NAMES):
+        await service.tenants.create_player(app, Player(name.lower(), name, region=REGIONS[place % len(REGIONS)]))
 
 
 async def play(service: Service) -> None:
@@ -40,6 +42,7 @@ async def play(service: Service) -> None:
         await asyncio.sleep(chance.expovariate(1 / PAUSE_S))
         player, action = chance.choice(NAMES).lower(), chance.choice(list(POINTS))
         try:
-            await service.update.one(players, APP, BOARD, Wish(b"", player=player, action=action))
+            for board in (BOARD, WEEKLY):
+                await service.update.one(players, APP, board, Wish(b"", player=player, action=action))
         except ScoreboardError:
             await asyncio.sleep(1)  # a demo whose board was deleted is not worth a word

@@ -38,6 +38,7 @@ from scoreboard.application.pipeline.update import Update
 from scoreboard.application.ports.access import EVERY_APP, Credential, Role, Scope
 from scoreboard.application.queries.cursors import Cursors
 from scoreboard.application.queries.names import Names
+from scoreboard.application.queries.public_boards import PublicBoards
 from scoreboard.application.queries.reads import Reads
 from scoreboard.bootstrap.settings import Settings
 from scoreboard.domain.board import Board
@@ -45,6 +46,7 @@ from scoreboard.domain.season import season_at
 from scoreboard.domain.submission import TableKey
 from scoreboard.entrypoints.http.admission import Admission, room
 from scoreboard.entrypoints.http.operations import Call, Operation
+from scoreboard.entrypoints.http.pages import Pages
 from scoreboard.entrypoints.http.reference import Reference
 from scoreboard.entrypoints.http.server import Server
 from scoreboard.entrypoints.http.service import Service as ServiceDoor
@@ -164,7 +166,8 @@ async def _assembled(settings: Settings, store: database.Database, key: bytes) -
     history = History(ledger, ranking, accept, rebuild, clock)
     offered += TenantsDoor(tenants, directory).operations()
     offered += HistoryDoor(history, rebuild, directory).operations()
-    offered += ServiceDoor(directory, warmed.is_set, registry).operations()
+    offered += Pages(PublicBoards(directory, ledger, clock)).operations()
+    offered += ServiceDoor(warmed.is_set, registry).operations()
     offered += Reference(offered, asyncapi.document()).operations()
     connections = settings.http_connections or room(settings.live_connections)
     admission = Admission(connections, lambda: live.connections, registry)

@@ -6,6 +6,7 @@ from importlib.resources.abc import Traversable
 from typing import NamedTuple
 
 from scoreboard.domain.errors import NotFound
+from scoreboard.entrypoints.http.conditional import matches
 from scoreboard.entrypoints.http.operations import Call
 from scoreboard.entrypoints.http.reply import Reply
 
@@ -41,7 +42,8 @@ class Files:
             self._read[name] = _Read(body, f'"{hashlib.sha256(body).hexdigest()[:16]}"', TYPES[_ending(name)])
         read = self._read[name]
         headers = self._headers + f"ETag: {read.etag}\r\n".encode()
-        if call.header("If-None-Match") == read.etag:
+        asked = call.header("If-None-Match")
+        if asked is not None and matches(read.etag, asked):
             return Reply(304, b"", headers)
         return Reply(200, read.body, headers, read.media_type)
 

@@ -4,76 +4,38 @@
  * @typedef {number | bigint} Score
  * @typedef {{rank: number, player: string, name: string, avatar: string | null, score: Score}} Entry
  * @typedef {{
- *   app: string, board: string, region: string | null, season: string | null,
- *   epoch: string, offset: number, total: number | null, receivedAt: number,
+ *   app: string, board: string, region: string | null, season: string,
+ *   epoch: string, total: number, receivedAt: number,
  *   entries: Entry[], arrival: Map<string, number>
  * }} Board
  * @typedef {{kind: "same" | "up" | "down" | "new", places: number}} Movement
  */
 
-/**
- * A score off the wire. Wide boards send decimal strings, which would lose
- * digits as a Number, so whole ones become BigInt.
- *
- * @param {number | string} wire
- * @returns {Score}
- */
-export function parseScore(wire) {
-  if (typeof wire === "string" && /^[+-]?\d+$/.test(wire)) return BigInt(wire.replace("+", ""));
-  return Number(wire);
+/** A line of a read or of a live message, as the page shows it. */
+export function entryOf({ rank, player, username, avatar_url, score }) {
+  return { rank, player, name: username || player, avatar: avatar_url ?? null, score };
 }
 
-/** Exact for two BigInts or two Numbers; a mixture is taken to BigInt when both are whole. */
+/** Exact for two BigInts or two Numbers; a board that turned wide has one of each. */
 function difference(after, before) {
-  if (typeof after === typeof before) return after - before;
-  const whole = [after, before].every((s) => typeof s === "bigint" || Number.isInteger(s));
-  return whole ? BigInt(after) - BigInt(before) : Number(after) - Number(before);
+  return typeof after === typeof before ? after - before : BigInt(after) - BigInt(before);
 }
 
 /**
- * Where to resume from.
- *
- * @param {Board | null} board
- * @returns {{epoch: string, offset: number} | null}
- */
-export function positionOf(board) {
-  return board && { epoch: board.epoch, offset: board.offset };
-}
-
-/**
- * The board after a `top` message. An offset not newer than ours in the same
- * epoch changes nothing (the same object comes back); another epoch, or
- * another season, replaces everything, the arrival ranks included.
+ * The board after a `top` message. Another epoch, or another season, replaces everything, the arrival ranks included.
  *
  * @param {Board | null} board what we have
- * @param {object} message a `top` message
+ * @param {object} message a `top` message newer than it
  * @param {number} receivedAt milliseconds since 1970
+ * @param {number} limit how many places are shown
  * @returns {Board}
  */
-export function applyTop(board, message, receivedAt) {
-  const sameEpoch = board !== null && board.epoch === message.epoch;
-  if (sameEpoch && message.offset <= board.offset) return board;
-  const entries = message.entries.map((entry) => ({
-    rank: entry.rank,
-    player: entry.player,
-    name: entry.username || entry.player,
-    avatar: entry.avatar_url ?? null,
-    score: parseScore(entry.score),
-  }));
-  const season = message.season ?? null;
-  const keep = sameEpoch && board.season === season;
-  return {
-    app: message.app,
-    board: message.board,
-    region: message.region ?? null,
-    season,
-    epoch: message.epoch,
-    offset: message.offset,
-    total: message.total ?? null,
-    receivedAt,
-    entries,
-    arrival: keep ? board.arrival : new Map(entries.map((entry) => [entry.player, entry.rank])),
-  };
+export function applyTop(board, message, receivedAt, limit = Infinity) {
+  const { app, board: name, region, season, epoch, total } = message;
+  const entries = message.entries.slice(0, limit).map(entryOf);
+  const keep = board !== null && board.epoch === epoch && board.season === season;
+  const arrival = keep ? board.arrival : new Map(entries.map((entry) => [entry.player, entry.rank]));
+  return { app, board: name, region, season, epoch, total, receivedAt, entries, arrival };
 }
 
 /**
@@ -91,8 +53,8 @@ export function movement(board, entry) {
 }
 
 /**
- * Score differences between two states of one epoch, by player. A new epoch
- * has none: those are other facts, not changes.
+ * Score differences between two states of one epoch and season, by player. Across them there are none: those are
+ * other facts, not changes.
  *
  * @param {Board | null} before
  * @param {Board} after
@@ -100,12 +62,12 @@ export function movement(board, entry) {
  */
 export function scoreChanges(before, after) {
   const changes = new Map();
-  if (!before || before.epoch !== after.epoch) return changes;
+  if (!before || before.epoch !== after.epoch || before.season !== after.season) return changes;
   const old = new Map(before.entries.map((entry) => [entry.player, entry.score]));
   for (const { player, score } of after.entries) {
     if (!old.has(player)) continue;
     const change = difference(score, old.get(player));
-    if (change != 0) changes.set(player, change); // eslint-disable-line eqeqeq -- 0n or 0
+    if (change != 0) changes.set(player, change); // 0 or 0n
   }
   return changes;
 }
@@ -127,26 +89,6 @@ export function shares(entries) {
     const [part, whole] = lowWins ? [best, score] : [score, best];
     return whole > 0 ? Math.min(1, part / whole) : 0;
   });
-}
-
-/**
- * One calm sentence or two for a screen reader.
- *
- * @param {Board | null} before what was last spoken of
- * @param {Board} now
- * @param {(score: Score) => string} format
- * @returns {string} "" where there is nothing to say
- */
-export function summarise(before, now, format) {
-  const [leader, ...rest] = now.entries;
-  if (!leader) return before ? "" : "No scores yet.";
-  const parts = [`${leader.name} leads with ${format(leader.score)}`];
-  if (rest.length) parts.push(rest.slice(0, 2).map((e) => `${e.name} is at ${e.rank}`).join(", "));
-  if (!before || before.epoch !== now.epoch) return `${parts.join("; ")}.`;
-  const old = new Map(before.entries.map((entry) => [entry.player, entry.rank]));
-  const moved = now.entries.filter((entry) => old.get(entry.player) !== entry.rank).length;
-  if (moved === 0) return "";
-  return `${moved} ${moved === 1 ? "change" : "changes"} of place. ${parts.join("; ")}.`;
 }
 
 /**
@@ -200,4 +142,14 @@ export function hue(player) {
 export function titleOf(id) {
   const words = id.replace(/[-_.]+/g, " ").trim() || id;
   return words.charAt(0).toLocaleUpperCase() + words.slice(1);
+}
+
+/**
+ * What a board is called: its name, or its id where it was given none.
+ *
+ * @param {{board: string, name?: string}} board
+ * @returns {string}
+ */
+export function nameOf({ board, name }) {
+  return name && name !== board ? name : titleOf(board);
 }

@@ -1,14 +1,27 @@
-/** The page at `/`: hands the board named in the address to the element. */
+/** The page at `/`: what its address says goes to the element, what a viewer chooses goes to the address. */
 
-import "./board.js";
+import "./element.js";
 
-const query = new URLSearchParams(location.search);
+const CHOSEN = ["app", "board", "season", "region", "find"];
 const element = document.querySelector("live-scoreboard");
+const query = new URLSearchParams(location.search);
 
-for (const name of ["app", "board", "region", "season"]) {
-  const value = query.get(name);
-  if (value) element.setAttribute(name, value);
+for (const name of [...CHOSEN, "limit", "theme", "tv"]) {
+  if (query.has(name)) element.setAttribute(name, query.get(name));
 }
-element.addEventListener("scoreboard-title", (event) => {
-  document.title = `${event.detail} · Scoreboard`;
+if (query.has("theme")) document.documentElement.dataset.theme = query.get("theme");
+element.toggleAttribute("controls", !query.has("tv"));
+element.hidden = false;
+
+element.addEventListener("scoreboard-board", (event) => {
+  document.title = `${event.detail.name} · Scoreboard`;
+});
+
+element.addEventListener("scoreboard-choose", (event) => {
+  const address = new URL(location.href);
+  for (const name of CHOSEN) {
+    if (event.detail[name]) address.searchParams.set(name, event.detail[name]);
+    else address.searchParams.delete(name);
+  }
+  history.replaceState(null, "", address);
 });

@@ -1,66 +1,52 @@
 /** The rows of a board: one <li> per player, kept, moved and animated. */
 
 import { hue, initials, movement, safeAvatar, scoreChanges, shares } from "./model.js";
+import { formatChange, formatScore, make, setText } from "./words.js";
 
 const GLIDE = { duration: 520, easing: "cubic-bezier(.2, .8, .2, 1)" };
-const still = globalThis.matchMedia?.("(prefers-reduced-motion: reduce)");
+const FLASH = { duration: 1_200, easing: "ease-out" };
+const LIT = { backgroundColor: "var(--flash)" };
+const INK = { color: "var(--flash-ink)" };
+const still = matchMedia("(prefers-reduced-motion: reduce)");
 
-const numbers = new Intl.NumberFormat();
-const signed = new Intl.NumberFormat(undefined, { signDisplay: "always" });
-
-/** @param {import("./model.js").Score} score */
-export const formatScore = (score) => numbers.format(score);
-
-const WORDS = {
+const MOVES = {
   same: () => ["", ""],
   new: () => ["new", "new since you arrived"],
   up: (n) => [`▲${n}`, `up ${n} since you arrived`],
   down: (n) => [`▼${n}`, `down ${n} since you arrived`],
 };
 
-/** Set text only where it differs: no needless work for layout or a screen reader. */
-function setText(node, text) {
-  if (node.textContent !== text) node.textContent = text;
-}
-
-function make(tag, className, parent) {
-  const node = document.createElement(tag);
-  node.className = className;
-  parent.append(node);
+/** Seen, and not heard. */
+function silent(node) {
+  node.setAttribute("aria-hidden", "true");
   return node;
 }
 
 /** One row's elements. Everything a player chose goes in by textContent. */
 class Row {
   constructor(player) {
-    const li = document.createElement("li");
-    li.className = "row";
-    li.style.setProperty("--hue", String(hue(player)));
-    this.li = li;
-    this.rank = make("span", "rank", li);
-    this.avatar = make("span", "avatar", li);
-    this.avatar.setAttribute("aria-hidden", "true");
-    this.letters = make("span", "letters", this.avatar);
-    this.nameBox = make("span", "name", li);
-    this.name = make("bdi", "", this.nameBox); // a name keeps its own direction to itself
-    this.move = make("span", "move", li);
-    this.arrow = make("span", "", this.move);
-    this.arrow.setAttribute("aria-hidden", "true");
-    this.moveWords = make("span", "unseen", this.move);
-    this.change = make("span", "change", li);
-    this.change.setAttribute("aria-hidden", "true");
-    this.score = make("span", "score", li);
-    this.bar = make("span", "bar", li);
-    this.bar.setAttribute("aria-hidden", "true");
+    this.rank = make("span", "rank");
+    this.letters = make("span", "letters");
+    this.avatar = silent(make("span", "avatar", this.letters));
+    this.name = make("bdi"); // a name keeps its own direction to itself
+    this.nameBox = make("span", "name", this.name);
+    this.arrow = silent(make("span"));
+    this.moveWords = make("span", "unseen");
+    this.move = make("span", "move", this.arrow, this.moveWords);
+    this.change = silent(make("span", "change"));
+    this.score = make("span", "score");
+    const bar = silent(make("span", "bar"));
+    this.li = make("li", "row", this.rank, this.avatar, this.nameBox, this.move, this.change, this.score, bar);
+    this.li.style.setProperty("--hue", String(hue(player)));
   }
 
   update(entry, moved, share, base) {
-    setText(this.rank, numbers.format(entry.rank));
+    setText(this.rank, formatScore(entry.rank));
     setText(this.name, entry.name);
     if (this.nameBox.title !== entry.name) this.nameBox.title = entry.name;
     setText(this.letters, initials(entry.name));
     this.#picture(safeAvatar(entry.avatar, base));
-    const [arrow, words] = WORDS[moved.kind](moved.places);
+    const [arrow, words] = MOVES[moved.kind](moved.places);
     this.move.dataset.kind = moved.kind;
     setText(this.arrow, arrow);
     setText(this.moveWords, words);
@@ -85,26 +71,20 @@ class Row {
 
   /** Show by how much the score changed, and light it for a moment. */
   flash(change) {
-    setText(this.change, signed.format(change));
+    setText(this.change, formatChange(change));
     this.change.animate({ opacity: [1, 1, 0] }, { duration: 1800 });
-    if (still?.matches) return;
-    this.score.animate(
-      [{ backgroundColor: "var(--flash)", color: "var(--flash-ink)" }, { offset: 0.35, backgroundColor: "var(--flash)", color: "var(--flash-ink)" }, {}],
-      { duration: 1100, easing: "ease-out" },
-    );
+    if (still.matches) return;
+    this.score.animate([LIT, { ...LIT, offset: 0.7 }, {}], FLASH);
+    this.score.animate([INK, INK], { duration: FLASH.duration * 0.85 }); // fading too, it would cross its own ground
   }
 }
 
 export class Rows {
   #rows = new Map();
 
-  /**
-   * @param {HTMLOListElement} list
-   * @param {string} base the service's address, for avatars
-   */
-  constructor(list, base) {
+  /** @param {HTMLOListElement} list */
+  constructor(list) {
     this.list = list;
-    this.base = base;
   }
 
   clear() {
@@ -115,9 +95,10 @@ export class Rows {
   /**
    * @param {import("./model.js").Board | null} before what is shown now
    * @param {import("./model.js").Board} board
+   * @param {string} base the service's address, for pictures
    */
-  render(before, board) {
-    const moving = before !== null && !still?.matches && !document.hidden;
+  render(before, board, base) {
+    const moving = before !== null && !still.matches && !document.hidden;
     const from = moving ? this.#tops() : new Map();
     const share = shares(board.entries);
     const staying = new Set(board.entries.map((entry) => entry.player));
@@ -127,7 +108,7 @@ export class Rows {
     board.entries.forEach((entry, index) => {
       let row = this.#rows.get(entry.player);
       if (!row) this.#rows.set(entry.player, (row = new Row(entry.player)));
-      row.update(entry, movement(board, entry), share[index], this.base);
+      row.update(entry, movement(board, entry), share[index], base);
       while (next?.dataset.leaving) next = next.nextElementSibling;
       if (row.li === next) next = next.nextElementSibling;
       else this.list.insertBefore(row.li, next);
@@ -138,6 +119,11 @@ export class Rows {
 
     if (moving) this.#glide(from);
     for (const [player, change] of scoreChanges(before, board)) this.#rows.get(player).flash(change);
+  }
+
+  /** Mark the row of the player whom the viewer follows, if there is one. */
+  mark(player) {
+    for (const [id, { li }] of this.#rows) li.toggleAttribute("data-own", id === player);
   }
 
   /** Where each row is on the screen, in the middle of a glide too. */

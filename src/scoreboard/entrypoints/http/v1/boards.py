@@ -16,6 +16,7 @@ from scoreboard.domain import instant
 from scoreboard.domain.board import Board
 from scoreboard.domain.errors import Unavailable
 from scoreboard.domain.submission import TableKey
+from scoreboard.entrypoints.http.conditional import matches
 from scoreboard.entrypoints.http.operations import Call, Operation, decoded
 from scoreboard.entrypoints.http.reply import Reply
 from scoreboard.entrypoints.http.v1 import schema
@@ -121,7 +122,7 @@ class Boards:
         if kept is None or kept.board is not board or kept.validator != self._reads.validator(key):
             kept = await self._page(board, key, limit, query.cursor)
         asked = call.header("If-None-Match")
-        if asked is not None and _matches(kept.etag, asked):
+        if asked is not None and matches(kept.etag, asked):
             return Reply(304, b"", kept.headers)
         return Reply(200, kept.body, kept.headers)
 
@@ -207,11 +208,6 @@ class Boards:
 
 _NO_QUERY = schema.TopQuery()
 _UNCACHED = b"Cache-Control: no-store\r\n"
-
-
-def _matches(etag: str, asked: str) -> bool:
-    """Weak comparison with a list of validators (RFC 9110, 13.1.2)."""
-    return asked.strip() == "*" or etag in {one.strip().removeprefix("W/") for one in asked.split(",")}
 
 
 def _not_ranked(error: NotRanked) -> Unavailable:

@@ -44,6 +44,11 @@ _FASTEST = {
     "public": False,
 }
 _LAPS = {**_MAIN, **_FASTEST, "name": "laps", "regions": []}
+_PUBLIC_MAIN = {
+    "app": "game",
+    "app_name": "My game",
+    **{name: _MAIN[name] for name in ("board", "name", "operator", "direction", "period", "regions", "top_n")},
+}
 _WIN = {"action": "win", "points": 25, "per_day": 10, "cooldown_s": 0}
 _ALICE = {"player": "alice", "username": "Alice", "avatar_url": None, "email": None, "region": "eu"}
 
@@ -292,7 +297,13 @@ EXAMPLES: Mapping[str, Sequence[Example]] = {
     "listBoards": [Example("All boards", _APP, answer={"boards": [_LAPS, _MAIN]})],
     "isLive": [Example("It runs", answer={"status": "live"})],
     "isReady": [Example("It takes requests", answer={"status": "ready"})],
-    "getPageBoard": [Example("The first public board", answer=_BOARD)],
+    "getPublicBoards": [
+        Example(
+            "A board, and the first to choose from",
+            query={"app": "game", "board": "main", "limit": "1"},
+            answer={"shown": _PUBLIC_MAIN, "seasons": ["all"], "boards": [_PUBLIC_MAIN]},
+        )
+    ],
     "deleteAction": [Example("A win", _ACTION, status=204)],
     "deletePlayer": [Example("A player", _PLAYER, status=204)],
     "deleteBoard": [Example("A board", _BOARD, status=204)],

@@ -44,7 +44,7 @@ WORDS = Words(
         "event": "Id of the update, as `event` in its answer.",
         "season": "Name of a season, such as `2026-11-21`, `2026-W47` or `2026-11`; without it the current one.",
         "region": "One of the board's regions; without it the world.",
-        "limit": "How many, from 1 to 1,000.",
+        "limit": "How many, from 1 to 1,000; of public boards to 200.",
         "cursor": "The `next_cursor` of the page before.",
         "radius": "How many neighbours on each side, from 1 to 100.",
         "after": "The last id of the page before.",

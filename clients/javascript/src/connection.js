@@ -7,7 +7,7 @@
  *               ^  |        |        |
  *               |  +--------+--------+--> waiting (then connecting again)
  *               |  +--> refused (asks again, slowly, on the same socket)
- *               +-- retry() -- stopped (close code 4500-4999)
+ *               +-- retry() -- stopped (close code 1009 or 4500-4999)
  *
  * Only `live` means that what is shown is what the server has.
  *
@@ -17,39 +17,27 @@
  *   | {name: "stopped", code: number, reason: string}} State
  */
 
+import { backoff, parse } from "./request.js";
+
 /** Milliseconds between our pings. */
 export const PING_EVERY = 15_000;
 /** Milliseconds within which an open, a subscription or a ping must be answered. */
 export const ANSWER_WITHIN = 10_000;
-/** The first wait is drawn from 0..WAIT_BASE and the range doubles up to WAIT_CAP. */
-export const WAIT_BASE = 1_000;
-export const WAIT_CAP = 30_000;
 /** A connection live this long was a good one: the waits start small again. */
 export const STEADY_AFTER = 10_000;
 /** After a refusal: ask again after this, plus up to as much again. */
 export const REFUSED_WAIT = 30_000;
 
-/**
- * Exponential backoff with full jitter.
- *
- * @param {number} attempt 0 for the first wait
- * @param {() => number} random 0 <= x < 1
- * @returns {number} milliseconds
- */
-export function backoff(attempt, random = Math.random) {
-  return Math.floor(random() * Math.min(WAIT_CAP, WAIT_BASE * 2 ** attempt));
-}
-
 /** May we come back after this close code? */
 export function mayReturn(code) {
-  return !(code >= 4500 && code <= 4999);
+  return code !== 1009 && !(code >= 4500 && code <= 4999);
 }
 
 const STOP_REASONS = {
+  1009: "our message was too big", // RFC 6455, 7.4.1
   4500: "the server could not read our message",
   4501: "not allowed to read this board",
   4502: "too many subscriptions",
-  4503: "our message was too big",
 };
 
 export class Connection {
@@ -63,29 +51,29 @@ export class Connection {
   #heardAt = 0;
   #liveSince = null;
   #resume = true;
+  /** @type {{epoch: string, offset: number} | null} */
+  #position;
 
   /**
    * @param {object} options
    * @param {string} options.url ws: or wss: address of /v1/live
+   * @param {string | (() => string | Promise<string>)} [options.token] for boards that are not public; asked for at each dial
    * @param {{app: string, board: string, region?: string, season?: string}} options.subscription
-   * @param {() => ({epoch: string, offset: number} | null)} options.position where to resume from
-   * @param {(message: object) => void} options.onTop
+   * @param {{epoch: string, offset: number} | null} [options.position] where to resume from
+   * @param {(message: object) => void} options.onTop told of what is newer than the position
    * @param {(state: State) => void} options.onState
-   * @param {typeof WebSocket} [options.WebSocket]
-   * @param {{setTimeout: Function, clearTimeout: Function, now: () => number}} [options.clock]
-   * @param {() => number} [options.random]
+   * @param {typeof WebSocket} options.WebSocket
+   * @param {{setTimeout: Function, clearTimeout: Function, now: () => number}} options.clock
+   * @param {() => number} options.random
    */
   constructor(options) {
-    this.#options = {
-      WebSocket: globalThis.WebSocket,
-      clock: {
-        setTimeout: (run, ms) => setTimeout(run, ms),
-        clearTimeout: (id) => clearTimeout(id),
-        now: () => Date.now(),
-      },
-      random: Math.random,
-      ...options,
-    };
+    this.#options = options;
+    this.#position = options.position ?? null;
+  }
+
+  /** What the newest top has, for a later resume. */
+  get position() {
+    return this.#position;
   }
 
   /** Start. Does nothing when already started. */
@@ -149,12 +137,28 @@ export class Connection {
     const ours = (handle) => (event) => this.#socket === socket && handle(event);
     socket.onopen = ours(() => {
       this.#heard();
-      this.#subscribe();
       this.#alarm("ping", PING_EVERY, () => this.#ping());
+      this.#introduce(socket);
     });
     socket.onmessage = ours((event) => this.#receive(event.data));
     socket.onclose = ours((event) => this.#closed(event.code, event.reason));
     this.#settleSoon();
+  }
+
+  /** Say who asks, where that matters, then what for. */
+  async #introduce(socket) {
+    const { token } = this.#options;
+    if (token) {
+      try {
+        const given = typeof token === "function" ? await token() : token;
+        if (this.#socket !== socket) return;
+        this.#send({ type: "authenticate", token: given });
+      } catch (error) {
+        if (this.#socket === socket) this.#lost(error.message);
+        return;
+      }
+    }
+    this.#subscribe();
   }
 
   /** An attempt that leads nowhere ends; the next one asks for the whole board. */
@@ -179,7 +183,7 @@ export class Connection {
   }
 
   #subscribe() {
-    const position = this.#resume ? this.#options.position() : null;
+    const position = this.#resume ? this.#position : null;
     this.#send({ type: "subscribe", ...this.#options.subscription, ...(position && { position }) });
     this.#disarm("again");
     this.#settleSoon();
@@ -204,13 +208,13 @@ export class Connection {
     this.#heard();
     let message;
     try {
-      message = JSON.parse(data);
+      message = parse(data);
     } catch {
       return; // not for us; it still proves that the server is there
     }
     if (message.type === "subscribed" && message.recovered && this.#isOurs(message)) this.#settled();
     else if (message.type === "top" && this.#isFor(message)) {
-      this.#options.onTop(message);
+      this.#take(message);
       this.#settled();
     } else if (message.type === "error") this.#refused(message);
   }
@@ -220,10 +224,16 @@ export class Connection {
     return app === subscription.app && board === subscription.board;
   }
 
-  /** "Recovered" to where we stand? Otherwise the messages in between, or a whole top, follow. */
+  /** "Recovered" to where we stand? Otherwise a whole top follows. */
   #isOurs({ epoch, offset }) {
-    const position = this.#options.position();
-    return position !== null && position.epoch === epoch && position.offset === offset;
+    return this.#position?.epoch === epoch && this.#position.offset === offset;
+  }
+
+  /** Within an epoch a board never goes backwards; another epoch replaces all. */
+  #take(message) {
+    if (this.#position?.epoch === message.epoch && message.offset <= this.#position.offset) return;
+    this.#position = { epoch: message.epoch, offset: message.offset };
+    this.#options.onTop(message);
   }
 
   #settled() {

@@ -1,10 +1,9 @@
-// Run: node --test tests/web/*.test.mjs
+// Run: node --test clients/javascript/test/connection.test.js
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { load } from "./load.mjs";
-
-const { ANSWER_WITHIN, Connection, PING_EVERY, REFUSED_WAIT, WAIT_CAP, backoff, mayReturn } = await load("connection.js");
+import { ANSWER_WITHIN, Connection, PING_EVERY, REFUSED_WAIT, mayReturn } from "../src/connection.js";
+import { WAIT_CAP, backoff } from "../src/request.js";
 
 /** A clock that moves only when told to. */
 class Clock {
@@ -38,8 +37,8 @@ class Clock {
 }
 
 /** A connection over sockets that the test plays the server of. */
-function setUp({ random = () => 0.5 } = {}) {
-  const world = { clock: new Clock(), sockets: [], states: [], tops: [], position: null };
+function setUp({ random = () => 0.5, ...options } = {}) {
+  const world = { clock: new Clock(), sockets: [], states: [], tops: [] };
   class Socket {
     readyState = 0;
     sent = [];
@@ -68,15 +67,12 @@ function setUp({ random = () => 0.5 } = {}) {
   world.connection = new Connection({
     url: "ws://test/v1/live",
     subscription: { app: "demo", board: "main" },
-    position: () => world.position,
-    onTop: (message) => {
-      world.tops.push(message);
-      world.position = { epoch: message.epoch, offset: message.offset };
-    },
+    onTop: (message) => world.tops.push(message),
     onState: (state) => world.states.push(state.name),
     WebSocket: Socket,
     clock: world.clock,
     random,
+    ...options,
   });
   Object.defineProperty(world, "socket", { get: () => world.sockets.at(-1) });
   Object.defineProperty(world, "state", { get: () => world.connection.state });
@@ -100,9 +96,9 @@ test("backoff: full jitter, doubling, capped", () => {
   assert.equal(backoff(9, () => 0), 0, "jitter reaches down to nothing");
 });
 
-test("only close codes 4500-4999 forbid a return", () => {
+test("only close codes 1009 and 4500-4999 forbid a return", () => {
   for (const code of [1000, 1001, 1006, 1011, 1012, 4000, 4001, 4002, 4003, 4499, 5000]) assert.ok(mayReturn(code), String(code));
-  for (const code of [4500, 4501, 4502, 4503, 4777, 4999]) assert.ok(!mayReturn(code), String(code));
+  for (const code of [1009, 4500, 4501, 4502, 4777, 4999]) assert.ok(!mayReturn(code), String(code));
 });
 
 test("live only once the board is here", () => {
@@ -297,11 +293,60 @@ test("an address that cannot be dialled waits like any failure", () => {
   const world = setUp();
   const states = [];
   const connection = new Connection({
-    url: "nonsense", subscription: {}, position: () => null, onTop() {}, onState: (state) => states.push(state.name),
+    url: "nonsense", subscription: {}, onTop() {}, onState: (state) => states.push(state.name),
     clock: world.clock, random: () => 0.5,
     WebSocket: class { constructor() { throw new SyntaxError("bad address"); } },
   });
   connection.open();
   assert.deepEqual(states, ["connecting", "waiting"]);
   assert.equal(connection.state.reason, "bad address");
+});
+
+test("an older or equal offset in the same epoch is dropped; another epoch replaces everything", () => {
+  const world = setUp();
+  world.goLive();
+  world.socket.say(top(7));
+  for (const late of [top(7), top(6)]) world.socket.say(late);
+  world.socket.say(top(1, "b"));
+  assert.deepEqual(world.tops.map(({ epoch, offset }) => [epoch, offset]), [["a", 1], ["a", 7], ["b", 1]]);
+  assert.deepEqual(world.connection.position, { epoch: "b", offset: 1 });
+});
+
+test("a board it is given the position of is resumed at the first dial", () => {
+  const world = setUp({ position: { epoch: "a", offset: 4 } });
+  world.connection.open();
+  world.socket.open();
+  assert.deepEqual(world.socket.sent[0].position, { epoch: "a", offset: 4 });
+  world.socket.say({ type: "subscribed", app: "demo", board: "main", recovered: true, epoch: "a", offset: 4 });
+  assert.equal(world.state.name, "live");
+});
+
+test("scores that came as text keep every digit", () => {
+  const world = setUp();
+  world.connection.open();
+  world.socket.open();
+  world.socket.say({ ...top(), entries: [{ player: "ann", username: "12", score: "9223372036854775807" }] });
+  assert.deepEqual(world.tops[0].entries[0], { player: "ann", username: "12", score: 9223372036854775807n });
+});
+
+test("a token is shown before anything is asked for, fetched anew at each dial", async () => {
+  let minted = 0;
+  const world = setUp({ token: async () => `token ${(minted += 1)}` });
+  world.connection.open();
+  for (const dial of [1, 2]) {
+    world.socket.open();
+    await Promise.resolve();
+    await Promise.resolve();
+    assert.deepEqual(world.socket.sent.map(({ type, token }) => [type, token]), [["authenticate", `token ${dial}`], ["subscribe", undefined]]);
+    world.socket.end(1006);
+    world.clock.advance(1_000);
+  }
+});
+
+test("a token that cannot be had is waited for like a server", async () => {
+  const world = setUp({ token: () => Promise.reject(new Error("no session")) });
+  world.connection.open();
+  world.socket.open();
+  await new Promise(setImmediate);
+  assert.deepEqual([world.state.name, world.state.reason], ["waiting", "no session"]);
 });

@@ -1,0 +1,64 @@
+"""The boards that everybody may read, for pages that let people choose."""
+
+import time
+
+from scoreboard.application.ports.clock import Clock
+from scoreboard.application.ports.directory import Directory
+from scoreboard.application.ports.ledger import Ledger
+from scoreboard.domain.board import Board
+from scoreboard.domain.errors import NotFound
+from scoreboard.domain.season import season_at
+
+MAX_LISTED = 200
+MAX_SEASONS = 24
+KEPT_S = 1.0
+
+
+class PublicBoards:
+    """The list is made at most once in KEPT_S, however many pages ask; a board to show is looked up each time."""
+
+    def __init__(self, directory: Directory, ledger: Ledger, clock: Clock) -> None:
+        self._directory = directory
+        self._ledger = ledger
+        self._clock = clock
+        self._listed: list[Board] = []
+        self._good_until = 0.0
+
+    async def listed(self) -> list[Board]:
+        """At most MAX_LISTED, by app and board."""
+        if time.monotonic() >= self._good_until:
+            self._listed = await self._list()
+            self._good_until = time.monotonic() + KEPT_S
+        return self._listed
+
+    async def shown(self, app: str | None, board: str | None) -> Board | None:
+        """The board named; with less than both names, the first that fits. None when there is none that is public."""
+        if app is not None and board is not None:
+            return await self._public(app, board)
+        for listed in await self.listed():
+            if app in {None, listed.app.app} and board in {None, listed.board}:
+                found = await self._public(listed.app.app, listed.board)
+                if found is not None:
+                    return found
+        return None
+
+    async def seasons(self, board: Board) -> list[str]:
+        """The current season first, then the newest others that hold, or held, a standing."""
+        current = season_at(board.period, board.time_zone, self._clock()).name
+        held = {key.season for key in await self._ledger.tables(board)} - {current}
+        return [current, *sorted(held, reverse=True)][:MAX_SEASONS]
+
+    async def _public(self, app: str, board: str) -> Board | None:
+        try:
+            found = await self._directory.board(app, board)
+        except NotFound:
+            return None
+        return found if found.public else None
+
+    async def _list(self) -> list[Board]:
+        listed: list[Board] = []
+        for app in await self._directory.apps():
+            listed += [board for board in await self._directory.boards(app) if board.public]
+            if len(listed) >= MAX_LISTED:
+                break
+        return listed[:MAX_LISTED]
