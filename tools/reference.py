@@ -16,7 +16,7 @@ from cyclopts import App
 
 from scoreboard.application.live.codes import CLOSES
 from scoreboard.bootstrap import service
-from scoreboard.bootstrap.settings import load
+from scoreboard.bootstrap.settings import CATALOGUE, Reader, Setting, load
 from scoreboard.cli.main import app
 from scoreboard.domain.codes import CODES
 from scoreboard.entrypoints.http.problems import status_of
@@ -130,6 +130,32 @@ def _links(answer: dict[str, Any]) -> str:
     return ", ".join(f"[{code}](codes.md#{code})" for code in known)
 
 
+def settings() -> str:
+    """Every setting, by who reads it."""
+    parts = [
+        "# Settings",
+        "Each is a variable of the environment, or the option of the command that reads it; the option wins. An "
+        "unknown one is an error that names the nearest. `scoreboard config show` tells what is in force, and what set "
+        "it.",
+        "## Of the service",
+        _table("service"),
+        "## Of commands that speak to a server elsewhere",
+        _table("commands"),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _table(reader: Reader) -> str:
+    rows = [_row(setting) for setting in CATALOGUE if setting.reader == reader]
+    return "\n".join(["| variable | option | default | may be | |", "|---|---|---|---|---|", *rows])
+
+
+def _row(setting: Setting) -> str:
+    default = f"`{setting.default}`" if str(setting.default) else "none"
+    may_be = f"{setting.range} {setting.unit}".strip() or (f"such as `{setting.example}`" if setting.example else "")
+    return f"| `{setting.variable}` | `{setting.option}` | {default} | {may_be} | {setting.meaning} |"
+
+
 def how_to() -> str:
     return "# How to\n\n" + "\n".join(_list(DOCS / "how-to")) + "\n"
 
@@ -150,6 +176,7 @@ def _list(folder: Path) -> Iterator[str]:
 PAGES: Mapping[str, Callable[[], str]] = {
     "reference/codes.md": codes,
     "reference/cli.md": command_line,
+    "reference/settings.md": settings,
     "reference/api.md": api,
     "how-to/index.md": how_to,
     "explanation/decisions.md": decisions,
