@@ -6,7 +6,7 @@ import re
 from collections.abc import AsyncIterator
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from playwright.async_api import ConsoleMessage, Page, expect
@@ -93,6 +93,22 @@ async def test_a_token_stays_in_the_memory_of_the_page(service: Running, watched
     assert token not in json.dumps(kept)
     await page.reload()
     await expect(page.get_by_role("button", name="Authorize")).to_have_class(re.compile("unlocked"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("colours", ["light", "dark"])
+async def test_axe_finds_nothing_on_the_page_and_in_an_operation(
+    service: Running, watched: Watched, colours: Literal["light", "dark"]
+) -> None:
+    page = watched.page
+    await page.emulate_media(color_scheme=colours)
+    operation = page.locator("#operations-scores-updateScore")
+    await operation.locator(".opblock-summary-control").click()
+    await operation.get_by_role("button", name="Execute").click()
+    await expect(operation.locator(".live-responses-table .response .response-col_status")).to_contain_text("401")
+    await page.evaluate((files("axe_playwright_python") / "axe.min.js").read_text())
+    found = await page.evaluate("axe.run()")
+    assert [(one["id"], one["nodes"][0]["html"]) for one in found["violations"]] == []
 
 
 async def authorized(page: Page, token: str) -> None:
