@@ -11,7 +11,6 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -22,65 +21,87 @@ from tests.docs.typed import Block, blocks
 from tests.running import eventually, free_port
 from tools.reference import DOCS
 
+ADDRESSES = {"First terminal": "http://127.0.0.1:8000/", "Third terminal": "http://127.0.0.1:8080/"}
 OURS = ("docs", "src", "requirements", "Makefile", "pyproject.toml", "README.md", "LICENSE")
 
 
 class Reader:
-    """Somebody with a copy of the source, who types what the page says."""
+    """Somebody with a copy of the source, who types what the page says. `said` is what each command printed."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.port = free_port()
-        self._terminal = folder.parent / "variables"
-        self._terminal.touch()
+        self.said: list[str] = []
+        self._ports = {"8000": free_port(), "8080": free_port()}
+        self._variables = folder.parent / "variables"
+        self._variables.touch()
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
 
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+    async def follow(self, step: Block) -> None:
+        match step.title:
+            case "First terminal" | "Third terminal":
+                await asyncio.to_thread(self.start, step)
+                await eventually(lambda: asyncio.to_thread(answers, self.mine(ADDRESSES[step.title])), step.text)
+            case "Second terminal":
+                self.said.append(await asyncio.to_thread(self.type, step))
+                assert '"code"' not in self.said[-1], self.said[-1]
+            case "Answer":
+                assert steady(self.said[-1]) == steady(step.text)
+            case file:
+                (self.folder / file).parent.mkdir(exist_ok=True)
+                (self.folder / file).write_text(self.mine(step.text))
 
-    def type(self, block: Block) -> str:
+    def type(self, step: Block) -> str:
         """Run it in the terminal that goes on, to its end; what it prints."""
-        kept = shlex.quote(str(self._terminal))
-        script = f"set -e; source {kept}; {self.mine(block.text)}\ndeclare -px > {kept}"
+        kept = shlex.quote(str(self._variables))
+        script = f"set -e; source {kept}; {self.mine(step.text)}\ndeclare -px > {kept}"
         run = subprocess.run(
-            ["bash", "-c", script], cwd=self.folder, env=self.environment(), capture_output=True, text=True, check=False
+            ["bash", "-c", script],
+            cwd=self.folder,
+            env=self._environment(),
+            capture_output=True,
+            text=True,
+            check=False,
         )
-        assert run.returncode == 0, (block.text, run.stdout, run.stderr)
+        assert run.returncode == 0, (step.text, run.stdout, run.stderr)
         return run.stdout
 
-    def save(self, block: Block) -> None:
-        (self.folder / block.title).write_text(self.mine(block.text))
+    def start(self, step: Block) -> None:
+        """Leave it running in this terminal, after Ctrl-C for what ran there."""
+        self.stop(step.title)
+        port = str(self._ports["8000"])
+        with (self.folder.parent / "terminals.log").open("ab") as log:
+            self._running[step.title] = subprocess.Popen(
+                ["bash", "-c", self.mine(step.text)],
+                cwd=self.folder,
+                env={**self._environment(), "SCOREBOARD_PORT": port},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
 
-    @contextmanager
-    def leaving_running(self, block: Block) -> Iterator[None]:
-        """Run it in a terminal of its own, until Ctrl-C."""
-        log = (self.folder.parent / "terminal.log").open("ab")
-        running = subprocess.Popen(
-            ["bash", "-c", block.text],
-            cwd=self.folder,
-            env={**self.environment(), "SCOREBOARD_PORT": str(self.port)},
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-        try:
-            yield
-        finally:
+    def stop(self, terminal: str) -> None:
+        if terminal in self._running:
+            running = self._running.pop(terminal)
             os.killpg(running.pid, signal.SIGINT)
             running.wait(60)
-            log.close()
+
+    def close(self) -> None:
+        for terminal in list(self._running):
+            self.stop(terminal)
 
     def mine(self, text: str) -> str:
-        """The port of the page is not free on every machine."""
-        return text.replace("127.0.0.1:8000", f"127.0.0.1:{self.port}")
+        """The ports of the page are not free on every machine."""
+        for written, port in self._ports.items():
+            text = text.replace(written, str(port))
+        return text
 
-    def environment(self) -> dict[str, str]:
+    def _environment(self) -> dict[str, str]:
         return {name: value for name, value in os.environ.items() if not name.startswith(("SCOREBOARD_", "MAKE"))}
 
 
 @pytest.fixture
-def reader(tmp_path: Path) -> Reader:
+def reader(tmp_path: Path) -> Iterator[Reader]:
     """In a copy of the source, with what `make run` would install there already."""
     folder = tmp_path / "source"
     folder.mkdir()
@@ -93,39 +114,33 @@ def reader(tmp_path: Path) -> Reader:
     (folder / ".venv").mkdir()
     (folder / ".venv" / "bin").symlink_to(Path(sys.executable).parent)
     (folder / ".venv" / ".run").touch()  # newer than what it is made from: `make run` installs nothing
-    return Reader(folder)
+    reader = Reader(folder)
+    yield reader
+    reader.close()
 
 
 @pytest.mark.slow
 async def test_the_tutorial(reader: Reader) -> None:
-    said = ""
-    with ExitStack() as terminals:
-        for step in blocks(DOCS / "tutorial.md"):
-            match step.title:
-                case "First terminal":
-                    terminals.enter_context(reader.leaving_running(step))
-                    await eventually(lambda: asyncio.to_thread(answers, reader.url), "the service answers")
-                case "Second terminal":
-                    said = await asyncio.to_thread(reader.type, step)
-                    assert '"code"' not in said, said
-                case "Answer":
-                    assert steady(said) == steady(step.text)
-                case _:
-                    reader.save(step)
-        top, end = json.JSONDecoder().raw_decode(said)
-        assert [(entry["player"], entry["score"]) for entry in top["entries"]] == [("bob", 37), ("alice", 15)]
-        standing = json.loads(said[end:])
-        assert (standing["player"], standing["rank"], standing["gap_to_next"]) == ("alice", 2, 22)
-        async with chromium() as browser:
-            page = await browser.new_page()
-            await page.goto(f"{reader.url}/?app=game&board=main")
-            await expect(page.locator("body")).to_contain_text("bob")
-            await expect(page.locator("body")).to_contain_text("37")
+    *steps, last = blocks(DOCS / "tutorial.md")
+    for step in steps:
+        await reader.follow(step)
+    top, end = json.JSONDecoder().raw_decode(reader.said[-1])
+    assert [(entry["player"], entry["score"]) for entry in top["entries"]] == [("bob", 37), ("alice", 15)]
+    assert json.loads(reader.said[-1][end:])["gap_to_next"] == 22
+    async with chromium() as browser:
+        pages = [await browser.new_page(), await browser.new_page()]
+        await pages[0].goto(reader.mine("http://127.0.0.1:8000/?app=game&board=main"))
+        await pages[1].goto(reader.mine("http://127.0.0.1:8080/"))
+        for page in pages:
+            await expect(page.get_by_text("37", exact=True).first).to_be_visible()
+        await reader.follow(last)
+        for page in pages:
+            await expect(page.get_by_text("65", exact=True).first).to_be_visible()
 
 
 def answers(url: str) -> bool:
     try:
-        with urllib.request.urlopen(f"{url}/health/live", timeout=5):  # noqa: S310
+        with urllib.request.urlopen(url, timeout=5):  # noqa: S310
             return True
     except OSError:
         return False
