@@ -15,8 +15,8 @@ from tests.running import process
 README = Path(__file__).parents[2] / "README.md"
 
 
-def block_after(heading: str) -> str:
-    found = re.search(rf"^## {heading}\n.*?```sh\n(.*?)```", README.read_text(), re.MULTILINE | re.DOTALL)
+def block_after(heading: str, language: str = "sh") -> str:
+    found = re.search(rf"^## {heading}\n.*?```{language}\n(.*?)```", README.read_text(), re.MULTILINE | re.DOTALL)
     assert found is not None
     return found[1]
 
@@ -25,7 +25,10 @@ def block_after(heading: str) -> str:
 async def test_your_own_board_in_a_minute(tmp_path: Path) -> None:
     with process(tmp_path / "data") as server:
         await server.ready()
-        script = block_after("Your own board in a minute").replace("http://127.0.0.1:8000", server.url)
+        script, python = block_after("Your own board in a minute"), block_after("Your own board in a minute", "python")
+        script = f"{script}export TOKEN; echo; python - <<'END'\n{python}END\n".replace(
+            "http://127.0.0.1:8000", server.url
+        )
         bin_folder = Path(sys.executable).parent
         script = script.replace("$PWD/.venv/bin", str(bin_folder))
         run = await asyncio.to_thread(
@@ -37,5 +40,6 @@ async def test_your_own_board_in_a_minute(tmp_path: Path) -> None:
             check=False,
         )
     assert run.returncode == 0, run.stderr
-    answer = json.loads(run.stdout.splitlines()[-1])
-    assert (answer["player"], answer["score"], answer["rank"]) == ("alice", 5, 1)
+    *_, curl, rank = run.stdout.splitlines()
+    answer = json.loads(curl)
+    assert (answer["player"], answer["score"], answer["rank"], rank) == ("alice", 5, 1, "1")

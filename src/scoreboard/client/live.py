@@ -91,7 +91,7 @@ class Subscription:
 
 
 def closed(code: int | None, reason: str) -> ScoreboardClientError | Lost:
-    """What a close code means (docs/live.md): an error where the same would happen again."""
+    """What a close code means (docs/reference/live.md): an error where the same would happen again."""
     if code == UNAUTHORIZED:
         return Unauthenticated("token_refused", "the server refuses the token; it may have expired")
     if code == MESSAGE_TOO_BIG or code in FINAL:
