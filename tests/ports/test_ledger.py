@@ -5,11 +5,11 @@ from itertools import pairwise
 import pytest
 
 from scoreboard.application.pipeline.apply import decide
-from scoreboard.application.ports.ledger import Decision, Known
+from scoreboard.application.ports.ledger import TAKEN_OVER, Decision, Known
 from scoreboard.domain.board import Action, App, Board, Player
 from scoreboard.domain.errors import Unavailable
 from scoreboard.domain.submission import Outcome, Standing, Submission, TableKey
-from tests.making import NOON, event, submission, table
+from tests.making import NOON, SECOND, event, submission, table
 from tests.ports.backends import Tenancy
 
 
@@ -279,6 +279,105 @@ class TestNotes:
         await apply(tenancy, one)
         _, standings = await tenancy.ledger.unranked()
         assert [(key, player, held.score) for key, player, held in standings] == [(table(main), "ann", 5)]
+
+
+async def forget(tenancy: Tenancy, before: int = 0, uses_before: int = 0) -> int:
+    """A whole pass; how much it removed."""
+    removed = 0
+    while True:
+        step = await tenancy.ledger.forget(before, uses_before)
+        removed += step.removed
+        if step.complete:
+            return removed
+
+
+class TestForgetting:
+    async def test_old_receipts_go_and_younger_ones_stay(self, tenancy: Tenancy, app: App, main: Board) -> None:
+        await apply(tenancy, submission(main, key="old", body=b"1", at=NOON - 1))
+        await apply(tenancy, submission(main, key="young", body=b"1", at=NOON))
+        assert await forget(tenancy, before=NOON) == 1
+        for _ in range(2):
+            assert await tenancy.ledger.recall(app, "server:one", "old") is None
+            assert await tenancy.ledger.recall(app, "server:one", "young") is not None
+            await tenancy.reopened()
+
+    async def test_a_key_that_was_forgotten_is_a_new_key(self, tenancy: Tenancy, main: Board) -> None:
+        await apply(tenancy, submission(main, value=5, key="k", body=b"5", at=NOON - 1))
+        await forget(tenancy, before=NOON)
+        (outcome,) = await apply(tenancy, submission(main, value=7, key="k", body=b"7"))
+        assert (outcome.status, outcome.replayed, outcome.score) == ("applied", False, 12)
+
+    async def test_applied_submissions_stay_with_their_outcomes(self, tenancy: Tenancy, app: App, main: Board) -> None:
+        one = submission(main, value=5, key="k", body=b"5", at=NOON - 1)
+        (outcome,) = await apply(tenancy, one)
+        await forget(tenancy, before=NOON)
+        assert await tenancy.ledger.outcome(app, one.event) == outcome
+        assert await totals(tenancy, table(main)) == {"ann": 5}
+        assert [kept.event for kept, _ in await entries(tenancy, main)] == [one.event]
+
+    async def test_old_refusals_go_with_their_receipts(self, tenancy: Tenancy, app: App) -> None:
+        narrow = await tenancy.board(app, max_total=6)
+        old = submission(narrow, value=9, key="old", body=b"9", at=NOON - 1)
+        young = submission(narrow, value=9, key="young", body=b"9")
+        (_, told) = await apply(tenancy, old, young)
+        assert await forget(tenancy, before=NOON) == 2
+        assert await tenancy.ledger.outcome(app, old.event) is None
+        assert await tenancy.ledger.recall(app, "server:one", "old") is None
+        assert await tenancy.ledger.recall(app, "server:one", "young") == (b"9", told)
+
+    async def test_no_refusal_goes_before_its_receipt(self, tenancy: Tenancy, app: App) -> None:
+        narrow = await tenancy.board(app, max_total=6)
+        await apply(tenancy, submission(narrow, value=9, key="k", body=b"9", at=NOON - 1))
+        complete = False
+        while not complete:
+            _, complete = await tenancy.ledger.forget(NOON, 0)
+            receipt = await tenancy.ledger.recall(app, "server:one", "k")
+            assert receipt is None or receipt.outcome is not None
+
+    async def test_what_was_taken_over_from_another_ledger_stays(self, tenancy: Tenancy, app: App) -> None:
+        narrow = await tenancy.board(app, max_total=6)
+        batch = [submission(narrow, value=n, key=f"{n}", body=b"", credential=TAKEN_OVER, at=1_000) for n in (1, 9)]
+        outcomes = await apply(tenancy, *batch)
+        assert [outcome.status for outcome in outcomes] == ["applied", "refused"]
+        assert await forget(tenancy, before=NOON) == 0
+        for n, outcome in zip((1, 9), outcomes, strict=True):
+            assert await tenancy.ledger.recall(app, TAKEN_OVER, f"{n}") == (b"", outcome)
+
+    @pytest.mark.parametrize("restarted", [False, True])
+    async def test_a_use_stays_as_long_as_its_cooldown(
+        self, tenancy: Tenancy, app: App, main: Board, restarted: bool
+    ) -> None:
+        rare = await tenancy.directory.create_action(Action(0, app, "rare", 5, cooldown_s=100))
+        often = await tenancy.directory.create_action(Action(0, app, "often", 5, per_day=1))
+        for use in (rare, often):
+            await apply(tenancy, submission(main, use=use))
+        assert await forget(tenancy, uses_before=NOON) == 0
+        if restarted:
+            await tenancy.reopened()
+        assert await forget(tenancy, uses_before=NOON + 100 * SECOND) == 1
+        (cooling,) = await apply(tenancy, submission(main, use=rare, at=NOON + 99 * SECOND))
+        assert cooling.code == "action_cooldown"
+        (counts,) = await apply(tenancy, submission(main, use=often, at=NOON + 99 * SECOND))
+        assert counts.status == "applied"  # for the test: what is forgotten limits nothing
+        assert await forget(tenancy, uses_before=NOON + 100 * SECOND + 1) == 2
+        (counts,) = await apply(tenancy, submission(main, use=rare, at=NOON + 99 * SECOND))
+        assert counts.status == "applied"
+
+    async def test_a_pass_begins_again_after_the_last_was_complete(self, tenancy: Tenancy, main: Board) -> None:
+        for n in range(3):
+            await apply(tenancy, submission(main, key=f"k{n}", body=b"1", at=NOON + n))
+        assert [await forget(tenancy, before=NOON + n) for n in (0, 1, 3, 3)] == [0, 1, 2, 0]
+
+    @pytest.mark.slow
+    async def test_however_many_there_are(self, tenancy: Tenancy, main: Board) -> None:
+        for start in range(0, 12_000, 3_000):
+            batch = [
+                submission(main, key=f"k{n * 7_919 % 12_000}", body=b"1", at=NOON + n)
+                for n in range(start, start + 3_000)
+            ]
+            await apply(tenancy, *batch)
+        assert await forget(tenancy, before=NOON + 11_000) == 11_000
+        assert await forget(tenancy, before=NOON + 12_000) == 1_000
 
 
 class TestReads:

@@ -28,6 +28,7 @@ from scoreboard.application.live.origins import Origins
 from scoreboard.application.operations.history import History
 from scoreboard.application.operations.rebuild import Rebuild
 from scoreboard.application.operations.repair import Repair
+from scoreboard.application.operations.retention import Retention
 from scoreboard.application.operations.seasons import turn_seasons
 from scoreboard.application.operations.tenants import Tenants
 from scoreboard.application.pipeline.accept import Accept, Bounds
@@ -174,7 +175,9 @@ async def _assembled(settings: Settings, store: database.Database, key: bytes) -
     server = Server(offered, access, origins, admission, registry)
     _gauges(registry, accept, live, hub)
     repair = Repair(directory, ledger, ranking, publish)
-    tasks = [asyncio.create_task(work) for work in (live.run(), turn_seasons(publish), _after(warmed, repair.run))]
+    retention = Retention(ledger, clock, settings.receipt_days)
+    upkeep = live.run(), turn_seasons(publish), _after(warmed, repair.run), _after(warmed, retention.run)
+    tasks = [asyncio.create_task(work) for work in upkeep]
     return Service(
         settings=settings,
         directory=directory,

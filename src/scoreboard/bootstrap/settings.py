@@ -85,6 +85,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             extra={"unit": "connections"},
         ),
     ] = 0
+    receipt_days: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=3_650,
+            description="How long an idempotency key is remembered, and the outcome of a refused update.",
+            extra={"unit": "days"},
+        ),
+    ] = 30
 
     @property
     def allowed_origins(self) -> tuple[str, ...]:

@@ -38,6 +38,7 @@ class Given:
     pending_updates: Annotated[str | None, _option("pending_updates")] = None
     live_connections: Annotated[str | None, _option("live_connections")] = None
     http_connections: Annotated[str | None, _option("http_connections")] = None
+    receipt_days: Annotated[str | None, _option("receipt_days")] = None
 
 
 def serve(*, demo: Flag = False, given: Given | None = None) -> None:

@@ -7,8 +7,9 @@ from typing import Any, TypeAlias
 import msgspec
 
 from scoreboard.adapters.sqlite.database import Database, insert, statements
+from scoreboard.adapters.sqlite.forgetting import Forgetting
 from scoreboard.application.pipeline.apply import tables_of, use_of
-from scoreboard.application.ports.ledger import BEFORE_ALL, Decide, Decision, Known, Receipt
+from scoreboard.application.ports.ledger import BEFORE_ALL, Decide, Decision, Forgotten, Known, Receipt
 from scoreboard.domain import event_id
 from scoreboard.domain.board import App, Board
 from scoreboard.domain.errors import Unavailable
@@ -45,6 +46,7 @@ class SqliteLedger:
         self._credentials: dict[tuple[int, str], int] = {}
         self._doubtful: set[EventId] = set()  # submissions of a transaction that failed: they may be written
         self._done_notes: list[int] = []
+        self._forgetting = Forgetting(database)
 
     async def start(self) -> None:
         await self._database.read(self._learn_all)
@@ -292,6 +294,9 @@ class SqliteLedger:
 
     async def ranked(self, notes: Collection[int]) -> None:
         self._done_notes += notes
+
+    async def forget(self, before: int, uses_before: int) -> Forgotten:
+        return await self._forgetting.some(before, uses_before)
 
     async def latest_instant(self) -> int:
         (event,) = await self._database.read(lambda c: c.execute(SQL["latest_event"]).fetchone())

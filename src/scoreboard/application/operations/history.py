@@ -10,7 +10,7 @@ from scoreboard.application.operations.rebuild import Rebuild
 from scoreboard.application.pipeline.accept import Accept
 from scoreboard.application.pipeline.update import MAX_METADATA_BYTES
 from scoreboard.application.ports.clock import Clock
-from scoreboard.application.ports.ledger import Ledger
+from scoreboard.application.ports.ledger import TAKEN_OVER, Ledger
 from scoreboard.application.ports.ranking import NotRanked, Ranking
 from scoreboard.domain import event_id
 from scoreboard.domain.board import INT64_MAX, INT64_MIN, Board
@@ -19,8 +19,6 @@ from scoreboard.domain.event_id import EventId
 from scoreboard.domain.identifiers import check_player
 from scoreboard.domain.season import season_at
 from scoreboard.domain.submission import WORLD, Outcome, Submission, TableKey
-
-CREDENTIAL = "import"  # what they and their receipts are kept under, whoever brings them
 
 
 class Past(NamedTuple):
@@ -84,7 +82,7 @@ class History:
             season_at(board.period, board.time_zone, accepted_at).name,
             check_player(entry.player),
             entry.value,
-            CREDENTIAL,
+            TAKEN_OVER,
             entry.region or WORLD,
             key=f"{board.number}/{event_id.to_text(event)}",
             digest=_digest(entry),

@@ -1,0 +1,47 @@
+"""Retention: receipts, refusals and uses of actions are removed when nobody can need them any more."""
+
+import asyncio
+
+import structlog
+
+from scoreboard.application.ports.clock import Clock
+from scoreboard.application.ports.ledger import Ledger
+
+log = structlog.get_logger(__name__)
+
+EVERY_S = 3_600.0
+PAUSE_S = 0.25  # between two steps, so that a pass takes a small part of the time whatever there is to look at
+DAY_US = 86_400 * 1_000_000
+USES_DAYS = 2  # after which the day of a use is over in every time zone
+
+
+class Retention:
+    """`days` is how long an idempotency key is remembered, and a refusal."""
+
+    def __init__(self, ledger: Ledger, clock: Clock, days: int) -> None:
+        self._ledger = ledger
+        self._clock = clock
+        self._days = days
+
+    async def run(self) -> None:
+        """For ever, a pass every hour."""
+        while True:
+            try:
+                await self.once()
+            except Exception:
+                log.exception("retention_failed")  # the next goes on where this one ended
+            await asyncio.sleep(EVERY_S)
+
+    async def once(self) -> int:
+        """One pass over all there is; returns how many rows went."""
+        now = self._clock()
+        removed = 0
+        while True:
+            step = await self._ledger.forget(now - self._days * DAY_US, now - USES_DAYS * DAY_US)
+            removed += step.removed
+            if step.complete:
+                break
+            await asyncio.sleep(PAUSE_S)
+        if removed:
+            log.info("retention", removed=removed)
+        return removed

@@ -1,0 +1,41 @@
+"""Retention in the running service: what is old goes by itself, and what a client may rely on stays."""
+
+from pathlib import Path
+
+import pytest
+
+from scoreboard.application.operations.retention import DAY_US
+from scoreboard.bootstrap import service as bootstrap
+from tests.running import eventually, running
+
+
+async def test_keys_and_refusals_are_forgotten_after_so_many_days_and_scores_are_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, now = tmp_path / "data", bootstrap.clock
+    with monkeypatch.context() as patched:
+        patched.setattr(bootstrap, "clock", lambda: now() - 8 * DAY_US)
+        async with running(data, receipt_days=7) as service:
+            board = await service.board(max_total=10)
+            server = service.client("server", "game")
+            counted = (await server.post(f"{board}/scores", {"player": "a", "increment": 9}, Idempotency_Key="k")).ok()
+            refused = await server.post(f"{board}/scores", {"player": "a", "increment": 9}, Idempotency_Key="r")
+            refused.refused(409, "total_out_of_bounds")
+            assert (await service.records())["receipts"] == 2
+    async with running(data, receipt_days=30) as service:
+        again = await service.client("server", "game").post(
+            f"{board}/scores", {"player": "a", "increment": 9}, Idempotency_Key="k"
+        )
+        assert again.headers["Idempotent-Replayed"] == "true"
+    async with running(data, receipt_days=7) as service:
+
+        async def forgotten() -> bool:
+            records = await service.records()
+            return records["receipts"] == records["refusals"] == 0
+
+        await eventually(forgotten, "what is old was removed")
+        server = service.client("server", "game")
+        event = f"/v1/apps/game/events/{counted['event']}"
+        assert (await server.get(event)).ok()["status"] == "applied"
+        anew = (await server.post(f"{board}/scores", {"player": "a", "increment": 1}, Idempotency_Key="k")).ok()
+        assert anew["score"] == 10
