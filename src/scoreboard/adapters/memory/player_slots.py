@@ -16,7 +16,7 @@ class PlayerSlots:
     one bucket and moves about one entry, so it never stops to rehash, whatever its size.
     """
 
-    __slots__ = ("_heads", "_ids", "_mask", "_next", "_starts")
+    __slots__ = ("__weakref__", "_heads", "_ids", "_mask", "_next", "_starts")
 
     def __init__(self) -> None:
         self._ids = bytearray()  # UTF-8 of all ids, end to end

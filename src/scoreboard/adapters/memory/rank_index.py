@@ -9,6 +9,7 @@ from __future__ import annotations  # array[int] is only for the type checker be
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
+from functools import partial
 from itertools import chain, groupby
 from struct import Struct
 from typing import Literal, NamedTuple
@@ -74,7 +75,7 @@ class RankIndex:
         self._count = 0
         self._pages: list[bytearray] = []
         self._last = _NOWHERE  # the slot asked for last, its block and index; only while nothing moves
-        self._blocks = Blocks("qbI" if ties == "shared" else "qqI", block_rows, self._rest)
+        self._blocks = Blocks("qbI" if ties == "shared" else "qqI", block_rows, partial(_rest, players))
         self._distinct = Blocks("q", block_rows, lambda _: ()) if dense else None
 
     def __len__(self) -> int:
@@ -275,9 +276,6 @@ class RankIndex:
             return b  # done without a look at the player's id
         return bisect_left(rests, (time, utf8 or self._players.utf8(slot)), b, end)
 
-    def _rest(self, block: Block) -> tuple[object, ...]:
-        return block[1][-1], bytes(self._players.utf8(block[2][-1]))
-
     def _record(self, slot: int) -> tuple[int, ...]:
         """The lead, time and mark of a slot.
 
@@ -296,6 +294,11 @@ class RankIndex:
         if pages[page] is _NO_PAGE:
             pages[page] = _NO_PAGE[:]
         pages[page][at : at + _RECORD_BYTES] = record
+
+
+def _rest(players: PlayerSlots, block: Block) -> tuple[object, ...]:
+    # No method: a table that is set aside is freed at once, as long as nothing in it leads back to itself.
+    return block[1][-1], bytes(players.utf8(block[2][-1]))
 
 
 def _equal(column: array[int], value: int, start: int, end: int) -> tuple[int, int]:

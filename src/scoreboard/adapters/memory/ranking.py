@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from typing import assert_never
+from weakref import WeakValueDictionary
 
 import structlog
 
@@ -35,6 +36,7 @@ SLOTS_AT_ONCE = 2_000  # looked up between two turns of other work
 @dataclass(slots=True, eq=False)
 class _Table:
     board: Board
+    slots: PlayerSlots
     index: RankIndex
     offset: int
     loading: asyncio.Task[None] | None = None
@@ -49,7 +51,7 @@ class MemoryRanking:
         self._epoch = epoch
         self._max_tables = max_tables
         self._tables: OrderedDict[TableKey, _Table] = OrderedDict()
-        self._slots: dict[int, PlayerSlots] = {}
+        self._slots: WeakValueDictionary[int, PlayerSlots] = WeakValueDictionary()  # by app; its tables hold them
         self._offsets = count(1)  # one for all tables: a table loaded again never repeats an offset
         self._not_held = next(self._offsets)  # since when no table was given up
 
@@ -70,7 +72,7 @@ class MemoryRanking:
         self, table: _Table, standings: Mapping[str, Standing], *, place: bool, before: bool
     ) -> Mapping[str, Placed]:
         table.offset = next(self._offsets)
-        index, slots = table.index, self._slots[table.board.app.number]
+        index, slots = table.index, table.slots
         placed = {}
         for player, (score, reached_at, version, _, _) in standings.items():
             slot = slots.slot(player)
@@ -86,7 +88,7 @@ class MemoryRanking:
             return  # it will be loaded without the player
         if table.loading is not None:
             await asyncio.wait((table.loading,))
-        slot = self._slots[table.board.app.number].find(player)
+        slot = table.slots.find(player)
         if slot in table.index and table.index.remove(slot, version + 1):
             table.offset = next(self._offsets)
 
@@ -106,7 +108,7 @@ class MemoryRanking:
     async def slice(self, key: TableKey, board: Board, start: int, stop: int) -> Sequence[Ranked]:
         table = await self._ready(key, board)
         slots = table.index.slice(start, stop)
-        players, ranks = self._slots[board.app.number], self._ranks(table, start, slots)
+        players, ranks = table.slots, self._ranks(table, start, slots)
         ranked = []
         for slot, rank in zip(slots, ranks, strict=True):
             score, reached_at, _ = table.index.get(slot) or (0, 0, 0)
@@ -118,7 +120,7 @@ class MemoryRanking:
 
     async def details(self, key: TableKey, board: Board, player: str) -> tuple[int, Details] | None:
         table = await self._ready(key, board)
-        found = table.index.surroundings(self._slots[board.app.number].find(player))
+        found = table.index.surroundings(table.slots.find(player))
         if found is None:
             return None
         score, reached_at, position, better, worse, next_score = found
@@ -183,8 +185,8 @@ class MemoryRanking:
             slots = self._slots.setdefault(board.app.number, PlayerSlots())
             dense = board.numbering == "dense"
             index = RankIndex(slots, descending=board.descending, ties=board.ties, dense=dense)
-            table = self._tables[key] = _Table(board, index, next(self._offsets))
-            table.loading = asyncio.create_task(self._fill(key, table, slots))
+            table = self._tables[key] = _Table(board, slots, index, next(self._offsets))
+            table.loading = asyncio.create_task(self._fill(key, table))
             self._make_room()
         return table
 
@@ -199,13 +201,13 @@ class MemoryRanking:
         self._not_held = next(self._offsets)
         return self._tables.pop(key)
 
-    async def _fill(self, key: TableKey, table: _Table, slots: PlayerSlots) -> None:
+    async def _fill(self, key: TableKey, table: _Table) -> None:
         try:
-            columns = await self._columns(key, slots)
+            columns = await self._columns(key, table.slots)
             if columns[0]:
                 await asyncio.to_thread(table.index.load, zip(*columns, strict=True))
             for player, new in table.waiting.items():
-                table.index.put(slots.slot(player), new.score, new.reached_at, new.version)
+                table.index.put(table.slots.slot(player), new.score, new.reached_at, new.version)
         except Exception:
             # Nothing half made is ever answered from; the next to ask tries again.
             log.exception("table_not_loaded", table=key)

@@ -1,3 +1,4 @@
+import weakref
 from dataclasses import replace
 from typing import cast
 
@@ -91,6 +92,24 @@ async def test_a_board_made_again_shows_nothing_of_the_old(service: Service, app
     assert await service.shown(again) == []
     await service.scored(again, "bob", 1)
     assert await service.shown(again) == [("bob", 1)]
+
+
+async def test_the_ids_of_an_apps_players_are_freed_with_its_last_board(
+    service: Service, app: App, main: Board
+) -> None:
+    another = await service.tenants.create_app(App(0, "another", "Another"))
+    elsewhere = await service.tenants.create_board(Board(0, another, "main", "Main"))
+    second = await service.tenants.create_board(replace(main, board="second"))
+    for board in (main, second, elsewhere):
+        await service.scored(board, "ann", 5)
+    held = weakref.ref(service.ranking._slots[app.number])
+    await service.tenants.delete_board(main)
+    assert held() is not None
+    await service.scored(second, "ann", 1)
+    assert await service.shown(second) == [("ann", 6)]
+    await service.tenants.delete_app(app)
+    assert held() is None
+    assert await service.shown(elsewhere) == [("ann", 5)]
 
 
 async def test_a_board_that_is_public_no_more_is_restricted_and_no_other(service: Service, main: Board) -> None:
