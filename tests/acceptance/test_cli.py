@@ -214,6 +214,8 @@ def test_a_server_elsewhere_is_reached_by_address_and_token(cli: CommandLine, tm
 
 class TestToken:
     def test_is_alone_on_stdout_and_holds(self, cli: CommandLine) -> None:
+        first = cli.run("token", "server", "--app", "game").ok()
+        assert first.err.startswith(f"There was no data folder {cli.data}: made.")
         for arguments in (("player", "--subject", "alice"), ("server",), ("admin", "--days", "0.5")):
             done = cli.run("token", *arguments, "--app", "game").ok()
             assert len(done.out.split()) == 1
@@ -249,6 +251,10 @@ class TestServe:
         with cli.serving("--demo", "--port", "0") as served:
             assert served.get("/v1/page")["shown"]["app"] == "demo"
             assert served.interrupt().status == 0
+
+    def test_a_second_serve_of_the_folder_on_its_port_is_told_what_has_it(self, cli: CommandLine) -> None:
+        with cli.serving() as served:
+            cli.run("serve", "--port", served.url.rpartition(":")[2]).failed(2, "runs already", str(cli.data))
 
     def test_a_port_in_use_is_one_line(self, cli: CommandLine) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:

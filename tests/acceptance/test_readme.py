@@ -26,9 +26,7 @@ async def test_your_own_board_in_a_minute(tmp_path: Path) -> None:
     with process(tmp_path / "data") as server:
         await server.ready()
         script, python = block_after("Your own board in a minute"), block_after("Your own board in a minute", "python")
-        script = f"{script}export TOKEN; echo; python - <<'END'\n{python}END\n".replace(
-            "http://127.0.0.1:8000", server.url
-        )
+        script = f"{script}echo; python - <<'END'\n{python}END\n".replace("http://127.0.0.1:8000", server.url)
         bin_folder = Path(sys.executable).parent
         script = script.replace("$PWD/.venv/bin", str(bin_folder))
         run = await asyncio.to_thread(

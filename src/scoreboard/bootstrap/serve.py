@@ -13,7 +13,17 @@ import structlog
 from structlog.tracebacks import ExceptionDictTransformer
 
 from scoreboard.bootstrap import demo as demonstration
-from scoreboard.bootstrap.service import ADDRESS, Service, check_free, credential, listening, opened, running
+from scoreboard.bootstrap.service import (
+    ADDRESS,
+    FolderLocked,
+    PortInUse,
+    Service,
+    check_free,
+    credential,
+    listening,
+    opened,
+    running,
+)
 from scoreboard.bootstrap.settings import Settings
 
 DAY_S = 86_400
@@ -41,7 +51,12 @@ async def serve(settings: Settings, *, demo: bool) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    check_free(settings.host, settings.port)
+    try:
+        check_free(settings.host, settings.port)
+    except PortInUse as error:
+        if running(settings.data):
+            raise FolderLocked(f"scoreboard runs already on {settings.data}; stop it first") from error
+        raise
     async with opened(settings, _say) as service:
         if demo:
             await demonstration.prepare(service)

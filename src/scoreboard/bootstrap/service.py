@@ -275,7 +275,7 @@ def check_free(host: str, port: int) -> None:
 
 
 def _port_in_use(host: str, port: int, error: Exception) -> PortInUse:
-    return PortInUse(f"cannot listen on {host}:{port}: {_reason(error)}; choose another with --port")
+    return PortInUse(f"cannot listen on {host}:{port}: {_reason(error)}; choose another with --port or SCOREBOARD_PORT")
 
 
 @asynccontextmanager

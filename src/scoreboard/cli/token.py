@@ -6,6 +6,7 @@ from cyclopts import App, Parameter
 
 from scoreboard.application.ports.access import EVERY_APP, Role
 from scoreboard.bootstrap import service, settings
+from scoreboard.cli import show
 from scoreboard.cli.errors import UsageError
 from scoreboard.cli.serve import Data
 from scoreboard.domain import identifiers
@@ -83,4 +84,9 @@ def _print(role: Role, app: str, subject: str, days: float, data: Data) -> None:
         identifiers.check_player(subject)
     except Invalid as error:
         raise UsageError(str(error)) from error
-    print(service.mint(settings.load(data=data), role=role, app=app, subject=subject, ttl_s=int(ttl_s)))
+    chosen = settings.load(data=data)
+    if not chosen.data.exists():
+        show.note(
+            f"There was no data folder {chosen.data.resolve()}: made. The token is good for a service on it alone."
+        )
+    print(service.mint(chosen, role=role, app=app, subject=subject, ttl_s=int(ttl_s)))
