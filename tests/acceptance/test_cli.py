@@ -215,6 +215,13 @@ def test_a_server_elsewhere_is_reached_by_address_and_token(cli: CommandLine, tm
 class TestToken:
     def test_is_alone_on_stdout_and_holds(self, cli: CommandLine) -> None:
         first = cli.run("token", "server", "--app", "game").ok()
+        told = cli.run("token", "server", "--app", "game", "--days", "1", "--json").json
+        assert (told["role"], told["app"], told["expires_in_s"], told["token"].count(".")) == (
+            "server",
+            "game",
+            86_400,
+            2,
+        )
         assert first.err.startswith(f"There was no data folder {cli.data}: made.")
         for arguments in (("player", "--subject", "alice"), ("server",), ("admin", "--days", "0.5")):
             done = cli.run("token", *arguments, "--app", "game").ok()

@@ -8,6 +8,7 @@ from scoreboard.application.ports.access import EVERY_APP, Role
 from scoreboard.bootstrap import service, settings
 from scoreboard.cli import show
 from scoreboard.cli.errors import UsageError
+from scoreboard.cli.resources import Json
 from scoreboard.cli.serve import Data
 from scoreboard.domain import identifiers
 from scoreboard.domain.errors import Invalid
@@ -31,7 +32,7 @@ token = App(
     "  scoreboard token player --app demo --subject alice\n"
     "  scoreboard token player --app demo --subject alice --days 0.5"
 )
-def player(*, app: AppId, subject: str, days: Days = 7, data: Data = None) -> None:
+def player(*, app: AppId, subject: str, days: Days = 7, data: Data = None, json: Json = False) -> None:
     """For one player: reads boards, and sends updates for that player alone.
 
     Parameters
@@ -39,7 +40,7 @@ def player(*, app: AppId, subject: str, days: Days = 7, data: Data = None) -> No
     subject
         Id of the player.
     """
-    _print("player", app, subject, days, data)
+    _print("player", app, subject, days, data, json=json)
 
 
 @token.command(
@@ -47,7 +48,7 @@ def player(*, app: AppId, subject: str, days: Days = 7, data: Data = None) -> No
     "  TOKEN=$(scoreboard token server --app demo)\n"
     "  scoreboard token server --app demo --subject match-server-1 --days 30"
 )
-def server(*, app: AppId, subject: str = "server", days: Days = 365, data: Data = None) -> None:
+def server(*, app: AppId, subject: str = "server", days: Days = 365, data: Data = None, json: Json = False) -> None:
     """For a trusted server of the app: reads boards, and sends updates for every player.
 
     Parameters
@@ -55,7 +56,7 @@ def server(*, app: AppId, subject: str = "server", days: Days = 365, data: Data 
     subject
         Name of the server; idempotency keys are kept under it, so it should stay.
     """
-    _print("server", app, subject, days, data)
+    _print("server", app, subject, days, data, json=json)
 
 
 @token.command(
@@ -63,7 +64,7 @@ def server(*, app: AppId, subject: str = "server", days: Days = 365, data: Data 
     "  scoreboard token admin --app demo\n"
     "  scoreboard token admin --app '*'   for every app: the operator"
 )
-def admin(*, app: AppId, subject: str = "admin", days: Days = 30, data: Data = None) -> None:
+def admin(*, app: AppId, subject: str = "admin", days: Days = 30, data: Data = None, json: Json = False) -> None:
     """For who manages the app: its boards, actions and players too.
 
     Parameters
@@ -71,10 +72,10 @@ def admin(*, app: AppId, subject: str = "admin", days: Days = 30, data: Data = N
     subject
         Name of the admin; idempotency keys are kept under it.
     """
-    _print("admin", app, subject, days, data)
+    _print("admin", app, subject, days, data, json=json)
 
 
-def _print(role: Role, app: str, subject: str, days: float, data: Data) -> None:
+def _print(role: Role, app: str, subject: str, days: float, data: Data, *, json: bool) -> None:
     ttl_s = days * DAY_S
     if not 1 <= ttl_s <= 100 * 365 * DAY_S:
         raise UsageError("--days is more than 0, and 36500 at most")
@@ -89,4 +90,8 @@ def _print(role: Role, app: str, subject: str, days: float, data: Data) -> None:
         show.note(
             f"There was no data folder {chosen.data.resolve()}: made. The token is good for a service on it alone."
         )
-    print(service.mint(chosen, role=role, app=app, subject=subject, ttl_s=int(ttl_s)))
+    made = service.mint(chosen, role=role, app=app, subject=subject, ttl_s=int(ttl_s))
+    if json:
+        show.document({"token": made, "role": role, "app": app, "subject": subject, "expires_in_s": int(ttl_s)})
+    else:
+        print(made)
