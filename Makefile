@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench docs lint types layers unit format lock clean
+.PHONY: help run up test check bench chaos docs lint types layers unit format lock clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,9 +24,12 @@ $(VENV)/.dev: requirements/dev.lock $(VENV)/.run
 run: $(VENV)/.run ## the service with a moving demo board on http://127.0.0.1:8000
 	@exec $(BIN)/scoreboard serve --demo
 
+up: ## every role with PostgreSQL, Redis and RabbitMQ in containers, on http://127.0.0.1:8080
+	docker compose -f deploy/compose.yaml up --build --detach --wait
+
 test: $(VENV)/.dev ## everything: checks, then every suite
 	@$(MAKE) --no-print-directory lint types layers
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(VENV)/.dev ## under a minute: lint, types, layers, unit tests
 	@$(MAKE) --no-print-directory lint types layers unit
@@ -35,7 +38,7 @@ lint: $(VENV)/.dev ## ruff: lint and format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: $(VENV)/.dev ## mypy, strict, over source, tests, benchmarks and tools
+types: $(VENV)/.dev ## mypy, strict, over source, tests, benchmarks, chaos and tools
 	$(BIN)/mypy
 
 layers: $(VENV)/.dev ## imports point one way
@@ -51,12 +54,16 @@ format: $(VENV)/.dev ## put the code in shape
 bench: $(VENV)/.dev ## each figure against its limit, measured in the same run
 	$(BIN)/python -m bench
 
+chaos: $(VENV)/.dev ## kill -9 of any process or server under load: nothing lost, nothing doubled
+	$(BIN)/python -m chaos
+
 docs: $(VENV)/.dev ## the site in site/, with the pages that are made from the code
 	$(BIN)/python -m tools.reference
 	$(BIN)/zensical build --clean --strict
 
 lock: $(VENV)/.dev ## make the locks anew (hashes, no index addresses)
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade --group build pyproject.toml -o requirements/run.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade --extra all -c requirements/run.lock pyproject.toml -o requirements/distributed.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade --group dev -c requirements/run.lock pyproject.toml -o requirements/dev.lock
 
 clean: ## remove what was built (data stays)

@@ -9,18 +9,20 @@ import traceback
 from dataclasses import replace
 from pathlib import Path
 
-from bench import cpu, machine, report
+from bench import cpu, distributed_rows, machine, report, rows
+from bench.distributed import Missing
 from bench.process import ROOT, BenchError
-from bench.rows import ROWS, Outcome, Row
+from bench.rows import Outcome, Row
 from bench.run import Run, Sizes
 
 _BUILD = ROOT / "bench" / "build"
+ROWS = rows.ROWS + distributed_rows.ROWS
 _RESULTS = ROOT / "bench" / "results"
 
 
 def _arguments() -> argparse.Namespace:
-    rows = "; ".join(f"{row.number} {row.work}" for row in sorted(ROWS, key=lambda row: row.number))
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__, epilog=f"rows: {rows}")
+    listed = "; ".join(f"{row.number} {row.work}" for row in sorted(ROWS, key=lambda row: row.number))
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__, epilog=f"rows: {listed}")
     parser.add_argument("--only", action="append", type=int, default=[], metavar="ROW", help="this row (repeatable)")
     parser.add_argument("--quick", action="store_true", help="100,000 players, 2,000 sockets, short rounds")
     parser.add_argument("--players", type=int, metavar="N", help="players loaded (1,000,000)")
@@ -39,11 +41,14 @@ def _sizes(arguments: argparse.Namespace) -> Sizes:
     return replace(sizes, players=arguments.players or sizes.players, sockets=arguments.sockets or sizes.sockets)
 
 
-def _measure(run: Run, row: Row) -> Outcome | str:
-    """The outcome, or why there is none."""
+def _measure(run: Run, row: Row) -> Outcome | str | None:
+    """The outcome, or why there is none; None where the machine has not the servers for it."""
     run.say(f"row {row.number}: {row.work}")
     try:
         outcome = row.measure(run)
+    except Missing as error:
+        run.say(f"  NOT MEASURED: {error}")
+        return None
     except (BenchError, OSError, KeyError) as error:
         if not isinstance(error, BenchError):
             traceback.print_exc()

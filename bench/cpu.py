@@ -2,9 +2,10 @@
 
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TypeAlias
 
 import msgspec
 
@@ -49,6 +50,35 @@ def family(pid: int) -> list[int]:
 def cpu_ns(pids: list[int]) -> int:
     """Processor time of these processes so far, all threads, in nanoseconds of the scheduler's clock."""
     return sum(_process_ns(pid) for pid in pids)
+
+
+Used: TypeAlias = dict[str, dict[int, int]]
+"""Processor time so far in ns, by family and process."""
+
+
+def families_ns(first: Mapping[str, int]) -> Used:
+    """Of these processes and their descendants, those that there are now."""
+    used: Used = {}
+    for name, leader in first.items():
+        used[name] = {}
+        for pid in family(leader):
+            with suppress(OSError):  # it ended meanwhile
+                used[name][pid] = _process_ns(pid)
+    return used
+
+
+def since(before: Used, now: Used) -> dict[str, int]:
+    """Nanoseconds by family; without what processes took that have ended, such as PostgreSQL's short-lived cleaners."""
+    return {
+        name: sum(ns - before[name].get(pid, 0) for pid, ns in processes.items()) for name, processes in now.items()
+    }
+
+
+def spread(pids: list[int], cores: list[int]) -> None:
+    """Let these processes, and what they start from now on, run on `cores`."""
+    for pid in pids:
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            os.sched_setaffinity(int(thread.name), cores)
 
 
 def _process_ns(pid: int) -> int:

@@ -10,15 +10,17 @@ import socket
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 
 import msgspec
 
 from bench import wire
-from bench.cpu import CoreTime, cpu_ns
+from bench.cpu import CoreTime, cpu_ns, families_ns, since
 
 _GRACE = 30.0  # seconds the last answers may take
+_SUCCESS = {b"200", b"202"}
+_NONE: Mapping[str, int] = {}
 
 
 class _Connection:
@@ -33,11 +35,11 @@ class _Connection:
         self.rest = memoryview(b"")  # of a request, not yet taken by the kernel
 
 
-class _Window:
+class Window:
     """The figures between the end of the warm-up and the end."""
 
-    def __init__(self, pids: list[int], core: int) -> None:
-        self.pids, self.core = pids, core
+    def __init__(self, pids: list[int], core: int, beside: Mapping[str, int] = _NONE) -> None:
+        self.pids, self.core, self.beside = pids, core, beside
         self.latencies: list[float] = []  # seconds
         self.errors = 0
         self.sample = b""
@@ -46,6 +48,7 @@ class _Window:
     def open(self) -> None:
         """Forget what was and count from now."""
         self.latencies.clear()
+        self.beside_used = families_ns(self.beside)
         self.cpu, self.own, self.core_time = cpu_ns(self.pids), time.process_time(), CoreTime.now(self.core)
         self.start = time.monotonic()
 
@@ -54,6 +57,7 @@ class _Window:
         seconds = time.monotonic() - self.start
         cpu, own = cpu_ns(self.pids) - self.cpu, time.process_time() - self.own
         busy = CoreTime.now(self.core).busy_since(self.core_time)
+        beside = since(self.beside_used, families_ns(self.beside))
         times = sorted(self.latencies)
         count = len(times)
         return wire.Round(
@@ -69,10 +73,11 @@ class _Window:
             max_ms=times[-1] * 1e3 if times else 0.0,
             errors=self.errors,
             sample=self.sample[-600:].decode(errors="replace"),
+            beside_us={name: ns / 1e3 / max(1, count) for name, ns in beside.items()},
         )
 
 
-class _Line:
+class Line:
     """All connections to one server."""
 
     def __init__(self, port: int, connections: int) -> None:
@@ -103,7 +108,7 @@ class _Line:
             one.rest = memoryview(request)[sent:]
             self.epoll.modify(one.sock.fileno(), select.EPOLLIN | select.EPOLLOUT)
 
-    def poll(self, timeout: float, window: _Window) -> list[_Connection]:
+    def poll(self, timeout: float, window: Window) -> list[_Connection]:
         """Wait at most `timeout` seconds; the connections whose answer is complete, each counted in `window`."""
         if timeout > 0:
             select.select([self.epoll.fileno()], [], [], timeout)  # to the microsecond, unlike epoll's own timeout
@@ -129,7 +134,7 @@ class _Line:
                 continue
             one.got = b""
             latencies.append(time.monotonic() - one.due)
-            if data[9:12] != b"200" or b'"refused"' in data:
+            if data[9:12] not in _SUCCESS or b'"refused"' in data:
                 _judge(data, window)
             window.sample = window.sample if window.errors else data
             done.append(one)
@@ -141,7 +146,7 @@ class _Line:
         if not one.rest:
             self.epoll.modify(one.sock.fileno(), select.EPOLLIN)
 
-    def _reconnect(self, one: _Connection, window: _Window) -> _Connection:
+    def _reconnect(self, one: _Connection, window: Window) -> _Connection:
         window.errors += 1
         window.sample = b"the server closed the connection after: " + (one.got or window.sample)
         fd = one.sock.fileno()
@@ -151,10 +156,10 @@ class _Line:
         return self.connect()
 
 
-def _judge(data: bytes, window: _Window) -> None:
+def _judge(data: bytes, window: Window) -> None:
     """Count an answer that is no success; of a batch only `refused` other than 0 is a failure."""
     body = data.split(b"\r\n\r\n", 1)[1]
-    if data[9:12] != b"200" or msgspec.json.decode(body).get("refused"):
+    if data[9:12] not in _SUCCESS or msgspec.json.decode(body).get("refused"):
         window.errors += 1
         window.sample = data
 
@@ -162,7 +167,7 @@ def _judge(data: bytes, window: _Window) -> None:
 def run(order: wire.Load) -> wire.Round:
     """Do as `order` says."""
     requests = order.ask.build()
-    line = _Line(order.port, order.connections)
+    line = Line(order.port, order.connections)
     gc.collect()
     gc.disable()
     try:
@@ -185,8 +190,8 @@ def _urgent() -> Iterator[None]:
             os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
-def _closed_loop(order: wire.Load, line: _Line, requests: list[bytes]) -> wire.Round:
-    window = _Window(order.pids, order.core)
+def _closed_loop(order: wire.Load, line: Line, requests: list[bytes]) -> wire.Round:
+    window = Window(order.pids, order.core, order.beside)
     send, poll, clock = line.send, line.poll, time.monotonic
     free, total, at = line.idle, len(requests), 0
     warm_until = clock() + order.warm
@@ -210,8 +215,8 @@ def _closed_loop(order: wire.Load, line: _Line, requests: list[bytes]) -> wire.R
     return figures
 
 
-def _open_loop(order: wire.Load, line: _Line, requests: list[bytes]) -> wire.Round:
-    window = _Window(order.pids, order.core)
+def _open_loop(order: wire.Load, line: Line, requests: list[bytes]) -> wire.Round:
+    window = Window(order.pids, order.core, order.beside)
     clock, total, idle = time.monotonic, len(requests), line.idle
     late: deque[float] = deque()  # scheduled, but every connection is busy
     start = clock() + 0.01
@@ -235,7 +240,7 @@ def _open_loop(order: wire.Load, line: _Line, requests: list[bytes]) -> wire.Rou
     return window.close()
 
 
-def _finish(line: _Line, window: _Window, in_flight: int) -> None:
+def _finish(line: Line, window: Window, in_flight: int) -> None:
     """Let the last answers come, so that the next round starts with a server that has nothing to do."""
     until = time.monotonic() + _GRACE
     while in_flight > 0 and time.monotonic() < until:
@@ -245,8 +250,8 @@ def _finish(line: _Line, window: _Window, in_flight: int) -> None:
 def preload(order: wire.Preload) -> wire.Round:
     """Do as `order` says."""
     players, step = order.ask.players, wire.BATCH
-    line = _Line(order.port, order.connections)
-    window = _Window([], 0)
+    line = Line(order.port, order.connections)
+    window = Window([], 0)
     free, first, told, heard = line.idle, 0, time.monotonic(), time.monotonic()
     try:
         while first < players or len(free) < order.connections:

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -33,12 +33,21 @@ def free_port() -> int:
 class Process:
     """A child process pinned to one core, in a session of its own (so Ctrl-C reaches only us); a context manager."""
 
-    def __init__(self, command: Sequence[str], core: int, log: Path, *, pipes: bool = True) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        core: int,
+        log: Path,
+        *,
+        pipes: bool = True,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.log = log
         with log.open("ab") as output, cpu.pinned(core):
             self.child = subprocess.Popen(
                 command,
                 cwd=ROOT,
+                env=environment,
                 stdin=subprocess.PIPE if pipes else subprocess.DEVNULL,
                 stdout=subprocess.PIPE if pipes else output,
                 stderr=output,
@@ -87,10 +96,12 @@ class Process:
 class Server(Process):
     """A process that answers HTTP on `port`. What it prints goes to its log."""
 
-    def __init__(self, command: Sequence[str], port: int, log: Path) -> None:
+    def __init__(
+        self, command: Sequence[str], port: int, log: Path, environment: Mapping[str, str] | None = None
+    ) -> None:
         self.port = port
         self.started = time.monotonic()
-        super().__init__(command, cpu.SERVER_CORE, log, pipes=False)
+        super().__init__(command, cpu.SERVER_CORE, log, pipes=False, environment=environment)
 
     def wait(self, path: str, seconds: float) -> float:
         """Seconds from its start until it answers `path` with 200; an error after `seconds`."""
@@ -110,7 +121,7 @@ class Worker(Process):
     def __init__(self, module: str, log: Path) -> None:
         super().__init__([sys.executable, "-m", module], cpu.LOAD_CORE, log)
 
-    def tell(self, order: wire.Load | wire.Preload | wire.Open | wire.Fire | wire.Drain) -> None:
+    def tell(self, order: wire.Load | wire.Preload | wire.Open | wire.Fire | wire.Drain | wire.Lag) -> None:
         """Give it an order."""
         if not self.child.stdin:
             raise BenchError("no pipe to the worker")

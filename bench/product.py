@@ -10,7 +10,38 @@ from bench import cpu, wire
 from bench.process import BenchError, Process, Server, Worker, free_port
 
 
-class Product:
+class Stand:
+    """A server with app `bench`, board `main`, and a number of players who have a score."""
+
+    server: Server
+    players: int
+    token: str
+
+    @property
+    def beside(self) -> dict[str, int]:
+        """The first processes of the servers that it uses, by name."""
+        return {}
+
+    def ask(self, kind: wire.Kind, count: int = 1, seed: int = 0) -> wire.Ask:
+        """Requests for its players."""
+        token = "" if kind in {"top", "standing"} else self.token
+        return wire.Ask(kind, token, self.players, count, seed)
+
+    def pids(self) -> list[int]:
+        """The server's processes."""
+        return self.server.family()
+
+    def crown(self) -> None:
+        """Put the winners far above all others."""
+        request = self.ask("winners").build()[0]
+        status, body = wire.call(
+            self.server.port, "POST", f"{wire.SCORES}/batch", self.token, wire.json_body(request), timeout=60
+        )
+        if status != 200 or body["refused"]:
+            raise BenchError(f"the winners were refused: {status} {body}")
+
+
+class Product(Stand):
     """One data folder with app `bench`, board `main`, and a number of players who have a score; served on one port."""
 
     def __init__(self, command: list[str], folder: Path, stack: ExitStack, players: int) -> None:
@@ -20,20 +51,10 @@ class Product:
         self.memory_mb: dict[str, float] = {}  # resident memory by moment
         self.start_s: dict[str, float] = {}  # last start: seconds to ready, seconds to exact ranks
         folder.mkdir()
-        admin = self._token("admin", "--app", "*")
+        admin = token(command, folder, "admin", "*")
         self.server = self._start()
-        self._make(admin, "/v1/apps", {"app": wire.APP})
-        self._make(admin, f"/v1/apps/{wire.APP}/boards", {"board": wire.BOARD, "operator": "increment"})
-        self.token = self._token("server", "--app", wire.APP)
-
-    def ask(self, kind: wire.Kind, count: int = 1, seed: int = 0) -> wire.Ask:
-        """Requests for the players of this folder."""
-        token = "" if kind in {"top", "standing"} else self.token
-        return wire.Ask(kind, token, self.players, count, seed)
-
-    def pids(self) -> list[int]:
-        """The server's processes."""
-        return self.server.family()
+        make_board(self.server.port, admin)
+        self.token = token(command, folder, "server", wire.APP)
 
     def preload(self, load: Worker) -> wire.Round:
         """Give every player a score, then restart: what is measured is a server as it comes up on its data."""
@@ -65,15 +86,6 @@ class Product:
         self.memory_mb[moment] = cpu.memory_kb(self.pids()) * 1024 / 1e6
         return self.memory_mb[moment]
 
-    def crown(self) -> None:
-        """Put the winners far above all others."""
-        request = self.ask("winners").build()[0]
-        status, body = wire.call(
-            self.server.port, "POST", f"{wire.SCORES}/batch", self.token, wire.json_body(request), timeout=60
-        )
-        if status != 200 or body["refused"]:
-            raise BenchError(f"the winners were refused: {status} {body}")
-
     def _top(self) -> dict[str, object]:
         status, body = wire.call(self.server.port, "GET", f"{wire.TOP}?limit=10", timeout=60)
         if status != 200:
@@ -89,15 +101,28 @@ class Product:
         self.start_s = {"ready": server.wait("/health/ready", self.patience)}
         return server
 
-    def _token(self, role: str, *arguments: str) -> str:
-        command = [*self.command, "token", role, *arguments, "--data", str(self.folder)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-        if done.returncode or not done.stdout.split():
-            raise BenchError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
-        return done.stdout.split()[-1]
 
-    def _make(self, token: str, path: str, body: dict[str, str]) -> None:
-        status, answer = wire.call(self.server.port, "POST", path, token, body)
+def token(command: list[str], folder: Path, role: str, app: str) -> str:
+    """A token made with the key in the data folder."""
+    made = run([*command, "token", role, "--app", app, "--data", str(folder)])
+    if not made.split():
+        raise BenchError(f"no token was made: {made}")
+    return made.split()[-1]
+
+
+def run(command: list[str], environment: dict[str, str] | None = None) -> str:
+    """What a command prints; an error when it fails."""
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=environment)
+    if done.returncode:
+        raise BenchError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def make_board(port: int, token: str) -> None:
+    """App and board."""
+    board = {"board": wire.BOARD, "operator": "increment"}
+    for path, body in (("/v1/apps", {"app": wire.APP}), (f"/v1/apps/{wire.APP}/boards", board)):
+        status, answer = wire.call(port, "POST", path, token, body)
         if status not in {200, 201}:
             raise BenchError(f"POST {path}: {status} {answer}")
 

@@ -76,7 +76,8 @@ def markdown(lines: list[Line], machine: Machine, sizes: Sizes, limits: dict[str
 
 Made by `python -m bench`. Server on one core, load on another; each ratio against its limit in the same run, in turn,
 {sizes.rounds} rounds of {sizes.seconds:g} s, medians; {sizes.connections} connections. CPU is the scheduler's, of the
-whole server process. MB and KB are 10^6 and 10^3 bytes. The limits are in `bench/limits/`.
+whole server process; PostgreSQL, Redis and RabbitMQ share the load's core, unless a row says all
+cores. MB and KB are 10^6 and 10^3 bytes. The limits are in `bench/limits/`.
 
 {machine.processor}, {machine.cores} cores, {machine.memory_gib} GiB; {machine.system}; {machine.python},
 SQLite {machine.sqlite}, aiohttp {machine.aiohttp}, uvloop {machine.uvloop}, scoreboard {machine.scoreboard}.

@@ -35,8 +35,12 @@ class Row:
 
 
 def _against_noop(run: Run, kind: wire.Kind, at_least: float, aim: float) -> Outcome:
-    """Closed loop: rate and processor time of the product by those of the bare application."""
-    duel = run.duel(kind)
+    """Closed loop."""
+    return against_noop(run.duel(kind), at_least, aim)
+
+
+def against_noop(duel: Duel, at_least: float, aim: float) -> Outcome:
+    """Rate and processor time of the product by those of the bare application."""
     limit_rate, rate = duel.median(lambda r: r.rate)
     limit_us, us = duel.median(lambda r: r.cpu_us)
     by_rate, by_cpu = rate / limit_rate, limit_us / us
@@ -55,17 +59,17 @@ def _decide(duel: Duel, by_rate: float, by_cpu: float) -> tuple[float, str]:
     have done more, so the smaller ratio decides; but if the load generator was what could not do more, the CPU does.
     """
     limit_busy, busy = duel.median(lambda r: r.server_core_busy)
-    _, load = duel.median(lambda r: r.load_share)
-    others = _disturbed(duel.limit + duel.product)
+    _, load = duel.median(lambda r: r.load_share + sum(r.beside_us.values()) * r.rate / 1e6)
+    others = disturbed(duel.limit + duel.product)
     if load >= 0.9 and not others:
-        return by_cpu, f"; CPU decides: the load generator was the slower side (server core {busy:.0%} busy)"
+        return by_cpu, f"; CPU decides: the load's core was the slower side (server core {busy:.0%} busy)"
     if others or min(limit_busy, busy) < 0.95:
         cores = f"server core {limit_busy:.0%} busy with the no-op, {busy:.0%} with the product"
         return min(by_rate, by_cpu), f"; the smaller decides: {cores}{others}"
     return by_rate, ""
 
 
-def _disturbed(rounds: list[wire.Round]) -> str:
+def disturbed(rounds: list[wire.Round]) -> str:
     """In words, how much of the server's core went to processes that are not ours; empty when it was little."""
     others = statistics.median(r.server_core_busy - r.server_share for r in rounds)
     return f"; DISTURBED: others took {others:.0%} of the server's core" if others > 0.1 else ""
@@ -97,8 +101,8 @@ def _batch(run: Run) -> Outcome:
     ]
     rate = statistics.median(r.rate for r in rounds) * wire.BATCH
     us = statistics.median(r.cpu_us for r in rounds) / wire.BATCH
-    raw: dict[str, object] = {"updates_per_s": rate, "cpu_us_per_update": us, "rounds": _plain(rounds)}
-    return Outcome(f"{rate:,.0f}/s, {us:.1f} us CPU an update{_disturbed(rounds)}", rate >= 25_000, rate >= 35_000, raw)
+    raw: dict[str, object] = {"updates_per_s": rate, "cpu_us_per_update": us, "rounds": plain(rounds)}
+    return Outcome(f"{rate:,.0f}/s, {us:.1f} us CPU an update{disturbed(rounds)}", rate >= 25_000, rate >= 35_000, raw)
 
 
 def _latency(run: Run) -> Outcome:
@@ -106,7 +110,7 @@ def _latency(run: Run) -> Outcome:
     duel = run.duel("update", rate=3000)
     limit_p50, p50 = duel.median(lambda r: r.p50_ms)
     limit_p99, p99 = duel.median(lambda r: r.p99_ms)
-    text = f"{p50:.2f} / {p99:.2f} ms (no-op {limit_p50:.2f} / {limit_p99:.2f} ms){_disturbed(duel.product)}"
+    text = f"{p50:.2f} / {p99:.2f} ms (no-op {limit_p50:.2f} / {limit_p99:.2f} ms){disturbed(duel.product)}"
     met, aim = p50 <= 2 and p99 <= 20, p50 <= 0.5 and p99 <= 5
     return Outcome(text, met, aim, {"p50_ms": p50, "p99_ms": p99, **duel.raw()})
 
@@ -168,12 +172,12 @@ def _answer_during_fan_out(run: Run) -> Outcome:
     text = (
         f"{figures.p99_ms:.1f} ms (p50 {figures.p50_ms:.1f}, most {figures.max_ms:.1f}); "
         f"{frames / run.sizes.sockets / (seconds + warm):.1f} frames/s a screen, "
-        f"{left:,} of {run.sizes.sockets:,} stayed{_disturbed([figures])}"
+        f"{left:,} of {run.sizes.sockets:,} stayed{disturbed([figures])}"
     )
     complete = left == run.sizes.sockets and frames >= run.sizes.sockets
     if not complete:
         text += "; not met whatever the latency: screens were lost or told nothing"
-    raw: dict[str, object] = {"round": _plain([figures])[0], "frames": frames, "screens_left": left}
+    raw: dict[str, object] = {"round": plain([figures])[0], "frames": frames, "screens_left": left}
     return Outcome(text, complete and figures.p99_ms <= 25, complete and figures.p99_ms <= 10, raw)
 
 
@@ -216,8 +220,8 @@ def _cost_by_size(run: Run) -> Outcome:
     few, many = (statistics.median(r.cpu_us for r in these) for these in rounds.values())
     ratio = many / few
     text = f"{ratio:.2f} ({many:.0f} us CPU at {big.players:,}, {few:.0f} us at {small.players:,})"
-    text += _disturbed([r for these in rounds.values() for r in these])
-    raw: dict[str, object] = {"ratio": ratio, "rounds": {str(n): _plain(these) for n, these in rounds.items()}}
+    text += disturbed([r for these in rounds.values() for r in these])
+    raw: dict[str, object] = {"ratio": ratio, "rounds": {str(n): plain(these) for n, these in rounds.items()}}
     return Outcome(text, ratio <= 1.5, ratio <= 1.2, raw)
 
 
@@ -228,7 +232,7 @@ def _start(run: Run) -> Outcome:
     return Outcome(text, None, None, {"seconds": dict(times)})
 
 
-def _plain(rounds: list[wire.Round]) -> list[dict[str, object]]:
+def plain(rounds: list[wire.Round]) -> list[dict[str, object]]:
     return [{**msgspec.to_builtins(r), "sample": ""} for r in rounds]
 
 

@@ -13,9 +13,10 @@ from pathlib import Path
 import msgspec
 
 from bench import cpu, product, wire
+from bench.distributed import Distributed
 from bench.limits import fanout
 from bench.process import BenchError, Process, Server, Worker
-from bench.product import Product
+from bench.product import Product, Stand
 
 SMALL = 10_000  # players of the board that the big one is compared with
 _SOCKETS_A_PROCESS = 15_000
@@ -83,7 +84,7 @@ class Run:
     @cached_property
     def load(self) -> Worker:
         """The load generator."""
-        return self._worker("bench.load")
+        return self.worker("bench.load")
 
     @cached_property
     def full(self) -> Product:
@@ -98,15 +99,40 @@ class Run:
     @cached_property
     def noop(self) -> Server:
         """The bare application, answering with as many bytes as the product does."""
-        one = wire.Ask("standing", self.full.token)
+        return self.noop_of(self.full)
+
+    def noop_of(self, stand: Stand) -> Server:
+        """The bare application, answering with as many bytes as this one does."""
+        one = wire.Ask("standing", stand.token)
         sizes = {}
         for kind in ("update", "top", "standing"):
             request = msgspec.structs.replace(one, kind=kind).build()[0]
             method, path, _ = request.decode().split(" ", 2)
-            sizes[f"{method} {path.split('?')[0]}"] = wire.body_size(self.full.server.port, request)
+            sizes[f"{method} {path.split('?')[0]}"] = wire.body_size(stand.server.port, request)
         server = product.noop(sizes, self.folder / "noop.log", sys.executable)
         self.stack.enter_context(server)
         return server
+
+    @cached_property
+    def distributed(self) -> Distributed:
+        """The product on PostgreSQL and Redis, with all players."""
+        name = "distributed"
+        if name in self._failed:
+            raise self._failed[name]
+        self.say(f"PostgreSQL and Redis: loading {self.sizes.players:,} players")
+        try:
+            made = Distributed(self.command, self.folder / name, self.stack, self.sizes.players)
+        except BenchError as error:
+            self._failed[name] = error
+            raise
+        self.limits["servers"] = made.versions()
+        self.say(f"loaded in {made.load_s:.1f} s; ranks from Redis after {made.warm_s:.1f} s more")
+        return made
+
+    @cached_property
+    def distributed_noop(self) -> Server:
+        """The bare application, answering with as many bytes as `distributed` does."""
+        return self.noop_of(self.distributed)
 
     @cached_property
     def wall(self) -> list[Worker]:
@@ -132,7 +158,8 @@ class Run:
         """A product with a handful of players and no history, for figures that a big heap would blur."""
         return self._product("quiet", 100)
 
-    def _worker(self, module: str) -> Worker:
+    def worker(self, module: str) -> Worker:
+        """One of our modules, stopped in the end."""
         log = self.folder / f"{module}.log"
         worker = Worker(module, log)
         self.stack.enter_context(worker)
@@ -145,13 +172,22 @@ class Run:
         self._seed += 1
         return self._seed
 
-    def closed(self, port: int, ask: wire.Ask, pids: list[int], connections: int = 0, pool: int = 0) -> wire.Round:
+    def closed(
+        self,
+        port: int,
+        ask: wire.Ask,
+        pids: list[int],
+        connections: int = 0,
+        pool: int = 0,
+        beside: dict[str, int] | None = None,
+    ) -> wire.Round:
         """A closed-loop round, with `pool` different requests prepared."""
         sizes = self.sizes
         count = pool or int(_POOL_RATE * (sizes.seconds + sizes.warm))
         ask = msgspec.structs.replace(ask, count=count, seed=self.next_seed())
         connections = connections or sizes.connections
-        return self.order(wire.Load(port, ask, pids, cpu.SERVER_CORE, connections, sizes.seconds, sizes.warm))
+        order = wire.Load(port, ask, pids, cpu.SERVER_CORE, connections, sizes.seconds, sizes.warm)
+        return self.order(msgspec.structs.replace(order, beside=beside or {}))
 
     def order(self, order: wire.Load) -> wire.Round:
         """Have the load generator do it; an error when the server did not answer each request with success."""
@@ -165,23 +201,26 @@ class Run:
             )
         return figures
 
-    def duel(self, kind: wire.Kind, *, rate: float = 0.0) -> Duel:
-        """The product against the bare application, in turn: closed loop, or open loop at `rate` requests/s."""
+    def duel(
+        self, kind: wire.Kind, *, rate: float = 0.0, sides: tuple[Server, Stand] | None = None, on: str = ""
+    ) -> Duel:
+        """The bare application and the product (`on` its backends), in turn: closed loop, or open loop at `rate`
+        requests/s."""
         result = Duel()
-        noop, full = self.noop, self.full
+        noop, full = sides or (self.noop, self.full)
         blank = wire.Ask(kind, full.token if kind in {"update", "keyed"} else "")
         for turn in range(self.sizes.rounds):
-            for port, ask, pids, rounds in (
-                (noop.port, blank, noop.family(), result.limit),
-                (full.server.port, full.ask(kind), full.pids(), result.product),
+            for port, ask, pids, beside, rounds in (
+                (noop.port, blank, noop.family(), {}, result.limit),
+                (full.server.port, full.ask(kind), full.pids(), full.beside, result.product),
             ):
                 if rate:
                     rounds.append(self._open(port, ask, pids, rate))
                 else:
-                    rounds.append(self.closed(port, ask, pids))
+                    rounds.append(self.closed(port, ask, pids, beside=beside))
             limit, own = result.limit[-1], result.product[-1]
             self.say(f"  turn {turn + 1}: limit {_brief(limit)}; product {_brief(own)}")
-        self.limits[f"no-op for {kind}{f' at {rate:,.0f}/s' if rate else ''}"] = {
+        self.limits[f"no-op for {kind}{f' at {rate:,.0f}/s' if rate else ''}{on}"] = {
             "rate": round(result.median(lambda r: r.rate)[0]),
             "cpu_us": round(result.median(lambda r: r.cpu_us)[0], 1),
             "p50_ms": round(result.median(lambda r: r.p50_ms)[0], 3),
@@ -200,7 +239,7 @@ class Run:
         workers: list[Worker] = []
         frame = b""
         for first in range(0, count, _SOCKETS_A_PROCESS):
-            worker = self._worker("bench.screens")
+            worker = self.worker("bench.screens")
             worker.tell(wire.Open(port, min(count - first, _SOCKETS_A_PROCESS), live, first))
             opened = worker.hear(wire.Opened)
             if opened.problem:

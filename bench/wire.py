@@ -16,7 +16,7 @@ PLAYERS = f"/v1/apps/{APP}/boards/{BOARD}/players"
 BATCH = 1000  # updates in a batch request
 WINNERS = 10  # players far ahead of all others: an update of one of them always changes the top
 
-Kind = Literal["update", "keyed", "batch", "preload", "winners", "winner", "top", "standing"]
+Kind = Literal["update", "keyed", "batch", "preload", "winners", "winner", "queued", "queued_winner", "top", "standing"]
 
 
 def player(number: int) -> str:
@@ -48,7 +48,7 @@ class Ask(msgspec.Struct, frozen=True):
             case "winners":
                 body = [{"player": player(n), "increment": 10**12 + n * 10**6} for n in range(WINNERS)]
                 return [_request("POST", f"{SCORES}/batch", self.token, json.dumps({"updates": body}).encode())]
-            case "winner":
+            case "winner" | "queued_winner":
                 return [self._update(dice.randrange(WINNERS), dice) for _ in range(self.count)]
             case _:
                 return [self._update(dice.randrange(self.players), dice) for _ in range(self.count)]
@@ -58,9 +58,12 @@ class Ask(msgspec.Struct, frozen=True):
         return self._batch(list(range(first, last)), random.Random(first), 1_000_000)
 
     def _update(self, number: int, dice: random.Random) -> bytes:
-        key = f"Idempotency-Key: {uuid.uuid4().hex}\r\n" if self.kind == "keyed" else ""
-        body = f'{{"player":"{player(number)}","increment":{dice.randrange(100, 1000)}}}'
-        return _request("POST", SCORES, self.token, body.encode(), key)
+        extra = f"Idempotency-Key: {uuid.uuid4().hex}\r\n" if self.kind == "keyed" else ""
+        if self.kind in {"queued", "queued_winner"}:
+            extra += "Prefer: respond-async\r\n"
+        increment = 1 if self.kind == "queued_winner" else dice.randrange(100, 1000)
+        body = f'{{"player":"{player(number)}","increment":{increment}}}'
+        return _request("POST", SCORES, self.token, body.encode(), extra)
 
     def _batch(self, numbers: list[int], dice: random.Random, most: int = 1000) -> bytes:
         updates = ",".join(f'{{"player":"{player(n)}","increment":{dice.randrange(1, most + 1)}}}' for n in numbers)
@@ -89,12 +92,13 @@ def response_size(data: bytes | bytearray) -> int:
 
 
 def call(
-    port: int, method: str, path: str, token: str = "", body: object = None, *, timeout: float = 30
+    port: int, method: str, path: str, token: str = "", body: object = None, *, timeout: float = 30, prefer: str = ""
 ) -> tuple[int, Any]:
     """One HTTP request on a connection of its own: status and decoded JSON body (None when there is none)."""
     link = http.client.HTTPConnection(HOST, port, timeout=timeout)
     try:
         headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
+        headers |= {"Prefer": prefer} if prefer else {}
         link.request(method, path, None if body is None else json.dumps(body), headers)
         answer = link.getresponse()
         raw = answer.read()
@@ -161,7 +165,8 @@ class Load(msgspec.Struct, frozen=True, tag=True):
 
     `rate` 0: closed loop, each connection sends its next request when the last is answered. Otherwise open loop:
     `rate` requests/s on a fixed schedule, latency counted from the scheduled time. `warm` and `seconds` are seconds.
-    `pids` are the server's processes, whose processor time is taken, `core` is the one they run on.
+    `pids` are the server's processes, whose processor time is taken, `core` is the one they run on. `beside` are the
+    first processes of servers that it uses, by name: theirs and their descendants' is taken too.
     """
 
     port: int
@@ -172,6 +177,7 @@ class Load(msgspec.Struct, frozen=True, tag=True):
     seconds: float
     warm: float = 0.0
     rate: float = 0.0
+    beside: dict[str, int] = {}
 
 
 class Preload(msgspec.Struct, frozen=True, tag=True):
@@ -197,6 +203,32 @@ class Round(msgspec.Struct):
     max_ms: float
     errors: int
     sample: str  # an error's answer, else the last answer
+    beside_us: dict[str, float] = {}  # processor time of the servers it uses, a request
+
+
+class Lag(msgspec.Struct, frozen=True, tag=True):
+    """Send queued updates of the winners to 127.0.0.1:`port` at `rate` requests/s for `seconds` s, and watch the board
+    at `watched` until it shows them all."""
+
+    port: int
+    watched: int
+    token: str
+    rate: float
+    seconds: float
+    seed: int
+
+
+class Lags(msgspec.Struct, frozen=True):
+    """From answer to board, in ms. `answer_*`: from the scheduled time to the answer. `frames` were seen."""
+
+    updates: int
+    p50_ms: float
+    p99_ms: float
+    max_ms: float
+    answer_p50_ms: float
+    answer_p99_ms: float
+    frames: int
+    problem: str = ""
 
 
 # Orders to a process that holds screens and what it reports.

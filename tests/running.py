@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -14,14 +15,16 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import uvloop
 from yarl import URL
 
+from scoreboard.adapters.sqlite.ledger import SqliteLedger
 from scoreboard.application.ports.access import Role
 from scoreboard.bootstrap import service as bootstrap
+from scoreboard.bootstrap.listening import listening
 from scoreboard.bootstrap.settings import Settings, load
 
 BOUND_S = 30.0  # no promise about speed: the longest a test waits for what must come
@@ -159,7 +162,7 @@ class Running:
     async def records(self) -> dict[str, int]:
         """How many rows of each kind the store has: what a refused request must not change."""
         tables = ("apps", "boards", "actions", "players", "standings", "ledger", "receipts", "refusals", "uses")
-        database = self.service.ledger._database
+        database = cast("SqliteLedger", self.service.ledger)._database
         return await database.read(
             lambda c: {table: int(c.execute(f"SELECT count(*) FROM {table}").fetchone()[0]) for table in tables}  # noqa: S608
         )
@@ -171,11 +174,13 @@ def settings(data: Path, **given: Any) -> Settings:
 
 
 @asynccontextmanager
-async def running(data: Path, *, when_ready: bool = True, **given: Any) -> AsyncIterator[Running]:
-    """The service in this process, on a free port."""
+async def running(
+    data: Path, *, when_ready: bool = True, parts: frozenset[bootstrap.Part] = bootstrap.PARTS, **given: Any
+) -> AsyncIterator[Running]:
+    """The service, or some of its parts, in this process, on a free port."""
     async with (
-        bootstrap.opened(settings(data, **given)) as service,
-        bootstrap.listening(service, "127.0.0.1", 0) as url,
+        bootstrap.opened(settings(data, **given), parts=parts) as service,
+        listening(service, "127.0.0.1", 0) as url,
         aiohttp.ClientSession() as http,
     ):
         if when_ready:
@@ -184,22 +189,27 @@ async def running(data: Path, *, when_ready: bool = True, **given: Any) -> Async
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """One that no client's connection takes while the server behind it is away, and that none connects to itself by."""
+    clients = Path("/proc/sys/net/ipv4/ip_local_port_range")
+    above = int(clients.read_text().split()[0]) if clients.exists() else 32_768
+    while True:
+        port = random.randrange(10_000, above)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class Process:
-    """`scoreboard serve` as a process of its own, to be killed or stopped by its id."""
+    """`scoreboard serve`, or another role, as a process of its own, to be killed or stopped by its id."""
 
-    def __init__(self, data: Path, port: int, **environment: str) -> None:
+    def __init__(self, data: Path, port: int, role: str = "serve", **environment: str) -> None:
         self.data = data
         self.port = port
         self.url = f"http://127.0.0.1:{port}"
         self._log = (data.parent / f"{data.name}.log").open("ab")
         plain = {name: value for name, value in os.environ.items() if not name.startswith("SCOREBOARD_")}
         self._process = subprocess.Popen(
-            [Path(sys.executable).with_name("scoreboard"), "serve", "--data", data, "--port", str(port)],
+            [Path(sys.executable).with_name("scoreboard"), role, "--data", data, "--port", str(port)],
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=self._log,
@@ -251,9 +261,9 @@ class Process:
 
 
 @contextmanager
-def process(data: Path, *, port: int | None = None, **environment: str) -> Iterator[Process]:
+def process(data: Path, *, port: int | None = None, role: str = "serve", **environment: str) -> Iterator[Process]:
     """A process that does not outlive the test."""
-    started = Process(data, port or free_port(), **environment)
+    started = Process(data, port or free_port(), role, **environment)
     try:
         yield started
     finally:

@@ -16,6 +16,7 @@ from cyclopts import App
 
 from scoreboard.application.live.codes import CLOSES
 from scoreboard.bootstrap import service
+from scoreboard.bootstrap.listening import listening
 from scoreboard.bootstrap.settings import CATALOGUE, Reader, Setting, load
 from scoreboard.cli.main import app
 from scoreboard.domain.codes import CODES
@@ -87,7 +88,7 @@ async def _openapi() -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         async with (
             service.opened(load({}, data=folder)) as opened,
-            service.listening(opened, "127.0.0.1", 0) as url,
+            listening(opened, "127.0.0.1", 0) as url,
         ):
             asked = await asyncio.to_thread(urllib.request.urlopen, f"{url}/openapi.json")
             with asked:

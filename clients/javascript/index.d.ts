@@ -56,7 +56,7 @@ export interface Position {
   offset: number;
 }
 
-export type RankState = "exact" | "warming" | "unavailable";
+export type RankState = "exact" | "warming" | "unavailable" | "beyond";
 
 export interface Page extends Position {
   app: string;
@@ -116,6 +116,13 @@ export interface BatchApplied {
   replayed: boolean;
 }
 
+/** In the server's queue, with exactly one outcome to come. */
+export interface BatchAccepted {
+  status: "accepted";
+  player: string;
+  event: string;
+}
+
 export interface BatchRefused {
   status: "refused";
   player: string | null;
@@ -126,15 +133,16 @@ export interface BatchRefused {
 export interface BatchAnswer {
   applied: number;
   refused: number;
-  results: (BatchApplied | BatchRefused)[];
+  accepted: number;
+  results: (BatchApplied | BatchAccepted | BatchRefused)[];
 }
 
 export interface Outcome {
   event: string;
   status: "pending" | "applied" | "held" | "refused";
-  board: string;
-  player: string;
-  season: string;
+  board: string | null;
+  player: string | null;
+  season: string | null;
   accepted_at: string;
   score: Score | null;
   previous_score: Score | null;

@@ -41,14 +41,21 @@ def configured(folder: Path, port: int, service: Running) -> Path:
     ):
         assert written in shown
         shown = shown.replace(written, here)
-    temporary = "\n".join(
-        f"{kind}_temp_path {folder}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    around = (
+        f"daemon off;\npid {folder}/pid;\nevents {{}}\nhttp {{\naccess_log off;\n{temporary_paths(folder)}{shown}\n}}\n"
     )
-    user = "user root;\n" if os.geteuid() == 0 else ""
-    around = f"{user}daemon off;\npid {folder}/pid;\nevents {{}}\nhttp {{\naccess_log off;\n{temporary}\n{shown}\n}}\n"
     file = folder / "nginx.conf"
-    file.write_text(around)
+    file.write_text(as_this_user(around))
     return file
+
+
+def temporary_paths(folder: Path) -> str:
+    kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    return "".join(f"{kind}_temp_path {folder}/{kind};\n" for kind in kinds)
+
+
+def as_this_user(configuration: str) -> str:
+    return f"user root;\n{configuration}" if os.geteuid() == 0 else configuration
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from scoreboard.application.operations.verify import Report, verify
 from scoreboard.bootstrap import service as bootstrap
-from scoreboard.bootstrap.service import DATABASE
+from scoreboard.bootstrap.backends import DATABASE
 from tests.running import BOUND_S, eventually, settings
 
 ROOT = Path(__file__).parents[2]

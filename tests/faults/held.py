@@ -5,22 +5,22 @@ import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 from scoreboard.adapters.sqlite.database import Database
+from scoreboard.adapters.sqlite.ledger import SqliteLedger
 from tests.running import BOUND_S, Running, eventually
 
 
 def database_of(running: Running) -> Database:
-    return running.service.ledger._database
+    return cast("SqliteLedger", running.service.ledger)._database
 
 
 @asynccontextmanager
 async def writer_held(running: Running) -> AsyncIterator[Callable[[], None]]:
     """Nothing is written while this is open, or until what is yielded is called: transactions wait."""
     going = threading.Event()
-    pool = database_of(running)._writing
-    waiting = pool.submit(going.wait, BOUND_S)
+    waiting = database_of(running)._writing.submit(lambda: going.wait(BOUND_S))
     try:
         yield going.set
     finally:

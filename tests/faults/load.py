@@ -51,22 +51,23 @@ class Connection:
             except OSError:
                 await asyncio.sleep(PAUSE_S)
 
-    async def send(self, key: str, body: bytes) -> int | None:
-        """The status of the answer; None when there is none."""
+    async def send(self, key: str, body: bytes, headers: str = "") -> tuple[int, bytes] | None:
+        """The status and the body of the answer; None when there is none. `headers` are lines, each with its end."""
         if self._streams is None:
             return None
         reader, writer = self._streams
         try:
-            writer.write(f"{self._head}Idempotency-Key: {key}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+            own = f"{headers}Idempotency-Key: {key}\r\nContent-Length: {len(body)}\r\n\r\n"
+            writer.write((self._head + own).encode() + body)
             head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
             length = int(head.partition("content-length:")[2].partition("\r\n")[0])
-            await reader.readexactly(length)
+            answer = await reader.readexactly(length)
         except (OSError, asyncio.IncompleteReadError):
             await self.close()
             return None
         if "\r\nconnection: close\r\n" in head:
             await self.close()
-        return int(head.split()[1])
+        return int(head.split()[1]), answer
 
     async def close(self) -> None:
         if self._streams is not None:
@@ -88,8 +89,8 @@ async def work(connection: Connection, log: Log, name: str, going: Callable[[], 
         while kind not in {"A", "X"}:
             await connection.connect()
             sent = time.monotonic()
-            status = await connection.send(key, body)
-            kind = "B" if status is None else {200: "A", 503: "R"}.get(status, "X")
+            answer = await connection.send(key, body)
+            kind = "B" if answer is None else {200: "A", 503: "R"}.get(answer[0], "X")
             log.say(kind, key, player, increment, f"{sent:.6f}", f"{time.monotonic():.6f}")
             if kind == "R":
                 await asyncio.sleep(PAUSE_S)

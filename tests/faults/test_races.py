@@ -2,14 +2,15 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from scoreboard.adapters.sqlite.directory import SqliteDirectory
+from scoreboard.adapters.sqlite.ledger import SqliteLedger
 from scoreboard.application.operations.repair import Repair
 from scoreboard.application.operations.tenants import Tenants
-from scoreboard.application.pipeline.accept import Bounds
+from scoreboard.application.pipeline.grouping import Bounds
 from scoreboard.application.pipeline.guard.rate_limit import UpdateRates
 from scoreboard.application.pipeline.update import Wish
 from scoreboard.bootstrap.service import credential
@@ -45,7 +46,7 @@ async def test_a_retry_that_the_limit_refuses_before_the_first_has_an_outcome_co
 @pytest.mark.parametrize("batch", [1, 500], ids=["in-a-later-transaction", "in-the-same-transaction"])
 async def test_a_retry_while_the_first_is_in_its_transaction_counts_once(service: Running, batch: int) -> None:
     board = await service.board()
-    service.service.accept._bounds = Bounds(batch=batch)
+    service.service.accept._grouping._bounds = Bounds(batch=batch)
     server = service.client("server", "game")
     async with writer_held(service) as release:
         leading = asyncio.create_task(server.post(f"{board}/scores", {"player": "z", "increment": 1}))
@@ -67,7 +68,7 @@ async def test_a_retry_while_the_first_is_in_its_transaction_counts_once(service
 async def test_an_action_once_a_day_counts_once_of_two_at_once(service: Running, batch: int) -> None:
     board = await service.board()
     (await service.operator.post("/v1/apps/game/actions", {"action": "gift", "points": 3, "per_day": 1})).ok(201)
-    service.service.accept._bounds = Bounds(batch=batch)
+    service.service.accept._grouping._bounds = Bounds(batch=batch)
     alice, server = service.client("player", "game", "alice"), service.client("server", "game")
     async with writer_held(service) as release:
         leading = asyncio.create_task(server.post(f"{board}/scores", {"player": "z", "increment": 1}))
@@ -184,8 +185,8 @@ async def test_a_board_deleted_under_an_update_leaves_nothing_for_the_next_of_th
     (await server.post(f"{board}/scores", {"player": "early", "increment": 1})).ok()
     async with writer_held(service) as release:
         deleting = asyncio.create_task(service.operator.delete(board))
-        writing = service.service.ledger._database._writing
-        await eventually(lambda: writing._work_queue.qsize() >= 1, "the deletion waits")
+        writing = cast("SqliteLedger", service.service.ledger)._database._writing
+        await eventually(lambda: writing._work.qsize() >= 1, "the deletion waits")
         late = asyncio.create_task(server.post(f"{board}/scores", {"player": "late", "increment": 5}))
         await pending(service, 1)
         release()

@@ -3,10 +3,11 @@
 import asyncio
 import random
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from scoreboard.adapters.memory.ranking import MemoryRanking
 from scoreboard.adapters.sqlite.ledger import SqliteLedger
 from tests.running import Client, Running, eventually, running
 
@@ -334,4 +335,4 @@ async def test_seasons_that_never_were_are_empty_and_not_kept(service: Running) 
         assert (page["total"], page["entries"]) == (0, [])
         answer = await service.anybody.get(f"{board}/players/a?season=1999-W{week:02}")
         answer.refused(404, "standing_not_found")
-    assert len(service.service.ranking._tables) == 1
+    assert len(cast("MemoryRanking", service.service.ranking)._tables) == 1

@@ -20,6 +20,7 @@ BOARD = {
     "public": True,
     "player_values": False,
     "consistency": "direct",
+    "priority": "normal",
     "min_value": -(2**53) + 1,
     "max_value": 2**53 - 1,
     "min_total": -(2**53) + 1,

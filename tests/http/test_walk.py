@@ -13,7 +13,7 @@ from scoreboard.entrypoints.http.operations import Operation
 from tests.running import Answer, Client, Running
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
-IDS = {"app": "game", "board": "main", "player": "alice", "action": "quest", "event": ""}
+IDS = {"app": "game", "board": "main", "player": "alice", "action": "quest", "event": "", "letter": "x"}
 IDS |= {"version": "0123456789abcdef", "file": "index.html", "module": "connection.js"}
 ENDLESS = "streamTop"
 PAST = "01900000-0000-7000-8000-000000000000"

@@ -92,6 +92,14 @@ async def test_the_head_of_a_stream_ends(service: Running) -> None:
     assert body == b""
 
 
+async def test_a_page_that_goes_away_leaves_nothing_behind(service: Running) -> None:
+    await service.board()
+    async with stream(service) as events:
+        await events.event()
+        assert service.service.live.connections == 1
+    await eventually(lambda: service.service.live.connections == 0)
+
+
 async def test_a_stop_ends_the_stream(tmp_path: Path) -> None:
     async with aiohttp.ClientSession() as http:
         async with running(tmp_path / "data") as service:

@@ -1,17 +1,92 @@
 """Boards by WebSocket, as a page sees them."""
 
 import asyncio
+import contextlib
+import gc
 import socket as sockets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from weakref import ref
 
 import aiohttp
 import pytest
 
+from scoreboard.application.live import codes
 from scoreboard.application.live.hub import Hub
+from scoreboard.entrypoints.sockets import live
 from scoreboard.entrypoints.sockets.live import LiveLimits
+from scoreboard.entrypoints.sockets.sessions import MAX_BEHIND_S, Connection
 from tests.live.watching import Page, page, score, scores_of
 from tests.running import BOUND_S, Running, eventually, running, wire
+
+NAME = "player-{:03}-with-a-name-that-takes-some-room"
+
+
+class Slow:
+    """A client with small buffers that reads when it is told to."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+        self.received = b""
+
+    def resume(self) -> None:
+        self._writer.transport.resume_reading()  # type: ignore[attr-defined]
+
+    async def read(self) -> None:
+        self.received = self.received[-64:] + await self._reader.read(1 << 16)
+
+
+@asynccontextmanager
+async def slow_and_quick(service: Running) -> AsyncIterator[tuple[Slow, Page]]:
+    """Two pages on a board of 500 lines. One of them reads nothing."""
+    board = await service.board(top_n=500)
+    updates = [{"player": NAME.format(n), "increment": n + 1} for n in range(500)]
+    (await service.client("server", "game").post(f"{board}/scores/batch", {"updates": updates})).ok()
+    connecting = sockets.socket()
+    connecting.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 4_096)
+    connecting.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(connecting, ("127.0.0.1", service.port))
+    reader, writer = await asyncio.open_connection(sock=connecting, limit=2_048)
+    writer.transport.pause_reading()  # type: ignore[attr-defined]
+    handshake = (
+        "GET /v1/live HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
+    writer.write(handshake.encode() + masked(b'{"type":"subscribe","app":"game","board":"main"}'))
+    try:
+        async with page(service) as quick:
+            await quick.watch()
+            await eventually(lambda: service.service.live.connections == 2)
+            yield Slow(reader, writer), quick
+    finally:
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+async def one_more(service: Running, quick: Page, total: int) -> None:
+    """Raise the first to `total`, and see it."""
+    update = {"player": NAME.format(499), "increment": 1}
+    (await service.client("server", "game").post("/v1/apps/game/boards/main/scores", update)).ok()
+    while scores_of(await quick.next("top"))[0][1] != total:
+        pass
+
+
+async def fall_behind(service: Running, quick: Page) -> int:
+    """Raise the first until the one that reads nothing takes no more, and the quick one has seen it all. Its score."""
+    total = 500
+    while not behind(service):
+        total += 1
+        await one_more(service, quick, total)
+    return total
+
+
+def behind(service: Running) -> list[Connection]:
+    """Those that take no more for now."""
+    return [connection for connection in service.service.live._sockets if connection.behind is not None]
 
 
 class TestSubscribe:
@@ -373,49 +448,43 @@ class TestCrowd:
                 await asyncio.gather(*(socket.close() for socket in opened))
 
     async def test_a_slow_reader_slows_nobody_and_gets_the_newest_when_it_reads(self, service: Running) -> None:
-        board = await service.board(top_n=500)
-        server = service.client("server", "game")
-        names = [f"player-{n:03}-with-a-name-that-takes-some-room" for n in range(500)]
-        updates = [{"player": name, "increment": n + 1} for n, name in enumerate(names)]
-        (await server.post(f"{board}/scores/batch", {"updates": updates})).ok()
-        connecting = sockets.socket()
-        connecting.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 4_096)
-        connecting.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(connecting, ("127.0.0.1", service.port))
-        reader, writer = await asyncio.open_connection(sock=connecting, limit=2_048)
-        writer.transport.pause_reading()  # type: ignore[attr-defined]
-        handshake = (
-            "GET /v1/live HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-        )
-        writer.write(handshake.encode() + masked(b'{"type":"subscribe","app":"game","board":"main"}'))
-        behind = service.service.live._behind
-        try:
-            async with page(service) as quick:
-                await quick.watch()
-                await eventually(lambda: service.service.live.connections == 2)
-                total, sent = 500, 0
-                while not behind:  # the slow one has not read a byte; the quick one sees every board at once
-                    total += 1
-                    sent += 1
-                    (await server.post(f"{board}/scores", {"player": names[-1], "increment": 1})).ok()
-                    while scores_of(await quick.next("top"))[0][1] != total:
-                        pass
-                for _ in range(10):
-                    total += 1
-                    (await server.post(f"{board}/scores", {"player": names[-1], "increment": 1})).ok()
-                    while scores_of(await quick.next("top"))[0][1] != total:
-                        pass
-                writer.transport.resume_reading()  # type: ignore[attr-defined]
-                received = b""
-                newest = b'"score":%d,' % total
+        async with slow_and_quick(service) as (reader, quick):
+            total = await fall_behind(service, quick)
+            for _ in range(10):
+                total += 1
+                await one_more(service, quick, total)
+            reader.resume()
+            newest = b'"score":%d,' % total
+            async with asyncio.timeout(BOUND_S):
+                while newest not in reader.received:
+                    await reader.read()
+            await eventually(lambda: not behind(service))
+
+    async def test_a_reader_that_takes_nothing_for_long_is_ended_and_no_other(self, service: Running) -> None:
+        async with slow_and_quick(service) as (_, quick):
+            total = await fall_behind(service, quick)
+            door, later = service.service.live, asyncio.get_running_loop().time() + MAX_BEHIND_S + 1
+            for connection in list(door._sockets):
+                door._look_at(connection, later)
+            await eventually(lambda: door.connections == 1)
+            await one_more(service, quick, total + 1)
+
+    async def test_a_quiet_page_is_pinged_and_one_that_says_too_much_is_ended(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for constant, value in {"LOOK_EVERY_S": 0.01, "PING_AFTER_S": 0.0, "MAX_MESSAGES": 5, "SLICE": 1}.items():
+            monkeypatch.setattr(live, constant, value)
+        async with running(tmp_path / "data") as service:
+            await service.board()
+            async with page(service) as quiet, page(service) as flooding:
+                quiet.socket._autoping = False
+                assert (await quiet.socket.receive(BOUND_S)).type is aiohttp.WSMsgType.PING
+                await asyncio.gather(*(flooding.socket.send_str('{"type":"ping"}') for _ in range(100)))
                 async with asyncio.timeout(BOUND_S):
-                    while newest not in received:
-                        received = received[-64:] + await reader.read(1 << 16)
-                await eventually(lambda: not behind)
-        finally:
-            writer.close()
-            await writer.wait_closed()
+                    while not flooding.socket.closed:
+                        await flooding.socket.receive()
+                assert flooding.socket.close_code == codes.BAD_MESSAGE.code
+                assert not quiet.socket.closed
 
     async def test_a_socket_that_breaks_harms_no_other(self, service: Running) -> None:
         await service.board()
@@ -428,6 +497,18 @@ class TestCrowd:
                 await score(service, "a", 1)
                 assert scores_of(await staying.next("top")) == [("a", 1)]
             await eventually(lambda: service.service.live.connections == 1)
+
+    async def test_a_socket_that_breaks_is_freed_without_the_collector(self, service: Running) -> None:
+        await service.board()
+        async with page(service) as breaking:
+            await breaking.watch()
+            (socket,) = map(ref, service.service.live._sockets.values())
+            gc.disable()
+            try:
+                breaking.socket._writer.transport.abort()
+                await eventually(lambda: socket() is None)
+            finally:
+                gc.enable()
 
     async def test_a_stop_tells_everybody_to_come_back(self, tmp_path: Path) -> None:
         async with aiohttp.ClientSession() as http:

@@ -1,29 +1,62 @@
 """Every backend of every port, each with what the suites need besides the port itself. To enrol a backend, list it."""
 
+import asyncio
+import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, AsyncExitStack, contextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    contextmanager,
+    nullcontext,
+)
+from itertools import count
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+import aio_pika
 import pytest
 
 from scoreboard.adapters.jose.access import JwtAccess
 from scoreboard.adapters.memory.limits import MemoryLimits
-from scoreboard.adapters.memory.ranking import MemoryRanking
+from scoreboard.adapters.memory.ranking import Load, MemoryRanking
+from scoreboard.adapters.memory.turns import MemoryTurns
+from scoreboard.adapters.postgres import database as postgres
+from scoreboard.adapters.postgres.directory import PostgresDirectory
+from scoreboard.adapters.postgres.ledger import PostgresLedger
+from scoreboard.adapters.postgres.ranking import PostgresRanking
+from scoreboard.adapters.postgres.turns import PostgresTurns
+from scoreboard.adapters.rabbitmq.queue import RabbitQueue, opened
+from scoreboard.adapters.rabbitmq.topology import Topology
+from scoreboard.adapters.redis import keys
+from scoreboard.adapters.redis import ranking as redis_ranking
+from scoreboard.adapters.redis.connection import Client, connected
+from scoreboard.adapters.redis.feed import RedisFeed
+from scoreboard.adapters.redis.limits import RedisLimits
+from scoreboard.adapters.redis.ranking import RedisRanking
 from scoreboard.adapters.sqlite import database
 from scoreboard.adapters.sqlite.database import Database
 from scoreboard.adapters.sqlite.directory import SqliteDirectory
 from scoreboard.adapters.sqlite.ledger import SqliteLedger
 from scoreboard.application.ports.access import Access
 from scoreboard.application.ports.directory import Directory
+from scoreboard.application.ports.feed import Feed
 from scoreboard.application.ports.ledger import Ledger
 from scoreboard.application.ports.limits import Limits
+from scoreboard.application.ports.queue import Queue
 from scoreboard.application.ports.ranking import Ranking
+from scoreboard.application.ports.turns import Turns
 from scoreboard.domain.board import App, Board
 from scoreboard.domain.errors import Unavailable
 from scoreboard.domain.submission import Standing, TableKey
 from tests.making import ManualClock
+from tests.ports.capped import capped_rankings
+from tests.ports.postgres_totals import postgres_rankings
+from tests.servers.postgres import fresh_database
+from tests.servers.rabbitmq import Broker
+from tests.servers.redis import emptied
 
 T = TypeVar("T")
 
@@ -73,25 +106,79 @@ class SqliteStore:
             yield
 
 
+class PostgresStore:
+    ledger: PostgresLedger
+    directory: PostgresDirectory
+    _database: postgres.Database
+
+    def __init__(self) -> None:
+        self._stack = AsyncExitStack()
+        self._url = ""
+
+    async def open(self, _: Path) -> None:
+        self._url = self._url or await fresh_database()
+        self._database = await self._stack.enter_async_context(postgres.opened(self._url))
+        self.ledger, self.directory = PostgresLedger(self._database, fresh_s=0), PostgresDirectory(self._database)
+        await self.directory.start()
+
+    async def close(self) -> None:
+        await self._stack.aclose()
+
+    @contextmanager
+    def answers_lost(self) -> Iterator[None]:
+        once = postgres.Database._once
+
+        async def written_and_lost(database: postgres.Database, work: postgres.Work[T], within_s: float) -> T:
+            await once(database, work, within_s)
+            raise ConnectionResetError("the answer was lost")
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(postgres.Database, "_once", written_and_lost)
+            yield
+
+
 class RankingBackend(Protocol):
     @property
     def ranking(self) -> Ranking: ...
+    @property
+    def tells_before(self) -> bool:
+        """Whether it knows where a standing was: one that reads the totals finds them changed already."""
+        ...
 
     def given(self, key: TableKey, board: Board, standings: Mapping[str, Standing]) -> None:
         """These are the ledger's totals from now on, for tables that are made later."""
         ...
 
 
-class MemoryRankings:
-    def __init__(self) -> None:
+class Made:
+    """A ranking that makes its tables from totals."""
+
+    tells_before = True
+
+    def __init__(self, make: Callable[[Load], Ranking]) -> None:
         self._totals: dict[TableKey, Mapping[str, Standing]] = {}
-        self.ranking = MemoryRanking(self._load, "epoch")
+        self.ranking = make(self._load)
 
     def given(self, key: TableKey, _: Board, standings: Mapping[str, Standing]) -> None:
         self._totals[key] = standings
 
     async def _load(self, key: TableKey) -> AsyncIterator[list[tuple[str, Standing]]]:
         yield list(self._totals.get(key, {}).items())
+
+
+@asynccontextmanager
+async def redis_rankings(url: str) -> AsyncIterator[RankingBackend]:
+    async with connected(url) as client:
+        await client.flushdb()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(redis_ranking, "GRACE_S", 30.0)  # however busy the machine is
+            yield Made(lambda load: RedisRanking(client, load))
+
+
+@asynccontextmanager
+async def postgres_turns() -> AsyncIterator[Turns]:
+    async with postgres.opened(await fresh_database()) as database:
+        yield PostgresTurns(database)
 
 
 class LimitsBackend(Protocol):
@@ -108,6 +195,52 @@ class MemoryLimited:
 
     def pass_time(self, seconds: float) -> None:
         self._now += seconds
+
+
+class RedisLimited:
+    def __init__(self, client: Client) -> None:
+        self._clock = ManualClock()
+        self.limits = RedisLimits(client, self._clock)
+
+    def pass_time(self, seconds: float) -> None:
+        self._clock.now += round(seconds * 1e6)
+
+
+@asynccontextmanager
+async def redis_limited(redis_url: str) -> AsyncIterator[LimitsBackend]:
+    async with connected(emptied(redis_url)) as client:
+        yield RedisLimited(client)
+
+
+class FeedBackend(Protocol):
+    @property
+    def feed(self) -> Feed: ...
+
+    async def change(self, key: TableKey) -> None:
+        """The top N of this table changes."""
+        ...
+
+    async def interrupt(self) -> None:
+        """The feed loses its connection."""
+        ...
+
+
+class RedisFeeds:
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self.feed = RedisFeed(client)
+
+    async def change(self, key: TableKey) -> None:
+        await self._client.execute_command("PUBLISH", keys.changed(key), "")
+
+    async def interrupt(self) -> None:
+        await self._client.execute_command("CLIENT KILL", "TYPE", "PUBSUB")
+
+
+@asynccontextmanager
+async def redis_feeds(redis_url: str) -> AsyncIterator[FeedBackend]:
+    async with connected(redis_url) as client:
+        yield RedisFeeds(client)
 
 
 class AccessBackend(Protocol):
@@ -136,17 +269,98 @@ class JwtAccesses:
         self._clock.now += round(seconds * 1e6)
 
 
-STORES: dict[str, Callable[[], Store]] = {"sqlite": SqliteStore}
-RANKINGS: dict[str, Callable[[], RankingBackend]] = {"memory": MemoryRankings}
-LIMITS: dict[str, Callable[[], LimitsBackend]] = {"memory": MemoryLimited}
+class QueueBackend(Protocol):
+    """A queue of the test's own, on a server that may be shared."""
+
+    async def open(self) -> Queue:
+        """The queue as another process has it."""
+        ...
+
+    async def leave(self, queue: Queue) -> None:
+        """That process ends, with what it has in its hands."""
+        ...
+
+    async def unbind(self) -> None:
+        """What is put finds no way to a queue."""
+        ...
+
+    async def restart(self) -> None:
+        """The server is killed, and starts again."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class RabbitQueues:
+    _numbers = count(1)
+
+    def __init__(self, server: Broker) -> None:
+        self.server = server
+        self.topology = Topology(f"test-{os.getpid()}-{next(self._numbers)}", shards=2, waits_s=(0.04, 0.08))
+        self._stacks: dict[Queue, AsyncExitStack] = {}
+
+    async def open(self) -> RabbitQueue:
+        stack = AsyncExitStack()
+        queue = await stack.enter_async_context(opened(self.server.url, self.topology))
+        self._stacks[queue] = stack
+        return queue
+
+    async def leave(self, queue: Queue) -> None:
+        await self._stacks.pop(queue).aclose()
+
+    async def unbind(self) -> None:
+        async with await aio_pika.connect(self.server.url) as connection, connection.channel() as channel:
+            await channel.exchange_delete(self.topology.exchange)
+            await channel.declare_exchange(self.topology.exchange, "direct", durable=True)
+
+    async def restart(self) -> None:
+        self.server.kill()
+        await asyncio.to_thread(self.server.start)
+
+    async def close(self) -> None:
+        for queue in list(self._stacks):
+            await self.leave(queue)
+        async with await aio_pika.connect(self.server.url) as connection, connection.channel() as channel:
+            for name in (self.topology.exchange, *self.topology.delays):
+                await channel.exchange_delete(name)
+            for name in (*dict(self.topology.work), *self.topology.delays, self.topology.dead, self.topology.takers):
+                await channel.queue_delete(name)
+
+
+STORES: dict[str, Callable[[], Store]] = {"sqlite": SqliteStore, "postgres": PostgresStore}
+SLOW = {"postgres", "rabbitmq", "redis", "redis capped", "redis cluster", "valkey"}  # left out of `make check`
+RANKINGS: dict[str, Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[RankingBackend]]] = {
+    "memory": lambda _: nullcontext(Made(lambda load: MemoryRanking(load, "epoch"))),
+    "postgres": lambda _: postgres_rankings(),
+    "redis": lambda request: redis_rankings(request.getfixturevalue("redis_url")),
+    "redis capped": lambda request: capped_rankings(request.getfixturevalue("redis_url"), keep=2),
+    "redis cluster": lambda request: redis_rankings(request.getfixturevalue("redis_cluster_url")),
+    "valkey": lambda request: redis_rankings(request.getfixturevalue("valkey_url")),
+}
+LIMITS: dict[str, Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[LimitsBackend]]] = {
+    "memory": lambda _: nullcontext(MemoryLimited()),
+    "redis": lambda request: redis_limited(request.getfixturevalue("redis_url")),
+}
+FEEDS: dict[str, Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[FeedBackend]]] = {
+    "redis": lambda request: redis_feeds(request.getfixturevalue("redis_url")),
+}
 ACCESS: dict[str, Callable[[], AccessBackend]] = {"jose": JwtAccesses}
 
+TURNS: dict[str, Callable[[], AbstractAsyncContextManager[Turns]]] = {
+    "memory": lambda: nullcontext(MemoryTurns()),
+    "postgres": postgres_turns,
+}
+QUEUES: dict[str, Callable[[Any], QueueBackend]] = {"rabbitmq": RabbitQueues}  # by the fixture that is their server
+
 ENROLLED: dict[type, set[type]] = {
-    Ledger: {SqliteLedger},
-    Directory: {SqliteDirectory},
-    Ranking: {MemoryRanking},
-    Limits: {MemoryLimits},
+    Ledger: {SqliteLedger, PostgresLedger},
+    Directory: {SqliteDirectory, PostgresDirectory},
+    Ranking: {MemoryRanking, PostgresRanking, RedisRanking},
+    Limits: {MemoryLimits, RedisLimits},
+    Feed: {RedisFeed},
     Access: {JwtAccess},
+    Queue: {RabbitQueue},
+    Turns: {MemoryTurns, PostgresTurns},
 }
 
 

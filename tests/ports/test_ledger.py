@@ -393,7 +393,8 @@ class TestReads:
 
     async def test_standings_are_told_within_their_table_only(self, tenancy: Tenancy, app: App, main: Board) -> None:
         await apply(tenancy, submission(main))
-        assert await tenancy.ledger.standing(table(main), app, "bob") is None
+        for nobody in ("bob", "\0", "ann\0"):
+            assert await tenancy.ledger.standing(table(main), app, nobody) is None
         assert await tenancy.ledger.standing(table(main, region="eu"), app, "ann") is None
         assert await tenancy.ledger.standing(table(main), await tenancy.app("another"), "ann") is None
         assert await totals(tenancy, table(main, region="eu")) == {}

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from scoreboard.application.ports.ranking import Details, Placed, Ranked
+from scoreboard.application.ports.ranking import Details, OrderKey, Placed, Ranked
 from scoreboard.domain.board import Board, Numbering
 from scoreboard.domain.submission import Standing, TableKey
 from tests.making import NOON, WIDE, board, standing, table
@@ -24,7 +24,11 @@ async def put_all(
 
 
 async def rows(ranks: RankingBackend, of: Board = MAIN, key: TableKey = KEY) -> list[tuple[int, str, int]]:
-    return [(one.rank, one.player, one.score) for one in await ranks.ranking.slice(key, of, 0, 1_000)]
+    return [(one.rank, one.player, one.score) for one in (await ranks.ranking.slice(key, of, 0, 1_000)).rows]
+
+
+async def start_after(ranks: RankingBackend, key: OrderKey) -> int:
+    return (await ranks.ranking.slice_after(KEY, MAIN, key, 1)).start
 
 
 class TestOrder:
@@ -70,16 +74,17 @@ class TestOrder:
         placed = await put_all(ranks, of, given)  # again: as told when all are there
         assert [rank for rank, _, _ in await rows(ranks, of)] == expected
         assert [placed[player].rank for player in "abcd"] == expected
-        assert [one.rank for one in await ranks.ranking.slice(KEY, of, 1, 3)] == expected[1:3]
+        assert [one.rank for one in (await ranks.ranking.slice(KEY, of, 1, 3)).rows] == expected[1:3]
         told = [await ranks.ranking.details(KEY, of, player) for player in "abcd"]
-        assert [one[1].ranked.rank for one in told if one is not None] == expected
+        assert [one.ranked.rank for one in told if one is not None] == expected
 
 
 class TestApply:
     async def test_tells_where_each_went_and_came_from(self, ranks: RankingBackend) -> None:
         assert await put(ranks, ann=standing(5)) == {"ann": Placed(1, None)}
         assert await put(ranks, bob=standing(9)) == {"bob": Placed(1, None)}
-        assert await put(ranks, ann=standing(10, version=2)) == {"ann": Placed(1, 2)}
+        before = 2 if ranks.tells_before else None
+        assert await put(ranks, ann=standing(10, version=2)) == {"ann": Placed(1, before)}
 
     async def test_tells_nothing_unless_asked(self, ranks: RankingBackend) -> None:
         assert await ranks.ranking.apply(KEY, MAIN, {"ann": standing(5)}, place=False) == {}
@@ -88,10 +93,10 @@ class TestApply:
     @pytest.mark.parametrize("version", [1, 2])
     async def test_ignores_what_is_not_newer_and_still_places_it(self, ranks: RankingBackend, version: int) -> None:
         await put(ranks, ann=standing(5, version=2), bob=standing(9))
-        before = ranks.ranking.position(KEY)
-        assert await put(ranks, ann=standing(50, version=version)) == {"ann": Placed(2, 2)}
+        before = await ranks.ranking.position(KEY, MAIN)
+        assert (await put(ranks, ann=standing(50, version=version)))["ann"].rank == 2
         assert await rows(ranks) == [(1, "bob", 9), (2, "ann", 5)]
-        assert ranks.ranking.position(KEY).epoch == before.epoch
+        assert (await ranks.ranking.position(KEY, MAIN)).epoch == before.epoch
 
     async def test_repeats_and_reordering_are_harmless(self, ranks: RankingBackend) -> None:
         steps = [standing(n, NOON + n, version=n) for n in range(1, 6)]
@@ -116,17 +121,17 @@ class TestReads:
         assert await rows(ranks) == []
         assert await ranks.ranking.total(KEY, MAIN) == 0
         assert await ranks.ranking.details(KEY, MAIN, "ann") is None
-        assert await ranks.ranking.after(KEY, MAIN, 1, NOON, "ann") == 0
+        assert await start_after(ranks, OrderKey(1, NOON, "ann")) == 0
 
     async def test_details_place_a_standing_among_the_others(self, ranks: RankingBackend) -> None:
         await put(ranks, a=standing(9), b=standing(5), c=standing(5), d=standing(5), e=standing(1))
-        assert await ranks.ranking.details(KEY, MAIN, "c") == (2, Details(Ranked(3, "c", 5, NOON), 2, 1, 5, 9))
-        assert await ranks.ranking.details(KEY, MAIN, "a") == (0, Details(Ranked(1, "a", 9, NOON), 0, 4, 5, None))
+        assert await ranks.ranking.details(KEY, MAIN, "c") == Details(2, Ranked(3, "c", 5, NOON), 2, 1, 5, 9)
+        assert await ranks.ranking.details(KEY, MAIN, "a") == Details(0, Ranked(1, "a", 9, NOON), 0, 4, 5, None)
 
     async def test_details_look_up_the_ranking_on_an_ascending_board(self, ranks: RankingBackend) -> None:
         of = board(direction="ascending")
         await put(ranks, of, a=standing(9), b=standing(5), c=standing(1))
-        assert await ranks.ranking.details(KEY, of, "b") == (1, Details(Ranked(2, "b", 5, NOON), 0, 1, 3, 1))
+        assert await ranks.ranking.details(KEY, of, "b") == Details(1, Ranked(2, "b", 5, NOON), 0, 1, 3, 1)
 
     @pytest.mark.parametrize(
         ("start", "stop", "players"), [(0, 2, "ab"), (1, 3, "bc"), (2, 9, "c"), (3, 9, ""), (1, 1, "")]
@@ -136,13 +141,48 @@ class TestReads:
     ) -> None:
         await put(ranks, a=standing(3), b=standing(2), c=standing(1))
         found = await ranks.ranking.slice(KEY, MAIN, start, stop)
-        assert [(one.rank, one.player) for one in found] == list(enumerate(players, start + 1))
+        assert [(one.rank, one.player) for one in found.rows] == list(enumerate(players, start + 1))
+        assert (found.start, found.total) == (start, 3)
+
+    @pytest.mark.parametrize(
+        ("player", "radius", "start", "players"),
+        [("a", 1, 0, "abc"), ("b", 1, 0, "abc"), ("c", 1, 1, "bcd"), ("e", 1, 2, "cde"), ("d", 9, 0, "abcde")],
+    )
+    async def test_around_is_shifted_at_the_top_and_the_bottom_and_not_cut(
+        self, ranks: RankingBackend, player: str, radius: int, start: int, players: str
+    ) -> None:
+        await put_all(ranks, MAIN, {name: standing(9 - n) for n, name in enumerate("abcde")})
+        found = await ranks.ranking.around(KEY, MAIN, player, radius)
+        assert found is not None
+        assert [(one.rank, one.player) for one in found.rows] == list(enumerate(players, start + 1))
+        assert (found.start, found.total) == (start, 5)
+        assert await ranks.ranking.around(KEY, MAIN, "nobody", radius) is None
+
+    async def test_several_are_those_that_have_a_standing(self, ranks: RankingBackend) -> None:
+        await put(ranks, a=standing(9), b=standing(5), c=standing(5))
+        found = await ranks.ranking.several(KEY, MAIN, ["c", "nobody", "a"])
+        assert found == {player: await ranks.ranking.details(KEY, MAIN, player) for player in "ac"}
+
+    @pytest.mark.parametrize("player", ["", "\0", "a\0"])
+    async def test_an_id_that_nobody_can_have_has_no_standing(self, ranks: RankingBackend, player: str) -> None:
+        await put(ranks, a=standing(3))
+        assert await ranks.ranking.details(KEY, MAIN, player) is None
+        assert await ranks.ranking.around(KEY, MAIN, player, 1) is None
+        assert list(await ranks.ranking.several(KEY, MAIN, [player, "a"])) == ["a"]
+
+    async def test_a_page_goes_on_after_a_key(self, ranks: RankingBackend) -> None:
+        of = board(top_n=2)
+        await put(ranks, of, a=standing(3), b=standing(2), c=standing(1))
+        found = await ranks.ranking.slice_after(KEY, of, OrderKey(3, NOON, "a"), 1)
+        assert [(one.rank, one.player) for one in found.rows] == [(2, "b")]
+        assert (found.start, found.total) == (1, 3)
+        assert found.position == await ranks.ranking.position(KEY, of)
 
     async def test_after_is_the_place_behind_a_key_that_need_not_be_there(self, ranks: RankingBackend) -> None:
         await put(ranks, a=standing(9), c=standing(5), e=standing(5))
         keys = [(10, "z", 0), (9, "a", 1), (9, "b", 1), (5, "b", 1), (5, "c", 2), (5, "d", 2), (5, "e", 3), (0, "a", 3)]
         for score, player, place in keys:
-            assert await ranks.ranking.after(KEY, MAIN, score, NOON, player) == place
+            assert await start_after(ranks, OrderKey(score, NOON, player)) == place
 
 
 class TestPositions:
@@ -150,13 +190,13 @@ class TestPositions:
         seen = []
         for n in range(1, 4):
             await put(ranks, ann=standing(n, version=n))
-            seen.append(ranks.ranking.position(KEY))
+            seen.append(await ranks.ranking.position(KEY, MAIN))
             await rows(ranks)
-            assert ranks.ranking.position(KEY) == seen[-1]
+            assert await ranks.ranking.position(KEY, MAIN) == seen[-1]
         assert seen == sorted(set(seen))
         assert len({one.epoch for one in seen}) == 1
         await ranks.ranking.remove(KEY, "ann", 3)
-        assert ranks.ranking.position(KEY) > seen[-1]
+        assert await ranks.ranking.position(KEY, MAIN) > seen[-1]
 
 
 class TestRemoval:

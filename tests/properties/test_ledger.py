@@ -4,18 +4,25 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scoreboard.adapters.memory.ranking import MemoryRanking
+from scoreboard.adapters.postgres import database as postgres
+from scoreboard.adapters.postgres.directory import PostgresDirectory
+from scoreboard.adapters.postgres.ledger import PostgresLedger
 from scoreboard.adapters.sqlite import database
 from scoreboard.adapters.sqlite.directory import SqliteDirectory
 from scoreboard.adapters.sqlite.ledger import SqliteLedger
 from scoreboard.application.operations.verify import verify
 from scoreboard.application.pipeline.apply import decide
+from scoreboard.application.ports.directory import Directory
+from scoreboard.application.ports.ledger import Ledger
 from scoreboard.domain.board import App, Board, Player
 from scoreboard.domain.submission import TableKey
 from tests.making import NOON, submission
+from tests.servers.postgres import fresh_database
 
 LEAST, MOST = -10, 10
 UPDATE = st.tuples(
@@ -69,8 +76,8 @@ class Model:
 class System:
     """Ledger, directory and ranking, as the service joins them."""
 
-    def __init__(self, store: database.Database) -> None:
-        self.ledger, self.directory = SqliteLedger(store), SqliteDirectory(store)
+    def __init__(self, ledger: Ledger, directory: Directory) -> None:
+        self.ledger, self.directory = ledger, directory
         self.ranking = MemoryRanking(self.ledger.standings, "epoch")
         self._now = NOON
 
@@ -99,25 +106,38 @@ class System:
                 await self.ranking.apply(key, board, standings, place=True)
 
 
+Steps = list[list[Update] | str | None]
+
+
+async def agrees(system: System, rules: dict[str, Any], steps: Steps) -> None:
+    """After these steps, the model, the fold, the totals and the ranking are equal."""
+    board = await system.board(rules)
+    model = Model(board)
+    for step in steps:
+        await system.step(board, step)
+        if isinstance(step, str):
+            model.delete(step)
+        for update in step if isinstance(step, list) else ():
+            model.update(*update)
+    report = await verify(system.ledger, system.ranking, board)
+    assert report.differences == []
+    assert report.standings == sum(map(len, model.scores.values()))
+    for region, scores in model.scores.items():
+        ranked = (await system.ranking.slice(TableKey(board.number, "all", region), board, 0, 10)).rows
+        assert {one.player: one.score for one in ranked} == scores
+
+
 @settings(deadline=None, max_examples=60)
 @given(rules=RULES, steps=STEPS)
-async def test_the_fold_of_the_ledger_equals_the_totals_equals_the_ranking(
-    rules: dict[str, Any], steps: list[list[Update] | str | None]
-) -> None:
+async def test_the_fold_of_the_ledger_equals_the_totals_equals_the_ranking(rules: dict[str, Any], steps: Steps) -> None:
     with tempfile.TemporaryDirectory() as folder:
         async with database.opened(Path(folder) / "scoreboard.db") as store:
-            system = System(store)
-            board = await system.board(rules)
-            model = Model(board)
-            for step in steps:
-                await system.step(board, step)
-                if isinstance(step, str):
-                    model.delete(step)
-                for update in step if isinstance(step, list) else ():
-                    model.update(*update)
-            report = await verify(system.ledger, system.ranking, board)
-            assert report.differences == []
-            assert report.standings == sum(map(len, model.scores.values()))
-            for region, scores in model.scores.items():
-                ranked = await system.ranking.slice(TableKey(board.number, "all", region), board, 0, 10)
-                assert {one.player: one.score for one in ranked} == scores
+            await agrees(System(SqliteLedger(store), SqliteDirectory(store)), rules, steps)
+
+
+@pytest.mark.slow
+@settings(deadline=None, max_examples=20)
+@given(rules=RULES, steps=STEPS)
+async def test_on_postgresql_too(rules: dict[str, Any], steps: Steps) -> None:
+    async with postgres.opened(await fresh_database()) as store:
+        await agrees(System(PostgresLedger(store), PostgresDirectory(store)), rules, steps)

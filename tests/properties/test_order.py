@@ -1,18 +1,24 @@
 """Promise 2: scores are exact, and the order is total and declared. Against a plain sort."""
 
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncIterator, Callable
+from typing import Any, TypeAlias
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scoreboard.adapters.memory.ranking import MemoryRanking
-from scoreboard.application.ports.ranking import Details, Ranked
+from scoreboard.adapters.memory.ranking import Load, MemoryRanking
+from scoreboard.adapters.redis.connection import connected
+from scoreboard.adapters.redis.ranking import RedisRanking
+from scoreboard.application.ports.ranking import Details, OrderKey, Ranked, Ranking
 from scoreboard.domain.board import Board
 from scoreboard.domain.errors import Refused
 from scoreboard.domain.fold import fold
 from scoreboard.domain.submission import Standing, TableKey
 from tests.making import NOON, WIDE, board, submission, table
+from tests.ports.capped import Capped, capped_rankings
+from tests.ports.postgres_totals import postgres_rankings
+from tests.servers.redis import emptied
 
 EDGES = [-(2**63), -(2**63) + 1, -(2**53) - 1, -(2**53), 2**53 - 1, 2**53, 2**53 + 1, 2**63 - 2, 2**63 - 1]
 VALUES = st.integers(-2, 2) | st.sampled_from(EDGES)
@@ -46,13 +52,13 @@ class Plain:
             for place, player in enumerate(self.players)
         ]
 
-    def details(self, player: str) -> tuple[int, Details]:
+    def details(self, player: str) -> Details:
         place, better = self.players.index(player), self._better(player)
         score = self._standings[player].score
         ties = sum(one.score == score for one in self._standings.values()) - 1
         nearest = (min if self._board.descending else max)(better) if better else None
         worse = len(self.players) - len(better) - ties - 1
-        return place, Details(self.ranked()[place], ties, worse, len(self.players), nearest)
+        return Details(place, self.ranked()[place], ties, worse, len(self.players), nearest)
 
     def after(self, player: str, score: int, reached_at: int) -> int:
         wanted = self.key(player, score, reached_at)
@@ -68,38 +74,176 @@ class Plain:
         return {"ordinal": place, "competition": len(better), "dense": len(set(better))}[self._board.numbering] + 1
 
 
+Updates: TypeAlias = list[tuple[str, int, int]]
+
+
+def update(of: Board, standings: dict[str, Standing], player: str, value: int, after: int) -> bool:
+    try:
+        standings[player] = fold(of, standings.get(player), submission(of, player, value, NOON + after))
+    except Refused:
+        return False
+    return True
+
+
+async def check_reads(ranking: Ranking, of: Board, standings: dict[str, Standing]) -> None:
+    """Every read is as the plain sort says."""
+    key, plain = table(of), Plain(of, standings)
+    ranked = plain.ranked()
+    assert (await ranking.slice(key, of, 0, 100)).rows == ranked
+    assert (await ranking.slice(key, of, 2, 5)).rows == ranked[2:5]
+    for player in PLAYERS:
+        expected = plain.details(player) if player in standings else None
+        assert await ranking.details(key, of, player) == expected
+        for score in (0, *EDGES):
+            found = await ranking.slice_after(key, of, OrderKey(score, NOON + 1, player), 1)
+            assert found.start == plain.after(player, score, NOON + 1)
+            assert list(found.rows) == ranked[found.start : found.start + 1]
+    for place, player in enumerate(plain.players):
+        around = await ranking.around(key, of, player, 1)
+        assert around is not None
+        assert around.start == max(0, min(place - 1, len(ranked) - 3))
+        assert list(around.rows) == ranked[around.start : around.start + 3]
+    several = await ranking.several(key, of, PLAYERS)
+    assert several == {player: plain.details(player) for player in standings}
+
+
 @settings(deadline=None, max_examples=300)
 @given(rules=RULES, before=UPDATES, meanwhile=UPDATES)
-async def test_the_ranking_is_in_the_declared_order(
-    rules: dict[str, Any], before: list[tuple[str, int, int]], meanwhile: list[tuple[str, int, int]]
+async def test_the_ranking_is_in_the_declared_order(rules: dict[str, Any], before: Updates, meanwhile: Updates) -> None:
+    await hold_to_the_order(lambda load: MemoryRanking(load, "epoch"), rules, before, meanwhile)
+
+
+@pytest.mark.slow
+@settings(deadline=None, max_examples=50)
+@given(rules=RULES, before=UPDATES, meanwhile=UPDATES)
+async def test_the_ranking_in_redis_is_in_the_declared_order(
+    redis_url: str, rules: dict[str, Any], before: Updates, meanwhile: Updates
+) -> None:
+    async with connected(emptied(redis_url)) as client:
+        await hold_to_the_order(lambda load: RedisRanking(client, load), rules, before, meanwhile)
+
+
+async def hold_to_the_order(
+    make: Callable[[Load], Ranking], rules: dict[str, Any], before: Updates, meanwhile: Updates
 ) -> None:
     of = board(**rules, **WIDE)
     key = table(of)
     standings: dict[str, Standing] = {}
 
-    def update(player: str, value: int, after: int) -> bool:
-        try:
-            standings[player] = fold(of, standings.get(player), submission(of, player, value, NOON + after))
-        except Refused:
-            return False
-        return True
-
     async def load(_: TableKey) -> AsyncIterator[list[tuple[str, Standing]]]:
         yield list(standings.items())
 
     for one in before:
-        update(*one)
-    ranking = MemoryRanking(load, "epoch")
-    await ranking.warm(key, of)
+        update(of, standings, *one)
+    ranking = make(load)
+    assert await ranking.total(key, of) == len(standings)
     for player, value, after in meanwhile:
-        if update(player, value, after):
+        if update(of, standings, player, value, after):
             placed = await ranking.apply(key, of, {player: standings[player]}, place=True)
-            assert placed[player].rank == Plain(of, standings).details(player)[1].ranked.rank
-    plain = Plain(of, standings)
-    assert await ranking.slice(key, of, 0, 100) == plain.ranked()
-    assert await ranking.slice(key, of, 2, 5) == plain.ranked()[2:5]
-    for player in PLAYERS:
-        expected = plain.details(player) if player in standings else None
-        assert await ranking.details(key, of, player) == expected
-        for score in (0, *EDGES):
-            assert await ranking.after(key, of, score, NOON + 1, player) == plain.after(player, score, NOON + 1)
+            assert placed[player].rank == Plain(of, standings).details(player).ranked.rank
+    await check_reads(ranking, of, standings)
+
+
+@pytest.mark.slow
+@settings(deadline=None, max_examples=50)
+@given(rules=RULES, updates=UPDATES)
+async def test_the_ranking_of_the_totals_in_postgresql_is_in_the_declared_order(
+    rules: dict[str, Any], updates: list[tuple[str, int, int]]
+) -> None:
+    of = board(**rules, **WIDE)
+    standings: dict[str, Standing] = {}
+    for one in updates:
+        update(of, standings, *one)
+    async with postgres_rankings() as backend:
+        placed = await backend.ranking.apply(table(of), of, standings, place=True)
+        assert {player: one.rank for player, one in placed.items()} == {
+            one.player: one.rank for one in Plain(of, standings).ranked()
+        }
+        await check_reads(backend.ranking, of, standings)
+
+
+STEPS = st.lists(
+    st.tuples(st.sampled_from(["update"] * 6 + ["again", "remove", "refit"]), st.sampled_from(PLAYERS), VALUES)
+    | st.tuples(st.just("late"), st.sampled_from(PLAYERS), st.integers(0, 9)),
+    max_size=40,
+)
+
+
+@pytest.mark.slow
+@settings(deadline=None, max_examples=60)
+@given(rules=RULES, keep=st.integers(1, 6), before=UPDATES, steps=STEPS)
+async def test_a_ranking_that_keeps_the_best_is_in_the_declared_order_at_every_read(
+    redis_url: str, rules: dict[str, Any], keep: int, before: Updates, steps: list[tuple[str, str, int]]
+) -> None:
+    """Whatever comes late or twice, leaves, and comes back."""
+    of = board(**rules, **WIDE)
+    standings: dict[str, Standing] = {}
+    for one in before:
+        update(of, standings, *one)
+    async with capped_rankings(redis_url, keep) as backend:
+        await backend.ranking.totals.apply(table(of), of, standings, place=False)
+        script = Script(backend.ranking, of, standings)
+        for what, player, value in steps:
+            await script.step(what, player, value)
+            await script.check(player)
+        await check_reads(backend.ranking, of, standings)
+
+
+class Script:
+    """What happens to a capped ranking, and what its totals come to."""
+
+    def __init__(self, ranking: Capped, of: Board, standings: dict[str, Standing]) -> None:
+        self._ranking = ranking
+        self._of = of
+        self._key = table(of)
+        self._standings = standings
+        self._versions: dict[str, int] = {}
+        self._past: dict[str, list[Standing]] = {player: [one] for player, one in standings.items()}
+
+    async def step(self, what: str, player: str, value: int) -> None:
+        match what:
+            case "update" if self._updated(player, value):
+                await self._apply(player, self._standings[player], self._ranking)
+            case "again" if player in self._standings:
+                await self._apply(player, self._standings[player], self._ranking)
+            case "late" if player in self._past:
+                late = self._past[player]
+                await self._apply(player, late[value % len(late)], self._ranking.cache)
+            case "remove" if player in self._standings:
+                removed = self._standings.pop(player)
+                self._versions[player] = removed.version
+                await self._ranking.remove(self._key, player, removed.version)
+            case "refit":
+                await self._ranking.cache.refit(self._key, self._of)
+            case _:
+                pass
+
+    def _updated(self, player: str, value: int) -> bool:
+        if not update(self._of, self._standings, player, value, len(self._past)):
+            return False
+        new = self._standings[player]
+        if new.version <= self._versions.get(player, -1):
+            new = self._standings[player] = new._replace(version=self._versions[player] + 1)
+        self._past.setdefault(player, []).append(new)
+        return True
+
+    async def _apply(self, player: str, standing: Standing, to: Ranking) -> None:
+        placed = await to.apply(self._key, self._of, {player: standing}, place=True)
+        if player in placed and player in self._standings:
+            expected = Plain(self._of, self._standings).details(player).ranked.rank
+            assert placed[player].rank == expected
+
+    async def check(self, player: str) -> None:
+        """Some reads, on both sides of what is kept."""
+        plain = Plain(self._of, self._standings)
+        ranked = plain.ranked()
+        expected = plain.details(player) if player in self._standings else None
+        assert await self._ranking.details(self._key, self._of, player) == expected
+        for start, stop in ((0, 1), (0, 3), (2, 4), (0, 100)):
+            found = await self._ranking.slice(self._key, self._of, start, stop)
+            assert (found.total, list(found.rows)) == (len(ranked), ranked[start:stop])
+        around = await self._ranking.around(self._key, self._of, player, 1)
+        if around is not None:
+            assert list(around.rows) == ranked[around.start : around.start + 3]
+        several = await self._ranking.several(self._key, self._of, plain.players[:2])
+        assert several == {one: plain.details(one) for one in plain.players[:2]}

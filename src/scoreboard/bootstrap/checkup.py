@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from scoreboard.adapters.sqlite.inspection import Inspection, inspect
-from scoreboard.bootstrap import service
+from scoreboard.bootstrap import backends
 from scoreboard.bootstrap.settings import Effective, Settings
 from scoreboard.domain import instant
 
@@ -87,7 +87,7 @@ def of_folder(folder: Path) -> Iterator[Finding]:
         )
     else:
         yield Finding("folder", "ok", str(folder.absolute()))
-    yield from _of_key(folder / service.KEY)
+    yield from _of_key(folder / backends.KEY)
     yield _of_space(shutil.disk_usage(folder).free)
     yield _of_file_system(file_system(folder))
 
@@ -160,7 +160,7 @@ def file_system(folder: Path) -> str | None:
 
 def of_store(folder: Path, *, served: bool) -> tuple[list[Finding], bool]:
     """What is found, and whether the store can be opened by this version as it is."""
-    path = folder / service.DATABASE
+    path = folder / backends.DATABASE
     if not path.exists():
         return [Finding("store", "ok", "there is none yet; `scoreboard serve` makes it")], False
     check = not served or path.stat().st_size <= CHECKED_BESIDE_A_SERVER

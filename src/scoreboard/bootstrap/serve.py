@@ -1,4 +1,4 @@
-"""The role that does it all in one process, until it is told to stop."""
+"""A role: the parts that one process plays, until it is told to stop."""
 
 import asyncio
 import contextlib
@@ -13,18 +13,17 @@ import structlog
 from structlog.tracebacks import ExceptionDictTransformer
 
 from scoreboard.bootstrap import demo as demonstration
+from scoreboard.bootstrap.folder import FolderLocked, running
+from scoreboard.bootstrap.listening import PortInUse, check_free, listening
 from scoreboard.bootstrap.service import (
     ADDRESS,
-    FolderLocked,
-    PortInUse,
+    PARTS,
+    Part,
     Service,
-    check_free,
     credential,
-    listening,
     opened,
-    running,
 )
-from scoreboard.bootstrap.settings import Settings
+from scoreboard.bootstrap.settings import Settings, SettingsError
 
 DAY_S = 86_400
 
@@ -32,8 +31,8 @@ DAY_S = 86_400
 def _tune() -> None:
     """Set the interpreter and the process up for serving."""
     # Requests make short-lived objects by the thousand and hardly a cycle: with Python's own threshold the collector
-    # takes a tenth of the time.
-    gc.set_threshold(50_000, 20, 100)
+    # takes a tenth of the time. What is looked at in one go is bounded too: 100,000 objects stop everything for 16 ms.
+    gc.set_threshold(10_000, 10, 1_000)
     # The thread that commits needs the interpreter for moments only, many times a batch. Where the event loop is busy,
     # as while 10,000 sockets are written, each moment would be waited for this long (5 ms by default).
     sys.setswitchinterval(0.0005)
@@ -43,8 +42,13 @@ def _tune() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-async def serve(settings: Settings, *, demo: bool) -> None:
-    """Serve until SIGINT or SIGTERM; then nothing accepted is dropped, and sockets are told to come back."""
+async def serve(settings: Settings, *, demo: bool = False, parts: frozenset[Part] = PARTS) -> None:
+    """Serve until SIGINT or SIGTERM; then nothing accepted is dropped, and sockets are told to come back. Raises
+    SettingsError for a role of its own without a database that processes share."""
+    if parts != PARTS and not settings.database_url:
+        raise SettingsError("a role of its own needs backends that processes share: set SCOREBOARD_DATABASE_URL")
+    if parts == {"worker"} and not settings.queue_url:
+        raise SettingsError("a worker needs a queue to take from: set SCOREBOARD_QUEUE_URL")
     logging_to_stderr(settings.log_level)
     _tune()
     stop = asyncio.Event()
@@ -57,13 +61,14 @@ async def serve(settings: Settings, *, demo: bool) -> None:
         if running(settings.data):
             raise FolderLocked(f"scoreboard runs already on {settings.data}; stop it first") from error
         raise
-    async with opened(settings, _say) as service:
+    async with opened(settings, _say, parts) as service:
         if demo:
             await demonstration.prepare(service)
         async with listening(service, settings.host, settings.port) as address:
-            _remember(settings.data, address)
+            if not settings.database_url:
+                _remember(settings.data, address)
             try:
-                _welcome(service, address, demo=demo)
+                _welcome(service, address, parts, demo=demo)
                 await _until(stop, service, demo=demo)
                 _say("stopping: finishing what was accepted")
             finally:
@@ -80,9 +85,13 @@ async def _until(stop: asyncio.Event, service: Service, *, demo: bool) -> None:
             await players
 
 
-def _welcome(service: Service, address: str, *, demo: bool) -> None:
-    _say(f"live page   {address}/")
-    _say(f"API         {address}/docs")
+def _welcome(service: Service, address: str, parts: frozenset[Part], *, demo: bool) -> None:
+    if "live" in parts:
+        _say(f"live page   {address}/")
+    if "api" in parts:
+        _say(f"API         {address}/docs")
+    if not parts & {"api", "live"}:
+        _say(f"health      {address}/health/ready")
     if demo:
         token = service.access.mint(credential("server", demonstration.APP, "you"), DAY_S)
         url = f"{address}/v1/apps/{demonstration.APP}/boards/{demonstration.BOARD}/scores"

@@ -1,46 +1,57 @@
-"""The service, put together on the embedded backends: SQLite and in process. Whoever opens a thing closes it."""
+"""The service, put together of the parts that one process plays. Whoever opens a thing closes it."""
 
 import asyncio
-import contextlib
-import errno
-import os
+import hashlib
 import secrets
-import socket
-import sqlite3
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
+from typing import Literal
 
 import structlog
 from aiohttp import web
-from prometheus_client import CollectorRegistry, Gauge, PlatformCollector, ProcessCollector
+from prometheus_client import CollectorRegistry
 
-from scoreboard.adapters.jose.access import JwtAccess, signing_key
-from scoreboard.adapters.memory.limits import MemoryLimits
+from scoreboard.adapters.jose.access import JwtAccess
 from scoreboard.adapters.memory.ranking import MemoryRanking
-from scoreboard.adapters.sqlite import database
-from scoreboard.adapters.sqlite.directory import SqliteDirectory
-from scoreboard.adapters.sqlite.ledger import SqliteLedger
+from scoreboard.adapters.sqlite import database as sqlite
 from scoreboard.application.live.hub import Hub
 from scoreboard.application.live.origins import Origins
+from scoreboard.application.live.precedence import Precedence
+from scoreboard.application.operations.dead_letters import DeadLetters
+from scoreboard.application.operations.drift import Drift
+from scoreboard.application.operations.gateway import Gateway
 from scoreboard.application.operations.history import History
+from scoreboard.application.operations.probe import Probe
 from scoreboard.application.operations.rebuild import Rebuild
 from scoreboard.application.operations.repair import Repair
 from scoreboard.application.operations.retention import Retention
 from scoreboard.application.operations.seasons import turn_seasons
 from scoreboard.application.operations.tenants import Tenants
-from scoreboard.application.pipeline.accept import Accept, Bounds
+from scoreboard.application.operations.trim import Trim
+from scoreboard.application.pipeline.accept import Accept
+from scoreboard.application.pipeline.enqueue import Enqueue
+from scoreboard.application.pipeline.envelope import Envelope
+from scoreboard.application.pipeline.follow import Follow
+from scoreboard.application.pipeline.grouping import Bounds
 from scoreboard.application.pipeline.guard.rate_limit import UpdateRates
 from scoreboard.application.pipeline.publish import Publish
 from scoreboard.application.pipeline.rank import Rank
-from scoreboard.application.pipeline.update import Update
+from scoreboard.application.pipeline.update import Later, Update
+from scoreboard.application.pipeline.work import Work as Worker
 from scoreboard.application.ports.access import EVERY_APP, Credential, Role, Scope
+from scoreboard.application.ports.directory import Directory
+from scoreboard.application.ports.ledger import Ledger
+from scoreboard.application.ports.ranking import Ranking
+from scoreboard.application.ports.turns import Turns
 from scoreboard.application.queries.cursors import Cursors
 from scoreboard.application.queries.names import Names
 from scoreboard.application.queries.public_boards import PublicBoards
 from scoreboard.application.queries.reads import Reads
+from scoreboard.bootstrap import backends, folder, metrics
+from scoreboard.bootstrap.backends import Backends, Work, queue_keys
 from scoreboard.bootstrap.settings import Settings
 from scoreboard.domain.board import Board
 from scoreboard.domain.season import season_at
@@ -52,6 +63,7 @@ from scoreboard.entrypoints.http.reference import Reference
 from scoreboard.entrypoints.http.server import Server
 from scoreboard.entrypoints.http.service import Service as ServiceDoor
 from scoreboard.entrypoints.http.v1.boards import Boards
+from scoreboard.entrypoints.http.v1.dead_letters import DeadLetters as DeadLettersDoor
 from scoreboard.entrypoints.http.v1.history import History as HistoryDoor
 from scoreboard.entrypoints.http.v1.scores import Scores
 from scoreboard.entrypoints.http.v1.tenants import Tenants as TenantsDoor
@@ -60,8 +72,7 @@ from scoreboard.entrypoints.sockets.live import Live, LiveLimits
 
 log = structlog.get_logger(__name__)
 
-DATABASE, KEY, ADDRESS = "scoreboard.db", "token.key", "serve.json"
-LOCK_TRIES, LOCK_PAUSE_S = 10, 0.05  # a command that looks whether a server runs holds the lock for a moment
+ADDRESS = "serve.json"
 SCOPES: dict[Role, frozenset[Scope]] = {
     "player": frozenset({"update:score", "read:leaderboard"}),
     "server": frozenset({"update:score", "read:leaderboard"}),
@@ -69,26 +80,18 @@ SCOPES: dict[Role, frozenset[Scope]] = {
 }
 
 
-class FolderLocked(Exception):
-    """Another process has the data folder."""
-
-
-class FolderUnusable(Exception):
-    """The data folder cannot be made, read or written."""
-
-
-class PortInUse(Exception):
-    """The address cannot be listened on."""
+Part = Literal["api", "live", "worker", "jobs"]
+PARTS: frozenset[Part] = frozenset({"api", "live", "worker", "jobs"})
 
 
 @dataclass(slots=True)
 class Service:
-    """All of it, running. `ready` when the rankings of the open seasons are loaded."""
+    """The parts that this process plays, running. `ready` when the rankings of the open seasons are loaded."""
 
     settings: Settings
-    directory: SqliteDirectory
-    ledger: SqliteLedger
-    ranking: MemoryRanking
+    directory: Directory
+    ledger: Ledger
+    ranking: Ranking
     access: JwtAccess
     update: Update
     accept: Accept
@@ -98,7 +101,9 @@ class Service:
     live: Live
     server: Server
     warmed: asyncio.Event
+    enqueue: Enqueue | None
     tasks: list[asyncio.Task[None]]
+    working: list[asyncio.Task[None]]
 
     @property
     def ready(self) -> bool:
@@ -109,91 +114,176 @@ Told = Callable[[str], None]
 
 
 @asynccontextmanager
-async def opened(settings: Settings, told: Told = lambda _: None) -> AsyncIterator[Service]:
-    """The service on its data folder, without a listening socket. Raises FolderLocked or FolderUnusable."""
+async def opened(
+    settings: Settings, told: Told = lambda _: None, parts: frozenset[Part] = PARTS
+) -> AsyncIterator[Service]:
+    """The service on its backends, without a listening socket. Raises SettingsError, FolderLocked, FolderUnusable, and
+    NotUsable when a server that it begins with is away."""
     async with AsyncExitStack() as stack:
-        stack.enter_context(locked(settings.data))
-        with _usable(settings.data):
-            (settings.data / ADDRESS).unlink(missing_ok=True)  # of a server that was killed
-            store = await stack.enter_async_context(database.opened(settings.data / DATABASE))
-            key = signing_key(settings.data / KEY)
-        service = await _assembled(settings, store, key)
+        if settings.database_url:
+            folder.make(settings.data)
+        else:
+            stack.enter_context(folder.locked(settings.data))
+            with folder.usable(settings.data):
+                (settings.data / ADDRESS).unlink(missing_ok=True)  # of a server that was killed
+        with folder.usable(settings.data):
+            joined = await backends.opened(settings, clock, stack)
+        service = _Assembly(settings, joined).service(parts)
         await service.accept.start()
-        committing = asyncio.create_task(service.accept.run())
-        stack.push_async_callback(_finished, service, committing)
+        stack.push_async_callback(_finished, service)
+        service.working.append(asyncio.create_task(service.accept.run()))
+        if service.enqueue is not None:
+            service.working.append(asyncio.create_task(service.enqueue.run()))
         service.tasks.append(asyncio.create_task(_warm(service, told)))
         yield service
 
 
-async def _finished(service: Service, committing: asyncio.Task[None]) -> None:
+async def _finished(service: Service) -> None:
     """Stop in order: sockets are told to come back, what was accepted gets its outcome, then the rest ends."""
     await service.live.close()
+    if service.enqueue is not None:
+        service.enqueue.close()
     service.accept.close()
-    await committing
+    await asyncio.gather(*service.working)
     for task in service.tasks:
         task.cancel()
     await asyncio.gather(*service.tasks, return_exceptions=True)
-    for app in await service.directory.apps():
-        for board in await service.directory.boards(app):
-            await service.ranking.drop(board)  # tables that are still being loaded are loaded no further
+    if isinstance(service.ranking, MemoryRanking):
+        await service.ranking.close()
     await service.publish.close()
 
 
-async def _assembled(settings: Settings, store: database.Database, key: bytes) -> Service:
-    epoch = secrets.token_hex(6)
-    registry = CollectorRegistry()
-    directory, ledger = SqliteDirectory(store), SqliteLedger(store)
-    await directory.start()
-    await ledger.start()
-    ranking = MemoryRanking(ledger.standings, epoch)
-    access = JwtAccess(key)
-    names = Names(directory)
-    reads = Reads(directory, ledger, ranking, names, Cursors(key), clock)
-    hub = Hub(epoch)
-    publish = Publish(hub, reads, clock)
-    accept = Accept(ledger, Rank(ledger, ranking, publish), clock, Bounds(settings.pending_updates))
-    rates = UpdateRates(settings.player_updates_per_minute, settings.server_updates_per_second)
-    update = Update(directory, ledger, MemoryLimits(), rates, accept, reads)
-    tenants = Tenants(directory, ranking, names, publish)
-    origins = Origins(settings.allowed_origins)
-    live = Live(hub, reads, directory, access, origins, LiveLimits(settings.live_connections))
-    warmed = asyncio.Event()
-    offered = [
-        *Scores(update, directory, ledger).operations(),
-        *Boards(reads, directory).operations(),
-        *_live_operations(live),
-    ]
-    rebuild = Rebuild(ledger, ranking, publish, clock)
-    history = History(ledger, ranking, accept, rebuild, clock)
-    offered += TenantsDoor(tenants, directory).operations()
-    offered += HistoryDoor(history, rebuild, directory).operations()
-    offered += Pages(PublicBoards(directory, ledger, clock)).operations()
-    offered += ServiceDoor(warmed.is_set, registry).operations()
-    offered += Reference(offered, asyncapi.document()).operations()
-    connections = settings.http_connections or room(settings.live_connections)
-    admission = Admission(connections, lambda: live.connections, registry)
-    server = Server(offered, access, origins, admission, registry)
-    _gauges(registry, accept, live, hub)
-    repair = Repair(directory, ledger, ranking, publish)
-    retention = Retention(ledger, clock, settings.receipt_days)
-    upkeep = live.run(), turn_seasons(publish), _after(warmed, repair.run), _after(warmed, retention.run)
-    tasks = [asyncio.create_task(work) for work in upkeep]
-    return Service(
-        settings=settings,
-        directory=directory,
-        ledger=ledger,
-        ranking=ranking,
-        access=access,
-        update=update,
-        accept=accept,
-        reads=reads,
-        tenants=tenants,
-        publish=publish,
-        live=live,
-        server=server,
-        warmed=warmed,
-        tasks=tasks,
-    )
+class _Assembly:
+    """The pieces, joined. All roles have them all; `operations` and `upkeep` say what a part offers and does."""
+
+    def __init__(self, settings: Settings, on: Backends) -> None:
+        self.settings = settings
+        self.on = on
+        self.registry = CollectorRegistry()
+        self.access = JwtAccess(on.key)
+        self.warmed = asyncio.Event()
+        self._join_reads()
+        self._join_updates()
+        self.tenants = Tenants(on.directory, on.ranking, self.follow)
+        self.rebuild = Rebuild(on.ledger, on.ranking, self.publish, clock)
+        self.history = History(on.ledger, on.ranking, self.accept, self.rebuild, clock)
+
+    def _join_reads(self) -> None:
+        on = self.on
+        names = Names(on.directory)
+        self.reads = Reads(on.directory, on.ledger, on.reading, names, Cursors(on.key), clock)
+        self.precedence = Precedence()
+        self.hub = Hub(secrets.token_hex(6), self.precedence)
+        self.publish = Publish(self.hub, self.reads, clock)
+        self.follow = Follow(names, self.publish)
+        on.directory.listen(self.follow)
+        self.origins = Origins(self.settings.allowed_origins)
+        limits = LiveLimits(self.settings.live_connections)
+        self.live = Live(self.hub, self.reads, on.directory, self.access, self.origins, limits)
+
+    def _join_updates(self) -> None:
+        on, settings = self.on, self.settings
+        bounds = Bounds(settings.pending_updates, interval_s=settings.batch_interval_ms / 1_000)
+        self.rank = Rank(on.ledger, on.ranking, self.publish)
+        self.accept = Accept(on.ledger, self.rank, clock, bounds, self.precedence)
+        self.envelope = Envelope(queue_keys(settings, on.key))
+        self.enqueue = None if on.queue is None else Enqueue(on.queue, self.envelope, bounds)
+        self.queue_key = b"" if self.enqueue is None else hashlib.blake2b(b"event", key=on.key[:64]).digest()
+        later = None if self.enqueue is None else Later(self.enqueue, self.queue_key, settings.queue_away == "direct")
+        rates = UpdateRates(settings.player_updates_per_minute, settings.server_updates_per_second)
+        self.update = Update(on.directory, on.ledger, on.limits, rates, self.accept, self.reads, later)
+
+    def operations(self, parts: frozenset[Part]) -> list[Operation]:
+        """The hot ones first."""
+        directory, ledger = self.on.directory, self.on.ledger
+        offered: list[Operation] = []
+        if "api" in parts:
+            offered += Scores(self.update, directory, ledger, self.queue_key).operations()
+            offered += Boards(self.reads, directory).operations()
+        if "live" in parts:
+            offered += _live_operations(self.live)
+            offered += Pages(PublicBoards(directory, ledger, clock)).operations()
+        if "api" in parts:
+            offered += TenantsDoor(self.tenants, directory).operations()
+            offered += HistoryDoor(self.history, self.rebuild, directory).operations()
+            offered += DeadLettersDoor(self._dead_letters()).operations()
+        offered += ServiceDoor(self.warmed.is_set, self.registry).operations()
+        if "api" in parts:
+            offered += Reference(offered, asyncapi.document()).operations()
+        return offered
+
+    def _dead_letters(self) -> DeadLetters | None:
+        return None if self.on.queue is None else DeadLetters(self.on.queue, self.envelope, self.on.ledger)
+
+    def upkeep(self, parts: frozenset[Part]) -> Iterator[Work]:
+        """What each part does for as long as it runs."""
+        on = self.on
+        yield from on.upkeep
+        yield self.rank.catch_up
+        if on.probes:
+            probe = Probe(on.probes, on.queue)
+            metrics.of_servers(self.registry, probe, queued=on.queue is not None)
+            yield probe.run
+        if on.replica_lag_s is not None:
+            text = "How far the replica was behind, as last looked."
+            metrics.gauge(self.registry, "scoreboard_replica_lag_seconds", text, on.replica_lag_s)
+        if "live" in parts:
+            yield self.live.run
+            yield partial(turn_seasons, self.publish)
+            if on.feed is not None:
+                yield Gateway(self.publish, on.ranking, on.feed).run
+        if "worker" in parts and on.queue is not None:
+            yield Worker(on.queue, on.directory, self.envelope, self.accept).run
+        if "jobs" in parts:
+            for name, work in self._jobs().items():
+                yield partial(_job, self.warmed, on.turns, name, work)
+
+    def _jobs(self) -> dict[str, Work]:
+        """One process at a time does each."""
+        on = self.on
+        repair = Repair(on.directory, on.ledger, on.ranking, self.publish)
+        retention = Retention(on.ledger, clock, self.settings.receipt_days)
+        text = "Standings that are durable and not ranked yet, as repair last saw."
+        metrics.gauge(self.registry, "scoreboard_unranked_standings", text, lambda: repair.unranked)
+        jobs = {**on.jobs, "repair": repair.run, "retention": retention.run}
+        if on.cache is not None:
+            jobs["trim"] = Trim(on.directory, on.cache, clock).run
+        if on.totals is not None and on.cache is not None:
+            drift = Drift(on.directory, on.ledger, on.totals, on.ranking, on.cache, self.rebuild, clock)
+            text = "Rankings found to differ from the totals."
+            metrics.gauge(self.registry, "scoreboard_drifted_tables", text, lambda: drift.found)
+            jobs["drift"] = drift.run
+        return jobs
+
+    def service(self, parts: frozenset[Part]) -> Service:
+        settings, live = self.settings, self.live
+        connections = settings.http_connections or room(settings.live_connections)
+        admission = Admission(connections, lambda: live.connections, self.registry)
+        server = Server(self.operations(parts), self.access, self.origins, admission, self.registry)
+        metrics.of_process(self.registry, self.accept, live, self.hub)
+        return Service(
+            settings=settings,
+            directory=self.on.directory,
+            ledger=self.on.ledger,
+            ranking=self.on.ranking,
+            access=self.access,
+            update=self.update,
+            accept=self.accept,
+            reads=self.reads,
+            tenants=self.tenants,
+            publish=self.publish,
+            live=live,
+            server=server,
+            warmed=self.warmed,
+            enqueue=self.enqueue,
+            tasks=[asyncio.ensure_future(work()) for work in self.upkeep(parts)],
+            working=[],
+        )
+
+
+async def _job(warmed: asyncio.Event, turns: Turns, name: str, work: Work) -> None:
+    await warmed.wait()
+    await turns.in_turn(name, work)
 
 
 def _live_operations(live: Live) -> list[Operation]:
@@ -227,125 +317,29 @@ def _live_operations(live: Live) -> list[Operation]:
     ]
 
 
-async def _after(event: asyncio.Event, work: Callable[[], Awaitable[None]]) -> None:
-    await event.wait()
-    await work()
-
-
 async def _warm(service: Service, told: Told) -> None:
-    """Load the tables of the open seasons."""
+    """Load the tables of the open seasons, where this process holds them."""
+    if isinstance(service.ranking, MemoryRanking):
+        await _loaded(service, service.ranking, told)
+    service.warmed.set()
+
+
+async def _loaded(service: Service, ranking: MemoryRanking, told: Told) -> None:
     started = time.perf_counter()
     standings = tables = 0
     for app in await service.directory.apps():
         for board in await service.directory.boards(app):
             for key in await _open_tables(service, board):
                 told(f"loading {app.app}/{board.board} {key.season} {key.region or 'world'}")
-                standings += await service.ranking.warm(key, board)
+                standings += await ranking.warm(key, board)
                 tables += 1
     seconds = time.perf_counter() - started
     told(f"loaded {standings:,} standings in {tables} tables in {seconds:.1f} s")
-    service.warmed.set()
 
 
 async def _open_tables(service: Service, board: Board) -> list[TableKey]:
     season = season_at(board.period, board.time_zone, clock()).name
     return [key for key in await service.ledger.tables(board) if key.season == season]
-
-
-def _gauges(registry: CollectorRegistry, accept: Accept, live: Live, hub: Hub) -> None:
-    ProcessCollector(registry=registry)
-    PlatformCollector(registry=registry)
-    for name, text, value in (
-        ("scoreboard_pending_updates", "Updates that wait for, or are in, a transaction.", lambda: accept.pending),
-        ("scoreboard_live_connections", "Open live connections.", lambda: live.connections),
-        ("scoreboard_live_subscriptions", "Subscriptions on them.", lambda: hub.subscriptions),
-    ):
-        Gauge(name, text, registry=registry).set_function(value)
-
-
-def check_free(host: str, port: int) -> None:
-    """Raises PortInUse at once, before a large folder is opened for nothing."""
-    try:
-        for family, kind, *_, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
-            with socket.socket(family, kind) as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                probe.bind(address)
-    except (OSError, OverflowError) as error:
-        raise _port_in_use(host, port, error) from error
-
-
-def _port_in_use(host: str, port: int, error: Exception) -> PortInUse:
-    return PortInUse(f"cannot listen on {host}:{port}: {_reason(error)}; choose another with --port or SCOREBOARD_PORT")
-
-
-@asynccontextmanager
-async def listening(service: Service, host: str, port: int) -> AsyncIterator[str]:
-    """The base address at which the service answers; port 0 takes a free one. Raises PortInUse."""
-    runner = web.ServerRunner(service.server.connections(), handle_signals=False, shutdown_timeout=5.0)
-    await runner.setup()
-    try:
-        try:
-            site = web.TCPSite(runner, host, port, backlog=4_096)
-            await site.start()
-        except (OSError, OverflowError) as error:
-            raise _port_in_use(host, port, error) from error
-        bound = runner.addresses[0]
-        shown = f"[{bound[0]}]" if ":" in bound[0] else bound[0]
-        yield f"http://{shown}:{bound[1]}"
-        await service.live.close()
-    finally:
-        await runner.cleanup()
-
-
-def _reason(error: Exception) -> str:
-    number = getattr(error, "errno", None)
-    if number == errno.EADDRINUSE:
-        return "another program has this port"
-    if isinstance(error, socket.gaierror):
-        return "there is no such host"
-    return os.strerror(number).lower() if isinstance(number, int) else str(error)
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """The data folder, made if need be, for this process alone."""
-    with _usable(folder):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = _folder_lock(folder)
-    try:
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _folder_lock(folder: Path) -> int:
-    for _ in range(LOCK_TRIES):
-        with contextlib.suppress(BlockingIOError):
-            return database.folder_lock(folder)
-        time.sleep(LOCK_PAUSE_S)
-    raise FolderLocked(f"another scoreboard is using {folder}; stop it, or choose another folder with --data")
-
-
-def running(folder: Path) -> bool:
-    """Whether a process has the data folder."""
-    try:
-        os.close(database.folder_lock(folder))
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
-
-
-@contextmanager
-def _usable(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, sqlite3.Error) as error:
-        reason = error.strerror or str(error) if isinstance(error, OSError) else str(error)
-        raise FolderUnusable(
-            f"cannot use the data folder {folder}: {reason.lower()}; choose another with --data"
-        ) from error
 
 
 def clock() -> int:
@@ -361,15 +355,19 @@ def credential(role: Role, app: str, subject: str) -> Credential:
 
 
 def mint(settings: Settings, *, role: Role, app: str, subject: str, ttl_s: int) -> str:
-    """A token made with the folder's key, which is made when there is none."""
-    with _usable(settings.data):
-        settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return JwtAccess(signing_key(settings.data / KEY)).mint(credential(role, app, subject), ttl_s)
+    """A token made with the settings' key; that of the folder is made when there is none."""
+    folder.make(settings.data)
+    with folder.usable(settings.data):
+        return JwtAccess(backends.key_of(settings)).mint(credential(role, app, subject), ttl_s)
 
 
-def migrate(settings: Settings) -> list[str]:
-    """Bring the folder's database to the newest schema; returns the names of the migrations applied."""
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(locked(settings.data))
-        stack.enter_context(_usable(settings.data))
-        return database.migrate(settings.data / DATABASE)
+async def migrate(settings: Settings) -> list[str]:
+    """Bring the database to the newest schema; returns the names of the migrations applied. Raises NotUsable where it
+    cannot be reached, and SettingsError. Of the settings of shared servers the database alone is needed."""
+    backends.check_schemes(settings)
+    if settings.database_url:
+        with backends.drivers():
+            from scoreboard.bootstrap import distributed  # noqa: PLC0415 - an extra
+        return await distributed.migrate(settings)
+    with folder.locked(settings.data), folder.usable(settings.data):
+        return sqlite.migrate(settings.data / backends.DATABASE)

@@ -17,8 +17,23 @@ from msgspec import Meta
 PREFIX = "SCOREBOARD_"
 TESTS = f"{PREFIX}TEST_"  # variables of the test suite, which are no settings
 
+HIDDEN = "(hidden)"
+_HOST = r"(?:\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::[0-9]+)?"
+_ADDRESS = re.compile(
+    rf"(?P<scheme>[a-z+]+://)(?:[^/?#@]*(?P<at>@))?(?P<rest>(?:{_HOST}(?:,{_HOST})*)?(?:/[a-z0-9_.%/-]*)?)(?P<more>\?[^@]*)?",
+    re.IGNORECASE,
+)
 _ORIGIN = re.compile(r"https?://[a-z0-9.\-_\[\]:]+")  # as browsers send it: small letters, no path
 _WHOLE = re.compile(r"[+-]?[0-9]{1,19}")
+
+
+def shown_url(url: str) -> str:
+    """Where it leads, without what may be secret: who it is that asks, and what follows a '?'."""
+    found = _ADDRESS.fullmatch(url)
+    if found is None:
+        return HIDDEN
+    who = f"{HIDDEN}@" if found["at"] else ""
+    return f"{found['scheme']}{who}{found['rest']}{'?' + HIDDEN if found['more'] else ''}"
 
 
 class SettingsError(ValueError):
@@ -31,6 +46,80 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     data: Annotated[Path, Meta(description="Folder of the database and the signing key, made when absent.")] = Path(
         "data"
     )
+    database_url: Annotated[
+        str,
+        Meta(
+            description="PostgreSQL to keep everything in; empty is SQLite in the data folder, in one process.",
+            examples=["postgresql://scoreboard:secret@db.example/scoreboard"],
+            extra={"secret": True},
+        ),
+    ] = ""
+    database_connections: Annotated[
+        int,
+        Meta(
+            ge=2,
+            le=200,
+            description="Connections to PostgreSQL that one process may have.",
+            extra={"unit": "connections"},
+        ),
+    ] = 8
+    database_replica_url: Annotated[
+        str,
+        Meta(
+            description="Replica of it for long reads: the ledger, whole tables, lists of players; empty is none.",
+            examples=["postgresql://scoreboard:secret@replica.example/scoreboard"],
+            extra={"secret": True},
+        ),
+    ] = ""
+    ranking_url: Annotated[
+        str,
+        Meta(
+            description="Redis or Valkey for ranking, feed and limits of all processes; empty is in process.",
+            examples=[
+                "redis://cache.example:6379/0",
+                "redis+sentinel://a:26379,b:26379/main",
+                "redis+cluster://a:6379",
+            ],
+            extra={"secret": True},
+        ),
+    ] = ""
+    ranking_keep: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=10_000_000,
+            description="Standings of each table to keep in Redis, the best; 0 keeps all. 10000 is a good number.",
+            examples=["10000"],
+            extra={"unit": "standings"},
+        ),
+    ] = 0
+    queue_url: Annotated[
+        str,
+        Meta(
+            description="RabbitMQ for updates of queued boards; empty applies them at once.",
+            examples=["amqp://scoreboard:secret@queue.example/"],
+            extra={"secret": True},
+        ),
+    ] = ""
+    queue_away: Annotated[
+        Literal["direct", "refuse"],
+        Meta(description="What becomes of queued updates while the queue is away: applied at once, or refused (503)."),
+    ] = "direct"
+    queue_keys: Annotated[
+        str,
+        Meta(
+            description="Keys that sign messages in the queue, separated by commas: the first signs, all are known."
+            " Empty takes one from the signing key.",
+            extra={"secret": True},
+        ),
+    ] = ""
+    signing_key: Annotated[
+        str,
+        Meta(
+            description="What tokens are signed with, in every process the same; empty is a file in the data folder.",
+            extra={"secret": True},
+        ),
+    ] = ""
     host: Annotated[
         str, Meta(description="Address to listen on: 127.0.0.1 is this machine only, 0.0.0.0 every network.")
     ] = "127.0.0.1"
@@ -72,6 +161,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             extra={"unit": "updates"},
         ),
     ] = 20_000
+    batch_interval_ms: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=1_000,
+            description="Least time between two transactions of one process: 0 answers soonest, more costs less.",
+            extra={"unit": "milliseconds"},
+        ),
+    ] = 0
     live_connections: Annotated[
         int,
         Meta(ge=1, le=1_000_000, description="Open live connections, of all clients.", extra={"unit": "connections"}),

@@ -8,7 +8,7 @@ from cyclopts import App, Parameter
 from scoreboard.cli import resources
 from scoreboard.cli.resources import AppId, Json, Kind, Yes
 from scoreboard.cli.target import Target
-from scoreboard.domain.board import Consistency, Direction, Numbering, Operator, Period, Ties
+from scoreboard.domain.board import Consistency, Direction, Numbering, Operator, Period, Priority, Ties
 
 BOARD = Kind(
     "board",
@@ -60,6 +60,8 @@ class Changeable:
     """Whether players' own tokens may send values, not only actions; not at first."""
     consistency: Consistency | None = None
     """Whether an update is answered with its rank (direct) or at once (queued)."""
+    priority: Priority | None = None
+    """Which updates go first where many are queued; normal at first."""
     min_value: int | None = None
     """Least value of one update."""
     max_value: int | None = None

@@ -7,8 +7,9 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from scoreboard import __version__
-from scoreboard.bootstrap import checkup, service, settings
+from scoreboard.bootstrap import backends, checkup, settings
 from scoreboard.bootstrap.checkup import Finding
+from scoreboard.bootstrap.folder import FolderLocked, FolderUnusable, running
 from scoreboard.bootstrap.serve import running_url
 from scoreboard.bootstrap.settings import Settings
 from scoreboard.cli import show
@@ -51,15 +52,28 @@ async def _looked(target: Target, most: int) -> list[Finding]:
     if elsewhere(target) is None:
         local = settings.load(data=target.data)
         findings += checkup.of_settings(settings.effective(data=target.data), local)
-        if not _at_home(local, findings):
+        if not await _usable(local, findings):
             return findings
     try:
         async with connected(target) as connection:
             async for finding in _of_server(connection, most):
                 findings.append(finding)
-    except (CommandError, service.FolderLocked, service.FolderUnusable) as error:
+    except (CommandError, FolderLocked, FolderUnusable, backends.NotUsable) as error:
         findings.append(Finding("server", "problem", str(error), "see its log; is it running?"))
     return findings
+
+
+async def _usable(local: Settings, findings: list[Finding]) -> bool:
+    """Looks at what the settings lead to; whether its boards can be looked at, too."""
+    if not local.database_url:
+        return _at_home(local, findings)
+    with backends.drivers():
+        from scoreboard.bootstrap import distributed, servers  # noqa: PLC0415 - what they need is an extra
+    backends.check(local)
+    distributed.check_urls(local)
+    found = await servers.of_servers(local)
+    findings += found
+    return not any(one.check == "postgresql" and one.state == "problem" for one in found)
 
 
 def _at_home(local: Settings, findings: list[Finding]) -> bool:
@@ -70,7 +84,7 @@ def _at_home(local: Settings, findings: list[Finding]) -> bool:
         )
         return False
     findings += checkup.of_folder(local.data)
-    served = service.running(local.data)
+    served = running(local.data)
     found, sound = checkup.of_store(local.data, served=served)
     findings += found
     if not served:

@@ -11,10 +11,12 @@ HINTS = {
     "action_exists": "change it with: scoreboard actions update",
     "player_not_found": "see: scoreboard players list --app APP",
     "player_exists": "change it with: scoreboard players update",
+    "letter_not_found": "see: scoreboard dlq list",
     "token_missing": "give --token, or set SCOREBOARD_TOKEN",
     "token_invalid": "make one on the server's machine with: scoreboard token admin --app '*'",
     "token_expired": "make one on the server's machine with: scoreboard token admin --app '*'",
     "scope_missing": "an admin token is needed: scoreboard token admin --app APP",
+    "operator_only": "use the operator's token: scoreboard token admin --app '*'",
     "wrong_app": "use a token of this app, or the operator's: scoreboard token admin --app '*'",
 }
 

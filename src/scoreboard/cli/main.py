@@ -11,7 +11,9 @@ from collections.abc import Sequence
 from cyclopts import App, CoercionError, CycloptsError
 
 from scoreboard import __version__
-from scoreboard.bootstrap.service import FolderLocked, FolderUnusable, PortInUse
+from scoreboard.bootstrap.backends import NotUsable
+from scoreboard.bootstrap.folder import FolderLocked, FolderUnusable
+from scoreboard.bootstrap.listening import PortInUse
 from scoreboard.bootstrap.settings import SettingsError
 from scoreboard.cli import show
 from scoreboard.cli.actions import actions
@@ -19,12 +21,13 @@ from scoreboard.cli.apps import apps
 from scoreboard.cli.boards import boards
 from scoreboard.cli.completion import completing
 from scoreboard.cli.config import config
+from scoreboard.cli.dlq import dlq
 from scoreboard.cli.doctor import doctor
 from scoreboard.cli.errors import CommandError
 from scoreboard.cli.players import players
 from scoreboard.cli.rebuild import rebuild
 from scoreboard.cli.replay.command import replay
-from scoreboard.cli.serve import migrate, serve
+from scoreboard.cli.serve import api, jobs, live, migrate, serve, worker
 from scoreboard.cli.token import token
 from scoreboard.cli.top import top
 from scoreboard.cli.transfer.export import export
@@ -34,6 +37,9 @@ from scoreboard.domain.errors import ScoreboardError
 
 VALUES = {int: "a whole number", float: "a number", bool: "true or false"}
 USAGE, FAILED, INTERRUPTED, BROKEN_PIPE = 2, 1, 130, 141
+
+SHARED = """Roles share PostgreSQL, Redis and, where there is one, RabbitMQ; tell them in the environment:
+  SCOREBOARD_DATABASE_URL, SCOREBOARD_RANKING_URL, SCOREBOARD_QUEUE_URL and SCOREBOARD_SIGNING_KEY."""
 
 app = App(
     name="scoreboard",
@@ -58,7 +64,15 @@ app.command(
     "  scoreboard serve --data /var/lib/scoreboard --port 9000\n"
     "  SCOREBOARD_DATA=/var/lib/scoreboard scoreboard serve --host 0.0.0.0",
 )
-app.command(migrate, help_epilogue="Example:\n  scoreboard migrate --data /var/lib/scoreboard")
+for alone in (api, live, worker, jobs):
+    app.command(alone, help_epilogue=f"Example:\n  scoreboard {alone.__name__} --host 0.0.0.0 --port 8000\n\n{SHARED}")
+app.command(
+    migrate,
+    help_epilogue="Examples:\n"
+    "  scoreboard migrate --data /var/lib/scoreboard\n"
+    "  scoreboard migrate --database-url postgresql://db.example/scoreboard\n"
+    "  SCOREBOARD_DATABASE_URL=postgresql://db.example/scoreboard scoreboard migrate",
+)
 app.command(
     rebuild,
     help_epilogue="Examples:\n  scoreboard rebuild\n  scoreboard rebuild --app demo --board main",
@@ -71,7 +85,7 @@ app.command(
     "  scoreboard doctor --url https://scores.example.com\n\n"
     "Exit status 1 when there are problems; warnings are no problems.",
 )
-for group in (apps, boards, players, actions, token, config, replay, export, import_, top, watch, completing(app)):
+for group in (apps, boards, players, actions, token, config, replay, export, import_, top, watch, dlq, completing(app)):
     app.command(group)
 
 
@@ -141,7 +155,7 @@ def _explained(error: Exception) -> tuple[str, int]:
             return str(error), USAGE
         case ScoreboardError():
             return f"{error.code}: {error.detail}", FAILED
-        case OSError():
+        case NotUsable() | OSError():
             return f"cannot go on: {error}", FAILED
     if sys.flags.dev_mode:
         raise error

@@ -29,6 +29,15 @@ class Given:
     """The settings of the service, as options."""
 
     data: Annotated[Path | None, _option("data")] = None
+    database_url: Annotated[str | None, _option("database_url")] = None
+    database_connections: Annotated[str | None, _option("database_connections")] = None
+    database_replica_url: Annotated[str | None, _option("database_replica_url")] = None
+    ranking_url: Annotated[str | None, _option("ranking_url")] = None
+    ranking_keep: Annotated[str | None, _option("ranking_keep")] = None
+    queue_url: Annotated[str | None, _option("queue_url")] = None
+    queue_away: Annotated[str | None, _option("queue_away")] = None
+    queue_keys: Annotated[str | None, _option("queue_keys")] = None
+    signing_key: Annotated[str | None, _option("signing_key")] = None
     host: Annotated[str | None, _option("host")] = None
     port: Annotated[str | None, _option("port")] = None
     log_level: Annotated[str | None, _option("log_level")] = None
@@ -36,6 +45,7 @@ class Given:
     player_updates_per_minute: Annotated[str | None, _option("player_updates_per_minute")] = None
     server_updates_per_second: Annotated[str | None, _option("server_updates_per_second")] = None
     pending_updates: Annotated[str | None, _option("pending_updates")] = None
+    batch_interval_ms: Annotated[str | None, _option("batch_interval_ms")] = None
     live_connections: Annotated[str | None, _option("live_connections")] = None
     http_connections: Annotated[str | None, _option("http_connections")] = None
     receipt_days: Annotated[str | None, _option("receipt_days")] = None
@@ -53,9 +63,40 @@ def serve(*, demo: Flag = False, given: Given | None = None) -> None:
     run(role.serve(chosen, demo=demo))
 
 
-def migrate(*, data: Data = None, json: Json = False) -> None:
-    """Bring the store of a data folder up to this version; `serve` does so at its start, too."""
-    applied = service.migrate(settings.load(data=data))
+def api(*, given: Given | None = None) -> None:
+    """Run the HTTP API alone; any number of them, on PostgreSQL and Redis."""
+    _alone("api", given)
+
+
+def live(*, given: Given | None = None) -> None:
+    """Run the live page and the live boards alone; any number of them."""
+    _alone("live", given)
+
+
+def worker(*, given: Given | None = None) -> None:
+    """Apply what is queued; any number of workers."""
+    _alone("worker", given)
+
+
+def jobs(*, given: Given | None = None) -> None:
+    """Run what one process at a time does: repair, retention, drift check, partitions; others stand by."""
+    _alone("jobs", given)
+
+
+def _alone(part: service.Part, given: Given | None) -> None:
+    chosen = settings.load(**asdict(given or Given()))
+    run(role.serve(chosen, parts=frozenset({part})))
+
+
+def migrate(
+    *,
+    data: Data = None,
+    database_url: Annotated[str | None, _option("database_url")] = None,
+    json: Json = False,
+) -> None:
+    """Bring the store up to this version: SQLite's in the data folder, which `serve` does at its start too, or
+    PostgreSQL's, while the old version still serves."""
+    applied = run(service.migrate(settings.load(data=data, database_url=database_url)))
     if json:
         show.document({"applied": applied})
         return

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from cyclopts import Parameter
 
 from scoreboard.bootstrap import service, settings
+from scoreboard.bootstrap.listening import listening
 from scoreboard.bootstrap.serve import logging_to_stderr, running_url
 from scoreboard.cli.client import Client, client, renewed
 from scoreboard.cli.errors import UsageError
@@ -79,7 +80,8 @@ async def connected(target: Target | None, *, reading: bool = False) -> AsyncIte
         return
     local = settings.load(data=(target or Target()).data)
     logging_to_stderr("warning")
-    async with service.opened(local) as opened, service.listening(opened, "127.0.0.1", 0) as url:
+    parts: frozenset[service.Part] = frozenset({"api", "live"}) if local.database_url else service.PARTS
+    async with service.opened(local, parts=parts) as opened, listening(opened, "127.0.0.1", 0) as url:
         way = _local(local, lambda: url)
         async with client(way.locate, way.token) as speaking:
             yield Connection(speaking, way.name, served=False)

@@ -25,6 +25,7 @@ from scoreboard.client.errors import (
 from scoreboard.client.live import State
 from scoreboard.client.requests import Update
 from scoreboard.client.results import (
+    BatchAccepted,
     BatchApplied,
     BatchRefused,
     Change,
@@ -40,6 +41,7 @@ from scoreboard.client.sync import Scoreboard
 
 __all__ = [
     "AsyncScoreboard",
+    "BatchAccepted",
     "BatchApplied",
     "BatchRefused",
     "Change",

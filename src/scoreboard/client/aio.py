@@ -9,6 +9,7 @@ from scoreboard.client.live import State, Subscription
 from scoreboard.client.requests import Request, Update, batches, checked_address, checked_token
 from scoreboard.client.results import (
     Batch,
+    BatchAccepted,
     BatchApplied,
     BatchRefused,
     Entry,
@@ -84,11 +85,11 @@ class AsyncScoreboard:
 
     async def update_many(
         self, board: str, updates: Iterable[Update], *, key: str | None = None
-    ) -> list[BatchApplied | BatchRefused]:
+    ) -> list[BatchApplied | BatchAccepted | BatchRefused]:
         """Send any number of updates, in order, 1,000 in a request; needs a server's token. Each has an outcome of its
         own, in the same order. When this raises, some may be counted: the same call with the same `key` of your own
         (or keys in the updates) counts the rest, and nothing twice."""
-        results: list[BatchApplied | BatchRefused] = []
+        results: list[BatchApplied | BatchAccepted | BatchRefused] = []
         for body in batches(updates, key or uuid.uuid4().hex):
             batch = await self._ask(Request("POST", self._board(board, "scores", "batch"), Batch, body=body))
             results += batch.results

@@ -5,7 +5,7 @@ from typing import Literal
 
 import msgspec
 
-RankState = Literal["exact", "warming", "unavailable"]
+RankState = Literal["exact", "warming", "unavailable", "beyond"]
 
 
 class _Result(msgspec.Struct, frozen=True):
@@ -94,6 +94,13 @@ class BatchApplied(_Result, frozen=True, tag="applied", tag_field="status"):
     replayed: bool
 
 
+class BatchAccepted(_Result, frozen=True, tag="accepted", tag_field="status"):
+    """An update of a batch that is in the server's queue, and will have its one outcome at its event."""
+
+    player: str
+    event: str
+
+
 class BatchRefused(_Result, frozen=True, tag="refused", tag_field="status"):
     """An update of a batch that does not count, and why; it changed nothing."""
 
@@ -105,17 +112,18 @@ class BatchRefused(_Result, frozen=True, tag="refused", tag_field="status"):
 class Batch(_Result, frozen=True):
     """The outcomes of one batch, in the order of its updates."""
 
-    results: tuple[BatchApplied | BatchRefused, ...]
+    results: tuple[BatchApplied | BatchAccepted | BatchRefused, ...]
 
 
 class Event(_Result, frozen=True):
-    """The one outcome of an update. `score` is there when it was applied, `code` and `detail` when it was refused."""
+    """The one outcome of an update. `score` is there when it was applied, `code` and `detail` when it was refused;
+    while it is pending only the event and its instant are known."""
 
     event: str
     status: Literal["pending", "applied", "held", "refused"]
-    board: str
-    player: str
-    season: str
+    board: str | None
+    player: str | None
+    season: str | None
     accepted_at: datetime
     score: int | None = None
     previous_score: int | None = None

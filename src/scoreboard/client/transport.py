@@ -3,8 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from typing import TypeVar
 
 import aiohttp
@@ -73,9 +72,8 @@ class Transport:
                     raise
             await asyncio.sleep(pause_s)
 
-    @asynccontextmanager
-    async def live(self) -> AsyncIterator["Socket"]:
-        """A live connection. Raises Lost when there is none now, and the error that its refusal is."""
+    async def live(self) -> "Socket":
+        """A live connection, to be closed. Raises Lost when there is none now, and the error that its refusal is."""
         try:
             async with asyncio.timeout(self._timeout_s):
                 socket = await self._connections().ws_connect(
@@ -86,10 +84,7 @@ class Transport:
             raise Lost(str(refusal)) if isinstance(refusal, TooMany | Unavailable) else refusal from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Lost(self._silence(error)) from error
-        try:
-            yield Socket(socket, self._timeout_s)
-        finally:
-            await socket.close()
+        return Socket(socket, self._timeout_s)
 
     async def close(self) -> None:
         self._closed = True
@@ -118,6 +113,9 @@ class Socket:
     def __init__(self, socket: aiohttp.ClientWebSocketResponse, timeout_s: float) -> None:
         self._socket = socket
         self._timeout_s = timeout_s
+
+    async def aclose(self) -> None:
+        await self._socket.close()
 
     async def send(self, text: str) -> None:
         try:

@@ -1,6 +1,7 @@
 """A live board over connections that come and go."""
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import AsyncGenerator, Callable
@@ -20,7 +21,7 @@ async def watch(
         live_since: float | None = None
         tell(State("connecting"))
         try:
-            async with transport.live() as socket:
+            async with contextlib.aclosing(await transport.live()) as socket:
                 for text in subscription.opening(transport.token()):
                     await socket.send(text)
                 while True:

@@ -13,6 +13,7 @@ Ties = Literal["earliest", "latest", "shared"]
 Numbering = Literal["ordinal", "competition", "dense"]
 Period = Literal["all_time", "daily", "weekly", "monthly"]
 Consistency = Literal["direct", "queued"]
+Priority = Literal["high", "normal", "low"]
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 SAFE_INTEGER = 2**53 - 1  # the greatest integer that every JSON reader reads exactly
@@ -42,6 +43,7 @@ class Board:
 
     `number` is the store's key: a board deleted and made again under the same id gets another, and so shares nothing
     with the old one. What decides the meaning of the standings (operator to regions) is fixed when the board is made.
+    `priority` is that of its updates in a queue.
     """
 
     number: int
@@ -59,6 +61,7 @@ class Board:
     public: bool = True
     player_values: bool = False
     consistency: Consistency = "direct"
+    priority: Priority = "normal"
     min_value: int = -SAFE_INTEGER
     max_value: int = SAFE_INTEGER
     min_total: int = -SAFE_INTEGER

@@ -211,6 +211,7 @@ CODES = {
             "The app has no such update, its board was deleted, or it is another player's.",
             "Use `event` as the answer to the update gave it.",
         ),
+        letter_not_found=("There is no dead letter of this id, or no more.", "List them with `scoreboard dlq list`."),
         file_not_found=("The page has no such file.", "Reload the page: it belongs to another version."),
     ),
     **_kind(
@@ -222,6 +223,10 @@ CODES = {
         key_reused=(
             "The idempotency key was used for another request; nothing was counted now.",
             "Use a new key for each new update, and the same key only to repeat one.",
+        ),
+        key_replayed=(
+            "A queued update was sent again before the first was applied; the first is the one that counts.",
+            "Nothing: the detail names the event that holds the outcome.",
         ),
         key_spent=(
             "The idempotency key belongs to an update of a player or board that was deleted since.",
@@ -240,6 +245,10 @@ CODES = {
         ),
         action_limit=("The player has done this as often as counts in one day.", "It counts again tomorrow."),
         action_cooldown=("The player did this a moment ago.", "It counts again after `Retry-After`."),
+        dropped=(
+            "A queued update could not be applied, and the operator dropped it.",
+            "Ask the operator; `scoreboard dlq` is where it was dropped.",
+        ),
         not_storable=("The store would not take this one update.", "Look at what is odd in it; the log has more."),
     ),
     **_kind(
@@ -258,9 +267,18 @@ CODES = {
             "The database failed; whether an update was counted may be unknown.",
             "Send it again under the same `Idempotency-Key`: it is counted once. The log says what failed.",
         ),
+        queue_unavailable=(
+            "The queue's server cannot be reached, is out of memory or disk, or lacks its queues; whether an update "
+            "was accepted may be unknown.",
+            "Send it again under the same `Idempotency-Key`: it is counted once. The log says what failed.",
+        ),
         not_ready=("The server has just started and is loading its rankings.", "Ask again in a second."),
         ranking_warming=("The ranking of this table is being loaded.", "Ask again in a second."),
         ranking_unavailable=("The ranking cannot be asked at this moment; updates go on.", "Ask again in a second."),
+        limits_unavailable=(
+            "The server that counts for the rate limits cannot be asked.",
+            "Nothing to do for who updates: each process counts by itself meanwhile. The log says what failed.",
+        ),
         too_many_connections=(
             "As many connections, or live connections, are open as the server takes.",
             "Come back later, or raise `SCOREBOARD_HTTP_CONNECTIONS` or `SCOREBOARD_LIVE_CONNECTIONS`.",

@@ -3,6 +3,8 @@
 So the bytes of event ids sort by `accepted_at`, and an id alone tells the instant it was accepted, to the microsecond.
 """
 
+import hashlib
+import hmac
 from typing import NewType
 
 from scoreboard.domain.errors import Invalid
@@ -17,6 +19,24 @@ def make(accepted_at: int, randomness: int) -> EventId:
     """`accepted_at` in microseconds since 1970, `randomness` of 62 bits."""
     ms, us = divmod(accepted_at, 1000)
     return EventId((ms << 80 | 0x7 << 76 | us << 64 | _VARIANT | randomness).to_bytes(16, "big"))
+
+
+SEAL_BITS = 32  # of the random ones, in an event that waits in a queue
+
+
+def sealed(accepted_at: int, randomness: int, key: bytes, app: int) -> EventId:
+    """An id that `is_sealed` knows again without having kept it: the last of the `randomness` is replaced."""
+    event = make(accepted_at, randomness >> SEAL_BITS << SEAL_BITS)
+    return EventId(event[:-4] + _seal(event, key, app))
+
+
+def is_sealed(event: EventId, key: bytes, app: int) -> bool:
+    """Whether this id was made by `sealed`, with this key, for this app."""
+    return hmac.compare_digest(event[-4:], _seal(event, key, app))
+
+
+def _seal(event: EventId, key: bytes, app: int) -> bytes:
+    return hashlib.blake2b(event[:-4], digest_size=4, key=key[:64], salt=app.to_bytes(16, "big")).digest()
 
 
 def accepted_at(event: EventId) -> int:

@@ -34,6 +34,11 @@ def season_at(period: Period, time_zone: str, at: int) -> Season:
     return _season_of(period, time_zone, local_day(time_zone, at))
 
 
+def was_over(period: Period, time_zone: str, name: str, at: int) -> bool:
+    """Whether the season of this name had ended before `at`. Names of one period are in the order of time."""
+    return name < season_at(period, time_zone, at).name
+
+
 def local_day(time_zone: str, at: int) -> date:
     """The calendar day of the instant `at` in a time zone."""
     return datetime.fromtimestamp(at // 1_000_000, ZoneInfo(time_zone)).date()

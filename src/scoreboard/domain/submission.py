@@ -35,7 +35,8 @@ class Standing(NamedTuple):
 class Submission:
     """`value` is an increment or a score, as the board's operator says; never from a client when there is an action.
 
-    `credential` and `key` name the receipt, `digest` the body it stands for. `metadata` is compact JSON.
+    `credential` and `key` name the receipt, `digest` the body it stands for. `metadata` is compact JSON. One that was
+    `queued` was promised an outcome at the address of its event, whatever becomes of it.
     """
 
     event: EventId
@@ -50,9 +51,10 @@ class Submission:
     key: str | None = None
     digest: bytes = b""
     metadata: bytes | None = None
+    queued: bool = False
 
 
-Status = Literal["applied", "refused"]
+Status = Literal["pending", "applied", "refused"]
 
 
 @dataclass(slots=True)

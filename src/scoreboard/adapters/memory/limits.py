@@ -19,7 +19,7 @@ class MemoryLimits:
         self._earned_back: dict[tuple[str, int], tuple[int, int]] = {}  # by that count, and in nanoseconds
         self._sweep_at = SWEEP_EVERY
 
-    def take(self, key: str, limit: int, period_s: float, cost: int = 1) -> Allowance:
+    async def take(self, key: str, limit: int, period_s: float, cost: int = 1) -> Allowance:
         now_ns, period_ns = int(self._clock() * 1e9), int(period_s * 1e9)
         now, full = now_ns * limit, period_ns * limit
         earned_back = max(self._earned_back.get((key, limit), (now, 0))[0], now)

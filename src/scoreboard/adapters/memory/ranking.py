@@ -10,7 +10,7 @@ from __future__ import annotations  # array[int] is only for the type checker be
 import asyncio
 from array import array
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from typing import assert_never
@@ -20,7 +20,7 @@ import structlog
 
 from scoreboard.adapters.memory.player_slots import PlayerSlots
 from scoreboard.adapters.memory.rank_index import RankIndex
-from scoreboard.application.ports.ranking import Details, NotRanked, Placed, Position, Ranked
+from scoreboard.application.ports.ranking import Details, NotRanked, OrderKey, Placed, Position, Ranked, Slice
 from scoreboard.domain.board import Board
 from scoreboard.domain.submission import Standing, TableKey
 
@@ -98,6 +98,13 @@ class MemoryRanking:
             if table.loading is not None:
                 table.loading.cancel()
 
+    async def close(self) -> None:
+        """Load no further what is being loaded."""
+        loading = [table.loading for table in self._tables.values() if table.loading is not None]
+        for task in loading:
+            task.cancel()
+        await asyncio.gather(*loading, return_exceptions=True)
+
     async def warm(self, key: TableKey, board: Board) -> int:
         """Load a table and wait for it; returns how many standings it has."""
         table = self._opened(key, board)
@@ -105,37 +112,59 @@ class MemoryRanking:
             await asyncio.wait((table.loading,))
         return len(table.index)
 
-    async def slice(self, key: TableKey, board: Board, start: int, stop: int) -> Sequence[Ranked]:
+    async def slice(self, key: TableKey, board: Board, start: int, stop: int) -> Slice:
+        return self._slice(key, await self._ready(key, board), start, stop)
+
+    async def slice_after(self, key: TableKey, board: Board, after: OrderKey, limit: int) -> Slice:
         table = await self._ready(key, board)
+        start = table.index.seek(*after)
+        return self._slice(key, table, start, start + limit)
+
+    async def around(self, key: TableKey, board: Board, player: str, radius: int) -> Slice | None:
+        table = await self._ready(key, board)
+        slot = table.slots.find(player)
+        if slot not in table.index:
+            return None
+        width = 2 * radius + 1
+        start = max(0, min(table.index.position(slot) - radius, len(table.index) - width))
+        return self._slice(key, table, start, start + width)
+
+    async def details(self, key: TableKey, board: Board, player: str) -> Details | None:
+        return self._details(await self._ready(key, board), player)
+
+    async def several(self, key: TableKey, board: Board, players: Collection[str]) -> Mapping[str, Details]:
+        table = await self._ready(key, board)
+        found = {player: self._details(table, player) for player in players}
+        return {player: details for player, details in found.items() if details is not None}
+
+    async def total(self, key: TableKey, board: Board) -> int:
+        return len((await self._ready(key, board)).index)
+
+    async def position(self, key: TableKey, board: Board) -> Position:
+        return self._position(key)
+
+    def _position(self, key: TableKey) -> Position:
+        table = self._tables.get(key)
+        # A table that is not held has no standing, or was given up: it has not changed since the last one that was.
+        return Position(self._epoch, self._not_held if table is None else table.offset)
+
+    def _slice(self, key: TableKey, table: _Table, start: int, stop: int) -> Slice:
         slots = table.index.slice(start, stop)
         players, ranks = table.slots, self._ranks(table, start, slots)
         ranked = []
         for slot, rank in zip(slots, ranks, strict=True):
             score, reached_at, _ = table.index.get(slot) or (0, 0, 0)
             ranked.append(Ranked(rank, players.player(slot), score, reached_at))
-        return ranked
+        return Slice(self._position(key), len(table.index), start, ranked)
 
-    async def after(self, key: TableKey, board: Board, score: int, reached_at: int, player: str) -> int:
-        return (await self._ready(key, board)).index.seek(score, reached_at, player)
-
-    async def details(self, key: TableKey, board: Board, player: str) -> tuple[int, Details] | None:
-        table = await self._ready(key, board)
+    def _details(self, table: _Table, player: str) -> Details | None:
         found = table.index.surroundings(table.slots.find(player))
         if found is None:
             return None
-        score, reached_at, position, better, worse, next_score = found
-        rank = self._numbered(table, position, better, score)
+        score, reached_at, place, better, worse, next_score = found
         total = len(table.index)
-        ranked = Ranked(rank, player, score, reached_at)
-        return position, Details(ranked, total - better - worse - 1, worse, total, next_score)
-
-    async def total(self, key: TableKey, board: Board) -> int:
-        return len((await self._ready(key, board)).index)
-
-    def position(self, key: TableKey) -> Position:
-        table = self._tables.get(key)
-        # A table that is not held has no standing, or was given up: it has not changed since the last one that was.
-        return Position(self._epoch, self._not_held if table is None else table.offset)
+        ranked = Ranked(self._numbered(table, place, better, score), player, score, reached_at)
+        return Details(place, ranked, total - better - worse - 1, worse, total, next_score)
 
     # Ranks
 

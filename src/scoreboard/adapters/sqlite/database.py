@@ -6,7 +6,7 @@ import os
 import re
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from functools import lru_cache
 from importlib.resources import files
@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import structlog
 
 from scoreboard.adapters.sqlite.checkpoints import Checkpoints
+from scoreboard.adapters.sqlite.thread import Thread
 from scoreboard.domain.errors import Unavailable
 
 log = structlog.get_logger(__name__)
@@ -63,8 +64,8 @@ class Database:
     """
 
     def __init__(self, path: Path) -> None:
-        self._writing = ThreadPoolExecutor(1, thread_name_prefix="sqlite-write")
-        self._reading = ThreadPoolExecutor(1, thread_name_prefix="sqlite-read")
+        self._writing = Thread("sqlite-write")
+        self._reading = Thread("sqlite-read")
         self.writer = _connect(path, CACHE_KIB["writer"])
         self.reader = _connect(path, CACHE_KIB["reader"])
         self.points = _connect(path, CACHE_KIB["points"])
@@ -72,7 +73,7 @@ class Database:
 
     async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run `work` in one durable transaction. A caller that is cancelled does not stop it."""
-        return await asyncio.get_running_loop().run_in_executor(self._writing, self._transaction, work)
+        return await self._writing.run(lambda: self._transaction(work))
 
     def point(self, statement: str, *values: object) -> list[Any]:
         """The rows of a statement that looks at a few rows by their keys, read on the calling thread."""
@@ -88,7 +89,7 @@ class Database:
             except Exception as error:
                 raise _translated(error) from error
 
-        return await asyncio.get_running_loop().run_in_executor(self._reading, reading)
+        return await self._reading.run(reading)
 
     def _transaction(self, work: Callable[[sqlite3.Connection], T]) -> T:
         try:
@@ -110,8 +111,8 @@ class Database:
 
     async def close(self) -> None:
         await asyncio.to_thread(self._checkpoints.stop)
-        for pool in (self._reading, self._writing):
-            await asyncio.to_thread(pool.shutdown)
+        for thread in (self._reading, self._writing):
+            await asyncio.to_thread(thread.stop)
         for connection in (self.points, self.reader, self.writer):
             connection.close()
         self._checkpoints.close()

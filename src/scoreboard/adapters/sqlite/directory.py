@@ -7,6 +7,7 @@ from dataclasses import fields, replace
 import msgspec
 
 from scoreboard.adapters.sqlite.database import Database, statements
+from scoreboard.application.ports.directory import Change
 from scoreboard.domain.board import Action, App, Board, Player
 from scoreboard.domain.errors import Conflict, NotFound
 from scoreboard.domain.submission import TableKey
@@ -36,6 +37,9 @@ class SqliteDirectory:
         for number, app_number, action, points, per_day, cooldown_s in actions:
             app = by_number[app_number]
             self._actions[app.app, action] = Action(number, app, action, points, per_day, cooldown_s)
+
+    def listen(self, heard: Callable[[Change], None]) -> None:
+        """There is no other process: it has the folder locked."""
 
     # Apps
 

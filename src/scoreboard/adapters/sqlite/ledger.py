@@ -18,6 +18,7 @@ from scoreboard.domain.submission import WORLD, Outcome, Standing, Submission, T
 
 SQL = statements("ledger.sql")
 CHUNK = 10_000  # rows read at a time when a whole table is
+NOTES = 32  # done with, before a batch removes them
 
 Query: TypeAlias = Callable[..., list[Any]]
 """Run a statement with its values: in a transaction or outside."""
@@ -58,8 +59,9 @@ class SqliteLedger:
         self._credentials = {(app, name): number for number, app, name in c.execute(SQL["all_credentials"])}
 
     async def transact(self, batch: Sequence[Submission], decide: Decide) -> Decision:
-        learned, done_notes = _Batch(), self._done_notes
-        self._done_notes = []
+        learned, done_notes = _Batch(), list[int]()
+        if len(self._done_notes) >= NOTES:
+            done_notes, self._done_notes = self._done_notes, []
         try:
             decision = await self._database.write(lambda c: self._transact(c, batch, decide, learned, done_notes))
         except BaseException as error:
@@ -92,8 +94,7 @@ class SqliteLedger:
     # What is known
 
     def _known(self, c: sqlite3.Connection, batch: Sequence[Submission], learned: _Batch) -> Known:
-        boards = {submission.board.number for submission in batch}
-        known = Known(gone={board for board in boards if c.execute(SQL["owner_of_board"], (board,)).fetchone() is None})
+        known = Known()
 
         def query(statement: str, *values: object) -> list[Any]:
             return c.execute(statement, values).fetchall()
@@ -111,16 +112,24 @@ class SqliteLedger:
             if submission.event in self._doubtful and (outcome := self._outcome(query, submission.event)) is not None:
                 known.outcomes[submission.event] = outcome
         for key, (app, players) in wanted.items():
-            known.standings[key] = self._read_standings(c, key, app, players, learned)
+            known.standings[key] = self._read_standings(c, key, app, players, learned, known.gone)
         for (app, credential), asked in keys.items():
             self._read_receipts(query, known, app, credential, asked)
         return known
 
     def _read_standings(
-        self, c: sqlite3.Connection, key: TableKey, app: int, players: dict[str, None], learned: _Batch
+        self,
+        c: sqlite3.Connection,
+        key: TableKey,
+        app: int,
+        players: dict[str, None],
+        learned: _Batch,
+        gone: set[int],
     ) -> dict[str, Standing]:
-        asked = _to_json(list(players)).decode(), app, self._tables.get(key, -1)
-        (rows,) = c.execute(SQL["known_standings"], asked).fetchone()
+        asked = _to_json(list(players)).decode(), app, self._tables.get(key, -1), key.board
+        rows, board_exists = c.execute(SQL["known_standings"], asked).fetchone()
+        if not board_exists:
+            gone.add(key.board)
         standings = {}
         for player, number, score, reached_at, version, event in _from_json(rows):
             learned.players[app, player] = number
@@ -209,8 +218,7 @@ class SqliteLedger:
             (self._table(c, key, learned), [learned.players[apps[key.board], player] for player in standings])
             for key, standings in decision.standings.items()
         ]
-        (number,) = c.execute(SQL["add_note"], (_to_json(changed).decode(),)).fetchone()
-        return int(number)
+        return c.execute(SQL["add_note"], (_to_json(changed).decode(),)).lastrowid or 0
 
     def _player(self, c: sqlite3.Connection, app: int, player: str, learned: _Batch) -> int:
         number = learned.players.get((app, player))
@@ -280,13 +288,15 @@ class SqliteLedger:
         return [key for key in list(self._tables) if key.board == board.number]
 
     async def unranked(self) -> tuple[list[int], list[tuple[TableKey, str, Standing]]]:
+        done = list(self._done_notes)
+
         def read(c: sqlite3.Connection) -> tuple[list[int], list[tuple[int, str, int, int, int, EventId]]]:
-            notes = [number for (number,) in c.execute(SQL["open_notes"])]
-            return notes, c.execute(SQL["unranked"]).fetchall()
+            asked = (_to_json(done).decode(),)
+            notes = [number for (number,) in c.execute(SQL["open_notes"], asked)]
+            return notes, c.execute(SQL["unranked"], asked).fetchall()
 
         notes, rows = await self._database.read(read)
-        # Those that are done, and wait for a batch to remove them, are told no more; a standing told twice is harmless.
-        return [note for note in notes if note not in self._done_notes], [
+        return notes, [
             (self._keys[table], player, _standing(score, reached_at, version, event))
             for table, player, score, reached_at, version, event in rows
             if table in self._keys

@@ -11,12 +11,13 @@ from enum import Enum
 from typing import NamedTuple, Protocol
 
 from scoreboard.application.live.messages import Top, changes, encode, entries
+from scoreboard.application.live.precedence import Precedence
 from scoreboard.application.ports.ranking import Position
 from scoreboard.domain import instant, top
 from scoreboard.domain.board import Board
 from scoreboard.domain.submission import WORLD
 
-CHUNK = 64  # sessions written to, in about a millisecond, before other work gets a turn
+CHUNK = 128  # sessions written to, in about a millisecond, before other work gets a turn
 MAX_CHANNELS = 10_000  # beyond which those that nobody watches are forgotten
 
 
@@ -29,9 +30,11 @@ class ChannelKey(NamedTuple):
 
 
 class TopNow(NamedTuple):
-    """A top N as read: the board as it is now, the season it is of, when it was read."""
+    """A top N as read: the board as it is now, the season it is of, when it was read. Nothing read in one `epoch` of
+    the ranking is older or newer than what was read in another."""
 
     board: Board
+    epoch: str
     season: str
     total: int
     at: int
@@ -91,13 +94,15 @@ class Channel:
 
 
 class Hub:
-    """`epoch` names this run of the process: positions do not outlive it."""
+    """`epoch` names this run of the process: positions do not outlive it, nor the epoch of the ranking."""
 
-    def __init__(self, epoch: str) -> None:
+    def __init__(self, epoch: str, precedence: Precedence) -> None:
         self._epoch = epoch
+        self._precedence = precedence
         self._channels: dict[ChannelKey, Channel] = {}
         self._offset = 0
         self.subscriptions = 0
+        self.watched = asyncio.Event()  # somebody watches what nobody did before
 
     def channel(self, key: ChannelKey) -> Channel | None:
         """The channel, if anybody watches it."""
@@ -114,6 +119,8 @@ class Hub:
         if channel is None:
             self._make_room()
             channel = self._channels[key] = Channel(key, board)
+        if not channel.sessions:
+            self.watched.set()
         if session not in channel.sessions:
             channel.sessions[session] = None
             self.subscriptions += 1
@@ -142,6 +149,7 @@ class Hub:
         """Take a top N over as the channel's newest. False, and no new position, when it is the one it had."""
         if channel.lines == now.lines and channel.season == now.season and channel.board == now.board:
             return False
+        epoch = f"{self._epoch}.{now.epoch}"
         moves = top.changes(channel.lines or [], now.lines)
         self._offset += 1
         message = Top(
@@ -149,7 +157,7 @@ class Hub:
             now.board.board,
             now.season,
             channel.key.region if channel.key.region != WORLD else None,
-            self._epoch,
+            epoch,
             self._offset,
             now.total,
             instant.to_text(now.at),
@@ -158,7 +166,7 @@ class Hub:
         alone = encode(message)
         message.changes = changes(now.board, moves)
         previous = channel.message.position if channel.message else None
-        channel.message = Message(Position(self._epoch, self._offset), previous, alone, encode(message))
+        channel.message = Message(Position(epoch, self._offset), previous, alone, encode(message))
         channel.board, channel.season, channel.lines = now.board, now.season, now.lines
         return True
 
@@ -169,11 +177,12 @@ class Hub:
             return 0.0
         message, sessions = channel.message, channel.sessions
         position = message.position
-        for i, session in enumerate(list(sessions), 1):
-            had = sessions.get(session, JOINING)  # as it is now: some have left, or caught up, meanwhile
-            if had is not JOINING and had is not position and session.offer(channel, message, had):
-                sessions[session] = position
-            if i % CHUNK == 0:
-                await asyncio.sleep(0)
+        listed = list(sessions)
+        for start in range(0, len(listed), CHUNK):
+            for session in listed[start : start + CHUNK]:
+                had = sessions.get(session, JOINING)  # as it is now: some have left, or caught up, meanwhile
+                if had is not JOINING and had is not position and session.offer(channel, message, had):
+                    sessions[session] = position
+            await self._precedence.give_way()
         await asyncio.sleep(0)  # the event loop only queues what is written; its turn belongs to the cost
         return time.perf_counter() - started

@@ -9,11 +9,13 @@ from scoreboard.application.ports.directory import Directory
 from scoreboard.application.ports.ledger import Ledger
 from scoreboard.application.ports.ranking import NotRanked, Ranking
 from scoreboard.domain.board import Board
+from scoreboard.domain.errors import Unavailable
 from scoreboard.domain.submission import Standing, TableKey
 
 log = structlog.get_logger(__name__)
 
 EVERY_S = 5.0
+MANY = 1_000  # standings: more than are on their way from a ledger to a ranking at any time but after an outage
 
 
 class Repair:
@@ -22,12 +24,16 @@ class Repair:
         self._ledger = ledger
         self._ranking = ranking
         self._publish = publish
+        self.unranked = 0  # standings, when last looked
 
     async def run(self) -> None:
         """For ever, every few seconds."""
         while True:
             try:
-                await self.once()
+                while await self.once() >= MANY:
+                    pass  # a store may tell a part at a time
+            except Unavailable as error:
+                log.debug("repair_put_off", code=error.code)  # what is away was said where it was found
             except Exception:
                 log.exception("repair_failed")
             await asyncio.sleep(EVERY_S)
@@ -35,6 +41,9 @@ class Repair:
     async def once(self) -> int:
         """Rank what the projection notes name; returns how many standings. Repeats are harmless: versions decide."""
         notes, standings = await self._ledger.unranked()
+        if not notes:
+            return 0  # a store may still tell standings of those that are done with
+        self.unranked = len(standings)
         boards = {
             board.number: board for app in await self._directory.apps() for board in await self._directory.boards(app)
         }
@@ -45,6 +54,7 @@ class Repair:
             if key.board in boards:
                 await self._apply(boards[key.board], key, rows)
         await self._ledger.ranked(notes)
+        self.unranked = 0
         return len(standings)
 
     async def _apply(self, board: Board, key: TableKey, rows: dict[str, Standing]) -> None:

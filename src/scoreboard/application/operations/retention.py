@@ -6,6 +6,7 @@ import structlog
 
 from scoreboard.application.ports.clock import Clock
 from scoreboard.application.ports.ledger import Ledger
+from scoreboard.domain.errors import Unavailable
 
 log = structlog.get_logger(__name__)
 
@@ -28,6 +29,8 @@ class Retention:
         while True:
             try:
                 await self.once()
+            except Unavailable as error:
+                log.debug("retention_put_off", code=error.code)  # what is away was said where it was found
             except Exception:
                 log.exception("retention_failed")  # the next goes on where this one ended
             await asyncio.sleep(EVERY_S)

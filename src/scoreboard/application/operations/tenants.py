@@ -1,18 +1,21 @@
 """Apps, boards, actions and players: made, changed and deleted, with all that follows for rankings and live boards."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from typing import TypeVar
 from weakref import WeakValueDictionary
 
-from scoreboard.application.pipeline.publish import Publish
-from scoreboard.application.ports.directory import Directory
+import structlog
+
+from scoreboard.application.pipeline.follow import Follow
+from scoreboard.application.ports.directory import BoardChanged, BoardGone, Directory, PlayerChanged
 from scoreboard.application.ports.ranking import Ranking
-from scoreboard.application.queries.names import Names
 from scoreboard.domain.board import Action, App, Board, Player
-from scoreboard.domain.errors import NotFound
+from scoreboard.domain.errors import NotFound, Unavailable
+
+log = structlog.get_logger(__name__)
 
 _Numbered = TypeVar("_Numbered", App, Board, Action)
 
@@ -21,11 +24,10 @@ class Tenants:
     """Every change is durable before its effects are shown. Changes to one app and what it holds are made one after the
     other, each to what the one before left: none carries older fields back."""
 
-    def __init__(self, directory: Directory, ranking: Ranking, names: Names, publish: Publish) -> None:
+    def __init__(self, directory: Directory, ranking: Ranking, follow: Follow) -> None:
         self._directory = directory
         self._ranking = ranking
-        self._names = names
-        self._publish = publish
+        self._follow = follow
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     @asynccontextmanager
@@ -59,9 +61,7 @@ class Tenants:
             now = _same("board", board, await self._directory.board(app.app, board.board))
             changed = replace(now, **changes).check()  # type: ignore[arg-type]  # the names are the schema's
             await self._directory.update_board(changed)
-        if now.public and not changed.public:
-            self._publish.board_restricted(board.number, changed)
-        self._publish.board_changed(board.number)
+        self._follow(BoardChanged(changed))
         return changed
 
     async def delete_board(self, board: Board) -> None:
@@ -69,8 +69,18 @@ class Tenants:
         await self._forget_board(board)
 
     async def _forget_board(self, board: Board) -> None:
-        await self._ranking.drop(board)
-        self._publish.board_restricted(board.number, None)
+        with self._ranking_away("drop"):
+            await self._ranking.drop(board)
+        self._follow(BoardGone(board.number))
+
+    @staticmethod
+    @contextmanager
+    def _ranking_away(what: str) -> Iterator[None]:
+        """What was deleted stays deleted while the ranking is away: the drift check finds what it still has."""
+        try:
+            yield
+        except Unavailable as error:
+            log.warning("ranking_not_told", what=what, code=error.code)
 
     async def create_action(self, action: Action) -> Action:
         async with self._changing(action.app) as app:
@@ -94,7 +104,7 @@ class Tenants:
 
     async def create_player(self, app: App, player: Player) -> Player:
         await self._directory.create_player(app, player.check())
-        self._names.forget(app, player.player)
+        self._follow(PlayerChanged(app, player.player))
         return player
 
     async def update_player(self, app: App, player: Player, changes: dict[str, object]) -> Player:
@@ -102,19 +112,16 @@ class Tenants:
             now = await self.player(app, player.player)
             changed = replace(now, **changes).check()  # type: ignore[arg-type]  # the names are the schema's
             await self._directory.update_player(app, changed)
-        self._names.forget(app, player.player)
-        for board in await self._directory.boards(app):
-            self._publish.board_changed(board.number)
+        self._follow(PlayerChanged(app, player.player))
         return changed
 
     async def delete_player(self, app: App, player: Player) -> None:
         """The player and every standing; what the ledger keeps no longer tells who it was."""
         tables = await self._directory.delete_player(app, player)
-        self._names.forget(app, player.player)
-        for key, version in tables:
-            await self._ranking.remove(key, player.player, version)
-        for board in {key.board for key, _ in tables}:
-            self._publish.board_changed(board)
+        with self._ranking_away("remove"):
+            for key, version in tables:
+                await self._ranking.remove(key, player.player, version)
+        self._follow(PlayerChanged(app, player.player))
 
 
 def _same(kind: str, before: _Numbered, now: _Numbered) -> _Numbered:

@@ -1,16 +1,17 @@
 """Accept: from here on the submission cannot be lost. Requests that arrive together share one transaction.
 
-The next batch is what arrived while the last one was committed; there is no tick and, when idle, no wait.
+Grouping says which; a batch is retried, and taken apart where the store takes it in part only. While one batch is
+ranked the next is committed.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import structlog
 
+from scoreboard.application.live.precedence import Precedence
 from scoreboard.application.pipeline.apply import decide, poisoned
+from scoreboard.application.pipeline.grouping import Bounds, Group, Grouping, Waiting, answer, fail
 from scoreboard.application.pipeline.rank import Rank, Result
 from scoreboard.application.ports.clock import Clock
 from scoreboard.application.ports.ledger import Decision, Ledger
@@ -19,43 +20,28 @@ from scoreboard.domain.submission import Submission
 
 log = structlog.get_logger(__name__)
 
+RETRY_WITHIN_S = 2.0  # a store that takes longer than this to fail is not tried again
 RETRY_PAUSES_S = (0.05, 0.2, 0.5)  # before a transaction whose outcome is unknown is tried again, under the same ids
 
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """`pending` submissions at most wait for a transaction, beyond which updates are refused with 503; `batch` of them
-    share one (a request with more goes whole)."""
-
-    pending: int = 20_000
-    batch: int = 500
-
-
-@dataclass(slots=True, eq=False)
-class _Waiting:
-    submissions: Sequence[Submission]
-    ranks: bool
-    results: asyncio.Future[list[Result]]
-
-
 class Accept:
-    """Group commit. `run` is its one worker; `stamp` gives the instants by which submissions are ordered."""
+    """Group commit. `run` is its one worker; `stamp` gives the instants by which submissions are ordered.
+    `batches` counts the transactions tried, `batched` the submissions in them."""
 
-    def __init__(self, ledger: Ledger, rank: Rank, clock: Clock, bounds: Bounds) -> None:
+    def __init__(self, ledger: Ledger, rank: Rank, clock: Clock, bounds: Bounds, precedence: Precedence) -> None:
         self._ledger = ledger
         self._rank = rank
         self._clock = clock
-        self._bounds = bounds
-        self._queue: deque[_Waiting] = deque()
-        self._pending = 0
-        self._arrived = asyncio.Event()
+        self._precedence = precedence
+        self._grouping: Grouping[Result] = Grouping(bounds)
         self._last_stamp = 0
-        self._closed = False
+        self._ranking: asyncio.Task[None] | None = None
+        self.batches = self.batched = 0
 
     @property
     def pending(self) -> int:
         """Submissions that wait for, or are in, a transaction."""
-        return self._pending
+        return self._grouping.pending
 
     def stamp(self) -> int:
         """An `accepted_at`: the clock's, and always later than the one before, whatever the clock does."""
@@ -65,64 +51,59 @@ class Accept:
     async def submit(self, submissions: Sequence[Submission], *, ranks: bool) -> list[Result]:
         """The results, once durable. A caller that goes away takes nothing back. Raises Unavailable when there is no
         room, and when the store failed: then the outcome may be unknown, and the same key finds out."""
-        if self._closed:
-            raise Unavailable("shutting_down", "the server is going away; try again in a moment", retry_after_s=1)
-        if self._pending + len(submissions) > self._bounds.pending:
-            raise Unavailable("overloaded", "too many updates are waiting; try again in a moment", retry_after_s=1)
-        waiting = _Waiting(submissions, ranks, asyncio.get_running_loop().create_future())
-        self._pending += len(submissions)
-        self._queue.append(waiting)
-        self._arrived.set()
-        return await waiting.results
+        return await self._grouping.join(Waiting(submissions, ranks))
 
     async def start(self) -> None:
         """Go on above every instant that the ledger has. To be awaited before anything is submitted."""
-        self._last_stamp = max(self._last_stamp, await self._ledger.latest_instant())
+        latest = await self._ledger.latest_instant()
+        self._last_stamp = max(self._last_stamp, latest)
 
     async def run(self) -> None:
         """Commit batch after batch until `close`, and then what had arrived before it."""
-        await self.start()
-        while self._queue or not self._closed:
-            if not self._queue:
-                self._arrived.clear()
-                await self._arrived.wait()
-                continue
-            batch = self._next_batch()
-            await self._commit(batch)
-            self._pending -= sum(len(waiting.submissions) for waiting in batch)
+        await self._grouping.run(self._next)
+        await self._ranked()
 
     def close(self) -> None:
         """Accept nothing more; `run` returns when all that was accepted has its outcome."""
-        self._closed = True
-        self._arrived.set()
+        self._grouping.close()
 
-    def _next_batch(self) -> list[_Waiting]:
-        batch = [self._queue.popleft()]
-        size = len(batch[0].submissions)
-        while self._queue and size + len(self._queue[0].submissions) <= self._bounds.batch:
-            batch.append(self._queue.popleft())
-            size += len(batch[-1].submissions)
-        return batch
+    async def _next(self, batch: Group[Result]) -> None:
+        with self._precedence.commit():
+            await self._commit(batch)
 
-    async def _commit(self, batch: list[_Waiting]) -> None:
+    async def _commit(self, batch: Group[Result]) -> None:
         """One transaction for all. If the store takes them together but not in any other way, halve until it does."""
         submissions = [s for waiting in batch for s in waiting.submissions]
+        self.batches += 1
+        self.batched += len(submissions)
         try:
             decision = await self._transact(submissions)
         except Unavailable as error:
-            _fail(batch, error)
+            fail(batch, error)
         except Exception:
             log.exception("batch_refused", submissions=len(submissions))
             await self._commit_apart(batch)
         else:
-            try:
-                results = await self._rank(submissions, decision, place=any(waiting.ranks for waiting in batch))
-            except Exception:
-                log.exception("rank_failed")  # what is durable is told; repair ranks it from the projection note
-                results = [Result(outcome) for outcome in decision.outcomes]
-            _answer(batch, results)
+            await self._ranked()
+            self._ranking = asyncio.create_task(self._rank_and_answer(batch, submissions, decision))
+            await asyncio.sleep(0)  # what needs no server is ranked now; what waits for one, beside the next commit
 
-    async def _commit_apart(self, batch: list[_Waiting]) -> None:
+    async def _rank_and_answer(
+        self, batch: Group[Result], submissions: Sequence[Submission], decision: Decision
+    ) -> None:
+        try:
+            results = await self._rank(submissions, decision, place=any(waiting.ranks for waiting in batch))
+        except Exception:
+            log.exception("rank_failed")  # what is durable is told; repair ranks it from the projection note
+            results = [Result(outcome) for outcome in decision.outcomes]
+        answer(batch, results)
+
+    async def _ranked(self) -> None:
+        """Returns when the last batch is ranked: they are ranked one after another, in the order of their commits."""
+        if self._ranking is not None:
+            await self._ranking
+
+    async def _commit_apart(self, batch: Group[Result]) -> None:
         if len(batch) > 1:
             middle = len(batch) // 2
             await self._commit(batch[:middle])
@@ -130,37 +111,26 @@ class Accept:
             return
         (waiting,) = batch
         if len(waiting.submissions) == 1:
-            _answer(batch, [Result(poisoned(waiting.submissions[0]))])
+            answer(batch, [Result(poisoned(waiting.submissions[0]))])
             return
-        alone = [_Waiting([s], waiting.ranks, asyncio.get_running_loop().create_future()) for s in waiting.submissions]
+        alone: list[Waiting[Result]] = [Waiting([s], waiting.ranks) for s in waiting.submissions]
         await self._commit(alone)
+        await self._ranked()
         try:
             results = [result for one in alone for result in one.results.result()]
         except Unavailable as error:
-            _fail(batch, error)
+            fail(batch, error)
         else:
-            _answer(batch, results)
+            answer(batch, results)
 
     async def _transact(self, submissions: Sequence[Submission]) -> Decision:
+        until = asyncio.get_running_loop().time() + RETRY_WITHIN_S
         for pause_s in RETRY_PAUSES_S:
             try:
                 return await self._ledger.transact(submissions, decide)
             except Unavailable as error:
-                log.warning("transaction_failed", code=error.code, detail=error.detail, retry_in_s=pause_s)
+                if asyncio.get_running_loop().time() > until:
+                    raise
+                log.debug("transaction_failed", code=error.code, detail=error.detail, retry_in_s=pause_s)
                 await asyncio.sleep(pause_s)
         return await self._ledger.transact(submissions, decide)
-
-
-def _answer(batch: Sequence[_Waiting], results: list[Result]) -> None:
-    start = 0
-    for waiting in batch:
-        end = start + len(waiting.submissions)
-        if not waiting.results.done():  # else the caller hung up
-            waiting.results.set_result(results[start:end])
-        start = end
-
-
-def _fail(batch: Sequence[_Waiting], error: Unavailable) -> None:
-    for waiting in batch:
-        if not waiting.results.done():
-            waiting.results.set_exception(error)

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from scoreboard.application.pipeline.recall import same_body
-from scoreboard.application.ports.ledger import Decision, Known, Receipt, UseKey
-from scoreboard.domain.errors import NotFound, Refused, ScoreboardError
+from scoreboard.application.ports.ledger import TAKEN_OVER, Decision, Known, Receipt, UseKey
+from scoreboard.domain import event_id
+from scoreboard.domain.errors import Conflict, NotFound, Refused, ScoreboardError
 from scoreboard.domain.fold import fold
 from scoreboard.domain.season import local_day
 from scoreboard.domain.submission import WORLD, Outcome, Standing, Submission, TableKey
@@ -31,22 +32,37 @@ def _gone(submission: Submission, known: Known) -> Outcome | None:
 
 
 def _applied_before(submission: Submission, known: Known, decision: Decision) -> Outcome | None:
+    receipt = None
+    if submission.key is not None:
+        receipt = known.receipts.get((submission.board.app.number, submission.credential, submission.key))
     if known.outcomes and submission.event in known.outcomes:
         _touch_again(submission, known, decision)
-        return known.outcomes[submission.event]
-    if submission.key is None:
-        return None
-    receipt = known.receipts.get((submission.board.app.number, submission.credential, submission.key))
+        if receipt is None or submission.credential != TAKEN_OVER:  # whose events come of the entry, not of the request
+            return known.outcomes[submission.event]
     if receipt is None:
         return None
     try:
-        return replace(same_body(receipt, submission.digest), replayed=True)
+        first = same_body(receipt, submission.digest)
     except ScoreboardError as error:
-        return _unrecorded(submission, error)  # the key keeps its first outcome
+        return _told(submission, error, decision)  # the key keeps its first outcome
+    if submission.queued:
+        counted = f"the update under this idempotency key is {event_id.to_text(first.event)}"
+        return _told(submission, Conflict("key_replayed", counted), decision)
+    _touch_again(submission, known, decision)
+    return replace(first, replayed=True)
+
+
+def _told(submission: Submission, error: ScoreboardError, decision: Decision) -> Outcome:
+    """A refusal that is kept under the event where somebody will ask for it, and under no key."""
+    if not submission.queued:
+        return _unrecorded(submission, error)
+    outcome = _refused(submission, error)
+    decision.fresh.append((replace(submission, key=None), outcome))
+    return outcome
 
 
 def _touch_again(submission: Submission, known: Known, decision: Decision) -> None:
-    """It was written, but nobody was told: what it changed may not be ranked or shown yet."""
+    """It was written, but perhaps nobody was told: what it changed may not be ranked or shown yet."""
     for key in tables_of(submission):
         standing = known.standings.get(key, {}).get(submission.player)
         if standing is not None:
@@ -124,7 +140,7 @@ def _next_use(submission: Submission, known: Known) -> tuple[UseKey, int, int] |
         raise Refused("action_limit", f"{action.action} counts {action.per_day} times a day for a player, and it did")
     last_at = known.last_uses.get((action.number, submission.player), 0)
     wait_us = last_at + action.cooldown_s * 1_000_000 - submission.accepted_at
-    if last_at and wait_us > 0:
+    if action.cooldown_s and last_at and wait_us > 0:  # the last may be of a clock that is ahead
         wait_s = wait_us / 1e6
         raise Refused("action_cooldown", f"{action.action} counts again in {wait_s:.0f} s", retry_after_s=wait_s)
     return key, today + 1, submission.accepted_at
@@ -147,6 +163,15 @@ def _refused(submission: Submission, error: ScoreboardError) -> Outcome:
 def _unrecorded(submission: Submission, error: ScoreboardError) -> Outcome:
     """A refusal that is told and not kept, as there is nothing to keep it under."""
     return replace(_refused(submission, error), recorded=False)
+
+
+def dropped(batch: Sequence[Submission], known: Known) -> Decision:
+    """As `decide`, for what an operator gave up: what has no outcome yet is refused."""
+    decision = Decision()
+    for submission in batch:
+        refusal = Refused("dropped", "the operator dropped this update, which could not be applied")
+        decision.outcomes.append(known.outcomes.get(submission.event) or _told(submission, refusal, decision))
+    return decision
 
 
 def poisoned(submission: Submission) -> Outcome:

@@ -16,6 +16,13 @@ def require(credential: Credential | None, app: str, scope: Scope) -> Credential
     return credential
 
 
+def require_operator(credential: Credential | None) -> None:
+    """An admin of every app."""
+    require(credential, EVERY_APP if credential is None else credential.app, "admin")
+    if credential is not None and credential.app != EVERY_APP:
+        raise Forbidden("operator_only", "this takes the operator's token: scoreboard token admin --app '*'")
+
+
 def require_player(credential: Credential, player: str) -> None:
     """A player's token speaks for that player only."""
     if credential.role == "player" and credential.subject != player:

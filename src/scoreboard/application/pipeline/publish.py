@@ -5,6 +5,7 @@ what the last one cost, so that sending never takes more than a fixed share of t
 """
 
 import asyncio
+from collections.abc import Callable
 
 import structlog
 
@@ -13,7 +14,7 @@ from scoreboard.application.ports.clock import Clock
 from scoreboard.application.ports.ranking import NotRanked
 from scoreboard.application.queries.reads import Reads
 from scoreboard.domain.board import Board
-from scoreboard.domain.errors import NotFound
+from scoreboard.domain.errors import NotFound, Unavailable
 from scoreboard.domain.season import season_at
 from scoreboard.domain.submission import TableKey
 
@@ -37,21 +38,43 @@ class Publish:
     def changed(self, board: Board, key: TableKey) -> None:
         """Standings of this table changed, or names on it."""
         self._touch(self._hub.channel(ChannelKey(board.number, key.season, key.region)))
-        if board.period == "all_time" or season_at(board.period, board.time_zone, self._clock()).name == key.season:
+        if board.period == "all_time" or self._current(board) == key.season:
             self._touch(self._hub.channel(ChannelKey(board.number, None, key.region)))
 
-    def board_changed(self, board: int) -> None:
-        """The board itself changed, or the names on it, or its season turned: look at its channels again."""
+    def table_changed(self, key: TableKey) -> None:
+        """As `changed`, heard from another process: only who watches the table knows its board."""
+        self._touch(self._hub.channel(ChannelKey(key.board, key.season, key.region)))
+        following = self._hub.channel(ChannelKey(key.board, None, key.region))
+        if following is not None and self._current(following.board) == key.season:
+            self._touch(following)
+
+    def boards_changed(self, which: Callable[[Board], bool]) -> None:
+        """These boards themselves changed, or the names on them: look at their channels again."""
         for channel in self._hub.channels():
-            if channel.key.board == board:
+            if which(channel.board):
                 self._touch(channel)
+
+    async def newly_shown(self, within_s: float) -> None:
+        """Returns when a table is shown that was not before, or after a while."""
+        try:
+            async with asyncio.timeout(within_s):
+                await self._hub.watched.wait()
+        except TimeoutError:
+            return
+        self._hub.watched.clear()
+
+    def shown(self) -> dict[TableKey, Board]:
+        """The tables that somebody watches."""
+        return {
+            TableKey(key.board, key.season or self._current(channel.board), key.region): channel.board
+            for channel in self._hub.channels()
+            for key in (channel.key,)
+        }
 
     def seasons_turned(self) -> None:
         """Look again at every channel that follows the current season and shows another."""
-        now = self._clock()
         for channel in self._hub.channels():
-            board = channel.board
-            if channel.key.season is None and season_at(board.period, board.time_zone, now).name != channel.season:
+            if channel.key.season is None and self._current(channel.board) != channel.season:
                 self._touch(channel)
 
     def board_restricted(self, number: int, board: Board | None) -> None:
@@ -65,6 +88,9 @@ class Publish:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _current(self, board: Board) -> str:
+        return season_at(board.period, board.time_zone, self._clock()).name
 
     def _touch(self, channel: Channel | None) -> None:
         if channel is None:
@@ -95,7 +121,7 @@ class Publish:
             top = await self._reads.live_top(channel.board, channel.key.season, channel.key.region)
         except NotFound:
             return 0.0
-        except NotRanked:
+        except (NotRanked, Unavailable):
             return self._again(channel)
         except Exception:
             log.exception("publish_failed", channel=channel.key)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from scoreboard.application.pipeline import authenticate
 from scoreboard.application.pipeline.accept import Accept
+from scoreboard.application.pipeline.enqueue import Enqueue
 from scoreboard.application.pipeline.guard import rate_limit, worth
 from scoreboard.application.pipeline.rank import Result
 from scoreboard.application.pipeline.recall import recall
@@ -18,7 +19,7 @@ from scoreboard.application.ports.limits import Allowance, Limits
 from scoreboard.application.queries.reads import Reads
 from scoreboard.domain import event_id
 from scoreboard.domain.board import Action, Board
-from scoreboard.domain.errors import Invalid, NotFound, ScoreboardError
+from scoreboard.domain.errors import Invalid, NotFound, ScoreboardError, Unavailable
 from scoreboard.domain.identifiers import check_idempotency_key, check_player
 from scoreboard.domain.season import season_at
 from scoreboard.domain.submission import WORLD, Outcome, Submission, TableKey
@@ -29,7 +30,8 @@ MAX_BATCH = 1_000
 
 @dataclass(slots=True)
 class Wish:
-    """What a client asks for. One of `action`, `increment` and `score`; `raw` is the body that the key stands for."""
+    """What a client asks for. One of `action`, `increment` and `score`; `raw` is the body that the key stands for.
+    `later`: whether to answer before it is applied, where there is a queue; None leaves it to the board."""
 
     raw: bytes
     player: str | None = None
@@ -39,15 +41,28 @@ class Wish:
     region: str | None = None
     metadata: bytes | None = None
     key: str | None = None
+    later: bool | None = None
 
 
 @dataclass(slots=True)
 class Answer:
-    """`allowance` is None when nothing was taken from it, as for a repeated update."""
+    """`later`: the outcome is to be told at its address; with a queue it is pending until then. `allowance` is None
+    when nothing was taken from it, as for a repeated update."""
 
     board: Board
     result: Result
+    later: bool
     allowance: Allowance | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """Where there is a queue: `enqueue` puts updates into it; `key` seals the ids of their events. While it is away an
+    update is applied at once, `or_now`, or refused."""
+
+    enqueue: Enqueue
+    key: bytes
+    or_now: bool
 
 
 class Update:
@@ -59,6 +74,7 @@ class Update:
         rates: rate_limit.UpdateRates,
         accept: Accept,
         reads: Reads,
+        later: Later | None = None,
     ) -> None:
         self._directory = directory
         self._ledger = ledger
@@ -66,6 +82,7 @@ class Update:
         self._rates = rates
         self._accept = accept
         self._reads = reads
+        self._later = later
 
     async def one(self, credential: Credential | None, app: str, board_id: str, wish: Wish) -> Answer:
         """One update, from request to rank. Returns when it is durable; raises ScoreboardError when nothing changed,
@@ -74,20 +91,46 @@ class Update:
         player = check_player(credential.subject if wish.player is None else wish.player)
         authenticate.require_player(credential, player)
         board = await self._directory.board(app, board_id)
+        later = board.consistency == "queued" if wish.later is None else wish.later
+        queued = self._later if later else None
         try:
-            allowance = rate_limit.check(self._limits, self._rates, credential, app)
-            submission = await self._submission(credential, board, player, wish)
-            (result,) = await self._accept.submit((submission,), ranks=True)
+            if queued is not None and (known := await self._known(board, credential, wish)) is not None:
+                return Answer(board, Result(known), later)
+            allowance = await rate_limit.check(self._limits, self._rates, credential, app)
+            submission = await self._submission(credential, board, player, wish, queued)
+            (result,) = await self._accepted((submission,), queued, ranks=True)
         except ScoreboardError:
             # What would refuse an update must not refuse a retry. (The transaction recalls by itself, so a key is
             # looked up here only when it was not asked.)
             outcome = None if wish.key is None else await self._recalled(board, credential, wish)
             if outcome is None:
                 raise
-            return Answer(board, await self._placed(board, outcome))
+            return Answer(board, await self._placed(board, outcome), later)
         if result.outcome.replayed:
             result = await self._placed(board, result.outcome)
-        return Answer(board, result, allowance)
+        return Answer(board, result, later, allowance)
+
+    async def _accepted(
+        self, submissions: Sequence[Submission], queued: Later | None, *, ranks: bool
+    ) -> Sequence[Result]:
+        """From here on they cannot be lost: applied, or in the queue. An event that a failing queue took all the same
+        is applied once, as it is known by its id."""
+        if queued is None:
+            return await self._accept.submit(submissions, ranks=ranks)
+        try:
+            return [Result(outcome) for outcome in await queued.enqueue.submit(submissions)]
+        except Unavailable as error:
+            if not queued.or_now or error.code != "queue_unavailable":
+                raise
+            return await self._accept.submit(submissions, ranks=ranks)
+
+    async def _known(self, board: Board, credential: Credential, wish: Wish) -> Outcome | None:
+        """What became of a queued update under this key, where that can be looked up now; else it is found out when it
+        is applied."""
+        try:
+            return None if wish.key is None else await self._recalled(board, credential, wish)
+        except Unavailable:
+            return None
 
     async def many(
         self, credential: Credential | None, app: str, board_id: str, wishes: Sequence[Wish]
@@ -98,18 +141,19 @@ class Update:
         if not 1 <= len(wishes) <= MAX_BATCH:
             raise Invalid("invalid_batch", f"a batch has 1 to {MAX_BATCH} updates")
         board = await self._directory.board(app, board_id)
-        rate_limit.check(self._limits, self._rates, credential, app, len(wishes))
+        queued = self._later if board.consistency == "queued" else None
+        await rate_limit.check(self._limits, self._rates, credential, app, len(wishes))
         answers: list[Result | ScoreboardError | None] = []
         submissions: list[Submission] = []
         for wish in wishes:
             try:
                 player = check_player(credential.subject if wish.player is None else wish.player)
                 authenticate.require_player(credential, player)
-                submissions.append(await self._submission(credential, board, player, wish))
+                submissions.append(await self._submission(credential, board, player, wish, queued))
                 answers.append(None)
             except ScoreboardError as error:
                 answers.append(error)
-        results = iter(await self._accept.submit(submissions, ranks=False) if submissions else [])
+        results = iter(await self._accepted(submissions, queued, ranks=False) if submissions else [])
         return board, [next(results) if answer is None else answer for answer in answers]
 
     async def _recalled(self, board: Board, credential: Credential, wish: Wish) -> Outcome | None:
@@ -123,12 +167,17 @@ class Update:
         key = TableKey(board.number, outcome.season, WORLD)
         return Result(outcome, *await self._reads.placed(board, key, outcome.player))
 
-    async def _submission(self, credential: Credential, board: Board, player: str, wish: Wish) -> Submission:
+    async def _submission(
+        self, credential: Credential, board: Board, player: str, wish: Wish, queued: Later | None
+    ) -> Submission:
         action, value = await self._worth(credential, board, wish)
         region = await self._region(board, player, wish.region)
         accepted_at = self._accept.stamp()
+        randomness = next(_randomness)
         return Submission(
-            event_id.make(accepted_at, next(_randomness)),
+            event_id.make(accepted_at, randomness)
+            if queued is None
+            else event_id.sealed(accepted_at, randomness, queued.key, board.app.number),
             accepted_at,
             board,
             season_at(board.period, board.time_zone, accepted_at).name,
@@ -140,6 +189,7 @@ class Update:
             None if wish.key is None else check_idempotency_key(wish.key),
             b"" if wish.key is None else _digest(board, wish.raw),
             _metadata(wish.metadata),
+            queued is not None,
         )
 
     async def _worth(self, credential: Credential, board: Board, wish: Wish) -> tuple[Action | None, int]:

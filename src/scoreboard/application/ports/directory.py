@@ -1,17 +1,44 @@
 """Apps, boards, actions and players."""
 
-from collections.abc import Collection, Mapping
-from typing import Protocol
+from collections.abc import Callable, Collection, Mapping
+from typing import NamedTuple, Protocol, TypeAlias
 
 from scoreboard.domain.board import Action, App, Board, Player
 from scoreboard.domain.submission import TableKey
 
 
+class BoardChanged(NamedTuple):
+    board: Board
+
+
+class BoardGone(NamedTuple):
+    board: int
+
+
+class PlayerChanged(NamedTuple):
+    """Made, renamed or deleted."""
+
+    app: App
+    player: str
+
+
+class AnythingChanged(NamedTuple):
+    """What was told meanwhile is lost: everything that was read before may be old."""
+
+
+Change: TypeAlias = BoardChanged | BoardGone | PlayerChanged | AnythingChanged
+
+
 class Directory(Protocol):
     """What is looked up raises NotFound (`app_not_found`, `board_not_found`, ...) when it is not there; what is created
     raises Conflict (`app_exists`, ...) when it is. A write is durable when it returns, and seen by every read after it.
+    In other processes that share the store it is seen within a second (apps, boards, actions) or at once (players).
     The `number` of what is passed to a `create_` is ignored: the store gives a new one, never used before.
     """
+
+    def listen(self, heard: Callable[[Change], None]) -> None:
+        """Tell `heard` of what other processes change, each time when reads here see it. It must not raise."""
+        ...
 
     async def apps(self) -> list[App]: ...
     async def app(self, app: str) -> App: ...

@@ -13,7 +13,7 @@ class Allowance(NamedTuple):
 
 
 class Limits(Protocol):
-    def take(self, key: str, limit: int, period_s: float, cost: int = 1) -> Allowance:
+    async def take(self, key: str, limit: int, period_s: float, cost: int = 1) -> Allowance:
         """Take `cost` of the `limit` that `key` has in each `period_s`, or nothing when it does not have it.
 
         A burst of `limit` is allowed after a period of rest; a refusal costs nothing.

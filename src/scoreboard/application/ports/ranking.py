@@ -1,12 +1,12 @@
 """The projection that answers with ranks: everything in it can be made again from the ledger's totals."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal, NamedTuple, Protocol
 
 from scoreboard.domain.board import Board
 from scoreboard.domain.submission import Standing, TableKey
 
-RankState = Literal["exact", "warming", "unavailable"]
+RankState = Literal["exact", "warming", "unavailable", "beyond"]
 
 
 class Ranked(NamedTuple):
@@ -33,9 +33,10 @@ class Position(NamedTuple):
 
 
 class Details(NamedTuple):
-    """A standing among the others: `ties` others have the same score, `worse` a worse one; `next_score` is the score
-    of the nearest better one."""
+    """A standing among the others, at `place` (from 0) in the total order: `ties` others have the same score, `worse` a
+    worse one; `next_score` is the score of the nearest better one."""
 
+    place: int
     ranked: Ranked
     ties: int
     worse: int
@@ -43,8 +44,27 @@ class Details(NamedTuple):
     next_score: int | None
 
 
+class OrderKey(NamedTuple):
+    """A point in the total order of a table, where a standing is, was, or would be."""
+
+    score: int
+    reached_at: int
+    player: str
+
+
+class Slice(NamedTuple):
+    """Standings at consecutive places, best first, all of one instant: `start` is the place (from 0) of the first,
+    `total` how many the table has; where only the best are kept, how many it had when they were last counted."""
+
+    position: Position
+    total: int
+    start: int
+    rows: Sequence[Ranked]
+
+
 class NotRanked(Exception):
-    """The ranking cannot answer for this table now: it is `warming` (being made) or `unavailable`."""
+    """The ranking cannot answer for this table now: it is `warming` (being made) or `unavailable`. Or what is asked for
+    is `beyond` the part that it keeps."""
 
     def __init__(self, state: RankState) -> None:
         super().__init__(state)
@@ -62,8 +82,8 @@ class Ranking(Protocol):
         self, key: TableKey, board: Board, standings: Mapping[str, Standing], *, place: bool
     ) -> Mapping[str, Placed]:
         """Take absolute standings over; one that is not newer than the standing held is ignored (and still placed).
-        Tells where each went, or nothing unless `place`. On NotRanked they are not lost: the table being made will
-        have them."""
+        Tells where each went, but for those beyond what is kept; or nothing unless `place`. On NotRanked they are not
+        lost: the table being made will have them."""
         ...
 
     async def remove(self, key: TableKey, player: str, version: int) -> None:
@@ -74,20 +94,49 @@ class Ranking(Protocol):
         """Forget all tables of a board."""
         ...
 
-    async def slice(self, key: TableKey, board: Board, start: int, stop: int) -> Sequence[Ranked]:
+    async def slice(self, key: TableKey, board: Board, start: int, stop: int) -> Slice:
         """The standings at the places `start` to `stop` (from 0, exclusive), best first."""
         ...
 
-    async def after(self, key: TableKey, board: Board, score: int, reached_at: int, player: str) -> int:
-        """The place (from 0) of the first standing strictly after this key in the total order."""
+    async def slice_after(self, key: TableKey, board: Board, after: OrderKey, limit: int) -> Slice:
+        """At most `limit` standings strictly after a point of the total order."""
         ...
 
-    async def details(self, key: TableKey, board: Board, player: str) -> tuple[int, Details] | None:
-        """A player's place (from 0) and details; None without a standing."""
+    async def around(self, key: TableKey, board: Board, player: str, radius: int) -> Slice | None:
+        """The player and `radius` neighbours on each side; at the top and the bottom the window is shifted, not cut.
+        None without a standing."""
+        ...
+
+    async def details(self, key: TableKey, board: Board, player: str) -> Details | None:
+        """A player's standing among the others; None without one."""
+        ...
+
+    async def several(self, key: TableKey, board: Board, players: Collection[str]) -> Mapping[str, Details]:
+        """Those of `players` that have a standing."""
         ...
 
     async def total(self, key: TableKey, board: Board) -> int: ...
 
-    def position(self, key: TableKey) -> Position:
+    async def position(self, key: TableKey, board: Board) -> Position:
         """The state of the table, for caches and validators: the same position, the same standings."""
+        ...
+
+
+class RankingCache(Protocol):
+    """A ranking that need not keep everything: the rest is read from the totals."""
+
+    async def cached(self) -> Sequence[TableKey]:
+        """The tables of which anything is kept; those that come or go meanwhile may be among them."""
+        ...
+
+    async def kept(self, key: TableKey, board: Board) -> int | None:
+        """How many of the best of a table are kept; None when all are. Raises NotRanked."""
+        ...
+
+    async def forget(self, key: TableKey) -> None:
+        """Keep nothing of a table."""
+        ...
+
+    async def refit(self, key: TableKey, board: Board) -> None:
+        """Make a table anew that keeps far less than it is to keep, or far more. It does not answer meanwhile."""
         ...

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from scoreboard.application.ports.directory import Directory
 from scoreboard.domain.board import App, Player
+from scoreboard.domain.errors import Unavailable
 
 CAPACITY = 50_000  # players; a live board needs its top N, so this serves thousands of boards
 
@@ -19,7 +20,7 @@ class Names:
         self.revision = 0
 
     async def of(self, app: App, players: Iterable[str]) -> Mapping[str, Player]:
-        """The players of an app by id; one that is unknown gets its id for a name."""
+        """The players of an app by id; one that is unknown, or cannot be looked up now, gets its id for a name."""
         found: dict[str, Player] = {}
         missing: list[str] = []
         for player in players:
@@ -38,9 +39,17 @@ class Names:
         self.revision += 1
         self._players.pop((app.number, player), None)
 
+    def forget_all(self) -> None:
+        """What changed meanwhile is not known."""
+        self.revision += 1
+        self._players.clear()
+
     async def _fetch(self, app: App, players: list[str]) -> dict[str, Player]:
         revision = self.revision
-        known = await self._directory.find_players(app, players)
+        try:
+            known = await self._directory.find_players(app, players)
+        except Unavailable:
+            return {player: Player(player, player) for player in players}
         fetched = {player: known.get(player) or Player(player, player) for player in players}
         # What was read before a rename must not be kept after it.
         if revision == self.revision:

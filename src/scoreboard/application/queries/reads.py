@@ -7,7 +7,17 @@ from scoreboard.application.live.hub import TopNow
 from scoreboard.application.ports.clock import Clock
 from scoreboard.application.ports.directory import Directory
 from scoreboard.application.ports.ledger import Ledger
-from scoreboard.application.ports.ranking import Details, NotRanked, Placed, Position, Ranked, Ranking, RankState
+from scoreboard.application.ports.ranking import (
+    Details,
+    NotRanked,
+    OrderKey,
+    Placed,
+    Position,
+    Ranked,
+    Ranking,
+    RankState,
+    Slice,
+)
 from scoreboard.application.queries.cursors import Cursor, Cursors
 from scoreboard.application.queries.names import Names
 from scoreboard.domain.board import Board
@@ -22,7 +32,7 @@ MAX_PLAYERS = 200
 CURRENT = "current"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Page:
     key: TableKey
     position: Position
@@ -65,33 +75,36 @@ class Reads:
             raise NotFound("region_not_found", "this board has no such region")
         return TableKey(board.number, name, region or WORLD)
 
-    def validator(self, key: TableKey) -> tuple[Position, int]:
+    async def validator(self, key: TableKey, board: Board) -> tuple[Position, int]:
         """As long as this does not change, a page of this table reads the same."""
-        return self._ranking.position(key), self._names.revision
+        return await self._ranking.position(key, board), self._names.revision
 
     async def top(self, board: Board, key: TableKey, limit: int, cursor: str | None) -> Page:
         """The best `limit` standings, or those after a cursor."""
         _check_range("limit", limit, 1, MAX_LIMIT)
-        after = None if cursor is None else self._cursors.open(cursor, key)
-        start = (
-            0 if after is None else await self._ranking.after(key, board, after.score, after.reached_at, after.player)
-        )
-        total = await self._ranking.total(key, board)
-        position = self._ranking.position(key)
-        ranked = await self._ranking.slice(key, board, start, start + limit)
-        last = ranked[-1] if ranked and start + len(ranked) < total else None
-        next_cursor = (
-            None if last is None else self._cursors.seal(Cursor(key, last.score, last.reached_at, last.player))
-        )
-        return Page(key, position, total, await self._lines(board, ranked), next_cursor)
+        if cursor is None:
+            found = await self._ranking.slice(key, board, 0, limit)
+        else:
+            last = self._cursors.open(cursor, key)
+            after = OrderKey(last.score, last.reached_at, last.player)
+            found = await self._ranking.slice_after(key, board, after, limit)
+        page = await self._page(board, key, found)
+        if found.rows and found.start + len(found.rows) < found.total:
+            bottom = found.rows[-1]
+            page.next_cursor = self._cursors.seal(Cursor(key, bottom.score, bottom.reached_at, bottom.player))
+        return page
+
+    async def _page(self, board: Board, key: TableKey, found: Slice) -> Page:
+        return Page(key, found.position, found.total, await self._lines(board, found.rows))
 
     async def live_top(self, board: Board, season: str | None, region: str) -> TopNow:
         """The live top N, with the board as it is now."""
         board = await self._directory.board(board.app.app, board.board)
         key = self.table(board, season, region or None)
-        total = await self._ranking.total(key, board)
-        ranked = await self._ranking.slice(key, board, 0, board.top_n)
-        return TopNow(board, key.season, total, self._clock(), await self._lines(board, ranked))
+        found = await self._ranking.slice(key, board, 0, board.top_n)
+        return TopNow(
+            board, found.position.epoch, key.season, found.total, self._clock(), await self._lines(board, found.rows)
+        )
 
     async def place(self, board: Board, key: TableKey, player: str) -> Place:
         """Raises NotFound for an unknown player, and for one without a standing in this table."""
@@ -101,8 +114,7 @@ class Reads:
             return await self._unranked_place(board, key, player, error.state)
         if found is None:
             raise await self._no_standing(board, player)
-        _, details = found
-        return Place(key, player, details.ranked.score, details.ranked.reached_at, "exact", details)
+        return Place(key, player, found.ranked.score, found.ranked.reached_at, "exact", found)
 
     async def placed(self, board: Board, key: TableKey, player: str) -> tuple[Placed | None, RankState]:
         """A player's rank as it is now, for the answer to a repeated update."""
@@ -110,27 +122,24 @@ class Reads:
             found = await self._ranking.details(key, board, player)
         except NotRanked as error:
             return None, error.state
-        return (None if found is None else Placed(found[1].ranked.rank, None)), "exact"
+        return (None if found is None else Placed(found.ranked.rank, None)), "exact"
 
     async def around(self, board: Board, key: TableKey, player: str, radius: int) -> Page:
         """The player and `radius` neighbours on each side; at the top and the bottom the window is shifted, not cut."""
         _check_range("radius", radius, 1, MAX_RADIUS)
-        found = await self._ranking.details(key, board, player)
+        found = await self._ranking.around(key, board, player, radius)
         if found is None:
             raise await self._no_standing(board, player)
-        place, details = found
-        position = self._ranking.position(key)
-        start = max(0, min(place - radius, details.total - (2 * radius + 1)))
-        ranked = await self._ranking.slice(key, board, start, start + 2 * radius + 1)
-        return Page(key, position, details.total, await self._lines(board, ranked))
+        return await self._page(board, key, found)
 
     async def several(self, board: Board, key: TableKey, players: Sequence[str]) -> tuple[list[Line], list[str]]:
         """The standings of a set of players, best first, and those who have none."""
         _check_range("players", len(players), 1, MAX_PLAYERS)
-        places = {player: await self._ranking.details(key, board, player) for player in dict.fromkeys(players)}
-        found = sorted(place for place in places.values() if place is not None)
-        missing = [player for player, place in places.items() if place is None]
-        return await self._lines(board, [details.ranked for _, details in found]), missing
+        wanted = dict.fromkeys(players)
+        found = await self._ranking.several(key, board, wanted)
+        best_first = sorted(found.values())  # by their places
+        missing = [player for player in wanted if player not in found]
+        return await self._lines(board, [details.ranked for details in best_first]), missing
 
     async def _lines(self, board: Board, ranked: Sequence[Ranked]) -> list[Line]:
         names = await self._names.of(board.app, [one.player for one in ranked])

@@ -14,7 +14,7 @@ from scoreboard.cli.retrying import answered
 
 
 class _Result(msgspec.Struct):
-    status: Literal["applied", "refused"]
+    status: Literal["applied", "accepted", "refused"]
     event: str | None = None
     replayed: bool = False
     code: str = ""

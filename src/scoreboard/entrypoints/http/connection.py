@@ -18,6 +18,7 @@ from aiohttp import StreamReader, web
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.web_protocol import RequestHandler
 
+from scoreboard.application.live.flow import Flow
 from scoreboard.domain.errors import Unavailable
 from scoreboard.entrypoints.http import problems
 from scoreboard.entrypoints.http.admission import Admission
@@ -28,6 +29,7 @@ log = structlog.get_logger(__name__)
 
 HEAD_TIMEOUT_S = 20.0  # for the head of a request to be complete, once a part of it is there or nothing ever was
 KEEP_ALIVE_S = 75.0
+LINGER_S = 0.2  # for what is on its way when the server is told to stop
 LINE_BYTES = 8_190
 
 Answer: TypeAlias = Callable[[Request], Coroutine[Any, Any, Reply | None]]
@@ -54,7 +56,9 @@ class Connection(RequestHandler):
         super().__init__(server, **settings)
         self._answer = answer
         self._admission = admission
+        self._ending = False
         self._awaited = -1  # after how many requests a head is due
+        self.flow: Flow | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -66,11 +70,28 @@ class Connection(RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         self._admission.leave(self)
         super().connection_lost(exc)
+        flow, self.flow = self.flow, None
+        if flow is not None:
+            flow.lost()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self.flow is not None:
+            self.flow.pause()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self.flow is not None:
+            self.flow.resume()
 
     @property
     def idle(self) -> bool:
         """Whether it waits for a request."""
         return self._waiter is not None and not self._waiter.done() and not self._request_in_progress
+
+    def end_soon(self) -> None:
+        """The next answer is the last, and says so."""
+        self._ending = True
 
     def _turn_away(self) -> None:
         reply = problems.of_error(
@@ -166,7 +187,7 @@ class Connection(RequestHandler):
     def _finish(self, message: RawRequestMessage, reply: Reply) -> None:
         if self.transport is None:
             return  # the client went away
-        if message.should_close or self._close:
+        if message.should_close or self._ending or self._close:
             reply.force_close()
         self.transport.write(reply.encoded(message.method, message.version.minor))
         if reply.keep_alive:
@@ -210,6 +231,14 @@ class Connections(web.Server):
         )
         self._answer = answer
         self._admission = admission
+
+    async def drain(self) -> None:
+        """Read on for a moment: what was on its way when the server was told to stop is answered, and each client told
+        that its connection ends. To be awaited when no new connection is taken any more."""
+        for connection in self.connections:
+            if isinstance(connection, Connection):
+                connection.end_soon()
+        await asyncio.sleep(LINGER_S)
 
     def __call__(self) -> RequestHandler:
         return Connection(self._answer, self._admission, self, loop=self._loop, **self._kwargs)

@@ -51,7 +51,7 @@ class Server:
             "scoreboard_http_unhandled_total", "Requests that ended in an error nobody expected.", registry=registry
         )
 
-    def connections(self) -> web.Server:
+    def connections(self) -> Connections:
         """The factory of connections, for a listening socket."""
         return Connections(self._at_once, self._answer, self._admission)
 

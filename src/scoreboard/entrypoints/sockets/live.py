@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from dataclasses import dataclass
+from typing import cast
 from urllib.parse import parse_qs
 
 import msgspec
@@ -11,6 +12,7 @@ from aiohttp import WSMessage, WSMsgType, web
 
 from scoreboard.application.live import codes
 from scoreboard.application.live.codes import Close
+from scoreboard.application.live.flow import Flowing
 from scoreboard.application.live.hub import JOINING, Channel, ChannelKey, Hub
 from scoreboard.application.live.origins import Origins
 from scoreboard.application.pipeline import authenticate
@@ -21,18 +23,17 @@ from scoreboard.application.queries.reads import Reads
 from scoreboard.domain.errors import Forbidden, ScoreboardError, Unauthenticated, Unavailable
 from scoreboard.domain.submission import WORLD
 from scoreboard.entrypoints.sockets import messages
-from scoreboard.entrypoints.sockets.sessions import EVENTS, PING, WEBSOCKET, Connection, ws_frame
+from scoreboard.entrypoints.sockets.sessions import EVENTS, PING, WEBSOCKET, Connection, Framing, ws_frame
 
 log = structlog.get_logger(__name__)
 
-CATCH_UP_EVERY_S = 0.1
 LOOK_EVERY_S = 5.0
 PING_AFTER_S = 25.0  # of silence
 SILENT_AFTER_S = 60.0
-MAX_BEHIND_S = 30.0
 MAX_MESSAGES = 200  # from one client between two looks
 WARMING_TRIES = 60
-CHUNK = 500
+SLICE = 100  # connections that are looked at in one go
+CLOSED_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,6 @@ class Live:
         self._limits = limits
         self._sockets: dict[Connection, web.WebSocketResponse] = {}
         self._streams: dict[Connection, asyncio.Event] = {}
-        self._behind: dict[Connection, None] = {}
         self._closing = False
 
     @property
@@ -77,7 +77,7 @@ class Live:
         if self._closing or self.connections >= self._limits.connections:
             await _close(socket, codes.GOING_AWAY if self._closing else codes.TOO_MANY_CONNECTIONS)
             return socket
-        connection = Connection(_transport(request), WEBSOCKET, self._fell_behind, _now())
+        connection = _connection(request, WEBSOCKET)
         connection.credential = credential
         self._sockets[connection] = socket
         try:
@@ -85,6 +85,7 @@ class Live:
         finally:
             self._forget(connection)
             del self._sockets[connection]
+            _let_go(socket)
         return socket
 
     async def _converse(self, connection: Connection, socket: web.WebSocketResponse) -> None:
@@ -200,13 +201,12 @@ class Live:
         key = await self._key(wanted, credential)
         if self._closing or self.connections >= self._limits.connections:
             raise Unavailable("too_many_connections", "too many live connections; come back later", retry_after_s=5)
-        transport = _transport(request)
+        connection = _connection(request, EVENTS)
         if request.method == "HEAD":
-            transport.write(self._stream_head(request))
+            connection.write(self._stream_head(request))
             return _Written()
-        connection = Connection(transport, EVENTS, self._fell_behind, _now())
         connection.credential = credential
-        ended = self._streams[connection] = asyncio.Event()
+        ended = self._streams[connection] = connection.ended = asyncio.Event()
         try:
             connection.write(self._stream_head(request) + b"retry: 2000\n\n")
             channel = await self._joined(connection, key, app, board)
@@ -234,37 +234,28 @@ class Live:
     # Upkeep
 
     async def run(self) -> None:
-        """For ever: let the slow catch up, ping the quiet, end the dead."""
-        look_at = _now() + LOOK_EVERY_S
+        """For ever: ping the quiet, end the dead. A few at a time, as each ping brings an answer."""
         while True:
-            await asyncio.sleep(CATCH_UP_EVERY_S)
-            now = _now()
-            for connection in list(self._behind):
-                if connection.catch_up():
-                    self._behind.pop(connection, None)
-                elif now - connection.behind_since > MAX_BEHIND_S:
-                    connection.abort()  # its buffer is full: a close frame would never arrive
-            for connection, ended in self._streams.items():
-                if connection.gone:
-                    ended.set()
-            if now >= look_at:
-                await self._look(now)
-                look_at = _now() + LOOK_EVERY_S
+            everybody = [*self._sockets, *self._streams]
+            starts = range(0, len(everybody) or 1, SLICE)
+            for start in starts:
+                some, now = everybody[start : start + SLICE], _now()
+                flooding = [connection for connection in some if not self._look_at(connection, now)]
+                await asyncio.gather(*(_close(self._sockets[one], codes.BAD_MESSAGE) for one in flooding))
+                await asyncio.sleep(LOOK_EVERY_S / len(starts))
 
-    async def _look(self, now: float) -> None:
-        for i, (connection, socket) in enumerate(list(self._sockets.items())):
-            quiet_s = now - connection.last_heard
-            if quiet_s > SILENT_AFTER_S:
-                connection.abort()
-            elif connection.messages > MAX_MESSAGES:
-                await _close(socket, codes.BAD_MESSAGE)
-            elif quiet_s > PING_AFTER_S:
-                connection.write(PING)
-            connection.messages = 0
-            if i % CHUNK == 0:
-                await asyncio.sleep(0)
-        for connection in list(self._streams):
+    def _look_at(self, connection: Connection, now: float) -> bool:
+        """Whether it stays: not when it said too much since the last look."""
+        socket = self._sockets.get(connection)
+        quiet_s = now - connection.last_heard
+        if connection.stuck(now) or (socket is not None and quiet_s > SILENT_AFTER_S):
+            connection.abort()  # its buffer may be full: a close frame would never arrive
+        elif socket is None:
             connection.write(b": still here\n\n")
+        elif quiet_s > PING_AFTER_S:
+            connection.write(PING)
+        said, connection.messages = connection.messages, 0
+        return said <= MAX_MESSAGES
 
     async def close(self) -> None:
         """Tell everybody to come back."""
@@ -272,19 +263,14 @@ class Live:
         for ended in self._streams.values():
             ended.set()
         sockets = list(self._sockets.values())
-        for start in range(0, len(sockets), CHUNK):
-            await asyncio.gather(*(_close(socket, codes.GOING_AWAY) for socket in sockets[start : start + CHUNK]))
-
-    def _fell_behind(self, connection: Connection) -> None:
-        if connection not in self._behind:
-            connection.behind_since = _now()
-            self._behind[connection] = None
+        for start in range(0, len(sockets), CLOSED_AT_ONCE):
+            some = sockets[start : start + CLOSED_AT_ONCE]
+            await asyncio.gather(*(_close(socket, codes.GOING_AWAY) for socket in some))
 
     def _forget(self, connection: Connection) -> None:
         for channel in connection.channels:
             self._hub.unsubscribe(channel, connection)
         connection.channels.clear()
-        self._behind.pop(connection, None)
 
     def _credential(self, request: web.BaseRequest) -> Credential | None:
         """From the header, or from the query for browsers, which cannot set headers here."""
@@ -338,15 +324,26 @@ async def _close(socket: web.WebSocketResponse, close: Close) -> None:
         await socket.close(code=close.code, message=close.reason.encode())
 
 
+def _let_go(socket: web.WebSocketResponse) -> None:
+    """A socket that broke keeps the error, whose traceback leads back to it: each would stay in memory until the
+    collector goes through everything, which it does once in days."""
+    error = socket.exception()
+    if error is not None:
+        error.__traceback__ = error.__context__ = None
+
+
 def _position(text: str | None) -> Position | None:
     epoch, _, offset = (text or "").rpartition(":")
     return Position(epoch, int(offset)) if offset.isdecimal() and len(offset) < 20 else None
 
 
-def _transport(request: web.BaseRequest) -> asyncio.Transport:
+def _connection(request: web.BaseRequest, framing: Framing) -> Connection:
+    """The session over a request's transport, told by it how writing goes."""
     if request.transport is None:
         raise ConnectionResetError("the client went away")
-    return request.transport
+    connection = Connection(request.transport, framing, _now())
+    cast("Flowing", request.protocol).flow = connection
+    return connection
 
 
 def _now() -> float:

@@ -12,7 +12,7 @@ from scoreboard.domain.board import Board
 from scoreboard.domain.errors import ScoreboardError
 from scoreboard.entrypoints.sockets import messages
 
-BEHIND_BYTES = 64 * 1024  # unsent, beyond which a session gets only the newest when it has caught up
+MAX_BEHIND_S = 30.0
 
 _TEXT = 0x81  # FIN and opcode 1 (RFC 6455, 5.2)
 PING = b"\x89\x00"
@@ -51,46 +51,42 @@ EVENTS = Framing(
 
 
 class Connection:
-    """A Session of the hub over a transport. `on_behind` is told when it fell behind."""
+    """A Session of the hub over a transport, and the Flow of that."""
 
     __slots__ = (
         "_framing",
-        "_on_behind",
         "_transport",
+        "_write",
         "behind",
         "behind_since",
         "channels",
         "credential",
+        "ended",
         "last_heard",
         "messages",
     )
 
-    def __init__(
-        self, transport: asyncio.Transport, framing: Framing, on_behind: Callable[["Connection"], None], now: float
-    ) -> None:
+    def __init__(self, transport: asyncio.Transport, framing: Framing, now: float) -> None:
         self._transport = transport
+        self._write = transport.write
         self._framing = framing
-        self._on_behind = on_behind
         self.credential: Credential | None = None
         self.channels: set[Channel] = set()
         self.behind: set[Channel] | None = None  # channels with news that could not be written; mostly none
         self.behind_since = 0.0
+        self.ended: asyncio.Event | None = None  # to be told when the transport is gone
         self.last_heard = now
         self.messages = 0  # received since the last look
 
-    @property
-    def gone(self) -> bool:
-        return self._transport.is_closing()
-
     def offer(self, channel: Channel, message: Message, had: Position | None) -> bool:
-        transport = self._transport
-        if transport.is_closing():
-            return False
-        if self.behind is not None or transport.get_write_buffer_size() > BEHIND_BYTES:
-            self._note(channel)
+        if self.behind is not None:
+            self.behind.add(channel)
             return False
         framed = message.framed.get(self._framing.name) or self._framed(message)
-        transport.write(framed[had is not None and had == message.previous])  # with the changes for who had that
+        try:
+            self._write(framed[had is not None and had == message.previous])  # with the changes for who had that
+        except RuntimeError:  # the transport is closed
+            return False
         return True
 
     def send(self, channel: Channel, message: Message, had: Position | None) -> None:
@@ -105,22 +101,26 @@ class Connection:
         message.framed[self._framing.name] = framed
         return framed
 
-    def _note(self, channel: Channel) -> None:
+    def pause(self) -> None:
         if self.behind is None:
             self.behind = set()
-        self.behind.add(channel)
-        self._on_behind(self)
+            self.behind_since = asyncio.get_running_loop().time()
 
-    def catch_up(self) -> bool:
-        """Send the newest of what was missed, if the transport has drained; False while it has not."""
-        if not self._transport.is_closing() and self._transport.get_write_buffer_size() > BEHIND_BYTES // 2:
-            return False
+    def resume(self) -> None:
+        """Send the newest of what was missed."""
         missed, self.behind = self.behind or (), None
         for channel in missed:
             had = channel.sessions.get(self, JOINING)
             if channel.message is not None and had is not JOINING:
                 self.send(channel, channel.message, had)
-        return True
+
+    def stuck(self, now: float) -> bool:
+        """Whether it took nothing for long."""
+        return self.behind is not None and now - self.behind_since > MAX_BEHIND_S
+
+    def lost(self) -> None:
+        if self.ended is not None:
+            self.ended.set()
 
     def write(self, frame: bytes) -> None:
         if not self._transport.is_closing():

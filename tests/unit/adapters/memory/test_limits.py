@@ -9,25 +9,25 @@ class Seconds:
         return self.now
 
 
-def test_callers_that_have_everything_back_are_forgotten() -> None:
+async def test_callers_that_have_everything_back_are_forgotten() -> None:
     clock = Seconds()
     limits = MemoryLimits(clock)
     for n in range(10 * limits_module.SWEEP_EVERY):
         clock.now += 0.1
-        limits.take(str(n), 10, 10.0)
+        await limits.take(str(n), 10, 10.0)
     assert len(limits._earned_back) <= 2 * limits_module.SWEEP_EVERY
 
 
-def test_those_that_do_not_are_kept() -> None:
+async def test_those_that_do_not_are_kept() -> None:
     limits = MemoryLimits(Seconds())
-    limits.take("first", 1, 60.0)
+    await limits.take("first", 1, 60.0)
     for n in range(2 * limits_module.SWEEP_EVERY):
-        limits.take(str(n), 1, 60.0)
-    assert limits.take("first", 1, 60.0).retry_after_s == 60.0
+        await limits.take(str(n), 1, 60.0)
+    assert (await limits.take("first", 1, 60.0)).retry_after_s == 60.0
 
 
-def test_refusals_take_no_memory() -> None:
+async def test_refusals_take_no_memory() -> None:
     limits = MemoryLimits(Seconds())
     for n in range(100):
-        limits.take(str(n), 1, 60.0, cost=2)
+        await limits.take(str(n), 1, 60.0, cost=2)
     assert not limits._earned_back

@@ -10,7 +10,7 @@ import pytest
 
 from scoreboard.adapters.memory import ranking as ranking_module
 from scoreboard.adapters.memory.ranking import MemoryRanking
-from scoreboard.application.ports.ranking import NotRanked
+from scoreboard.application.ports.ranking import NotRanked, OrderKey
 from scoreboard.domain.submission import Standing, TableKey
 from tests.making import board, standing, table
 
@@ -61,7 +61,7 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def scores(ranking: MemoryRanking, key: TableKey = KEY) -> list[tuple[str, int]]:
     await ranking.warm(key, MAIN)
-    return [(one.player, one.score) for one in await ranking.slice(key, MAIN, 0, 100)]
+    return [(one.player, one.score) for one in (await ranking.slice(key, MAIN, 0, 100)).rows]
 
 
 async def put(ranking: MemoryRanking, key: TableKey = KEY, **standings: Standing) -> None:
@@ -71,7 +71,7 @@ async def put(ranking: MemoryRanking, key: TableKey = KEY, **standings: Standing
 
 READS: dict[str, Callable[[MemoryRanking], Awaitable[Any]]] = {
     "slice": lambda ranking: ranking.slice(KEY, MAIN, 0, 10),
-    "after": lambda ranking: ranking.after(KEY, MAIN, 1, 1, "ann"),
+    "slice_after": lambda ranking: ranking.slice_after(KEY, MAIN, OrderKey(1, 1, "ann"), 1),
     "details": lambda ranking: ranking.details(KEY, MAIN, "ann"),
     "total": lambda ranking: ranking.total(KEY, MAIN),
     "apply": lambda ranking: ranking.apply(KEY, MAIN, {"ann": standing(1)}, place=True),
@@ -94,15 +94,15 @@ class TestEmptyTables:
     async def test_their_position_stays_until_there_is_a_standing(self, ranking: MemoryRanking, totals: Totals) -> None:
         totals.going.set()
         assert await ranking.total(KEY, MAIN) == 0
-        empty = ranking.position(KEY)
+        empty = await ranking.position(KEY, MAIN)
         assert await ranking.total(DAYS[0], MAIN) == 0
-        assert ranking.position(KEY) == empty
+        assert await ranking.position(KEY, MAIN) == empty
         await put(ranking, ann=standing(5))
-        assert ranking.position(KEY) != empty
+        assert await ranking.position(KEY, MAIN) != empty
         totals.tables = {key: {"zoe": standing(1)} for key in [KEY, *DAYS]}
         for day in DAYS[:3]:
             await ranking.warm(day, MAIN)
-        assert ranking.position(KEY) != empty  # set aside by now
+        assert await ranking.position(KEY, MAIN) != empty  # set aside by now
 
     async def test_an_update_while_one_is_loaded_makes_it_a_table(self, ranking: MemoryRanking, totals: Totals) -> None:
         asked = asyncio.create_task(ranking.total(KEY, MAIN))
@@ -242,7 +242,7 @@ class TestALittleLater:
 
         async def read_all(first: int) -> None:
             for key in DAYS[first:] + DAYS[:first]:
-                (only,) = await ranking.slice(key, MAIN, 0, 10)
+                (only,) = (await ranking.slice(key, MAIN, 0, 10)).rows
                 assert only.score == DAYS.index(key)
 
         await asyncio.gather(*(read_all(first) for _ in range(5) for first in range(len(DAYS))))
@@ -280,7 +280,7 @@ class TestSetAside:
                 await ranking.warm(key, MAIN)
             await put(ranking, DAYS[0], bob=standing(n, version=n))
             await ranking.warm(DAYS[0], MAIN)
-            seen.append(ranking.position(DAYS[0]).offset)
+            seen.append((await ranking.position(DAYS[0], MAIN)).offset)
         assert totals.loads[DAYS[0]] > 2
         assert sorted(set(seen)) == seen
 
@@ -288,12 +288,12 @@ class TestSetAside:
         self, ranking: MemoryRanking, totals: Totals
     ) -> None:
         key = DAYS[0]
-        before = ranking.position(key)
+        before = await ranking.position(key, MAIN)
         totals.tables[key] = {"ann": standing(1)}
         await put(ranking, key, **totals.tables[key])
         for other in DAYS[1:3]:
             await ranking.warm(other, MAIN)
-        assert ranking.position(key) != before
+        assert await ranking.position(key, MAIN) != before
 
     async def test_a_load_that_failed_is_tried_again(self, ranking: MemoryRanking, totals: Totals) -> None:
         totals.tables[KEY] = {"ann": standing(5)}

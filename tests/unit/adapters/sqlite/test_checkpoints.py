@@ -85,10 +85,11 @@ async def test_what_was_copied_is_not_copied_again(store: Database, syncs: list[
 
 
 async def test_the_log_does_not_grow_with_what_is_written(store: Database, path: Path, syncs: list[int]) -> None:
-    for steps in range(1, 11):
+    for steps in range(1, 21):
         await fill(store, STEP)
         await eventually(lambda: len(syncs) == steps * SYNCS, "the step was copied")  # noqa: B023
-    assert size(path, "-wal") < size(path) / 2
+    # It has room for some steps, more on a busy machine; what was written in all are twenty.
+    assert size(path, "-wal") < size(path) * 2 / 3
 
 
 async def test_a_reader_in_the_middle_of_the_log_keeps_it_and_harms_nothing(

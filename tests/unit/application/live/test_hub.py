@@ -3,6 +3,7 @@ import pytest
 
 from scoreboard.application.live import hub as hub_module
 from scoreboard.application.live.hub import Channel, ChannelKey, Hub, Message, TopNow
+from scoreboard.application.live.precedence import Precedence
 from scoreboard.application.ports.ranking import Position
 from scoreboard.domain.board import Board
 from scoreboard.domain.top import Line
@@ -31,14 +32,14 @@ class Page:
         self.dismissed = True
 
 
-def top(*scores: tuple[str, int], of: Board = MAIN, season: str = "all") -> TopNow:
+def top(*scores: tuple[str, int], of: Board = MAIN, season: str = "all", epoch: str = "1") -> TopNow:
     lines = [Line(rank, player, player, None, score, NOON) for rank, (player, score) in enumerate(scores, 1)]
-    return TopNow(of, season, len(lines), NOON, lines)
+    return TopNow(of, epoch, season, len(lines), NOON, lines)
 
 
 @pytest.fixture
 def hub() -> Hub:
-    return Hub("epoch")
+    return Hub("epoch", Precedence())
 
 
 @pytest.fixture
@@ -52,6 +53,14 @@ def channel(hub: Hub, page: Page) -> Channel:
 
 
 class TestPositions:
+    async def test_a_new_epoch_of_the_ranking_is_a_new_epoch_of_the_channel(
+        self, hub: Hub, channel: Channel, page: Page
+    ) -> None:
+        for score, epoch in ((1, "one"), (2, "one"), (1, "two")):
+            await hub.publish(channel, top(("ann", score), epoch=epoch))
+        first, second, third = (message.position.epoch for message in page.messages)
+        assert first == second != third
+
     async def test_each_new_top_has_a_later_position_that_names_the_one_before(
         self, hub: Hub, channel: Channel, page: Page
     ) -> None:
@@ -60,7 +69,7 @@ class TestPositions:
         first, second, third = page.messages
         assert first.position < second.position < third.position
         assert [one.previous for one in page.messages] == [None, first.position, second.position]
-        assert {one.position.epoch for one in page.messages} == {"epoch"}
+        assert {one.position.epoch for one in page.messages} == {"epoch.1"}
         assert channel.message is third
 
     async def test_an_unchanged_top_is_no_news(self, hub: Hub, channel: Channel, page: Page) -> None:
@@ -106,7 +115,7 @@ class TestMessages:
             "board": "main",
             "season": "all",
             "region": None,
-            "epoch": "epoch",
+            "epoch": "epoch.1",
             "offset": message.position.offset,
             "total": 1,
             "at": "2026-11-21T12:00:00.000000Z",

@@ -44,7 +44,7 @@ class System:
         await self.ledger.transact([submission(board, player, value, region=region)], decide)
 
     async def shown(self, board: Board, region: str = "") -> list[tuple[str, int]]:
-        ranked = await self.ranking.slice(table(board, region=region), board, 0, 10)
+        ranked = (await self.ranking.slice(table(board, region=region), board, 0, 10)).rows
         return [(one.player, one.score) for one in ranked]
 
 
@@ -89,6 +89,15 @@ async def test_what_is_done_is_not_done_again(system: System) -> None:
     await system.scored(main, "bob", 3)  # removes the notes that are done with
     assert await system.repair.once() == 1
     assert await system.shown(main) == [("ann", 5), ("bob", 3)]
+
+
+async def test_when_all_is_ranked_there_is_nothing_to_go_on_with(system: System) -> None:
+    """It goes on at once where much was left: what waits only to be forgotten must not keep it busy."""
+    main = await system.board()
+    for player in ("ann", "bob"):
+        await system.scored(main, player, 5)
+    assert await system.repair.once() == 2
+    assert await system.repair.once() == 0
 
 
 async def test_a_ranking_that_is_newer_is_not_set_back(system: System) -> None:
@@ -163,5 +172,5 @@ async def test_a_failure_does_not_end_it(
     async with asyncio.timeout(10):
         await system.shown_again.wait()
     running.cancel()
-    assert [entry["event"] for entry in logged] == ["repair_failed"]
+    assert [entry["event"] for entry in logged] == ["repair_put_off"]
     assert await system.shown(main) == [("ann", 5), ("zoe", 1)]

@@ -64,4 +64,4 @@ async def test_a_pass_that_fails_does_not_end_it(
     async with asyncio.timeout(10):
         await again.wait()
     running.cancel()
-    assert [entry["event"] for entry in logged] == ["retention_failed"]
+    assert [entry["event"] for entry in logged] == ["retention_put_off"]

@@ -1,4 +1,5 @@
 import weakref
+from collections.abc import Callable
 from dataclasses import replace
 from typing import cast
 
@@ -10,6 +11,7 @@ from scoreboard.adapters.sqlite.directory import SqliteDirectory
 from scoreboard.adapters.sqlite.ledger import SqliteLedger
 from scoreboard.application.operations.tenants import Tenants
 from scoreboard.application.pipeline.apply import decide
+from scoreboard.application.pipeline.follow import Follow
 from scoreboard.application.pipeline.publish import Publish
 from scoreboard.application.pipeline.rank import Rank
 from scoreboard.application.queries.names import Names
@@ -22,14 +24,14 @@ class Told:
     """Which boards were told to be looked at again, and which to be looked at by fewer, or by nobody."""
 
     def __init__(self) -> None:
-        self.boards: list[int] = []
+        self.changed_boards: Callable[[Board], bool] = lambda _: False
         self.restricted: list[tuple[int, Board | None]] = []
 
     def board_restricted(self, number: int, board: Board | None) -> None:
         self.restricted.append((number, board))
 
-    def board_changed(self, board: int) -> None:
-        self.boards.append(board)
+    def boards_changed(self, which: Callable[[Board], bool]) -> None:
+        self.changed_boards = which
 
     def changed(self, *_: object) -> None:
         return None
@@ -42,7 +44,7 @@ class Service:
         self.ledger, self.directory = SqliteLedger(store), SqliteDirectory(store)
         self.ranking = MemoryRanking(self.ledger.standings, "epoch")
         self.names = Names(self.directory)
-        self.tenants = Tenants(self.directory, self.ranking, self.names, publish)
+        self.tenants = Tenants(self.directory, self.ranking, Follow(self.names, publish))
         self.rank = Rank(self.ledger, self.ranking, publish)
         self._at = NOON
 
@@ -53,7 +55,7 @@ class Service:
 
     async def shown(self, board: Board) -> list[tuple[str, int]]:
         await self.ranking.warm(table(board), board)
-        return [(one.player, one.score) for one in await self.ranking.slice(table(board), board, 0, 10)]
+        return [(one.player, one.score) for one in (await self.ranking.slice(table(board), board, 0, 10)).rows]
 
 
 @pytest.fixture
@@ -79,7 +81,7 @@ async def test_a_player_deleted_is_not_shown_and_one_made_again_is_ranked_anew(
     assert await service.shown(main) == [("ann", 6), ("bob", 3)]
     await service.tenants.delete_player(app, await service.tenants.player(app, "ann"))
     assert await service.shown(main) == [("bob", 3)]
-    assert service.told.boards == [main.number]
+    assert service.told.changed_boards(main)
     await service.scored(main, "ann", 2)
     assert await service.shown(main) == [("bob", 3), ("ann", 2)]
 
@@ -145,7 +147,7 @@ async def test_a_renamed_player_has_the_new_name_at_once_and_every_board_is_told
     assert (await service.names.of(app, ["ann"]))["ann"].username == "Ann"
     await service.tenants.update_player(app, ann, {"username": "Annie"})
     assert (await service.names.of(app, ["ann"]))["ann"].username == "Annie"
-    assert service.told.boards == [main.number]
+    assert service.told.changed_boards(main)
 
 
 async def test_a_player_made_after_it_was_shown_by_its_id_has_its_name(service: Service, app: App) -> None:

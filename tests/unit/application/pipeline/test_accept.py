@@ -6,8 +6,10 @@ from typing import Any, cast
 
 import pytest
 
+from scoreboard.application.live.precedence import Precedence
 from scoreboard.application.pipeline import accept as accept_module
-from scoreboard.application.pipeline.accept import Accept, Bounds
+from scoreboard.application.pipeline.accept import Accept
+from scoreboard.application.pipeline.grouping import Bounds
 from scoreboard.application.pipeline.rank import Rank, Result
 from scoreboard.application.ports.ledger import Decide, Decision, Known, Ledger
 from scoreboard.domain.errors import Unavailable
@@ -56,7 +58,8 @@ async def unranked(_: Sequence[Submission], decision: Decision, *, place: bool) 
 async def accepting(
     ledger: HeldLedger, clock: Callable[[], int], bounds: Bounds, rank: Any = unranked
 ) -> AsyncIterator[Accept]:
-    accept = Accept(cast("Ledger", ledger), cast("Rank", rank), clock, bounds)
+    accept = Accept(cast("Ledger", ledger), cast("Rank", rank), clock, bounds, Precedence())
+    await accept.start()
     run = asyncio.create_task(accept.run())
     try:
         yield accept
@@ -116,6 +119,22 @@ class TestGroupCommit:
         assert [result.outcome.player for (result,) in answers] == ["first", "ann", "bob", "cat"]
         assert ledger.sizes == [1, 3]
         await turns(lambda: accept.pending == 0)
+
+    async def test_with_an_interval_what_comes_within_it_shares_a_transaction(
+        self, ledger: HeldLedger, clock: ManualClock
+    ) -> None:
+        ledger.going.set()
+        async with accepting(ledger, clock, Bounds(batch=4, interval_s=0.5)) as accept:
+            await submitted(accept, "first")  # at once
+            second = submitted(accept, "second")
+            await turns(lambda: accept.pending == 1)
+            await asyncio.sleep(0.01)
+            assert ledger.sizes == [1]
+            await asyncio.gather(second, submitted(accept, "third"))
+            assert ledger.sizes == [1, 2]
+            full = [submitted(accept, player) for player in "abcd"]
+            await turns(lambda: ledger.sizes == [1, 2, 4])  # a full one does not wait
+            await asyncio.gather(*full)
 
     async def test_a_batch_is_bounded_and_keeps_requests_whole(self, accept: Accept, ledger: HeldLedger) -> None:
         await one_in_a_held_transaction(accept, ledger)
@@ -230,6 +249,50 @@ class TestDoubt:
 
 
 class TestAfterwards:
+    async def test_while_one_batch_is_ranked_the_next_is_committed_and_no_third(
+        self, ledger: HeldLedger, clock: ManualClock
+    ) -> None:
+        ledger.going.set()
+        ranking, ranked = asyncio.Event(), list[str]()
+
+        async def slow(submissions: Sequence[Submission], decision: Decision, *, place: bool) -> list[Result]:
+            ranked.append(f"{submissions[0].player} begins")
+            await ranking.wait()
+            ranked.append(f"{submissions[0].player} ends")
+            return await unranked(submissions, decision, place=place)
+
+        async with accepting(ledger, clock, Bounds(batch=1), slow) as accept:
+            requests = [submitted(accept, player) for player in ("ann", "bob", "cat")]
+            await turns(lambda: ledger.sizes == [1, 1])
+            for _ in range(20):
+                await asyncio.sleep(0)
+            assert ledger.sizes == [1, 1]
+            assert ranked == ["ann begins"]
+            ranking.set()
+            await asyncio.gather(*requests)
+            assert ranked == [f"{player} {what}" for player in ("ann", "bob", "cat") for what in ("begins", "ends")]
+
+    async def test_closing_waits_for_the_last_ranks(self, ledger: HeldLedger, clock: ManualClock) -> None:
+        ledger.going.set()
+        ranking = asyncio.Event()
+
+        async def slow(submissions: Sequence[Submission], decision: Decision, *, place: bool) -> list[Result]:
+            await ranking.wait()
+            return await unranked(submissions, decision, place=place)
+
+        accept = Accept(cast("Ledger", ledger), cast("Rank", slow), clock, Bounds(), Precedence())
+        running = asyncio.create_task(accept.run())
+        request = submitted(accept, "ann")
+        await turns(lambda: ledger.sizes == [1])
+        accept.close()
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert not running.done()
+        ranking.set()
+        await running
+        (result,) = await request
+        assert result.outcome.player == "ann"
+
     async def test_a_fault_after_a_commit_leaves_nobody_waiting(self, ledger: HeldLedger, clock: ManualClock) -> None:
         async def failing(batch: Sequence[Submission], decision: Decision, *, place: bool) -> list[Result]:
             if batch[0].player == "ann":

@@ -1,9 +1,10 @@
+from dataclasses import replace
 from datetime import date
 
 import pytest
 
 from scoreboard.application.pipeline.apply import decide, use_of
-from scoreboard.application.ports.ledger import Decision, Known, Receipt, UseKey
+from scoreboard.application.ports.ledger import TAKEN_OVER, Decision, Known, Receipt, UseKey
 from scoreboard.domain.submission import Outcome, Submission
 from tests.making import APP, HOUR, NOON, SECOND, action, board, standing, submission, table
 
@@ -94,6 +95,17 @@ class TestReceipts:
         assert decision.fresh == []
         assert decision.touched == {}
 
+    def test_what_is_answered_again_is_ranked_again(self) -> None:
+        (earlier,) = decided(submission(MAIN, value=5)).outcomes
+        held = standing(5)
+        known = Known(
+            receipts={(APP.number, "server:one", "k"): Receipt(b"5", earlier)},
+            standings={table(MAIN): {"ann": held}},
+        )
+        decision = decide([submission(MAIN, value=5, key="k", body=b"5")], known)
+        assert decision.touched == {table(MAIN): {"ann": held}}
+        assert decision.standings == {}
+
     def test_a_key_used_again_for_another_body_is_refused_and_keeps_its_first_outcome(self) -> None:
         first = submission(MAIN, value=5, key="k", body=b"5")
         other = submission(MAIN, value=6, key="k", body=b"6")
@@ -108,6 +120,18 @@ class TestReceipts:
             *(submission(MAIN, key="k", body=b"5", credential=name) for name in ("server:one", "server:two"))
         )
         assert [outcome.replayed for outcome in decision.outcomes] == [False, False]
+
+    def test_an_entry_that_was_taken_over_before_is_known_by_its_key_also_where_its_event_is_known(self) -> None:
+        one, other = (submission(MAIN, value=5, key="k", body=body, credential=TAKEN_OVER) for body in (b"5", b"6"))
+        (earlier,) = decided(one).outcomes
+        for again, code in ((one, "applied"), (replace(other, event=one.event), "key_reused")):
+            known = Known(
+                receipts={(APP.number, TAKEN_OVER, "k"): Receipt(b"5", earlier)}, outcomes={one.event: earlier}
+            )
+            decision = decide([again], known)
+            assert codes(decision) == [code]
+            assert decision.outcomes[0].replayed == (code == "applied")
+            assert decision.fresh == []
 
     def test_a_refusal_is_an_outcome_that_its_key_repeats(self) -> None:
         narrow = board(max_total=6)
@@ -183,6 +207,11 @@ class TestActions:
         slow = action(per_day=1, cooldown_s=60)
         decision = decided(*(submission(MAIN, at=at, use=slow) for at in (MIDNIGHT - 1, MIDNIGHT)))
         assert codes(decision) == ["applied", "action_cooldown"]
+
+    def test_an_action_without_a_cooldown_has_none_where_clocks_differ(self) -> None:
+        once = action(per_day=1)
+        decision = decided(*(submission(MAIN, at=at, use=once) for at in (MIDNIGHT + 3, MIDNIGHT - 2)))
+        assert codes(decision) == ["applied", "applied"]
 
     def test_a_use_that_was_refused_does_not_count(self) -> None:
         once, narrow = action(per_day=1), board(max_total=6)

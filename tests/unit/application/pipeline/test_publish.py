@@ -5,6 +5,7 @@ from typing import cast
 import pytest
 
 from scoreboard.application.live.hub import Channel, ChannelKey, Hub, Message, TopNow
+from scoreboard.application.live.precedence import Precedence
 from scoreboard.application.pipeline import publish as publish_module
 from scoreboard.application.pipeline.publish import Publish
 from scoreboard.application.ports.ranking import NotRanked, Position
@@ -31,7 +32,7 @@ class World:
         self.reads += 1
         if self.fault is not None:
             raise self.fault
-        return TopNow(of, season or TODAY, 1, NOON, [Line(1, "ann", "ann", None, self.score, NOON)])
+        return TopNow(of, "1", season or TODAY, 1, NOON, [Line(1, "ann", "ann", None, self.score, NOON)])
 
     def offer(self, _: Channel, message: Message, _had: Position | None) -> bool:
         self.messages.append(message)
@@ -62,7 +63,7 @@ async def world() -> World:
 
 @pytest.fixture
 def hub() -> Hub:
-    return Hub("epoch")
+    return Hub("epoch", Precedence())
 
 
 @pytest.fixture
@@ -99,7 +100,8 @@ async def test_a_change_to_a_season_that_is_over_is_no_news_to_who_follows_the_c
 
 async def test_what_nobody_watches_is_not_read(hub: Hub, world: World, publish: Publish) -> None:
     publish.changed(DAILY, table(DAILY, TODAY))
-    publish.board_changed(DAILY.number)
+    publish.boards_changed(lambda board: board == DAILY)
+    publish.table_changed(table(DAILY, TODAY))
     await quiet(publish)
     assert world.reads == 0
 

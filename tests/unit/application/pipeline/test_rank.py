@@ -1,8 +1,10 @@
+import asyncio
 from collections.abc import Collection, Mapping
 from typing import cast
 
 import pytest
 
+from scoreboard.application.pipeline import rank as rank_module
 from scoreboard.application.pipeline.apply import decide
 from scoreboard.application.pipeline.publish import Publish
 from scoreboard.application.pipeline.rank import Rank, Result
@@ -12,6 +14,7 @@ from scoreboard.domain.board import Board
 from scoreboard.domain.errors import Unavailable
 from scoreboard.domain.submission import Standing, TableKey
 from tests.making import board, submission, table
+from tests.running import BOUND_S
 
 REGIONAL = board(regions=("eu",))
 
@@ -21,16 +24,23 @@ class World:
 
     def __init__(self) -> None:
         self.faults: dict[str, Exception] = {}  # by region
+        self.beyond = False  # what the ranking keeps
         self.note_fault: Exception | None = None
         self.notes: list[int] = []
         self.published: list[TableKey] = []
+        self.meeting: asyncio.Barrier | None = None  # where calls wait for each other
+        self.held: dict[TableKey, dict[str, Standing]] = {}
+        self.rank = Rank(cast("Ledger", self), cast("Ranking", self), cast("Publish", self))
 
     async def apply(
         self, key: TableKey, _: Board, standings: Mapping[str, Standing], *, place: bool
     ) -> Mapping[str, Placed]:
         if key.region in self.faults:
             raise self.faults[key.region]
-        return {player: Placed(1, None) for player in standings} if place else {}
+        if self.meeting is not None:
+            await self.meeting.wait()
+        self.held.setdefault(key, {}).update(standings)
+        return {player: Placed(1, None) for player in standings} if place and not self.beyond else {}
 
     async def ranked(self, notes: Collection[int]) -> None:
         if self.note_fault is not None:
@@ -45,14 +55,20 @@ class World:
         batch = [submission(REGIONAL, value=value, region="eu")]
         decision = decide(batch, Known())
         decision.note = 7
-        rank = Rank(cast("Ledger", self), cast("Ranking", self), cast("Publish", self))
-        (result,) = await rank(batch, decision, place=place)
+        (result,) = await self.rank(batch, decision, place=place)
         return result
 
 
 @pytest.fixture
 def world() -> World:
     return World()
+
+
+async def test_the_tables_of_a_batch_are_ranked_at_once(world: World) -> None:
+    world.meeting = asyncio.Barrier(2)
+    async with asyncio.timeout(BOUND_S):
+        assert (await world.ranks()).rank_state == "exact"
+    assert sorted(key.region for key in world.published) == ["", "eu"]
 
 
 async def test_a_ranked_update_is_placed_published_and_its_note_done_with(world: World) -> None:
@@ -73,6 +89,13 @@ async def test_while_a_table_warms_up_the_rank_is_absent_and_says_so(world: Worl
     assert world.notes == [7]  # the table being made will have it
 
 
+async def test_the_rank_of_who_is_beyond_what_is_kept_is_absent_and_says_so(world: World) -> None:
+    world.beyond = True
+    result = await world.ranks()
+    assert (result.outcome.status, result.placed, result.rank_state) == ("applied", None, "beyond")
+    assert world.notes == [7]
+
+
 @pytest.mark.parametrize("region", ["", "eu"])
 async def test_what_could_not_be_ranked_keeps_its_note(world: World, region: str) -> None:
     world.faults[region] = RuntimeError("ranking")
@@ -85,3 +108,25 @@ async def test_what_could_not_be_ranked_keeps_its_note(world: World, region: str
 async def test_a_note_that_stays_does_not_fail_the_update(world: World) -> None:
     world.note_fault = Unavailable("storage_failed", "not now")
     assert (await world.ranks()).outcome.status == "applied"
+
+
+async def test_what_could_not_be_ranked_is_ranked_and_shown_when_the_ranking_is_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rank_module, "CATCH_UP_EVERY_S", 0.0)
+    world.faults = {"": Unavailable("ranking_unavailable", "away"), "eu": NotRanked("warming")}
+    for value in (5, 7):
+        await world.ranks(value)
+    catching_up = asyncio.create_task(world.rank.catch_up())
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert world.held == {}
+    world.published.clear()
+    world.faults = {}
+    async with asyncio.timeout(BOUND_S):
+        while not world.published:  # noqa: ASYNC110 - turns of the task
+            await asyncio.sleep(0)
+    catching_up.cancel()
+    assert world.published == [table(REGIONAL)]  # the other is being made, with all there is
+    assert [one.score for one in world.held[table(REGIONAL)].values()] == [7]
+    assert world.notes == []

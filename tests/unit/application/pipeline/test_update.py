@@ -11,7 +11,9 @@ from scoreboard.adapters.memory.ranking import MemoryRanking
 from scoreboard.adapters.sqlite.database import Database
 from scoreboard.adapters.sqlite.directory import SqliteDirectory
 from scoreboard.adapters.sqlite.ledger import SqliteLedger
-from scoreboard.application.pipeline.accept import Accept, Bounds
+from scoreboard.application.live.precedence import Precedence
+from scoreboard.application.pipeline.accept import Accept
+from scoreboard.application.pipeline.grouping import Bounds
 from scoreboard.application.pipeline.guard.rate_limit import UpdateRates
 from scoreboard.application.pipeline.publish import Publish
 from scoreboard.application.pipeline.rank import Rank, Result
@@ -51,7 +53,7 @@ class World:
         ranking = MemoryRanking(self.ledger.standings, "epoch")
         reads = Reads(self.directory, self.ledger, ranking, Names(self.directory), Cursors(bytes(32)), clock)
         rank = Rank(self.ledger, ranking, cast("Publish", self))
-        self.accept = Accept(self.ledger, rank, clock, Bounds(PENDING))
+        self.accept = Accept(self.ledger, rank, clock, Bounds(PENDING), Precedence())
         self.update = Update(self.directory, self.ledger, MemoryLimits(lambda: 0.0), RATES, self.accept, reads)
 
     def changed(self, *_: object) -> None:

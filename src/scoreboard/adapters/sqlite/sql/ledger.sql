@@ -1,8 +1,11 @@
 -- The statements of the ledger, each under its name.
 
 -- name: known_standings
--- Players of one app, with their numbers and their standings in one table, where they have them: one row of JSON.
-SELECT json_group_array(json_array(j.value, p.number, s.score, s.reached_at, s.version, hex(s.event)))
+-- Players of one app, with their numbers and their standings in one table, where they have them: one row of JSON; and
+-- whether the table's board is there.
+SELECT
+  json_group_array(json_array(j.value, p.number, s.score, s.reached_at, s.version, hex(s.event))),
+  EXISTS (SELECT 1 FROM boards WHERE number = ?4)
 FROM json_each(?1) j
 LEFT JOIN players p ON p.app = ?2 AND p.player = j.value
 LEFT JOIN standings s ON s.tbl = ?3 AND s.player = p.number
@@ -58,20 +61,22 @@ INSERT INTO receipts (credential, key, digest, event) VALUES (?, ?, ?, ?)
 INSERT INTO uses (action, player, day, ordinal, at) VALUES (?, ?, ?, ?, ?)
 
 -- name: add_note
-INSERT INTO notes (standings) VALUES (?1) RETURNING number
+INSERT INTO notes (standings) VALUES (?1)
 
 -- name: remove_notes
 DELETE FROM notes WHERE number IN (SELECT value FROM json_each(?1))
 
 -- name: unranked
+-- Notes that are done with wait for a batch to remove them, and are told no more.
 SELECT s.tbl, p.player, s.score, s.reached_at, s.version, s.event
 -- CROSS JOIN keeps the order: from the few notes to the standings, never the other way.
 FROM notes n CROSS JOIN json_each(n.standings) t CROSS JOIN json_each(t.value, '$[1]') j
 CROSS JOIN standings s ON s.tbl = t.value ->> 0 AND s.player = j.value
 CROSS JOIN players p ON p.number = s.player
+WHERE n.number NOT IN (SELECT value FROM json_each(?1))
 
 -- name: open_notes
-SELECT number FROM notes
+SELECT number FROM notes WHERE number NOT IN (SELECT value FROM json_each(?1))
 
 -- name: standing
 SELECT s.score, s.reached_at, s.version, s.event

@@ -15,14 +15,14 @@ class UpdateRates:
     server_per_second: int = 50_000
 
 
-def check(limits: Limits, rates: UpdateRates, credential: Credential, app: str, updates: int = 1) -> Allowance:
+async def check(limits: Limits, rates: UpdateRates, credential: Credential, app: str, updates: int = 1) -> Allowance:
     """Take `updates` from the credential's allowance. Raises TooMany with the true wait."""
     if credential.role == "player":
         limit, period_s = rates.player_per_minute, 60.0
     else:
         limit, period_s = rates.server_per_second, 1.0
     # A batch greater than the limit takes all of it: allowed after a rest, rather than never.
-    allowance = limits.take(f"{app}/{credential.name}", limit, period_s, min(updates, limit))
+    allowance = await limits.take(f"{app}/{credential.name}", limit, period_s, min(updates, limit))
     if allowance.retry_after_s:
         raise TooMany(
             "rate_limited",

@@ -118,23 +118,23 @@ class Boards:
         query = call.query(schema.TopQuery) if call.query_text else _NO_QUERY
         key = self._reads.table(board, query.season, query.region)
         limit = board.top_n if query.limit is None else query.limit
-        kept = self._pages.get((key, limit, query.cursor))
-        if kept is None or kept.board is not board or kept.validator != self._reads.validator(key):
-            kept = await self._page(board, key, limit, query.cursor)
+        try:
+            kept = self._pages.get((key, limit, query.cursor))
+            if kept is None or kept.board is not board or kept.validator != await self._reads.validator(key, board):
+                kept = await self._page(board, key, limit, query.cursor)
+        except NotRanked as error:
+            raise _not_ranked(error) from error
         asked = call.header("If-None-Match")
         if asked is not None and matches(kept.etag, asked):
             return Reply(304, b"", kept.headers)
         return Reply(200, kept.body, kept.headers)
 
     async def _page(self, board: Board, key: TableKey, limit: int, cursor: str | None) -> _Kept:
-        """Read and encode a page, and keep it for as long as the table and the names stay as they are."""
-        _, names = self._reads.validator(
-            key
-        )  # before the names are read: a rename meanwhile makes the page old at once
-        try:
-            page = await self._reads.top(board, key, limit, cursor)
-        except NotRanked as error:
-            raise _not_ranked(error) from error
+        """Read and encode a page, and keep it for as long as the table and the names stay as they are. Raises
+        NotRanked."""
+        # Before the names are read: a rename meanwhile makes the page old at once.
+        _, names = await self._reads.validator(key, board)
+        page = await self._reads.top(board, key, limit, cursor)
         validator = page.position, names
         freshness = "public" if board.public else "private"
         etag = f'"{page.position.epoch}-{page.position.offset}-{names}-{limit}"'

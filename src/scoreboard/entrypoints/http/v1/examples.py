@@ -30,6 +30,7 @@ _MAIN = {
     "public": True,
     "player_values": False,
     "consistency": "direct",
+    "priority": "normal",
     "min_value": -9007199254740991,
     "max_value": 9007199254740991,
     "min_total": -9007199254740991,
@@ -180,6 +181,7 @@ EXAMPLES: Mapping[str, Sequence[Example]] = {
             answer={
                 "applied": 2,
                 "refused": 1,
+                "accepted": 0,
                 "results": [
                     {
                         "status": "applied",
@@ -277,6 +279,7 @@ EXAMPLES: Mapping[str, Sequence[Example]] = {
             answer={
                 "applied": 1,
                 "refused": 0,
+                "accepted": 0,
                 "results": [
                     {
                         "status": "applied",
@@ -308,4 +311,27 @@ EXAMPLES: Mapping[str, Sequence[Example]] = {
     "deletePlayer": [Example("A player", _PLAYER, status=204)],
     "deleteBoard": [Example("A board", _BOARD, status=204)],
     "deleteApp": [Example("An app", _APP, status=204)],
+}
+
+_LETTER = {"letter": "5f0c5d2a9b7e4c1f8a3d6e2b1c4f7a90"}
+_DEAD = {
+    **_LETTER,
+    "reason": "not_storable",
+    "since": "2026-11-21T18:04:36.654321Z",
+    "attempts": 5,
+    "count": 1,
+}
+_DEAD_UPDATE = {
+    **_STANDING,
+    "event": EVENT,
+    "accepted_at": "2026-11-21T18:04:05.123456Z",
+    "value": 5,
+}
+
+# What only a server with a queue answers so, when an update could not be applied.
+WITH_A_QUEUE: Mapping[str, Sequence[Example]] = {
+    "listDeadLetters": [Example("The oldest", query={"limit": "100"}, answer={"dead_letters": [_DEAD]})],
+    "getDeadLetter": [Example("A dead letter", _LETTER, answer={**_DEAD, "updates": [_DEAD_UPDATE]})],
+    "retryDeadLetter": [Example("A dead letter", _LETTER, status=204)],
+    "dropDeadLetter": [Example("A dead letter", _LETTER, status=204)],
 }

@@ -1,17 +1,18 @@
 """The bodies of `/v1`: the same types decode requests, encode answers and make the OpenAPI document."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
 from scoreboard.application.live.messages import Entry
-from scoreboard.domain.board import Consistency, Direction, Numbering, Operator, Period, Ties
+from scoreboard.domain.board import Consistency, Direction, Numbering, Operator, Period, Priority, Ties
 
 Score = int | Annotated[str, Meta(pattern=r"^-?[0-9]{1,19}$")]
 """A signed 64-bit integer; as text where it may leave the integers that every JSON reader reads exactly."""
 
-RankState = Literal["exact", "warming", "unavailable"]
+RankState = Literal["exact", "warming", "unavailable", "beyond"]
 
 
 class Request(msgspec.Struct, forbid_unknown_fields=True):
@@ -38,7 +39,8 @@ class Batch(Request):
 
 
 class Applied(msgspec.Struct):
-    """What became of an update: `rank` as of its batch, null unless `rank_state` is exact."""
+    """What became of an update: `rank` as of its batch, null unless `rank_state` is exact. `beyond`: the player is not
+    among the best that the ranking keeps; the standing has the rank."""
 
     event: str
     status: Literal["applied"]
@@ -71,6 +73,11 @@ class BatchApplied(msgspec.Struct, tag="applied", tag_field="status"):
     replayed: bool
 
 
+class BatchAccepted(msgspec.Struct, tag="accepted", tag_field="status"):
+    player: str
+    event: str
+
+
 class BatchRefused(msgspec.Struct, tag="refused", tag_field="status"):
     player: str | None
     code: str
@@ -80,7 +87,8 @@ class BatchRefused(msgspec.Struct, tag="refused", tag_field="status"):
 class BatchAnswer(msgspec.Struct):
     applied: int
     refused: int
-    results: list[BatchApplied | BatchRefused]
+    results: Sequence[BatchApplied | BatchAccepted | BatchRefused]
+    accepted: int = 0
 
 
 class Event(msgspec.Struct):
@@ -88,9 +96,9 @@ class Event(msgspec.Struct):
 
     event: str
     status: Literal["pending", "applied", "held", "refused"]
-    board: str
-    player: str
-    season: str
+    board: str | None
+    player: str | None
+    season: str | None
     accepted_at: str
     score: Score | None = None
     previous_score: Score | None = None
@@ -186,6 +194,7 @@ class Board(BoardRules, kw_only=True):
     public: bool = True
     player_values: bool = False
     consistency: Consistency = "direct"
+    priority: Priority = "normal"
     min_value: Score | None = None
     max_value: Score | None = None
     min_total: Score | None = None
@@ -198,6 +207,7 @@ class BoardChange(Request):
     public: bool | msgspec.UnsetType = msgspec.UNSET
     player_values: bool | msgspec.UnsetType = msgspec.UNSET
     consistency: Consistency | msgspec.UnsetType = msgspec.UNSET
+    priority: Priority | msgspec.UnsetType = msgspec.UNSET
     min_value: Score | msgspec.UnsetType = msgspec.UNSET
     max_value: Score | msgspec.UnsetType = msgspec.UNSET
 
@@ -292,3 +302,35 @@ class Rebuilt(msgspec.Struct):
     tables: int
     standings: int
     rank_state: Literal["exact", "warming"]
+
+
+class DeadLettersQuery(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    limit: Annotated[int, Meta(ge=1, le=1_000)] = 100
+
+
+class DeadLetter(msgspec.Struct):
+    """`reason` is why its updates could not be applied, `attempts` how often that was tried before. `count` is how many
+    updates are in it, null when it cannot be opened: it was tampered with, or its key is gone."""
+
+    letter: str
+    reason: str
+    since: str
+    attempts: int
+    count: int | None
+
+
+class DeadUpdate(msgspec.Struct):
+    app: str
+    board: str
+    player: str
+    event: str
+    accepted_at: str
+    value: Score
+
+
+class OpenedDeadLetter(DeadLetter, kw_only=True):
+    updates: list[DeadUpdate] | None
+
+
+class DeadLetters(msgspec.Struct):
+    dead_letters: list[DeadLetter]

@@ -38,10 +38,13 @@ _batch = msgspec.json.Decoder(schema.Batch)
 
 
 class Scores:
-    def __init__(self, update: Update, directory: Directory, ledger: Ledger) -> None:
+    """`queue_key` seals the events of queued updates, where there is a queue."""
+
+    def __init__(self, update: Update, directory: Directory, ledger: Ledger, queue_key: bytes = b"") -> None:
         self._update = update
         self._directory = directory
         self._ledger = ledger
+        self._queue_key = queue_key
 
     def operations(self) -> list[Operation]:
         board = "/v1/apps/{app}/boards/{board}"
@@ -102,16 +105,16 @@ class Scores:
         app, board = call.path
         body = await call.body()
         wish = _wish(decoded(_update, body), body, call.header("Idempotency-Key"))
-        answer = await self._update.one(call.credential(), app, board, wish)
         prefer = call.header("Prefer")
+        wish.later = None if prefer is None else _preference(prefer)
+        answer = await self._update.one(call.credential(), app, board, wish)
         outcome = answer.result.outcome
         headers = b"" if answer.allowance is None else _rate_headers(answer.allowance)
         if outcome.replayed:
             headers += b"Idempotent-Replayed: true\r\n"
-        later = answer.board.consistency == "queued" if prefer is None else _later(prefer, answer.board)
-        if prefer is not None and ("respond-async" in prefer or _WAIT.search(prefer)):
-            headers += b"Preference-Applied: %b\r\n" % (b"respond-async" if later else b"wait")
-        if later and outcome.recorded:
+        if wish.later is not None:
+            headers += b"Preference-Applied: %b\r\n" % (b"respond-async" if answer.later else b"wait")
+        if answer.later and outcome.recorded:
             return _accepted(app, outcome, headers)
         if outcome.status == "refused":
             refusal = problems.of_error(_refusal(outcome))
@@ -123,9 +126,12 @@ class Scores:
         """Count up to 1,000 updates of one board, in their order, in one transaction.
 
         Each has its own result, in the order sent: applied with the new score, or refused with a `code`; one that is
-        refused takes no other with it. Ranks are not told. The whole answer is given when all that was applied is on
-        the disk. An update is made repeatable by its `idempotency_key`, or for the whole batch by the header: each
-        update then has this key and its place.
+        refused takes no other with it. On a board that is `queued`, where the server has a queue, those that are fine
+        are `accepted`: in the queue, with an event whose outcome follows.
+
+        Ranks are not told. The whole answer is given when all that was applied is on the disk. An update is made
+        repeatable by its `idempotency_key`, or for the whole batch by the header: each update then has this key and its
+        place.
 
         - **Who**: a server's or admin's token.
         - **Cost**: as many updates of the allowance as the batch has; far cheaper for the server than one by one.
@@ -139,11 +145,16 @@ class Scores:
         wishes = [_batch_wish(item, prefix, place) for place, item in enumerate(updates)]
         board, results = await self._update.many(credential, app, board_id, wishes)
         answers = [_batch_answer(board, item, result) for item, result in zip(updates, results, strict=True)]
-        applied = sum(isinstance(answer, schema.BatchApplied) for answer in answers)
-        return Reply(200, _encode(schema.BatchAnswer(applied, len(answers) - applied, answers)))
+        applied, accepted, refused = (
+            sum(isinstance(answer, kind) for answer in answers)
+            for kind in (schema.BatchApplied, schema.BatchAccepted, schema.BatchRefused)
+        )
+        return Reply(200, _encode(schema.BatchAnswer(applied, refused, answers, accepted)))
 
     async def event(self, call: Call) -> web.StreamResponse:
         """What became of one update: `applied` with its score, or `refused` with its code, and for ever the same.
+
+        One that was answered with 202 may be `pending` at first; then board, player and season are null.
 
         - **Who**: a token of the app that may update; a player's token sees that player's updates only.
         - **Cost**: one read by key.
@@ -151,7 +162,10 @@ class Scores:
         app_id, text = call.path
         credential = authenticate.require(call.credential(), app_id, "update:score")
         app = await self._directory.app(app_id)
-        outcome = await self._ledger.outcome(app, event_id.from_text(text))
+        event = event_id.from_text(text)
+        outcome = await self._ledger.outcome(app, event)
+        if outcome is None and self._queue_key and event_id.is_sealed(event, self._queue_key, app.number):
+            return Reply(200, _encode(_pending(event)), b"Cache-Control: no-store\r\n")
         if outcome is None or (credential.role == "player" and credential.subject != outcome.player):
             raise NotFound("event_not_found", "this app has no such event")
         board = next((board for board in await self._directory.boards(app) if board.number == outcome.board), None)
@@ -176,11 +190,11 @@ def _batch_wish(item: schema.BatchItem, prefix: str | None, place: int) -> Wish:
     return _wish(item, b"" if key is None else _encode(item), key)
 
 
-def _later(prefer: str, board: Board) -> bool:
-    """Whether to answer 202: the client's preference before the board's setting. What is embedded is done by then."""
+def _preference(prefer: str) -> bool | None:
+    """Whether to answer 202, as the client would have it (RFC 7240); None leaves it to the board's setting."""
     if "respond-async" in prefer:
         return True
-    return board.consistency == "queued" and not _WAIT.search(prefer)
+    return False if _WAIT.search(prefer) else None
 
 
 def _applied(answer: Answer) -> schema.Applied:
@@ -218,12 +232,14 @@ def _refusal(outcome: Outcome) -> ScoreboardError:
 
 def _batch_answer(
     board: Board, item: schema.BatchItem, result: Result | ScoreboardError
-) -> schema.BatchApplied | schema.BatchRefused:
+) -> schema.BatchApplied | schema.BatchAccepted | schema.BatchRefused:
     if isinstance(result, ScoreboardError):
         return schema.BatchRefused(item.player, result.code, result.detail)
     outcome = result.outcome
     if outcome.status == "refused":
         return schema.BatchRefused(outcome.player, outcome.code, outcome.detail)
+    if outcome.status == "pending":
+        return schema.BatchAccepted(outcome.player, event_id.to_text(outcome.event))
     return schema.BatchApplied(
         outcome.player,
         event_id.to_text(outcome.event),
@@ -232,6 +248,11 @@ def _batch_answer(
         outcome.changed,
         outcome.replayed,
     )
+
+
+def _pending(event: event_id.EventId) -> schema.Event:
+    accepted_at = instant.to_text(event_id.accepted_at(event))
+    return schema.Event(event_id.to_text(event), "pending", None, None, None, accepted_at)
 
 
 def _event(board: Board, outcome: Outcome) -> schema.Event:

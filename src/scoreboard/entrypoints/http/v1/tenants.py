@@ -9,10 +9,8 @@ from aiohttp import web
 from scoreboard.application.live.messages import score_text
 from scoreboard.application.operations.tenants import Tenants as Operations
 from scoreboard.application.pipeline import authenticate
-from scoreboard.application.ports.access import EVERY_APP
 from scoreboard.application.ports.directory import Directory
 from scoreboard.domain import board as domain
-from scoreboard.domain.errors import Forbidden
 from scoreboard.entrypoints.http.operations import Call, Operation, decoded
 from scoreboard.entrypoints.http.reply import Reply
 from scoreboard.entrypoints.http.v1 import schema
@@ -71,7 +69,7 @@ class Tenants:
 
         - **Who**: the operator (an admin's token for every app).
         """
-        _operator(call)
+        authenticate.require_operator(call.credential())
         return _ok(schema.Apps([_app(app) for app in await self._directory.apps()]))
 
     async def create_app(self, call: Call) -> web.StreamResponse:
@@ -82,7 +80,7 @@ class Tenants:
 
         - **Who**: the operator (an admin's token for every app).
         """
-        _operator(call)
+        authenticate.require_operator(call.credential())
         body = await _body(call, schema.App)
         app = domain.App(0, body.app, body.name or body.app, body.time_zone)
         return _created(_app(await self._operations.create_app(app)))
@@ -109,7 +107,7 @@ class Tenants:
 
         - **Who**: the operator (an admin's token for every app).
         """
-        _operator(call)
+        authenticate.require_operator(call.credential())
         await self._operations.delete_app(await self._directory.app(call.path[0]))
         return Reply(204)
 
@@ -307,14 +305,6 @@ def _five(
     ]
 
 
-def _operator(call: Call) -> None:
-    credential = call.credential()
-    if credential is None or credential.app != EVERY_APP:
-        authenticate.require(credential, credential.app if credential else EVERY_APP, "admin")
-        raise Forbidden("operator_only", "this takes the operator's token: scoreboard token admin --app '*'")
-    authenticate.require(credential, EVERY_APP, "admin")
-
-
 async def _body(call: Call, kind: type[T]) -> T:
     return decoded(msgspec.json.Decoder(kind), await call.body())
 
@@ -355,6 +345,7 @@ def _board(board: domain.Board) -> schema.Board:
         public=board.public,
         player_values=board.player_values,
         consistency=board.consistency,
+        priority=board.priority,
         min_value=score_text(board, board.min_value),
         max_value=score_text(board, board.max_value),
         min_total=score_text(board, board.min_total),

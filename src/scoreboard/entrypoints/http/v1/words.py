@@ -1,7 +1,7 @@
 """What the API's description says beside what follows from the operations themselves."""
 
 from scoreboard.entrypoints.http.openapi import Words
-from scoreboard.entrypoints.http.v1.examples import EXAMPLES
+from scoreboard.entrypoints.http.v1.examples import EXAMPLES, WITH_A_QUEUE
 
 INTRODUCTION = """\
 Live leaderboards: send updates, read exact ranks, watch boards move.
@@ -34,6 +34,7 @@ WORDS = Words(
         "players": "Profiles: how players are shown.",
         "history": "The ledger of a board, and the ranking that is made from it. For operators.",
         "apps": "Tenants of this server. For its operator.",
+        "dead letters": "Queued updates that could not be applied. For the operator of the server.",
         "service": "The server itself: health, metrics.",
     },
     parameters={
@@ -41,6 +42,7 @@ WORDS = Words(
         "board": "Id of the board, unique in its app.",
         "action": "Id of the action, unique in its app.",
         "player": "Id of the player, unique in its app.",
+        "letter": "Id of the dead letter.",
         "event": "Id of the update, as `event` in its answer.",
         "season": "Name of a season, such as `2026-11-21`, `2026-W47` or `2026-11`; without it the current one.",
         "region": "One of the board's regions; without it the world.",
@@ -69,5 +71,5 @@ WORDS = Words(
         "Retry-After": "Seconds to wait before the same request may do.",
         "WWW-Authenticate": "How to send a token.",
     },
-    examples=EXAMPLES,
+    examples={**EXAMPLES, **WITH_A_QUEUE},
 )

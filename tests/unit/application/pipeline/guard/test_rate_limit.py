@@ -27,50 +27,52 @@ def limits(time: Time) -> MemoryLimits:
     return MemoryLimits(time)
 
 
-def refused(limits: MemoryLimits, role: Role = "player", app: str = "game", subject: str = "ann") -> float:
+async def refused(limits: MemoryLimits, role: Role = "player", app: str = "game", subject: str = "ann") -> float:
     """The wait that a refusal tells; 0 when it is allowed."""
     try:
-        check(limits, RATES, credential(role, app, subject), app)
+        await check(limits, RATES, credential(role, app, subject), app)
     except TooMany as error:
         return error.retry_after_s or 0.0
     return 0.0
 
 
 @pytest.mark.parametrize(("role", "limit", "period_s"), [("player", 3, 60.0), ("server", 5, 1.0), ("admin", 5, 1.0)])
-def test_each_role_has_its_rate(limits: MemoryLimits, time: Time, role: Role, limit: int, period_s: float) -> None:
-    assert [refused(limits, role) for _ in range(limit)] == [0.0] * limit
-    wait_s = refused(limits, role)
+async def test_each_role_has_its_rate(
+    limits: MemoryLimits, time: Time, role: Role, limit: int, period_s: float
+) -> None:
+    assert [await refused(limits, role) for _ in range(limit)] == [0.0] * limit
+    wait_s = await refused(limits, role)
     assert wait_s == pytest.approx(period_s / limit)
     time.now += wait_s
-    assert refused(limits, role) == 0.0
+    assert await refused(limits, role) == 0.0
 
 
-def test_what_is_left_is_told(limits: MemoryLimits) -> None:
-    allowance = check(limits, RATES, credential("player", "game", "ann"), "game")
+async def test_what_is_left_is_told(limits: MemoryLimits) -> None:
+    allowance = await check(limits, RATES, credential("player", "game", "ann"), "game")
     assert (allowance.limit, allowance.remaining) == (3, 2)
 
 
-def test_callers_do_not_share(limits: MemoryLimits) -> None:
-    while not refused(limits):
+async def test_callers_do_not_share(limits: MemoryLimits) -> None:
+    while not await refused(limits):
         pass
-    assert refused(limits, subject="bob") == 0.0
-    assert refused(limits, role="server") == 0.0  # of the same name
-    assert refused(limits, app="another") == 0.0
+    assert await refused(limits, subject="bob") == 0.0
+    assert await refused(limits, role="server") == 0.0  # of the same name
+    assert await refused(limits, app="another") == 0.0
 
 
-def test_a_batch_takes_as_much_as_it_has(limits: MemoryLimits) -> None:
+async def test_a_batch_takes_as_much_as_it_has(limits: MemoryLimits) -> None:
     server = credential("server", "game", "one")
-    check(limits, RATES, server, "game", updates=4)
+    await check(limits, RATES, server, "game", updates=4)
     with pytest.raises(TooMany) as raised:
-        check(limits, RATES, server, "game", updates=2)
+        await check(limits, RATES, server, "game", updates=2)
     assert raised.value.code == "rate_limited"
-    check(limits, RATES, server, "game", updates=1)
+    await check(limits, RATES, server, "game", updates=1)
 
 
-def test_a_batch_greater_than_the_limit_is_allowed_after_a_rest(limits: MemoryLimits, time: Time) -> None:
+async def test_a_batch_greater_than_the_limit_is_allowed_after_a_rest(limits: MemoryLimits, time: Time) -> None:
     server = credential("server", "game", "one")
-    check(limits, RATES, server, "game", updates=1_000)
+    await check(limits, RATES, server, "game", updates=1_000)
     with pytest.raises(TooMany):
-        check(limits, RATES, server, "game")
+        await check(limits, RATES, server, "game")
     time.now += 1.0
-    check(limits, RATES, server, "game", updates=1_000)
+    await check(limits, RATES, server, "game", updates=1_000)

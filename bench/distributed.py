@@ -1,0 +1,204 @@
+"""The product on PostgreSQL, Redis and RabbitMQ: servers of our own, and roles that share them."""
+
+import asyncio
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import cached_property
+from pathlib import Path
+from typing import TypeVar
+
+import asyncpg
+import pytest
+import redis
+
+from bench import cpu, product, wire
+from bench.process import BenchError, Server, free_port
+from scoreboard.adapters.postgres import database
+from scoreboard.adapters.postgres.partitions import ensure_ahead
+from scoreboard.adapters.redis import keys
+from scoreboard.domain.submission import WORLD, TableKey
+from tests.servers import postgres, rabbitmq
+from tests.servers import redis as redis_server
+
+T = TypeVar("T")
+
+# What a server of this size is run with; all else, fsync among it, is PostgreSQL's own.
+POSTGRES = ("shared_buffers=1GB", "max_wal_size=4GB", "checkpoint_timeout=15min")
+SPREAD_S = 3_600  # the entries loaded are of the last hour
+LOAD_S = 300.0
+
+TABLE = "INSERT INTO tables (board, season, region) SELECT number, 'all', '' FROM boards RETURNING board, number"
+CREDENTIAL = "INSERT INTO credentials (app, name) SELECT number, 'loaded' FROM apps RETURNING app, number"
+PLAYERS = (
+    "INSERT INTO players (app, player) SELECT $1, 'player' || lpad(n::text, 10, '0') FROM generate_series(0, $2) n"
+)
+# For each player a standing and the entry of the ledger that made it; an event id is as `domain.event_id` makes it.
+STANDINGS = """
+  WITH scored AS (
+    SELECT number, player, $2::bigint + number AS at, 1 + floor(random() * 1000000)::bigint AS score
+    FROM players WHERE app = $1
+  ), entries AS MATERIALIZED (
+    SELECT *, decode(
+      lpad(to_hex(at / 1000), 12, '0') || '7' || lpad(to_hex(at % 1000), 3, '0')
+      || '8' || lpad(to_hex(number), 15, '0'),
+      'hex'
+    ) AS event
+    FROM scored
+  ), entered AS (
+    INSERT INTO ledger (event, accepted_at, tbl, player, value, score, credential)
+    SELECT event, at, $3, number, score, score, $4 FROM entries
+  )
+  INSERT INTO standings (tbl, player, score, reached_at, version, event, player_id)
+  SELECT $3, number, score, at, 1, event, player FROM entries
+"""
+ENTRIES_SINCE = "SELECT count(*) FROM ledger WHERE accepted_at > $1 AND event > $2"
+
+
+class Missing(BenchError):
+    """A server that is not on this machine."""
+
+
+class Distributed(product.Stand):
+    """Servers of our own on the load's core, and one `api` on the server's; other roles when a row starts them."""
+
+    def __init__(self, command: list[str], folder: Path, stack: ExitStack, players: int) -> None:
+        self.command, self.folder, self.stack, self.players = command, folder, stack, players
+        folder.mkdir()
+        self._number = 0
+        self.patience = 60 + players / 5_000  # seconds that ranks may take to be exact
+        with cpu.pinned(cpu.LOAD_CORE):
+            self.postgres = found(lambda: stack.enter_context(postgres.postgres(*POSTGRES)))
+            own = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="redis-")))
+            self.redis = found(lambda: stack.enter_context(redis_server.started(redis_server.Server(own))))
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("SCOREBOARD_")},
+            "SCOREBOARD_DATABASE_URL": self.postgres.url,
+            "SCOREBOARD_RANKING_URL": self.redis.url,
+            "SCOREBOARD_SERVER_UPDATES_PER_SECOND": "10000000",
+        }
+        product.run([*command, "migrate", "--data", str(folder)], self.environment)
+        admin = product.token(command, folder, "admin", "*")
+        self.token = product.token(command, folder, "server", wire.APP)
+        self.server = self.role("api")
+        product.make_board(self.server.port, admin)
+        self.load_s = asyncio.run(self._load())
+        self.warm_s = self.until_ranked()
+
+    @cached_property
+    def rabbitmq(self) -> rabbitmq.Broker:
+        """The queue, started when a row first needs it."""
+        with cpu.pinned(cpu.LOAD_CORE):
+            return found(lambda: self.stack.enter_context(rabbitmq.shared()))
+
+    @property
+    def beside(self) -> dict[str, int]:
+        """The first processes of the servers that were started so far, by name."""
+        pids = {"PostgreSQL": self.postgres.pid, "Redis": self.redis.pid}
+        return pids | ({"RabbitMQ": self.rabbitmq.pid} if "rabbitmq" in self.__dict__ else {})
+
+    @property
+    def queued(self) -> dict[str, str]:
+        """The environment of roles that have the queue."""
+        return {**self.environment, "SCOREBOARD_QUEUE_URL": self.rabbitmq.url}
+
+    def role(self, name: str, environment: dict[str, str] | None = None) -> Server:
+        """A process of this role, once it is ready; stopped in the end, unless before."""
+        self._number += 1
+        port = free_port()
+        command = [*self.command, name, "--data", str(self.folder), "--port", str(port)]
+        log = self.folder / f"{name}-{self._number}.log"
+        server = Server(command, port, log, environment or self.environment)
+        self.stack.enter_context(server)
+        server.wait("/health/ready", 30)
+        return server
+
+    def spread(self, *roles: Server) -> None:
+        """These, and the servers, on every core."""
+        pids = [pid for role in roles for pid in role.family()]
+        pids += [pid for first in self.beside.values() for pid in cpu.family(first)]
+        cpu.spread(pids, cpu.CORES)
+
+    def apart(self, *roles: Server) -> None:
+        """These on the server's core, and the servers on the load's."""
+        cpu.spread([pid for role in roles for pid in role.family()], [cpu.SERVER_CORE])
+        cpu.spread([pid for first in self.beside.values() for pid in cpu.family(first)], [cpu.LOAD_CORE])
+
+    def until_ranked(self, seen: Callable[[float, object], None] = lambda _s, _state: None) -> float:
+        """Seconds until Redis has the table whole; a rank is read all the while, and `seen` is told how long that took
+        and what was said of it."""
+        began = time.monotonic()
+        path = f"{wire.PLAYERS}/{wire.player(self.players // 2)}"
+        with redis.Redis.from_url(self.redis.url) as client:
+            while client.hget(self._meta, "state") != b"ready":
+                if time.monotonic() - began > self.patience:
+                    raise BenchError("Redis still has not all ranks")
+                asked = time.monotonic()
+                status, body = wire.call(self.server.port, "GET", path)
+                seen(time.monotonic() - asked, body["rank_state"] if status == 200 else status)
+                time.sleep(0.02)
+        return time.monotonic() - began
+
+    def versions(self) -> dict[str, object]:
+        """Of the servers, and how PostgreSQL is set."""
+
+        async def version() -> str:
+            connection = await asyncpg.connect(self.postgres.url)
+            try:
+                return str(await connection.fetchval("SHOW server_version"))
+            finally:
+                await connection.close()
+
+        told = self.redis.ask("INFO", "server")
+        return {
+            "PostgreSQL": asyncio.run(version()),
+            "Redis": told["redis_version"],
+            "PostgreSQL is run with": " ".join(POSTGRES),
+        }
+
+    def empty_redis(self) -> None:
+        """All that it has is gone."""
+        with redis.Redis.from_url(self.redis.url) as client:
+            client.flushall()
+
+    def entries_since(self, instant: int) -> int:
+        """Entries of the ledger accepted after this instant, in microseconds since 1970."""
+        floor = (instant // 1_000).to_bytes(6, "big")
+
+        async def count() -> int:
+            connection = await asyncpg.connect(self.postgres.url)
+            try:
+                return int(await connection.fetchval(ENTRIES_SINCE, instant, floor))
+            finally:
+                await connection.close()
+
+        return asyncio.run(count())
+
+    async def _load(self) -> float:
+        """Seconds that it took to give each player a score."""
+        began = time.monotonic()
+        now = time.time_ns() // 1_000
+        async with database.opened(self.postgres.url) as store:
+            await ensure_ahead(store, now, 1)
+        connection = await asyncpg.connect(self.postgres.url, command_timeout=LOAD_S)
+        try:
+            ((board, table),) = await connection.fetch(TABLE)
+            ((app, credential),) = await connection.fetch(CREDENTIAL)
+            await connection.execute(PLAYERS, app, self.players - 1)
+            await connection.execute(STANDINGS, app, now - SPREAD_S * 1_000_000, table, credential)
+            await connection.execute("VACUUM ANALYZE")
+            await connection.execute("CHECKPOINT")
+        finally:
+            await connection.close()
+        self._meta = keys.of(TableKey(board, "all", WORLD)) + ":meta"
+        return time.monotonic() - began
+
+
+def found(start: Callable[[], T]) -> T:
+    """A server, started. Raises Missing where the machine has none."""
+    try:
+        return start()
+    except (pytest.skip.Exception, pytest.fail.Exception) as error:
+        raise Missing(str(error)) from None

@@ -1,0 +1,333 @@
+"""PostgresDirectory: apps, boards and actions, all in memory and written through; players in the database.
+
+A change bumps the version of the directory in its transaction and notifies; who hears it, or sees the version grow (it
+looks every second, as a notification can be lost with its connection), reads all anew. The version says which of two
+readings is the newer one.
+"""
+
+import asyncio
+import random
+import secrets
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import fields, replace
+from functools import lru_cache
+from typing import Any, NamedTuple, TypeAlias
+
+import asyncpg
+import msgspec
+import structlog
+
+from scoreboard.adapters.postgres.database import FAULTS, NUL, TRANSACTION_S, Connection, Database, Reading, statements
+from scoreboard.application.ports.directory import AnythingChanged, BoardChanged, BoardGone, Change, PlayerChanged
+from scoreboard.domain.board import Action, App, Board, Player
+from scoreboard.domain.errors import Conflict, NotFound, Unavailable
+from scoreboard.domain.submission import TableKey
+
+log = structlog.get_logger(__name__)
+
+SQL = statements("directory.sql")
+CHANNEL = "scoreboard_directory"
+LOOK_EVERY_S = 1.0
+RETRY_S, RETRY_MOST_S = 0.1, 5.0  # before the connection is made again; it doubles
+DELETION_S = 3_600.0  # a board of ten million standings takes minutes
+_IDENTITY = ("number", "app")  # of a board: columns of their own
+
+Step: TypeAlias = tuple[str, tuple[object, ...]]
+"""The name of a statement, and its values."""
+
+
+class _Contents(NamedTuple):
+    """All that is kept in memory, of one version."""
+
+    version: int
+    apps: dict[str, App]
+    boards: dict[tuple[str, str], Board]
+    actions: dict[tuple[str, str], Action]
+
+
+class PostgresDirectory:
+    """`run` is to be running from `start` on: it takes over what other processes change. Lists of players are read from
+    `reading`."""
+
+    def __init__(self, database: Database, reading: Reading | None = None) -> None:
+        self._database = database
+        self._reading = reading or database
+        self._held = _Contents(-1, {}, {}, {})
+        self._heard: list[Callable[[Change], None]] = []
+        self._name = secrets.token_hex(8)  # of this process, to know its own notifications
+        self._wake = asyncio.Event()
+
+    async def start(self) -> None:
+        """Read what is kept in memory."""
+        ((version, *rows),) = await self._database.fetch(SQL["everything"])
+        self._take(_contents(version, *rows))
+
+    def listen(self, heard: Callable[[Change], None]) -> None:
+        self._heard.append(heard)
+
+    async def run(self) -> None:
+        """Follow what other processes change, for ever; through failures of the server, each of which it logs once."""
+        pause_s, lost = RETRY_S, False
+        while True:
+            try:
+                connection = await self._database.connection()
+                try:
+                    await self._listen_on(connection)
+                    if lost:
+                        self._tell(AnythingChanged())
+                        log.info("directory_followed_again")
+                    pause_s = RETRY_S
+                    await self._follow(connection)
+                finally:
+                    connection.terminate()
+            except (Unavailable, *FAULTS) as error:
+                if not lost:
+                    log.warning("directory_not_followed", error=str(error))
+                lost = True
+            await asyncio.sleep(random.uniform(pause_s / 2, pause_s))  # noqa: S311 - jitter
+            pause_s = min(2 * pause_s, RETRY_MOST_S)
+
+    async def _listen_on(self, connection: Connection) -> None:
+        await connection.add_listener(CHANNEL, self._notified)
+        connection.add_termination_listener(lambda _: self._wake.set())
+        self._held = self._held._replace(version=-1)  # a server that was restored may have gone back
+        await self._read_on(connection)
+
+    async def _follow(self, connection: Connection) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(LOOK_EVERY_S):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+            self._wake.clear()
+            if await connection.fetchval(SQL["version"]) != self._held.version:
+                await self._read_on(connection)
+
+    async def _read_on(self, connection: Connection) -> None:
+        ((version, *rows),) = await connection.fetch(SQL["everything"])
+        self._take(_contents(version, *rows))
+
+    def _notified(self, _: object, __: int, ___: str, payload: object) -> None:
+        who, app, player = msgspec.json.decode(str(payload), type=tuple[str, str, str])
+        if who == self._name:
+            return
+        if not app:
+            self._wake.set()
+        elif app in self._held.apps:
+            self._tell(PlayerChanged(self._held.apps[app], player))
+
+    def _take(self, new: _Contents, own: Callable[[Board], bool] = lambda _: False) -> None:
+        """Hold these contents from now on, unless newer ones are held; tell what is changed in them but for one's `own`
+        changes."""
+        if new.version <= self._held.version:
+            return
+        old, self._held = self._held, new
+        before = {board.number: board for board in old.boards.values()}
+        now = {board.number: board for board in new.boards.values()}
+        for number, board in before.items():
+            if number not in now and not own(board):
+                self._tell(BoardGone(number))
+        for number, board in now.items():
+            if before.get(number) != board and not own(board):
+                self._tell(BoardChanged(board))
+
+    def _tell(self, change: Change) -> None:
+        for heard in self._heard:
+            heard(change)
+
+    # Apps
+
+    async def apps(self) -> list[App]:
+        return sorted(self._held.apps.values(), key=lambda app: app.app)
+
+    async def app(self, app: str) -> App:
+        found = self._held.apps.get(app)
+        if found is None:
+            raise NotFound("app_not_found", "there is no such app")
+        return found
+
+    async def create_app(self, app: App) -> App:
+        number = await self._add("add_app", (app.app, app.name, app.time_zone), "app_exists", _nothing)
+        return replace(app, number=number)
+
+    async def update_app(self, app: App) -> None:
+        await self._change(_of(app), ("update_app", (app.number, app.name, app.time_zone)))
+
+    async def delete_app(self, app: App) -> None:
+        names = ("hold_app_boards", "delete_app_standings", "delete_app_receipts", "delete_app_uses", "delete_app")
+        await self._change(_of(app), *((name, (app.number,)) for name in names))
+
+    # Boards
+
+    async def boards(self, app: App) -> list[Board]:
+        return sorted((b for b in self._held.boards.values() if b.app.app == app.app), key=lambda board: board.board)
+
+    async def board(self, app: str, board: str) -> Board:
+        found = self._held.boards.get((app, board))
+        if found is None:
+            await self.app(app)
+            raise NotFound("board_not_found", "this app has no such board")
+        return found
+
+    async def create_board(self, board: Board) -> Board:
+        row = (board.app.number, board.board, _definition(board))
+
+        def own(one: Board) -> bool:
+            return (one.app.number, one.board) == (board.app.number, board.board)
+
+        return replace(board, number=await self._add("add_board", row, "board_exists", own))
+
+    async def update_board(self, board: Board) -> None:
+        await self._change(_this(board), ("update_board", (board.number, _definition(board))))
+
+    async def delete_board(self, board: Board) -> None:
+        names = ("hold_board", "delete_board_standings", "delete_board")
+        await self._change(_this(board), *((name, (board.number,)) for name in names))
+
+    # Actions
+
+    async def actions(self, app: App) -> list[Action]:
+        return sorted(
+            (a for a in self._held.actions.values() if a.app.app == app.app), key=lambda action: action.action
+        )
+
+    async def action(self, app: str, action: str) -> Action:
+        found = self._held.actions.get((app, action))
+        if found is None:
+            await self.app(app)
+            raise NotFound("action_not_found", "this app has no such action")
+        return found
+
+    async def create_action(self, action: Action) -> Action:
+        row = (action.app.number, action.action, action.points, action.per_day, action.cooldown_s)
+        return replace(action, number=await self._add("add_action", row, "action_exists", _nothing))
+
+    async def update_action(self, action: Action) -> None:
+        row = (action.number, action.points, action.per_day, action.cooldown_s)
+        await self._change(_nothing, ("update_action", row))
+
+    async def delete_action(self, action: Action) -> None:
+        await self._change(_nothing, ("delete_action_uses", (action.number,)), ("delete_action", (action.number,)))
+
+    # Players
+
+    async def players(self, app: App, after: str, limit: int) -> list[Player]:
+        possible = after.partition(NUL)[0]  # before the same ids
+        return [Player(*row) for row in await self._reading.fetch(SQL["players_after"], app.number, possible, limit)]
+
+    async def find_players(self, app: App, players: Collection[str]) -> Mapping[str, Player]:
+        possible = [player for player in players if NUL not in player]
+        rows = await self._database.fetch(SQL["find_players"], app.number, possible) if possible else []
+        return {row[0]: Player(*row) for row in rows}
+
+    async def create_player(self, app: App, player: Player) -> None:
+        row = (app.number, player.player, player.username, player.avatar_url, player.email, player.region)
+        with _refusing("player_exists"):
+            await self._put_player(app, player, "add_player", row)
+
+    async def update_player(self, app: App, player: Player) -> None:
+        row = (app.number, player.player, player.username, player.avatar_url, player.email, player.region)
+        await self._put_player(app, player, "update_player", row)
+
+    async def _put_player(self, app: App, player: Player, statement: str, row: tuple[object, ...]) -> None:
+        async def work(c: Connection) -> None:
+            if not await c.fetch(SQL[statement], *row):
+                raise NotFound("player_not_found", "this player was deleted meanwhile")
+            await self._notify(c, app.app, player.player)
+
+        await self._database.transaction(work)
+
+    async def delete_player(self, app: App, player: Player) -> Collection[tuple[TableKey, int]]:
+        who = (app.number, player.player)
+
+        async def delete(c: Connection) -> list[tuple[TableKey, int]]:
+            tables = []
+            for (number,) in await c.fetch(SQL["hold_player"], *who):  # waits for every batch that has the player
+                rows = await c.fetch(SQL["tables_of_player"], app.number, number)
+                tables = [(TableKey(*key), version) for *key, version in rows]
+                await c.fetch(SQL["delete_player_standings"], app.number, number)
+                await c.fetch(SQL["delete_player"], number)
+            for statement in ("delete_player_uses", "delete_player_refusals"):
+                await c.fetch(SQL[statement], *who)
+            await self._notify(c, app.app, player.player)
+            return tables
+
+        return await self._database.transaction(delete, within_s=DELETION_S)
+
+    # Writing
+
+    async def _add(self, statement: str, row: tuple[object, ...], code: str, own: Callable[[Board], bool]) -> int:
+        with _refusing(code):
+            return await self._change(own, (statement, row))
+
+    async def _change(self, own: Callable[[Board], bool], *steps: Step) -> int:
+        """Several steps, of which the last is of one row, whose number is returned; NotFound, and none of them, when
+        that is gone. Boards for which `own` holds are changed by this."""
+
+        async def work(c: Connection) -> tuple[int, _Contents]:
+            if len(steps) > 1:
+                await c.execute("SET LOCAL statement_timeout = 0")
+            for statement, row in steps:
+                rows = await c.fetch(SQL[statement], *row, timeout=DELETION_S)
+            if not rows:
+                kind = statement.rpartition("_")[2]
+                raise NotFound(f"{kind}_not_found", f"this {kind} was deleted meanwhile")
+            await c.fetch(SQL["changed"])
+            await self._notify(c, "", "")
+            ((version, *contents),) = await c.fetch(SQL["everything"])
+            return rows[0][0], _contents(version, *contents)
+
+        within_s = DELETION_S if len(steps) > 1 else TRANSACTION_S
+        number, contents = await self._database.transaction(work, within_s=within_s)
+        self._take(contents, own)
+        return number
+
+    async def _notify(self, c: Connection, app: str, player: str) -> None:
+        await c.fetch(SQL["tell"], CHANNEL, msgspec.json.encode((self._name, app, player)).decode())
+
+
+@contextmanager
+def _refusing(code: str) -> Iterator[None]:
+    """What may not be made, because it is there or its app is not, is refused by its name."""
+    try:
+        yield
+    except asyncpg.ForeignKeyViolationError as error:
+        raise NotFound("app_not_found", "there is no such app") from error
+    except asyncpg.UniqueViolationError as error:
+        raise Conflict(code, f"there is one with this id already ({code.removesuffix('_exists')})") from error
+
+
+def _nothing(_: Board) -> bool:
+    return False
+
+
+def _of(app: App) -> Callable[[Board], bool]:
+    return lambda board: board.app.number == app.number
+
+
+def _this(board: Board) -> Callable[[Board], bool]:
+    return lambda one: one.number == board.number
+
+
+def _contents(version: int, apps: list[Any], boards: list[Any], actions: list[Any]) -> _Contents:
+    by_number = {number: App(number, app, name, time_zone) for number, app, name, time_zone in apps}
+    made = [_board(number, by_number[app], definition) for number, app, definition in boards]
+    known = [Action(number, by_number[app], *rest) for number, app, *rest in actions]
+    return _Contents(
+        version,
+        {app.app: app for app in by_number.values()},
+        {(board.app.app, board.board): board for board in made},
+        {(action.app.app, action.action): action for action in known},
+    )
+
+
+def _definition(board: Board) -> str:
+    described = {f.name: getattr(board, f.name) for f in fields(board) if f.name not in _IDENTITY}
+    return msgspec.json.encode(described).decode()
+
+
+@lru_cache(maxsize=10_000)
+def _board(number: int, app: App, definition: str) -> Board:
+    return msgspec.convert({**msgspec.json.decode(definition), "number": number, "app": app}, Board)

@@ -1,0 +1,1 @@
+"""RabbitMQ: the queue between accept and apply, on quorum queues with publisher confirms."""

@@ -1,0 +1,14 @@
+-- Note how many standings a table with a floor has in all.
+--
+-- ARGV: how many, channel of the table.
+
+local found = opened()
+if found.state ~= 'ready' or not found.floor then
+  return 0
+end
+local before_now = counted(found)
+call('HSET', META, 'counted', ARGV[1], 'counted_at', now_ms())
+if counted(found) ~= before_now then
+  changed(found, ARGV[2], false)
+end
+return 1

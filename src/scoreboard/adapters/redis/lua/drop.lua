@@ -1,0 +1,4 @@
+-- Forget a table.
+
+wiped()
+return 1

@@ -1,0 +1,23 @@
+-- What this program calls and its user may not.
+--
+-- KEYS: a key as a table has. ARGV: a key as limits have, the channel of a table. Returns the names of the commands.
+
+local key, limits, channel = KEYS[1], ARGV[1], ARGV[2]
+local needed = {
+  { 'eval', 'return 1', '1', key }, { 'evalsha', string.rep('0', 40), '1', key }, { 'info', 'replication' }, { 'ping' },
+  { 'publish', channel, '' }, { 'scan', '0' }, { 'subscribe', channel }, { 'time' }, { 'unsubscribe', channel },
+  { 'get', limits }, { 'set', limits, '' },
+  { 'exists', key }, { 'expire', key, '1' }, { 'unlink', key },
+  { 'hdel', key, '' }, { 'hget', key, '' }, { 'hincrby', key, '', '1' }, { 'hlen', key }, { 'hmget', key, '' },
+  { 'hset', key, '', '' },
+  { 'zadd', key, '0', '' }, { 'zcard', key }, { 'zlexcount', key, '-', '+' }, { 'zrange', key, '0', '0' },
+  { 'zrangebyscore', key, '0', '0' }, { 'zrank', key, '' }, { 'zrem', key, '' },
+}
+
+local denied = {}
+for _, command in ipairs(needed) do
+  if not redis.acl_check_cmd(unpack(command)) then
+    denied[#denied + 1] = command[1]
+  end
+end
+return denied

@@ -1,0 +1,61 @@
+"""Listening: the address at which a service answers, and what is told when it cannot be had."""
+
+import errno
+import os
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+
+from scoreboard.bootstrap.service import Service
+
+
+class PortInUse(Exception):
+    """The address cannot be listened on."""
+
+
+def check_free(host: str, port: int) -> None:
+    """Raises PortInUse at once, before a large folder is opened for nothing."""
+    try:
+        for family, kind, *_, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+            with socket.socket(family, kind) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(address)
+    except (OSError, OverflowError) as error:
+        raise _port_in_use(host, port, error) from error
+
+
+def _port_in_use(host: str, port: int, error: Exception) -> PortInUse:
+    return PortInUse(f"cannot listen on {host}:{port}: {_reason(error)}; choose another with --port or SCOREBOARD_PORT")
+
+
+@asynccontextmanager
+async def listening(service: Service, host: str, port: int) -> AsyncIterator[str]:
+    """The base address at which the service answers; port 0 takes a free one. Raises PortInUse."""
+    connections = service.server.connections()
+    runner = web.ServerRunner(connections, handle_signals=False, shutdown_timeout=5.0)
+    await runner.setup()
+    try:
+        try:
+            site = web.TCPSite(runner, host, port, backlog=4_096)
+            await site.start()
+        except (OSError, OverflowError) as error:
+            raise _port_in_use(host, port, error) from error
+        bound = runner.addresses[0]
+        shown = f"[{bound[0]}]" if ":" in bound[0] else bound[0]
+        yield f"http://{shown}:{bound[1]}"
+        await service.live.close()
+        await site.stop()
+        await connections.drain()
+    finally:
+        await runner.cleanup()
+
+
+def _reason(error: Exception) -> str:
+    number = getattr(error, "errno", None)
+    if number == errno.EADDRINUSE:
+        return "another program has this port"
+    if isinstance(error, socket.gaierror):
+        return "there is no such host"
+    return os.strerror(number).lower() if isinstance(number, int) else str(error)

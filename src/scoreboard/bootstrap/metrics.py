@@ -1,0 +1,58 @@
+"""What `/metrics` tells, beside requests and their latencies."""
+
+from collections.abc import Callable, Iterator
+
+from prometheus_client import CollectorRegistry, Gauge, PlatformCollector, ProcessCollector
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from scoreboard.application.live.hub import Hub
+from scoreboard.application.operations.probe import Probe
+from scoreboard.application.pipeline.accept import Accept
+from scoreboard.entrypoints.sockets.live import Live
+
+
+def gauge(registry: CollectorRegistry, name: str, text: str, value: Callable[[], float]) -> None:
+    Gauge(name, text, registry=registry).set_function(value)
+
+
+def of_process(registry: CollectorRegistry, accept: Accept, live: Live, hub: Hub) -> None:
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    registry.register(_Batches(accept))
+    for name, text, value in (
+        ("scoreboard_pending_updates", "Updates that wait for, or are in, a transaction.", lambda: accept.pending),
+        ("scoreboard_live_connections", "Open live connections.", lambda: live.connections),
+        ("scoreboard_live_subscriptions", "Subscriptions on them.", lambda: hub.subscriptions),
+    ):
+        gauge(registry, name, text, value)
+
+
+def of_servers(registry: CollectorRegistry, probe: Probe, *, queued: bool) -> None:
+    registry.register(_Servers(probe))
+    if queued:
+        gauge(registry, "scoreboard_queue_waiting", "Messages that wait to be applied.", lambda: probe.waiting)
+        gauge(registry, "scoreboard_dead_letters", "Messages that could not be applied.", lambda: probe.dead)
+
+
+class _Batches(Collector):
+    """The mean size of a batch is the rate of the second over that of the first."""
+
+    def __init__(self, accept: Accept) -> None:
+        self._accept = accept
+
+    def collect(self) -> Iterator[Metric]:
+        accept = self._accept
+        yield CounterMetricFamily("scoreboard_batches", "Batches of updates applied.", value=accept.batches)
+        yield CounterMetricFamily("scoreboard_batched_updates", "Updates in them.", value=accept.batched)
+
+
+class _Servers(Collector):
+    def __init__(self, probe: Probe) -> None:
+        self._probe = probe
+
+    def collect(self) -> Iterator[Metric]:
+        told = GaugeMetricFamily("scoreboard_server_up", "Whether the server answered a moment ago.", labels=["server"])
+        for name, answers in self._probe.answers.items():
+            told.add_metric([name], float(answers))
+        yield told

@@ -1,0 +1,134 @@
+"""Dead letters: queued updates that could not be applied, for the operator to look at, send again or drop."""
+
+import msgspec
+from aiohttp import web
+
+from scoreboard.application.live.messages import score_text
+from scoreboard.application.operations.dead_letters import DeadLetter, letter_not_found
+from scoreboard.application.operations.dead_letters import DeadLetters as Operations
+from scoreboard.application.pipeline import authenticate
+from scoreboard.domain import event_id, instant
+from scoreboard.domain.submission import Submission
+from scoreboard.entrypoints.http.operations import Call, Operation
+from scoreboard.entrypoints.http.reply import Reply
+from scoreboard.entrypoints.http.v1 import schema
+
+AMONG = 1_000  # of the oldest
+
+_encode = msgspec.json.Encoder().encode
+_UNCACHED = b"Cache-Control: no-store\r\n"
+_ERRORS = ("operator_only", "queue_unavailable")
+
+
+class DeadLetters:
+    def __init__(self, operations: Operations | None) -> None:
+        """Without a queue, None, there are no dead letters."""
+        self._operations = operations
+
+    def operations(self) -> list[Operation]:
+        letters = "/v1/dead-letters"
+        return [
+            Operation(
+                "GET",
+                letters,
+                "listDeadLetters",
+                "The oldest dead letters",
+                self.list,
+                "dead letters",
+                query=schema.DeadLettersQuery,
+                replies={200: schema.DeadLetters},
+                errors=_ERRORS,
+            ),
+            Operation(
+                "GET",
+                f"{letters}/{{letter}}",
+                "getDeadLetter",
+                "Read a dead letter",
+                self.get,
+                "dead letters",
+                replies={200: schema.OpenedDeadLetter},
+                errors=_ERRORS,
+            ),
+            Operation(
+                "POST",
+                f"{letters}/{{letter}}/retry",
+                "retryDeadLetter",
+                "Apply the updates of a dead letter as if they had just come",
+                self.retry,
+                "dead letters",
+                replies={204: None},
+                errors=_ERRORS,
+            ),
+            Operation(
+                "DELETE",
+                f"{letters}/{{letter}}",
+                "dropDeadLetter",
+                "Refuse the updates of a dead letter for good",
+                self.drop,
+                "dead letters",
+                replies={204: None},
+                errors=_ERRORS,
+            ),
+        ]
+
+    async def list(self, call: Call) -> web.StreamResponse:
+        """Messages of the queue whose updates could not be applied, the oldest first, and why. A server without a queue
+        has none.
+
+        - **Who**: the operator (an admin's token for every app).
+        """
+        authenticate.require_operator(call.credential())
+        limit = call.query(schema.DeadLettersQuery).limit
+        found = [] if self._operations is None else await self._operations.list(limit)
+        return Reply(200, _encode(schema.DeadLetters([_told(letter) for letter in found])), _UNCACHED)
+
+    async def get(self, call: Call) -> web.StreamResponse:
+        """One of the 1,000 oldest, with its updates; they are null when the message cannot be opened.
+
+        - **Who**: the operator (an admin's token for every app).
+        """
+        operations = self._for_operator(call)
+        letter = await operations.show(call.path[0], AMONG)
+        updates = None if letter.submissions is None else [_update(one) for one in letter.submissions]
+        opened = schema.OpenedDeadLetter(**msgspec.structs.asdict(_told(letter)), updates=updates)
+        return Reply(200, _encode(opened), _UNCACHED)
+
+    async def retry(self, call: Call) -> web.StreamResponse:
+        """It goes back into the queue with all its attempts before it. What was applied before is not counted again;
+        what fails again becomes a dead letter again.
+
+        - **Who**: the operator (an admin's token for every app).
+        """
+        await self._for_operator(call).retry(call.path[0])
+        return Reply(204)
+
+    async def drop(self, call: Call) -> web.StreamResponse:
+        """Its updates that have no outcome yet are refused (`dropped`), as their event addresses then say, and the
+        letter is gone. This cannot be undone.
+
+        - **Who**: the operator (an admin's token for every app).
+        """
+        await self._for_operator(call).drop(call.path[0], AMONG)
+        return Reply(204)
+
+    def _for_operator(self, call: Call) -> Operations:
+        authenticate.require_operator(call.credential())
+        if self._operations is None:
+            raise letter_not_found()
+        return self._operations
+
+
+def _told(letter: DeadLetter) -> schema.DeadLetter:
+    count = None if letter.submissions is None else len(letter.submissions)
+    return schema.DeadLetter(letter.id, letter.reason, instant.to_text(letter.since), letter.attempts, count)
+
+
+def _update(one: Submission) -> schema.DeadUpdate:
+    return schema.DeadUpdate(
+        app=one.board.app.app,
+        board=one.board.board,
+        player=one.player,
+        event=event_id.to_text(one.event),
+        accepted_at=instant.to_text(one.accepted_at),
+        value=score_text(one.board, one.value),
+    )

@@ -1,0 +1,37 @@
+"""What tests of processes that share their servers ask of them."""
+
+from typing import Any
+
+from scoreboard.application.operations.verify import verify
+from tests.running import Answer, Running, eventually
+
+
+async def top(service: Running, board: str, query: str = "") -> list[tuple[int, str, int]]:
+    entries = (await service.anybody.get(f"{board}/top{query}")).ok()["entries"]
+    return [(entry["rank"], entry["player"], entry["score"]) for entry in entries]
+
+
+async def update(service: Running, board: str, player: str, increment: int, **headers: str) -> Answer:
+    body = {"player": player, "increment": increment}
+    return await service.client("server", "game").post(f"{board}/scores", body, **headers)
+
+
+async def score(service: Running, board: str, player: str, value: int) -> Any:
+    """The score that a player has after this was sent to a board that is not of increments."""
+    body = {"player": player, "score": value}
+    return (await service.client("server", "game").post(f"{board}/scores", body)).ok()["score"]
+
+
+async def known(board: str, *services: Running) -> None:
+    """Returns when all know the board that one of them made."""
+
+    async def by_all() -> bool:
+        return all([(await one.operator.get(board)).status == 200 for one in services])
+
+    await eventually(by_all, "every process knows the board")
+
+
+async def differences(service: Running, board: str = "main") -> list[str]:
+    """Of the fold of the ledger, the totals and the ranking."""
+    inside = service.service
+    return (await verify(inside.ledger, inside.ranking, await inside.directory.board("game", board))).differences

@@ -1,0 +1,189 @@
+"""Each server dies and comes back, and nothing of ours is started again."""
+
+import asyncio
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.distributed.calls import top, update
+from tests.distributed.servers import Servers
+from tests.live.watching import page, scores_of
+from tests.running import Running, eventually, running
+
+pytestmark = pytest.mark.slow
+
+
+async def rank_of(service: Running, board: str, player: str, increment: int = 0) -> Any:
+    return (await update(service, board, player, increment)).ok()["rank"]
+
+
+async def test_postgres_away(servers: Servers, tmp_path: Path) -> None:
+    async with running(tmp_path / "data", **servers.settings(queue=True)) as service:
+        direct, queued = await service.board(), await service.board("later", consistency="queued")
+        await service.operator.post("/v1/apps/game/players", {"player": "ann", "username": "Ann the first"})
+        (await update(service, direct, "ann", 5)).ok()
+        service.service.publish._reads._names.forget_all()
+        servers.postgres.kill()
+        try:
+            accepted = [
+                (await update(service, queued, f"p{n}", n, Idempotency_Key=f"k{n}")).ok(202)["event"] for n in range(20)
+            ]
+            refused = await update(service, direct, "ann", 1, Idempotency_Key="direct")
+            assert refused.refused(503, "storage_failed").headers["Retry-After"]
+            page = (await service.anybody.get(f"{direct}/top")).ok()
+            assert [(e["username"], e["score"]) for e in page["entries"]] == [("ann", 5)]
+            assert (await service.anybody.get(f"{direct}/players/ann")).ok()["rank"] == 1
+        finally:
+            servers.postgres.start()
+        for n, event in enumerate(accepted):
+            await eventually(partial(_outcome, service, event), f"{event} has its outcome")
+            assert (await service.operator.get(f"/v1/apps/game/events/{event}")).ok()["score"] == n
+        again = await update(service, direct, "ann", 1, Idempotency_Key="direct")
+        assert again.ok()["score"] == 6
+        assert (await service.anybody.get(f"{direct}/top")).ok()["entries"][0]["username"] == "Ann the first"
+        assert len(await top(service, queued)) == 10
+
+
+async def _outcome(service: Running, event: str) -> bool:
+    answer = await service.operator.get(f"/v1/apps/game/events/{event}")
+    return answer.status == 200 and answer.body["status"] != "pending"
+
+
+async def test_names_that_could_not_be_looked_up_are_shown_once_they_can(service: Running, servers: Servers) -> None:
+    board = await service.board()
+    await service.operator.post("/v1/apps/game/players", {"player": "ann", "username": "Ann the first"})
+    (await update(service, board, "ann", 5)).ok()
+    service.service.publish._reads._names.forget_all()
+    servers.postgres.kill()
+    try:
+        assert (await service.anybody.get(f"{board}/top")).ok()["entries"][0]["username"] == "ann"
+    finally:
+        servers.postgres.start()
+
+    async def named() -> bool:
+        entries = (await service.anybody.get(f"{board}/top")).ok()["entries"]
+        return bool(entries[0]["username"] == "Ann the first")
+
+    await eventually(named, "the name is shown, though nobody scored")
+
+
+async def test_redis_away(servers: Servers, tmp_path: Path) -> None:
+    settings = servers.settings(player_updates_per_minute=50)
+    async with running(tmp_path / "data", **settings) as service, page(service) as live:
+        board = await service.board(player_values=True)
+        for n in range(1, 6):
+            await rank_of(service, board, f"p{n}", n)
+        _, first = await live.watch()
+        alice = service.client("player", "game", "alice")
+        servers.redis.kill()
+        try:
+            for n in range(1, 31):
+                told = (await alice.post(f"{board}/scores", {"increment": 1})).ok()
+                assert (told["score"], told["rank"], told["rank_state"]) == (n, None, "unavailable")
+                assert await top(service, board) == ranked(("alice", n), *((f"p{i}", i) for i in range(1, 6)))
+            standing = (await service.anybody.get(f"{board}/players/p3")).ok()
+            assert (standing["rank"], standing["rank_state"], standing["total"]) == (4, "exact", 6)
+            shown = first
+            while dict(scores_of(shown)).get("alice") != 30:
+                shown = await live.next("top")
+            assert shown["epoch"] != first["epoch"]
+        finally:
+            servers.redis.start()
+
+        async def ranked_again() -> bool:
+            return bool((await update(service, board, "p1", 0)).ok()["rank_state"] == "exact")
+
+        await eventually(ranked_again, "the ranking has caught up by itself")
+        assert await top(service, board) == ranked(("alice", 30), *((f"p{i}", i) for i in range(1, 6)))
+        (await update(service, board, "p1", 50)).ok()
+        while dict(scores_of(shown)).get("p1") != 51:
+            shown = await live.next("top")
+
+
+def ranked(*scores: tuple[str, int]) -> list[tuple[int, str, int]]:
+    """Best first; of equal scores alice came last."""
+    return [(n, *one) for n, one in enumerate(sorted(scores, key=lambda one: (-one[1], one[0] == "alice")), 1)]
+
+
+@pytest.mark.parametrize("away", ["direct", "refuse"])
+async def test_rabbitmq_away(servers: Servers, tmp_path: Path, away: str) -> None:
+    async with running(tmp_path / "data", **servers.settings(queue=True, queue_away=away)) as service:
+        board = await service.board(consistency="queued")
+        (await update(service, board, "ann", 1)).ok(202)
+        servers.broker.kill()
+        try:
+            answer = await update(service, board, "ann", 2, Idempotency_Key="away")
+            if away == "direct":
+                event = answer.ok(202)["event"]
+                assert (await service.operator.get(f"/v1/apps/game/events/{event}")).ok()["status"] == "applied"
+            else:
+                answer.refused(503, "queue_unavailable")
+                assert answer.headers["Retry-After"]
+        finally:
+            servers.broker.start()
+
+        async def accepted() -> bool:
+            return (await update(service, board, "ann", 2, Idempotency_Key="away")).status == 202
+
+        await eventually(accepted, "queued again")
+
+        async def counted() -> bool:
+            return await top(service, board) == [(1, "ann", 3)]
+
+        await eventually(counted, "each counted once")
+
+
+async def test_redis_emptied_under_updates(service: Running, servers: Servers) -> None:
+    board = await service.board()
+    acknowledged = 0
+    stopped = asyncio.Event()
+
+    async def writes() -> None:
+        nonlocal acknowledged
+        while not stopped.is_set():
+            acknowledged = (await update(service, board, "ann", 1)).ok()["score"]
+
+    async def reads() -> None:
+        while not stopped.is_set():
+            before = acknowledged
+            (entry,) = (await service.anybody.get(f"{board}/top")).ok()["entries"]
+            standing = (await service.anybody.get(f"{board}/players/ann")).ok()
+            assert entry["score"] >= before
+            assert standing["score"] >= before
+            assert (entry["rank"], standing["rank"], standing["rank_state"]) == (1, 1, "exact")
+
+    acknowledged = (await update(service, board, "ann", 1)).ok()["score"]
+    tasks = [asyncio.create_task(writes()), *(asyncio.create_task(reads()) for _ in range(3))]
+    for _ in range(5):
+        await asyncio.sleep(0.1)  # some updates, whatever happens
+        servers.redis.ask("FLUSHALL")
+    stopped.set()
+    await asyncio.gather(*tasks)
+
+    async def exact() -> bool:
+        return bool((await update(service, board, "ann", 0)).ok()["rank_state"] == "exact")
+
+    await eventually(exact, "ranked in Redis again")
+    assert await top(service, board) == [(1, "ann", acknowledged)]
+
+
+async def test_postgres_and_redis_away(service: Running, servers: Servers) -> None:
+    """Nobody can be asked: that is said, and nothing is made up."""
+    board = await service.board()
+    (await update(service, board, "ann", 5)).ok()
+    await top(service, board)
+    servers.postgres.kill()
+    servers.redis.kill()
+    try:
+        for path in ("top", "top?limit=3", "players/ann/around"):
+            answer = await service.anybody.get(f"{board}/{path}")
+            assert answer.refused(503, "ranking_unavailable").headers["Retry-After"]
+        (await service.anybody.get(f"{board}/players/ann")).refused(503, "storage_failed")
+        (await update(service, board, "ann", 1)).refused(503, "storage_failed")
+    finally:
+        servers.redis.start()
+        servers.postgres.start()
+    assert await top(service, board) == [(1, "ann", 5)]
+    assert await rank_of(service, board, "ann", 0) == 1

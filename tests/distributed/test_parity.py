@@ -1,0 +1,20 @@
+"""Embedded and distributed give the same answers to the same script, byte for byte where time and ids do not enter."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.distributed.script import play
+from tests.distributed.servers import SIGNING_KEY
+from tests.running import Running, running
+
+pytestmark = pytest.mark.slow
+
+
+async def test_the_same_script_is_answered_with_the_same_bytes(service: Running, tmp_path: Path) -> None:
+    async with running(tmp_path / "embedded", signing_key=SIGNING_KEY) as embedded:
+        expected = await play(embedded)
+    answers = await play(service)
+    assert len(expected) > 150
+    different = [(got, wanted) for got, wanted in zip(answers, expected, strict=True) if got != wanted]
+    assert not different, "\n\n".join(f"{got}\nbut embedded:\n{wanted}" for got, wanted in different)

@@ -1,0 +1,189 @@
+"""Roles as processes of their own, that share the servers."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from scoreboard.application.ports.access import Role
+from scoreboard.bootstrap.service import mint
+from tests.distributed.servers import SIGNING_KEY, Servers
+from tests.live.watching import Page, scores_of
+from tests.running import HOUR_S, Client, Process, eventually, process, settings
+
+pytestmark = pytest.mark.slow
+
+ROLES = ("api", "api", "live", "worker", "jobs")
+
+
+@dataclass
+class Roles:
+    """Two `api`, one each of the others; `clients` are the operator's, one an `api`."""
+
+    processes: list[Process]
+    clients: list[Client]
+    http: aiohttp.ClientSession
+
+    @property
+    def live(self) -> Process:
+        return self.processes[2]
+
+    def server(self, number: int) -> Client:
+        return Client(self.http, self.processes[number].url, minted(self.processes[number], "server", "game"))
+
+
+def minted(process: Process, role: Role, app: str) -> str:
+    given = settings(process.data, signing_key=SIGNING_KEY)
+    return mint(given, role=role, app=app, subject="somebody", ttl_s=HOUR_S)
+
+
+@asynccontextmanager
+async def roles(servers: Servers, folder: Path) -> AsyncIterator[Roles]:
+    environment = servers.environment(queue=True)
+    with ExitStack() as stack:
+        started = [
+            stack.enter_context(process(folder / f"{n}-{role}", port=None, role=role, **environment))
+            for n, role in enumerate(ROLES)
+        ]
+        for one in started:
+            await one.ready()
+        async with aiohttp.ClientSession() as http:
+            tokens = [minted(one, "admin", "*") for one in started[:2]]
+            clients = [Client(http, one.url, token) for one, token in zip(started, tokens, strict=False)]
+            yield Roles(started, clients, http)
+
+
+async def made(roles: Roles, **rules: object) -> str:
+    """A board, made through the first `api`, once the second knows it."""
+    first = roles.clients[0]
+    (await first.post("/v1/apps", {"app": "game"})).ok(201)
+    (await first.post("/v1/apps/game/boards", {"board": "main", **rules})).ok(201)
+    board = "/v1/apps/game/boards/main"
+
+    async def known() -> bool:
+        answers = [await Client(roles.http, one.url).get(f"{board}/top") for one in roles.processes[1:2]]
+        return all(answer.status == 200 for answer in answers)
+
+    await eventually(known, "the other api knows the board")
+    return board
+
+
+async def test_what_one_api_changes_the_others_show(servers: Servers, tmp_path: Path) -> None:
+    async with roles(servers, tmp_path) as running:
+        board = await made(running)
+        first, second = running.clients
+        async with running.http.ws_connect(f"{running.live.url}/v1/live") as socket:
+            live = Page(socket)
+            await eventually(lambda: _watching(live), "live knows the board")
+            (await running.server(0).post(f"{board}/scores", {"player": "ann", "increment": 5})).ok()
+            await live.until([("ann", 5)])
+            (await running.server(1).post(f"{board}/scores", {"player": "bob", "increment": 7})).ok()
+            await live.until([("bob", 7), ("ann", 5)])
+            (await second.get(f"{board}/top")).ok()
+            (await first.patch("/v1/apps/game/players/ann", {"username": "Ann the first"})).ok()
+            message = await live.next("top")
+            while message["entries"][1]["username"] != "Ann the first":
+                message = await live.next("top")
+            assert scores_of(message) == [("bob", 7), ("ann", 5)]
+
+            async def renamed() -> bool:
+                entries = (await second.get(f"{board}/top")).ok()["entries"]
+                return bool(entries[1]["username"] == "Ann the first")
+
+            await eventually(renamed, "the other api shows the name")
+            (await second.patch(board, {"public": False})).ok()
+            await dismissed(live)
+
+
+async def _watching(live: Page) -> bool:
+    await live.say(type="subscribe", app="game", board="main")
+    message = await live.socket.receive_json()
+    if message["type"] == "subscribed":
+        assert (await live.next("top"))["entries"] == []
+    return bool(message["type"] == "subscribed")
+
+
+async def dismissed(live: Page) -> None:
+    message = await live.socket.receive_json()
+    while message["type"] == "top":
+        message = await live.socket.receive_json()
+    assert message.get("code") == "subscription_ended", message
+
+
+async def test_every_role_stops_under_load_and_loses_nothing(servers: Servers, tmp_path: Path) -> None:
+    async with roles(servers, tmp_path) as running:
+        board = await made(running)
+        told: list[str] = []
+        dropped: dict[bool, list[str]] = {True: [], False: []}  # by whether it was sent before the signal
+        stopping, stopped = asyncio.Event(), asyncio.Event()
+
+        async def send(number: int, prefer: str, name: str) -> None:
+            server, count = running.server(number), 0
+            while not stopped.is_set():
+                count += 1
+                key, before = f"{name}-{count}", not stopping.is_set()
+                try:
+                    body = {"player": name, "increment": 1}
+                    answer = await server.post(f"{board}/scores", body, Idempotency_Key=key, Prefer=prefer)
+                except aiohttp.ClientError:
+                    dropped[before].append(key)
+                    break
+                if answer.status == 503:
+                    break
+                assert answer.status in {200, 202}, answer.raw
+                told.append(answer.body["event"])
+
+        preferences = ("wait=5", "respond-async")
+        senders = [
+            asyncio.create_task(send(number, preference, f"{number}-{n}-{preference[:4]}"))
+            for number in range(2)
+            for preference in preferences
+            for n in range(10)
+        ]
+        await eventually(lambda: len(told) > 500 or any(task.done() for task in senders), "updates are answered")
+        assert not [task for task in senders if task.done()]
+        stopping.set()
+        for one in (running.processes[1], *running.processes[2:]):
+            one.terminate()
+        assert [await one.ended() for one in (running.processes[1], *running.processes[2:])] == [0, 0, 0, 0]
+        stopped.set()
+        await asyncio.gather(*senders)
+        running.processes[0].terminate()
+        assert await running.processes[0].ended() == 0
+    assert dropped[True] == []
+    (tmp_path / "again").mkdir()
+    async with roles(servers, tmp_path / "again") as again:
+        operator = again.clients[0]
+
+        async def applied(event: str) -> bool:
+            return bool((await operator.get(f"/v1/apps/game/events/{event}")).ok()["status"] == "applied")
+
+        for event in told:
+            await eventually(partial(applied, event), f"{event} is applied")
+        entries = (await operator.get(f"{board}/top?limit=1000")).ok()["entries"]
+        assert len(told) <= sum(entry["score"] for entry in entries) <= len(told) + len(dropped[False])
+
+
+async def test_idle_roles_do_next_to_nothing(servers: Servers, tmp_path: Path) -> None:
+    """Printed, as a machine that is shared makes no promise."""
+    async with roles(servers, tmp_path) as running:
+        await made(running)
+        await asyncio.sleep(2)
+        before = [ticks(one.pid) for one in running.processes]
+        await asyncio.sleep(5)
+        used = [ticks(one.pid) - ticks_before for one, ticks_before in zip(running.processes, before, strict=True)]
+        share = [100 * one / os.sysconf("SC_CLK_TCK") / 5 for one in used]
+        print("idle, % of a core:", dict(zip((f"{n} {role}" for n, role in enumerate(ROLES)), share, strict=True)))
+        assert max(share) < 20
+
+
+def ticks(pid: int) -> int:
+    """Of the processor, used so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])

@@ -1,0 +1,148 @@
+"""Races between workers that take from one queue, each held open inside of a transaction."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scoreboard.adapters.rabbitmq.topology import Topology
+from scoreboard.bootstrap.service import Part
+from scoreboard.domain.submission import Outcome, Submission
+from tests.distributed.calls import differences, top, update
+from tests.distributed.held import entries, held, rows, waits_for_a_lock
+from tests.distributed.servers import Servers
+from tests.running import Running, eventually, running
+
+pytestmark = pytest.mark.slow
+
+FIRST: frozenset[Part] = frozenset({"api", "live", "worker"})
+SECOND: frozenset[Part] = frozenset({"worker"})
+
+
+class TestRedeliveryDuringApply:
+    """The worker's connection is cut while its batch is in the transaction: another gets the message too."""
+
+    async def test_it_is_counted_once_and_has_one_outcome(
+        self, servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async with worker(servers, tmp_path / "first", FIRST) as first:
+            board = await first.board(consistency="queued")
+            (await update(first, board, "ann", 1)).ok(202)
+            await eventually(lambda: counted(servers, 1), "it takes from the queue")
+            (connection,) = await taking(servers)
+            async with worker(servers, tmp_path / "second", SECOND) as second:
+                told = [outcomes(one, monkeypatch) for one in (first, second)]
+                async with held(first.service.ledger, "_write", after=True) as written:
+                    event = (await update(first, board, "ann", 10)).ok(202)["event"]
+                    await written.reached()
+                    await control(servers, "close_connection", connection, "cut")
+                    await waits_for_a_lock(servers)
+                    written.release()
+                await eventually(lambda: all(told), "both have applied it")
+                assert [(one.status, one.score) for some in told for one in some] == [("applied", 11)] * 2
+                await eventually(lambda: drained(servers), "both are done with it")
+                assert (await first.operator.get(f"/v1/apps/game/events/{event}")).ok()["score"] == 11
+                assert await entries(servers) == 2
+                assert await top(first, board) == [(1, "ann", 11)]
+                assert await differences(first) == []
+
+
+class TestTwoWorkersOnOnePlayer:
+    """Each has a message of the same player in apply at the same time."""
+
+    async def test_their_locks_order_them(
+        self, servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(Topology, "_queue", several_active_consumers(Topology._queue))
+        async with (
+            worker(servers, tmp_path / "first", FIRST) as first,
+            worker(servers, tmp_path / "second", SECOND) as second,
+        ):
+            board = await first.board(consistency="queued")
+            (await update(first, board, "ann", 1, Prefer="wait=5")).ok()
+            ((version,),) = await rows(servers, "SELECT version FROM standings")
+            told = [outcomes(one, monkeypatch) for one in (first, second)]
+            async with (
+                held(first.service.ledger, "_write", after=True) as one,
+                held(second.service.ledger, "_write", after=True) as other,
+            ):
+                points = {asyncio.ensure_future(point.reached()): point for point in (one, other)}
+                (await update(first, board, "ann", 10)).ok(202)
+                written, waiting = await asyncio.wait(points, return_when=asyncio.FIRST_COMPLETED)
+                (await update(first, board, "ann", 100)).ok(202)
+                await waits_for_a_lock(servers, *waiting)
+                for point in points.values():
+                    point.release()
+                await eventually(lambda: all(told), "each has applied its own")
+                await asyncio.gather(*written, *waiting)
+            await eventually(lambda: drained(servers), "both are done")
+            assert sorted(one.score for some in told for one in some) == [11, 111]
+            assert await rows(servers, "SELECT score, version FROM standings") == [(111, version + 2)]
+            assert await top(first, board) == [(1, "ann", 111)]
+            assert await differences(first) == []
+
+
+@asynccontextmanager
+async def worker(servers: Servers, folder: Path, parts: frozenset[Part]) -> AsyncIterator[Running]:
+    """A process that takes from every queue."""
+    given = servers.settings(queue=True)
+    before = len(await taking(servers))
+    async with running(folder, parts=parts, **given) as one:
+
+        async def takes() -> bool:
+            listed = await control(servers, "list_consumers", "-p", vhost(servers), "queue_name")
+            return listed.count(".takers") > before
+
+        await eventually(takes, "it takes from every queue")
+        yield one
+
+
+def vhost(servers: Servers) -> str:
+    return servers.queue_url.rpartition("/")[2]
+
+
+async def taking(servers: Servers) -> list[str]:
+    """The connections by which messages are taken."""
+    listed = await control(servers, "list_connections", "pid", "vhost", "client_properties")
+    lines = [line.split("\t", 2) for line in listed.splitlines()]
+    return [pid for pid, where, who in lines if where == vhost(servers) and "scoreboard taking" in who]
+
+
+async def control(servers: Servers, *command: str) -> str:
+    return await asyncio.to_thread(servers.broker.control, *command)
+
+
+async def drained(servers: Servers) -> bool:
+    """Nothing waits, is in anybody's hands, or is dead."""
+    listed = await control(servers, "list_queues", "-p", vhost(servers), "messages")
+    return not any(int(line) for line in listed.split() if line.isdigit())
+
+
+async def counted(servers: Servers, count: int) -> bool:
+    return await entries(servers) == count
+
+
+def outcomes(one: Running, monkeypatch: pytest.MonkeyPatch) -> list[Outcome]:
+    """Those of all that this process applies from now on."""
+    told: list[Outcome] = []
+    submit = one.service.accept.submit
+
+    async def telling(submissions: Sequence[Submission], *, ranks: bool) -> Any:
+        results = await submit(submissions, ranks=ranks)
+        told.extend(result.outcome for result in results)
+        return results
+
+    monkeypatch.setattr(one.service.accept, "submit", telling)
+    return told
+
+
+def several_active_consumers(declare: Any) -> Any:
+    """Declares queues whose messages go to all who take, in turn."""
+
+    async def declaring(*args: Any, **arguments: Any) -> None:
+        await declare(*args, **{name: of for name, of in arguments.items() if name != "x-single-active-consumer"})
+
+    return declaring

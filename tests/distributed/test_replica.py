@@ -1,0 +1,56 @@
+"""The service with a replica for its long reads, which dies and comes back."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scoreboard.adapters.postgres.inspection import asked
+from tests.distributed.servers import Servers
+from tests.running import Running, eventually, running
+from tests.servers.postgres import postgres
+
+pytestmark = pytest.mark.slow
+
+SCANS = """
+  SELECT coalesce(sum(idx_scan), 0) FROM pg_stat_user_indexes WHERE relname ~ '^ledger' AND pg_is_in_recovery()
+"""
+
+
+async def entries(service: Running, board: str) -> list[tuple[Any, Any]]:
+    page = (await service.operator.get(f"{board}/ledger?limit=1000")).ok()
+    return [(entry["player"], entry["value"]) for entry in page["entries"]]
+
+
+async def is_up(service: Running, up: float) -> bool:
+    told = (await service.anybody.get("/metrics")).raw.decode()
+    return f'scoreboard_server_up{{server="replica"}} {up}' in told
+
+
+async def test_an_entry_is_in_the_ledger_as_soon_as_it_was_answered(servers: Servers, tmp_path: Path) -> None:
+    with postgres(of=servers.postgres) as follower:
+        replica_url = f"{follower.url.rpartition('/')[0]}/{servers.database.rpartition('/')[2]}"
+        settings = servers.settings(database_replica_url=replica_url)
+        async with running(tmp_path / "data", **settings) as service:
+            board = await service.board()
+            wanted: list[tuple[Any, Any]] = []
+
+            async def play(rounds: int) -> None:
+                for _ in range(rounds):
+                    body = {"player": "ann", "increment": len(wanted)}
+                    (await service.client("server", "game").post(f"{board}/scores", body)).ok()
+                    wanted.append(("ann", len(wanted)))
+                    assert await entries(service, board) == wanted
+
+            async def is_read() -> bool:
+                """The ledger is, on the replica."""
+                await play(1)
+                return bool((await asked(replica_url, SCANS))[0][0])
+
+            await eventually(is_read)
+            follower.kill()
+            await play(5)
+            await eventually(lambda: is_up(service, 0.0))
+            follower.start()
+            await eventually(lambda: is_up(service, 1.0))
+            await eventually(is_read)

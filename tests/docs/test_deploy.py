@@ -1,0 +1,163 @@
+"""The files in deploy/, as far as can be shown without containers."""
+
+import re
+import shutil
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import yaml  # type: ignore[import-untyped]
+from aiohttp import web
+
+from tests.docs.test_nginx import as_this_user, open_port, program, temporary_paths
+from tests.running import eventually, free_port
+from tools.reference import DOCS
+
+DEPLOY = DOCS.parent / "deploy"
+ROLES = {"api", "live", "worker", "jobs"}
+SECRETS = {"SCOREBOARD_SIGNING_KEY", "POSTGRES_PASSWORD", "REDIS_PASSWORD", "RABBITMQ_PASSWORD"}
+
+
+@pytest.fixture
+def compose() -> Any:
+    return yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+
+
+def test_each_role_is_run_and_all_is_watched(compose: Any) -> None:
+    services = compose["services"]
+    assert services.keys() == ROLES | {"migrate", "nginx", "postgres", "redis", "rabbitmq"}
+    for role in ROLES:
+        assert services[role]["command"] == [role, "--host", "0.0.0.0"]  # noqa: S104
+        assert services[role]["depends_on"]["migrate"]["condition"] == "service_completed_successfully"
+    assert services["migrate"]["command"] == ["migrate"]
+    assert all("test" in service["healthcheck"] for name, service in services.items() if name != "migrate")
+    assert {service["image"] for name, service in services.items() if name in ROLES | {"migrate"}} == {
+        "scoreboard:local"
+    }
+
+
+def test_no_secret_is_written_down_and_each_that_is_missing_is_asked_for(compose: Any) -> None:
+    text = (DEPLOY / "compose.yaml").read_text()
+    variables = re.findall(r"(?<!\$)\$\{([A-Z_]+)(:\?[^}]+)?\}", text)
+    assert {name for name, _ in variables} == SECRETS
+    assert all(advice for _, advice in variables)
+    for service in compose["services"].values():
+        for name, value in service.get("environment", {}).items():
+            if re.search("URL|KEY|PASS", name):
+                assert re.search(r"^(\$\{|[a-z]+://[a-z]*:\$\{)", value), name
+
+
+def has_compose() -> bool:
+    asked = ["docker", "compose", "version"]
+    return shutil.which("docker") is not None and not subprocess.run(asked, capture_output=True, check=False).returncode
+
+
+@pytest.mark.skipif(not has_compose(), reason="docker compose is not here")
+def test_docker_reads_it(tmp_path: Path) -> None:
+    command = ["docker", "compose", "--env-file", str(tmp_path / "env"), "-f", str(DEPLOY / "compose.yaml"), "config"]
+    (tmp_path / "env").write_text("")
+    refused = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "deploy/.env" in refused.stderr
+    (tmp_path / "env").write_text("".join(f"{name}=s3cret\n" for name in SECRETS))
+    subprocess.run(command, capture_output=True, check=True)
+
+
+def test_the_image_is_not_roots_and_what_it_installs_is_checked_by_hash() -> None:
+    lines = (DEPLOY / "Dockerfile").read_text().splitlines()
+    build, run = (i for i, line in enumerate(lines) if line.startswith("FROM "))
+    assert build < run
+    assert "USER scoreboard" in lines[run:]
+    assert any(line.startswith("HEALTHCHECK") for line in lines[run:])
+    installed = [line for line in lines if "pip install" in line]
+    assert all("--require-hashes" in line or "--no-index" in line for line in installed)
+    for lock in re.findall(r"requirements/\S+", " ".join(installed)):
+        assert "--hash=sha256:" in (DEPLOY.parent / lock).read_text()
+
+
+def test_nginx_does_what_the_how_to_says() -> None:
+    shown = (DOCS / "how-to" / "nginx.md").read_text()
+    used = re.sub(r" #.*", "", (DEPLOY / "nginx.conf").read_text())
+    for directive in (
+        "client_max_body_size 4m;",
+        "proxy_http_version 1.1;",
+        "proxy_set_header Upgrade $http_upgrade;",
+        "proxy_set_header Connection $connection_upgrade;",
+        "proxy_buffering off;",
+        "proxy_read_timeout 90s;",
+        "deny all;",
+        "keepalive 64;",
+    ):
+        assert directive in shown
+        assert directive in used
+
+
+@asynccontextmanager
+async def role(name: str) -> AsyncIterator[int]:
+    """The port of a server that answers with its name."""
+
+    async def answer(_: web.BaseRequest) -> web.Response:
+        return web.Response(text=name)
+
+    runner = web.ServerRunner(web.Server(answer))
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    yield int(runner.addresses[0][1])
+    await runner.cleanup()
+
+
+def configured(folder: Path, port: int, api: int, live: int) -> Path:
+    """The file with the addresses of this test, and what a container gives it."""
+    text = (DEPLOY / "nginx.conf").read_text()
+    for written, here in (
+        ("api:8000", f"127.0.0.1:{api}"),
+        ("live:8000", f"127.0.0.1:{live}"),
+        ("listen 8080", f"listen 127.0.0.1:{port}"),
+        ("worker_processes auto;", "worker_processes 1;"),
+        ("worker_connections 32768;", "worker_connections 512;"),
+        ("worker_rlimit_nofile 65536;", f"daemon off;\npid {folder}/pid;"),
+        ("http {", f"http {{\n{temporary_paths(folder)}"),
+    ):
+        assert text.count(written) == 1
+        text = text.replace(written, here)
+    file = folder / "nginx.conf"
+    file.write_text(as_this_user(text))
+    return file
+
+
+@contextmanager
+def nginx(folder: Path, file: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    with subprocess.Popen([program(), "-p", str(folder), "-c", str(file), "-e", str(folder / "errors")]) as started:
+        try:
+            yield started
+        finally:
+            started.terminate()
+
+
+@pytest.mark.slow
+async def test_nginx_sends_each_request_to_its_role(tmp_path: Path) -> None:
+    port = free_port()
+    async with role("api") as api, role("live") as live, aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http:
+        with nginx(tmp_path, configured(tmp_path, port, api, live)) as started:
+            await eventually(lambda: open_port(port, started), "nginx listens")
+            for path, wanted in (
+                ("/v1/live", "live"),
+                ("/v1/apps/game/boards/main/stream?season=all", "live"),
+                ("/", "live"),
+                ("/?app=game", "live"),
+                ("/embed.js", "live"),
+                ("/page/1a2b/client/live.js", "live"),
+                ("/v1/page", "live"),
+                ("/v1/apps/game/boards/main/top", "api"),
+                ("/v1/apps/game/boards/main/scores", "api"),
+                ("/v1/apps/stream", "api"),
+                ("/docs", "api"),
+                ("/health/live", "api"),
+            ):
+                async with http.get(path) as answer:
+                    assert await answer.text() == wanted, path
+            async with http.get("/metrics") as answer:
+                assert answer.status == 403

@@ -1,0 +1,60 @@
+"""The ranking in Redis that keeps only the best of a table, with the totals in PostgreSQL behind it."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+import pytest
+
+from scoreboard.adapters.redis import ranking as redis_ranking
+from scoreboard.adapters.redis import totals
+from scoreboard.adapters.redis.connection import connected
+from scoreboard.adapters.redis.ranking import RedisRanking
+from scoreboard.application.ports.ranking import Placed
+from scoreboard.application.queries.fallback import FallbackRanking
+from scoreboard.domain.board import Board
+from scoreboard.domain.submission import Standing, TableKey
+from tests.ports.postgres_totals import PostgresRankings, RankingOfTotals, postgres_rankings
+from tests.servers.redis import emptied
+
+
+class Capped(FallbackRanking):
+    """What it is told is written to the totals first, as the ledger would have done; and who went beyond what is kept
+    is looked up in them."""
+
+    def __init__(self, cache: RedisRanking, totals: RankingOfTotals) -> None:
+        super().__init__(cache, totals)
+        self.cache = cache
+        self.totals = totals
+
+    async def apply(
+        self, key: TableKey, board: Board, standings: Mapping[str, Standing], *, place: bool
+    ) -> Mapping[str, Placed]:
+        looked_up = await self.totals.apply(key, board, standings, place=place)
+        placed = await super().apply(key, board, standings, place=place)
+        return {**looked_up, **placed}
+
+    async def remove(self, key: TableKey, player: str, version: int) -> None:
+        await self.totals.remove(key, player, version)
+        await super().remove(key, player, version)
+
+
+class CappedRankings:
+    tells_before = True
+
+    def __init__(self, cache: RedisRanking, behind: PostgresRankings) -> None:
+        self.ranking = Capped(cache, behind.ranking)
+        self.given = behind.given
+        self.load = behind.load
+
+
+@asynccontextmanager
+async def capped_rankings(redis_url: str, keep: int) -> AsyncIterator[CappedRankings]:
+    """All standings are counted at each read, so that every answer can be compared."""
+    async with postgres_rankings() as behind, connected(emptied(redis_url)) as client:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(redis_ranking, "GRACE_S", 30.0)  # however busy the machine is
+            for name in ("FRESH_MS", "GOOD_MS", "SHARE"):
+                patch.setattr(totals, name, 0)
+            cache = RedisRanking(client, behind.load, behind.ranking, keep)
+            yield CappedRankings(cache, behind)
+            await cache.close()

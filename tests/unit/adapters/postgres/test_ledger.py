@@ -1,0 +1,295 @@
+"""What more than one process makes of the ledger, and what a server that dies in the middle does. The rest is in
+tests/ports."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from scoreboard.adapters.postgres import database
+from scoreboard.adapters.postgres.database import Connection, Database
+from scoreboard.adapters.postgres.directory import PostgresDirectory
+from scoreboard.adapters.postgres.ledger import SQL, PostgresLedger
+from scoreboard.application.pipeline.apply import decide
+from scoreboard.application.ports.ledger import Decision, Known
+from scoreboard.domain.board import Action, App, Board, Player
+from scoreboard.domain.errors import Unavailable
+from scoreboard.domain.submission import Outcome, Submission, TableKey
+from tests.making import NOON, submission, table
+from tests.running import eventually
+from tests.servers.postgres import Server, fresh_database
+from tests.unit.adapters.postgres.conftest import Process, rows
+
+pytestmark = pytest.mark.slow
+
+
+async def a_board(store: Database, **rules: Any) -> Board:
+    directory = PostgresDirectory(store)
+    app = await directory.create_app(App(0, "game", "Game"))
+    return await directory.create_board(Board(0, app, "main", "Main", **rules))
+
+
+async def totals(ledger: PostgresLedger, key: TableKey) -> dict[str, int]:
+    return {player: one.score async for chunk in ledger.standings(key) for player, one in chunk}
+
+
+async def count(store: Database, what: str) -> int:
+    ((found,),) = await store.fetch(f"SELECT count(*) FROM {what}")  # noqa: S608
+    return int(found)
+
+
+class TestTwoProcesses:
+    async def test_one_player_new_to_both_is_counted_exactly(self, process: Process) -> None:
+        stores = [await process() for _ in range(3)]
+        board = await a_board(stores[0])
+        ledgers = [PostgresLedger(store) for store in stores]
+        batches = [
+            [submission(board, player, 1, NOON + 100 * n + i) for i, player in enumerate(("zoe", "ann", "bob"))]
+            for n in range(30)
+        ]
+        told = await asyncio.gather(
+            *(ledgers[n % 3].transact(batch[:: 1 if n % 2 else -1], decide) for n, batch in enumerate(batches))
+        )
+        assert await totals(ledgers[0], table(board)) == {"ann": 30, "bob": 30, "zoe": 30}
+        scores = sorted(one.score for decision in told for one in decision.outcomes if one.player == "ann")
+        assert scores == list(range(1, 31))
+        assert await count(stores[0], "ledger") == 90
+        assert await count(stores[0], "players") == 3
+
+    async def test_one_key_at_once_counts_once(self, process: Process) -> None:
+        """Under different players, so that no lock but the receipt itself keeps them apart."""
+        stores = [await process() for _ in range(4)]
+        board = await a_board(stores[0])
+        batches = [[submission(board, f"p{n}", 5, key="k", body=b"5")] for n in range(4)]
+        told = await asyncio.gather(
+            *(PostgresLedger(store).transact(batch, decide) for store, batch in zip(stores, batches, strict=True))
+        )
+        outcomes = [outcome for decision in told for outcome in decision.outcomes]
+        assert len({outcome.event for outcome in outcomes}) == 1
+        assert [outcome.replayed for outcome in outcomes].count(False) == 1
+        assert sum((await totals(PostgresLedger(stores[0]), table(board))).values()) == 5
+        assert await count(stores[0], "players") == 1  # who was not counted was not made either
+
+    async def test_one_event_at_once_counts_once(self, process: Process) -> None:
+        """As when a queue gives a message to two workers."""
+        stores = [await process() for _ in range(3)]
+        board = await a_board(stores[0])
+        one = submission(board, value=5)
+        told = await asyncio.gather(*(PostgresLedger(store).transact([one], decide) for store in stores))
+        assert {outcome.score for decision in told for outcome in decision.outcomes} == {5}
+        assert await totals(PostgresLedger(stores[0]), table(board)) == {"ann": 5}
+
+    async def test_one_event_twice_in_a_batch_is_the_batchs_fault(self, process: Process) -> None:
+        store = await process()
+        board = await a_board(store)
+        one = submission(board, value=5)
+        with pytest.raises(Exception) as raised:  # noqa: PT011 - any but Unavailable
+            await PostgresLedger(store).transact([one, one], decide)
+        assert not isinstance(raised.value, Unavailable)
+        assert await totals(PostgresLedger(store), table(board)) == {}
+
+    async def test_an_action_counts_once_a_day_whoever_asks(self, process: Process) -> None:
+        stores = [await process() for _ in range(4)]
+        board = await a_board(stores[0])
+        once = await PostgresDirectory(stores[0]).create_action(Action(0, board.app, "win", 5, per_day=1))
+        told = await asyncio.gather(
+            *(PostgresLedger(store).transact([submission(board, value=5, use=once)], decide) for store in stores)
+        )
+        assert sorted(o.status for decision in told for o in decision.outcomes) == ["applied"] + ["refused"] * 3
+        assert await totals(PostgresLedger(stores[0]), table(board)) == {"ann": 5}
+
+    async def test_what_another_process_made_is_known(self, process: Process) -> None:
+        one, other = PostgresLedger(await process()), PostgresLedger(await process())
+        board = await a_board(await process())
+        first = submission(board, value=5, key="k", body=b"5")
+        await one.transact([first], decide)
+        (again,) = (await other.transact([submission(board, value=5, key="k", body=b"5")], decide)).outcomes
+        assert (again.event, again.replayed) == (first.event, True)
+        (after,) = (await other.transact([submission(board, value=2)], decide)).outcomes
+        assert after.score == 7
+
+    async def test_a_deleted_board_waits_for_the_batch_and_ends_the_next(self, process: Process) -> None:
+        store, deleting = await process(), await process()
+        board = await a_board(store)
+        directory = PostgresDirectory(deleting)
+        ledger = PostgresLedger(store)
+        told = await asyncio.gather(
+            *(ledger.transact([submission(board, f"p{n}")], decide) for n in range(10)),
+            directory.delete_board(board),
+            *(ledger.transact([submission(board, f"q{n}")], decide) for n in range(10)),
+        )
+        gone = [o for one in told if isinstance(one, Decision) for o in one.outcomes if o.code == "board_not_found"]
+        assert all(not outcome.recorded for outcome in gone)
+        assert await count(store, "standings") == await count(store, "tables") == 0
+        (late,) = (await ledger.transact([submission(board)], decide)).outcomes
+        assert late.code == "board_not_found"
+
+    async def test_a_player_deleted_at_once_leaves_no_standing_that_nobody_owns(self, process: Process) -> None:
+        store, deleting = await process(), await process()
+        board = await a_board(store)
+        directory, ledger = PostgresDirectory(deleting), PostgresLedger(store)
+        for _ in range(5):
+            await asyncio.gather(
+                *(ledger.transact([submission(board)], decide) for _ in range(4)),
+                directory.delete_player(board.app, Player("ann", "ann")),
+            )
+        orphans = "standings s WHERE NOT EXISTS (SELECT FROM players p WHERE p.number = s.player)"
+        assert await count(store, orphans) == 0
+
+    async def test_a_refused_first_update_makes_nobody(self, process: Process) -> None:
+        store = await process()
+        board = await a_board(store, max_total=6)
+        (refused,) = (await PostgresLedger(store).transact([submission(board, value=9)], decide)).outcomes
+        assert refused.code == "total_out_of_bounds"
+        assert await count(store, "players") == await count(store, "tables") == 0
+
+    async def test_fresh_notes_are_left_to_who_made_them(self, process: Process) -> None:
+        one, other = PostgresLedger(await process()), PostgresLedger(await process())
+        store = await process()
+        board = await a_board(store)
+        decision = await one.transact([submission(board)], decide)
+        assert await other.unranked() == ([], [])
+        await store.fetch("UPDATE notes SET made_at = made_at - interval '2 seconds'")
+        notes, standings = await other.unranked()
+        assert (notes, [player for _, player, _ in standings]) == ([decision.note], ["ann"])
+
+    async def test_done_notes_go_without_another_batch(self, process: Process) -> None:
+        store = await process()
+        ledger = PostgresLedger(store)
+        decision = await ledger.transact([submission(await a_board(store))], decide)
+        await ledger.ranked([decision.note])
+        await ledger.unranked()
+        assert await count(store, "notes") == 0
+
+    async def test_notes_that_another_transaction_removes_hold_nobody_up(self, process: Process) -> None:
+        store = await process()
+        board = await a_board(store)
+        one, other = PostgresLedger(store), PostgresLedger(await process(), fresh_s=0)
+        decision = await one.transact([submission(board)], decide)
+        removing = await store.connection()
+        transaction = removing.transaction()
+        await transaction.start()
+        await removing.execute(SQL["remove_notes"], [decision.note])
+        assert await other.unranked() == ([], [])
+        await other.ranked([decision.note])
+        second = await other.transact([submission(board, "bob")], decide)
+        await other.ranked([decision.note])
+        assert (await other.unranked())[0] == [second.note]
+        await transaction.rollback()
+        assert (await other.unranked())[0] == [decision.note, second.note]
+        await removing.close()
+
+
+class TestFailures:
+    async def test_a_server_killed_before_the_commit_has_nothing_of_it(self, server: Server) -> None:
+        async with database.opened(await fresh_database(server.url)) as store:
+            board = await a_board(store)
+            ledger = PostgresLedger(store)
+            batch = [submission(board, value=5, key="k", body=b"5")]
+
+            def killing(batch: Sequence[Submission], known: Known) -> Decision:
+                server.kill()
+                return decide(batch, known)
+
+            with pytest.raises(Unavailable):
+                await ledger.transact(batch, killing)
+            with pytest.raises(Unavailable):
+                await ledger.transact(batch, decide)
+            server.start()
+            (outcome,) = (await ledger.transact(batch, decide)).outcomes
+            assert (outcome.status, outcome.score, outcome.replayed) == ("applied", 5, False)
+            assert await totals(ledger, table(board)) == {"ann": 5}
+
+    async def test_a_server_killed_after_the_commit_has_all_of_it(
+        self, server: Server, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async with database.opened(await fresh_database(server.url)) as store:
+            board = await a_board(store)
+            ledger = PostgresLedger(store)
+            batch = [submission(board, value=5, key="k", body=b"5")]
+            once = Database._once
+
+            async def answer_lost(store: Database, work: database.Work[object], within_s: float) -> object:
+                await once(store, work, within_s)
+                server.kill()
+                raise ConnectionResetError
+
+            with monkeypatch.context() as patched:
+                patched.setattr(Database, "_once", answer_lost)
+                with pytest.raises(Unavailable):
+                    await ledger.transact(batch, decide)
+            server.start()
+            told: list[Outcome] = []
+
+            async def is_told() -> bool:
+                try:
+                    told.extend((await PostgresLedger(store).transact(batch, decide)).outcomes)
+                except Unavailable:
+                    return False  # a connection of before, whose end was not seen yet
+                return len(told) == 2
+
+            await eventually(is_told)
+            assert [(o.event, o.status, o.score) for o in told] == [(batch[0].event, "applied", 5)] * 2
+            assert await totals(ledger, table(board)) == {"ann": 5}
+
+    async def test_a_connection_that_the_server_ends_is_made_again(self, process: Process) -> None:
+        store, other = await process(), await process()
+        board = await a_board(store)
+        ledger = PostgresLedger(store)
+        await ledger.transact([submission(board)], decide)
+        await other.fetch(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        try:
+            await ledger.transact([submission(board)], decide)
+        except Unavailable:
+            await ledger.transact([submission(board)], decide)
+        assert (await totals(ledger, table(board)))["ann"] == 2
+
+
+async def plan(c: Connection, statement: str, *types: str) -> str:
+    """The plan that a connection keeps for a statement, whatever its values."""
+    nulls = ", ".join(["NULL"] * len(types))
+    await c.execute("SET plan_cache_mode = force_generic_plan")
+    await c.execute(f"PREPARE looked_at ({', '.join(types)}) AS {statement}")
+    return "\n".join(line for (line,) in await c.fetch(f"EXPLAIN EXECUTE looked_at ({nulls})"))
+
+
+async def test_no_statement_of_an_update_reads_a_whole_table(process: Process) -> None:
+    """Also when it is planned while the tables are empty, and kept."""
+    store = await process()
+    await store.fetch("ANALYZE")
+    arrays = ["bigint[]", "bigint[]", "bytea[]", "bigint[]", "text[]", "bigint[]", "text[]", "integer[]"]
+    removed = ["bigint[]"]
+    for name, types in (("known", arrays), ("hold", ["bigint[]", "bigint[]", "text[]"]), ("remove_notes", removed)):
+        connection = await store.connection()
+        try:
+            found = await plan(connection, SQL[name], *types)
+        finally:
+            await connection.close()
+        assert "Index" in found
+        assert "Seq Scan" not in found, found
+
+
+async def test_entries_of_a_board_that_has_few_come_from_a_ledger_that_has_many(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scoreboard.adapters.postgres.ledger.CHUNK", 7)
+    store = await process()
+    board = await a_board(store)
+    other = await PostgresDirectory(store).create_board(Board(0, board.app, "other", "Other"))
+    ledger = PostgresLedger(store)
+    made = [submission(board if n % 17 == 3 else other, at=NOON + n) for n in range(100)]
+    await ledger.transact(made, decide)
+    for size in (1, 3, 50):
+        found = [one.event async for chunk in ledger.entries(board, chunk=size) for one, _ in chunk]
+        assert found == [one.event for one in made if one.board is board]
+
+
+async def test_the_player_id_stands_beside_the_standing(process: Process) -> None:
+    store = await process()
+    board = await a_board(store)
+    await PostgresLedger(store).transact([submission(board, player) for player in ("zoë", "ann")], decide)
+    assert set(await rows(store.fetch("SELECT player_id FROM standings"))) == {("zoë",), ("ann",)}

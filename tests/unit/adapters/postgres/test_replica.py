@@ -1,0 +1,233 @@
+"""A real replica: what is read there is as new as the primary's, whatever becomes of it."""
+
+import asyncio
+import math
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from functools import partial
+
+import asyncpg
+import pytest
+from structlog.typing import EventDict
+
+from scoreboard.adapters.postgres import database
+from scoreboard.adapters.postgres import replica as replicas
+from scoreboard.adapters.postgres.database import Database
+from scoreboard.adapters.postgres.directory import PostgresDirectory
+from scoreboard.adapters.postgres.inspection import asked
+from scoreboard.adapters.postgres.ledger import PostgresLedger
+from scoreboard.adapters.postgres.replica import Replica, Unfit, followed
+from scoreboard.application.pipeline.apply import decide
+from scoreboard.domain.board import Player
+from scoreboard.domain.errors import Unavailable
+from scoreboard.domain.submission import WORLD, TableKey
+from tests.making import submission
+from tests.running import BOUND_S, eventually
+from tests.servers.postgres import Server, fresh_database, postgres
+from tests.unit.adapters.postgres.conftest import rows
+from tests.unit.adapters.postgres.test_ledger import a_board
+
+pytestmark = pytest.mark.slow
+
+WHERE = "SELECT pg_is_in_recovery()"
+ADD = "INSERT INTO directory_version (version) VALUES ($1)"
+# Long on a replica alone.
+LONG_THERE = """
+  SELECT pg_sleep(CASE WHEN pg_is_in_recovery() THEN 60 ELSE 0 END), pg_is_in_recovery()
+  FROM (SELECT count(*) FROM uses) counted
+"""
+GREATEST = "SELECT max(version) FROM directory_version"
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However busy the machine is."""
+    for bound in ("CATCH_UP_S", "REACH_S", "LOOK_S"):
+        monkeypatch.setattr(replicas, bound, BOUND_S)
+
+
+@pytest.fixture
+def follower(server: Server) -> Iterator[Server]:
+    with postgres(of=server) as started:
+        yield started
+
+
+class Pair:
+    """A database on the primary, and the same on its replica."""
+
+    def __init__(self, primary: Database, replica: Replica, url: str, replica_url: str) -> None:
+        self.primary = primary
+        self.replica = replica
+        self.url = url
+        self.replica_url = replica_url
+
+    async def is_used(self) -> bool:
+        return bool((await self.replica.fetch(WHERE))[0][0])
+
+    async def looks(self) -> bool:
+        """Whether a look finds it fit."""
+        try:
+            await self.replica.look()
+        except (Unfit, Unavailable, *database.FAULTS):
+            return False
+        return True
+
+    async def is_level(self) -> bool:
+        """Whether a look finds that it had all already; one that catches up within the look is fit, yet was behind."""
+        return await self.looks() and self.replica.lag_s == 0
+
+    async def replay(self, verb: str) -> None:
+        """`pause` or `resume`."""
+        await asked(self.replica_url, f"SELECT pg_wal_replay_{verb}()")
+
+
+@asynccontextmanager
+async def paired(server: Server, follower: Server) -> AsyncIterator[Pair]:
+    url = await fresh_database(server.url)
+    replica_url = f"{follower.url.rpartition('/')[0]}/{url.rpartition('/')[2]}"
+    async with database.opened(url) as primary, followed(primary, replica_url) as replica:
+        pair = Pair(primary, replica, url, replica_url)
+        await eventually(pair.looks, "the replica has the database")
+        yield pair
+
+
+@pytest.fixture
+async def pair(server: Server, follower: Server) -> AsyncIterator[Pair]:
+    async with paired(server, follower) as made:
+        yield made
+
+
+async def test_what_is_read_there_has_all_that_was_committed_before(pair: Pair) -> None:
+    for version in range(1, 200):
+        await pair.primary.fetch(ADD, version)
+        assert await rows(pair.replica.fetch(GREATEST)) == [(version,)]
+    assert await pair.is_used()
+
+
+async def test_while_replay_is_paused_reads_go_to_the_primary_and_it_is_said_once(
+    pair: Pair, logged: list[EventDict], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logged.clear()
+    await pair.replay("pause")
+    with monkeypatch.context() as patched:
+        patched.setattr(replicas, "CATCH_UP_S", 0.1)
+        for version in range(1, 4):
+            await pair.primary.fetch(ADD, version)
+            assert await rows(pair.replica.fetch(GREATEST)) == [(version,)]
+            assert not await pair.looks()
+        assert pair.replica.lag_s > 0
+        assert not await pair.is_used()
+    await pair.replay("resume")
+    await eventually(pair.is_level)
+    assert await pair.is_used()
+    assert [entry["event"] for entry in logged] == ["replica_not_used", "replica_used_again"]
+
+
+async def test_a_replica_that_dies_while_it_serves_is_not_missed_and_comes_back_by_itself(
+    pair: Pair, follower: Server, logged: list[EventDict]
+) -> None:
+    logged.clear()
+    stopping = asyncio.Event()
+
+    async def read_on() -> int:
+        reads = 0
+        while not stopping.is_set():
+            reads += 1
+            await pair.primary.fetch(ADD, reads)
+            assert await rows(pair.replica.fetch(GREATEST)) == [(reads,)]
+        return reads
+
+    reading = asyncio.create_task(read_on())
+    await eventually(pair.is_used)
+    follower.kill()
+    await eventually(lambda: [entry["event"] for entry in logged] == ["replica_not_used"])
+    assert not await pair.looks()
+    assert math.isnan(pair.replica.lag_s)
+    follower.start()
+    await eventually(pair.looks)
+    await eventually(pair.is_used)
+    stopping.set()
+    assert await reading
+    assert [entry["event"] for entry in logged] == ["replica_not_used", "replica_used_again"]
+
+
+async def test_a_long_read_that_replay_cancels_is_read_from_the_primary(pair: Pair) -> None:
+    await asked(pair.replica_url, "ALTER SYSTEM SET max_standby_streaming_delay = 0")
+    await asked(pair.replica_url, "SELECT pg_reload_conf()")
+    reading = asyncio.create_task(pair.replica.fetch(LONG_THERE))
+    sleeping = "SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+    await eventually(partial(asked, pair.replica_url, sleeping))
+    await pair.primary.fetch("TRUNCATE uses")
+    ((_, in_recovery),) = await reading
+    assert not in_recovery
+
+
+async def test_one_that_was_promoted_or_is_of_another_server_is_not_used(
+    pair: Pair, follower: Server, server: Server
+) -> None:
+    with postgres() as stranger:
+        async with followed(pair.primary, stranger.url) as replica:
+            with pytest.raises(Unfit, match="no replica"):
+                await replica.look()
+        with postgres(of=stranger) as other:
+            async with followed(pair.primary, other.url) as replica:
+                with pytest.raises(Unfit, match="another server"):
+                    await replica.look()
+    await asked(follower.url, "SELECT pg_promote()")
+    await pair.primary.fetch(ADD, 7)
+    assert await rows(pair.replica.fetch(GREATEST)) == [(7,)]
+    with pytest.raises(Unfit, match="no replica"):
+        await pair.replica.look()
+
+
+async def test_a_user_without_privileges_can_use_it(pair: Pair) -> None:
+    await pair.primary.fetch("CREATE ROLE plain LOGIN")
+    await pair.primary.fetch("GRANT SELECT ON directory_version TO plain")
+    await eventually(pair.looks, "the replica knows the role")
+    url, replica_url = (url.replace("postgres@", "plain@") for url in (pair.url, pair.replica_url))
+    async with database.opened(url) as primary, followed(primary, replica_url) as replica:
+        await replica.look()
+        assert await rows(replica.fetch(WHERE)) == [(True,)]
+
+
+async def test_a_wrong_question_is_no_fault_of_the_replica(pair: Pair) -> None:
+    with pytest.raises(asyncpg.DataError):
+        await pair.replica.fetch("SELECT $1::bigint", 2**64)
+    assert await pair.is_used()
+
+
+async def test_while_the_primary_is_away_nothing_is_read(pair: Pair, server: Server) -> None:
+    """What it committed last may not have come to the replica."""
+    server.kill()
+    try:
+        with pytest.raises(Unavailable):
+            await pair.replica.fetch(WHERE)
+    finally:
+        server.start()
+    await eventually(pair.looks)
+
+
+async def test_the_ledger_whole_tables_and_lists_of_players_are_read_there(pair: Pair) -> None:
+    primary = pair.primary
+    ledger, directory = PostgresLedger(primary, reading=pair.replica), PostgresDirectory(primary, pair.replica)
+    board = await a_board(primary)
+    asked_for = []
+    there = pair.replica.fetch
+
+    async def noted(statement: str, *values: object) -> list[database.Record]:
+        asked_for.append(statement)
+        return await there(statement, *values)
+
+    pair.replica.fetch = noted  # type: ignore[method-assign]
+    one = submission(board, "ann")
+    await ledger.transact([one], decide)
+    assert [entry.event async for chunk in ledger.entries(board) for entry, _ in chunk] == [one.event]
+    key = TableKey(board.number, one.season, WORLD)
+    assert [player async for chunk in ledger.standings(key) for player, _ in chunk] == ["ann"]
+    assert await directory.players(board.app, "", 10) == [Player("ann", "ann")]
+    read_there = len(asked_for)
+    assert read_there
+    assert await ledger.outcome(board.app, one.event)
+    assert await ledger.standing(key, board.app, "ann")
+    assert await directory.find_players(board.app, ["ann"])
+    assert len(asked_for) == read_there

@@ -1,0 +1,37 @@
+"""What a broker lacks for our queues to be made."""
+
+import shlex
+from collections.abc import Iterator
+
+import pytest
+
+from scoreboard.adapters.rabbitmq.inspection import inspect
+from scoreboard.adapters.rabbitmq.topology import Topology
+from scoreboard.bootstrap.distributed import QUEUE
+from scoreboard.bootstrap.servers import RABBITMQ_RIGHTS
+from tests.servers.rabbitmq import PROGRAM, Server, started
+from tests.servers.redis import missing
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def bare() -> Iterator[Server]:
+    """A broker whose features were never enabled."""
+    if not PROGRAM.exists():
+        missing("install rabbitmq-server")
+    with started(RABBITMQ_FEATURE_FLAGS="") as server:
+        yield server
+
+
+async def test_quorum_queues_and_rights_that_are_missing_are_told(bare: Server) -> None:
+    topology = Topology(QUEUE)
+    assert (await inspect(bare.url, topology)).lacks == "quorum queues"
+    bare.control("enable_feature_flag", "quorum_queue")
+    assert (await inspect(bare.url, topology)).lacks == ""
+    bare.control("set_permissions", "guest", "^other", "^(scoreboard|amq.default)", ".*")
+    assert (await inspect(bare.url, topology)).lacks == "rights"
+    bare.control("set_permissions", "guest", *shlex.split(RABBITMQ_RIGHTS))
+    found = await inspect(bare.url, topology)
+    assert (found.lacks, found.made) == ("", False)
+    assert QUEUE not in bare.control("list_queues", "name")

@@ -1,0 +1,147 @@
+"""URLs, and what a client does when its server goes away: with real servers."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from scoreboard.adapters.redis import connection
+from scoreboard.adapters.redis.connection import FAILURES, Address, Client, connected
+from tests.running import eventually
+from tests.servers.redis import Cluster, Sentinels, Server, started
+
+
+@pytest.mark.parametrize(
+    ("url", "kind", "hosts", "options"),
+    [
+        ("redis://one", "", (("one", 6_379),), {"db": 0}),
+        ("redis://:p%40ss@one:7000/3", "", (("one", 7_000),), {"db": 3, "password": "p@ss"}),
+        ("rediss://me:pass@[::1]:7000", "", (("::1", 7_000),), {"username": "me", "password": "pass", "db": 0}),
+        ("unix:///run/redis.sock", "unix", (), {"path": "/run/redis.sock"}),
+        ("redis+sentinel://a,b:7000/s/2", "sentinel", (("a", 26_379), ("b", 7_000)), {"db": 2}),
+        ("redis+cluster://a:1,b", "cluster", (("a", 1), ("b", 6_379)), {}),
+    ],
+)
+def test_what_a_url_says(
+    url: str, kind: str, hosts: tuple[tuple[str, int], ...], options: dict[str, str | int | None]
+) -> None:
+    address = Address.of(url)
+    assert (address.kind, address.hosts) == (kind, hosts)
+    assert address.options == {"username": None, "password": None} | options
+    assert address.tls == ({"ssl": True} if url.startswith("rediss") else {})
+    assert address.service == ("s" if kind == "sentinel" else "")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "one",
+        "http://:s3cret@one",
+        "redis://",
+        "redis://:s3cret@",
+        "redis://:s3c/ret@one",
+        "redis://:s3cret@one:70000",
+        "redis://:s3cret@one:0",
+        "redis://:s3cret@one:port",
+        "redis://:s3cret@[one",
+        "redis://:s3cret\u2100@one",
+        "redis://:s3cret@one,two",
+        "redis://:s3cret@one/zero",
+        "redis://:s3cret@one?socket_timeout=60",
+        "redis://:s3cret@one?ssl_ca_certs=ca.pem",
+        "redis+sentinel://:s3cret@one:26379",
+        "redis+cluster://:s3cret@one:6379/1",
+    ],
+)
+def test_a_wrong_url_is_refused_in_one_line_without_the_password(url: str) -> None:
+    with pytest.raises(ValueError, match=r"^[^\n]+$") as refused:
+        Address.of(url)
+    assert "s3c" not in str(refused.value)
+    assert refused.value.__suppress_context__ or refused.value.__context__ is None
+
+
+async def test_it_does_not_connect_before_it_is_used() -> None:
+    async with connected("redis://127.0.0.1:1"):
+        pass
+
+
+async def test_answers_are_bytes(client: Client) -> None:
+    await client.set("key", "value")
+    assert await client.get("key") == b"value"
+
+
+async def test_outside_of_a_task_it_answers_too(client: Client) -> None:
+    """As on Python 3.11, where what answers a request begins in the callback that read it."""
+    loop = asyncio.get_running_loop()
+    waits_for: asyncio.Future[asyncio.Future[object]] = loop.create_future()
+
+    async def asked() -> object:
+        assert asyncio.current_task() is None
+        return await client.get("key")
+
+    coroutine = asked()
+    loop.call_soon(lambda: waits_for.set_result(coroutine.send(None)))
+    await asyncio.wait((await waits_for,))
+    with pytest.raises(StopIteration) as ended:
+        coroutine.send(None)
+    assert ended.value.value is None
+
+
+async def test_many_calls_at_once_share_few_connections(server: Server) -> None:
+    async with connected(server.url) as client:
+        await asyncio.gather(*(client.incr("n") for _ in range(1_000)))
+        assert await client.get("n") == b"1000"
+        assert len(await client.client_list()) <= connection.CONNECTIONS
+
+
+async def test_a_server_that_is_killed_fails_calls_and_comes_back_without_a_new_client(server: Server) -> None:
+    async with connected(server.url) as client:
+        await client.set("key", "value")
+        server.kill()
+        for _ in range(3):
+            with pytest.raises(FAILURES):
+                await client.get("key")
+        server.start()
+        assert await client.get("key") is None
+
+
+async def test_the_password_is_in_no_error_no_log_and_no_description(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    url = server.url.replace("//", "//:s3cret@")
+    described = []
+    for wrong in (url, url.replace("redis:", "redis+sentinel:") + "/s", url.replace("redis:", "redis+cluster:")):
+        async with connected(wrong) as client:
+            with pytest.raises(FAILURES) as refused:
+                await client.get("key")
+            described += [repr(client), repr(refused.value), str(refused.value)]
+    assert "s3cret" not in "".join(described) + caplog.text
+
+
+async def test_a_password_that_is_right_lets_in(server: Server) -> None:
+    server.ask("CONFIG", "SET", "requirepass", "s3/cret")
+    async with connected(server.url.replace("//", "//:s3%2Fcret@")) as client:
+        assert await client.ping()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("make", [Cluster, Sentinels])
+async def test_a_failover_is_followed(tmp_path: Path, make: Callable[[Path], Cluster | Sentinels]) -> None:
+    with started(make(tmp_path)) as servers:
+        async with connected(servers.url) as client:
+            await client.set("{t}:key", "value")
+            (servers.master("{t}:key") if isinstance(servers, Cluster) else servers.master()).kill()
+            with pytest.raises(FAILURES):
+                await client.get("{t}:key")
+
+            async def answers() -> bool:
+                try:
+                    return await client.get("{t}:key") == b"value"
+                except FAILURES:
+                    return False
+
+            await eventually(answers, "the replica took over")

@@ -1,0 +1,32 @@
+import asyncio
+
+from scoreboard.application.live.precedence import Precedence
+
+
+async def test_long_work_waits_for_a_commit_and_then_goes_on() -> None:
+    precedence, done = Precedence(), []
+
+    async def fan_out() -> None:
+        await precedence.give_way()
+        done.append("fan-out")
+
+    with precedence.commit():
+        working = asyncio.create_task(fan_out())
+        for _ in range(10):
+            await asyncio.sleep(0)
+        done.append("commit")
+    await working
+    assert done == ["commit", "fan-out"]
+
+
+async def test_a_commit_that_takes_long_holds_nothing_up_for_ever() -> None:
+    precedence = Precedence()
+    with precedence.commit():
+        await precedence.give_way()
+
+
+async def test_without_a_commit_others_get_a_turn_and_no_more() -> None:
+    turns: list[int] = []
+    asyncio.get_running_loop().call_soon(turns.append, 1)
+    await Precedence().give_way()
+    assert turns == [1]
