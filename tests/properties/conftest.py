@@ -3,7 +3,7 @@ from collections.abc import Iterator
 import pytest
 
 from scoreboard.adapters.memory import ranking
-from scoreboard.adapters.redis import ranking as redis_ranking
+from scoreboard.adapters.redis import builder
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -11,5 +11,5 @@ def patient() -> Iterator[None]:
     """Whoever asks for a table that loads waits until it is there, however busy the machine is."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ranking, "GRACE_S", 30.0)
-        patch.setattr(redis_ranking, "GRACE_S", 30.0)
+        patch.setattr(builder, "GRACE_S", 30.0)
         yield

@@ -1,21 +1,28 @@
 """The scripts that work on one table, and whether it is worth calling them."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from typing import Any
 
 import structlog
 from redis.asyncio import RedisCluster
 from redis.exceptions import RedisClusterException
 
-from scoreboard.adapters.redis import keys
+from scoreboard.adapters.redis import encoding, keys
 from scoreboard.adapters.redis.breaker import Breaker
 from scoreboard.adapters.redis.connection import FAILURES, Client
+from scoreboard.adapters.redis.encoding import Encoding
 from scoreboard.adapters.redis.script import Script
+from scoreboard.domain.board import Board
 from scoreboard.domain.errors import Unavailable
-from scoreboard.domain.submission import TableKey
+from scoreboard.domain.submission import Standing, TableKey
 
 log = structlog.get_logger(__name__)
+
+A_CALL = 1_000  # standings: Lua's `unpack` takes a few thousand values
+
+READY, ABSENT, CLAIMED, BEYOND = b"ready", b"absent", b"claimed", b"beyond"  # what scripts say of a table
 
 _PARTS = (":order", ":held", ":meta", ":gone", ":gone_at", ":scores", ":counts", ":pending")  # as lua/table.lua says
 _KEPT_IN_FORGETTING = {":gone", ":gone_at"}
@@ -56,6 +63,25 @@ class Tables:
         breaker.succeeded()
         return told
 
+    async def apply(
+        self,
+        key: TableKey,
+        board: Board,
+        standings: Mapping[str, Standing],
+        keep: int,
+        *,
+        place: bool = False,
+        proven: bool = False,
+        epoch: str = "",
+        lease_ms: int = 0,
+    ) -> list[Any]:
+        """What apply.lua tells of at most A_CALL standings. The epoch and its lease are the builder's."""
+        value = Encoding(board).value
+        pairs = ((encoding.player(player), value(standing)) for player, standing in standings.items())
+        rules = board.top_n, int(place), keys.changed(key), epoch, lease_ms, keep, int(proven)
+        answer: list[Any] = await self.call(APPLY, key, *rules, *chain.from_iterable(pairs))
+        return answer
+
     async def of(self, board: int) -> Sequence[TableKey]:
         """The tables of a board of which there is anything to forget; those that come meanwhile may be among them."""
         return await self._named(f"sb:{{{board}:*")
@@ -85,6 +111,15 @@ class Tables:
         except (RedisClusterException, LookupError):
             return ""
         return "" if node is None else node.name
+
+
+def chunks(
+    standings: Collection[tuple[str, Standing]],
+) -> Iterator[list[tuple[str, Standing]]]:
+    """As many as a call takes at a time."""
+    rest = iter(standings)
+    while chunk := list(islice(rest, A_CALL)):
+        yield chunk
 
 
 def _unavailable() -> Unavailable:

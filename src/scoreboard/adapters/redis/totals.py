@@ -31,6 +31,12 @@ class Totals(Protocol):
     async def total(self, key: TableKey, board: Board) -> int: ...
 
 
+def given(totals: Totals | None) -> Totals:
+    if totals is None:
+        raise RuntimeError("a ranking that shares capped tables needs the totals")
+    return totals
+
+
 class Counts:
     """How many standings capped tables have in all, counted while somebody reads them and at most once at a time:
     `note` is told. While it cannot be counted, what is known stays."""
