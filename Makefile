@@ -29,7 +29,7 @@ up: ## every role with PostgreSQL, Redis and RabbitMQ in containers, on http://1
 
 test: $(VENV)/.dev ## everything: checks, then every suite
 	@$(MAKE) --no-print-directory lint types layers
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m tools.suites
 
 check: $(VENV)/.dev ## under a minute: lint, types, layers, unit tests
 	@$(MAKE) --no-print-directory lint types layers unit
