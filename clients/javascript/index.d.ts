@@ -121,6 +121,7 @@ export interface BatchAccepted {
   status: "accepted";
   player: string;
   event: string;
+  replayed: boolean;
 }
 
 export interface BatchRefused {

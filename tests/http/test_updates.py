@@ -379,6 +379,16 @@ class TestBatch:
         )
         assert answer.ok()["applied"] == 1
 
+    @pytest.mark.parametrize("key", ["", "a b", "k" * 256, "clé", "é" * 300])
+    async def test_a_key_for_a_whole_batch_is_as_one_for_an_update(self, service: Running, key: str) -> None:
+        board = await service.board()
+        server = service.client("server", "game")
+        records = await service.records()
+        updates = [{"player": "a", "increment": 1, "idempotency_key": "its-own"}, {"player": "b", "increment": 1}]
+        answer = await server.post(f"{board}/scores/batch", {"updates": updates}, Idempotency_Key=key)
+        answer.refused(400, "invalid_idempotency_key")
+        assert await service.records() == records
+
     async def test_a_key_used_twice_in_one_batch_counts_once(self, service: Running) -> None:
         board = await service.board()
         server = service.client("server", "game")

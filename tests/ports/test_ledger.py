@@ -139,6 +139,23 @@ class TestReceipts:
         (outcome,) = await apply(tenancy, submission(elsewhere, key="k", body=b"5"))
         assert not outcome.replayed
 
+    async def test_the_receipts_of_many_keys_are_read_at_once(self, tenancy: Tenancy, app: App) -> None:
+        board = await tenancy.board(app, max_total=6)
+        applied, refused, _ = await apply(
+            tenancy,
+            submission(board, value=5, key="k", body=b"5"),
+            submission(board, value=9, key="l", body=b"9"),
+            submission(board, "bob"),
+        )
+        receipts = {"k": (b"5", applied), "l": (b"9", refused)}
+        for _ in range(2):
+            assert await tenancy.ledger.receipts(app, "server:one", ["l", "k", "m"]) == receipts
+            assert await tenancy.ledger.receipts(app, "server:two", ["k"]) == {}
+            assert await tenancy.ledger.receipts(app, "server:one", []) == {}
+            await tenancy.reopened()
+        await tenancy.directory.delete_player(app, Player("ann", "ann"))
+        assert (await tenancy.ledger.receipts(app, "server:one", ["k"]))["k"] == (b"5", None)
+
     @pytest.mark.parametrize("restarted", [False, True])
     async def test_a_key_stays_used_when_its_player_is_deleted(
         self, tenancy: Tenancy, app: App, main: Board, restarted: bool

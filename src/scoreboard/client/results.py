@@ -95,10 +95,12 @@ class BatchApplied(_Result, frozen=True, tag="applied", tag_field="status"):
 
 
 class BatchAccepted(_Result, frozen=True, tag="accepted", tag_field="status"):
-    """An update of a batch that is in the server's queue, and will have its one outcome at its event."""
+    """An update of a batch that is in the server's queue, and will have its one outcome at its event. `replayed`: it
+    was sent before, under the same key, and this is its first event."""
 
     player: str
     event: str
+    replayed: bool = False
 
 
 class BatchRefused(_Result, frozen=True, tag="refused", tag_field="status"):

@@ -1,6 +1,6 @@
 """PostgresLedger: the ledger, receipts and totals in PostgreSQL, for any number of processes."""
 
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import asyncpg
@@ -184,6 +184,15 @@ class PostgresLedger:
         for digest, event in await self._database.fetch(SQL["receipt"], app.number, credential, key, within_s=ROW_S):
             return Receipt(digest, await self.outcome(app, EventId(event)))
         return None
+
+    async def receipts(self, app: App, credential: str, keys: Collection[str]) -> Mapping[str, Receipt]:
+        rows = await self._database.fetch(SQL["receipts"], app.number, credential, list(keys), within_s=ROW_S)
+        if not rows:
+            return {}
+        asked = *_columns((), 2), [event for _, _, event in rows], *_columns((), 2), *_columns((), 3)
+        ((_, _, applied, refused, _),) = await self._database.fetch(SQL["known"], *asked, within_s=ROW_S)
+        outcomes = _outcomes(applied, refused)
+        return {key: Receipt(digest, outcomes.get(EventId(event))) for key, digest, event in rows}
 
     async def outcome(self, app: App, event: EventId) -> Outcome | None:
         rows = await self._database.fetch(

@@ -1,7 +1,7 @@
 """SqliteLedger: the ledger, receipts and totals in SQLite."""
 
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import msgspec
@@ -137,11 +137,11 @@ class SqliteLedger:
                 standings[player] = _standing(score, reached_at, version, EventId(bytes.fromhex(event)))
         return standings
 
-    def _read_receipts(self, query: Query, known: Known, app: int, credential: str, keys: list[str]) -> None:
+    def _read_receipts(self, query: Query, known: Known, app: int, credential: str, keys: Collection[str]) -> None:
         number = self._credentials.get((app, credential))
         if number is None:
             return
-        ((rows,),) = query(SQL["known_receipts"], _to_json(keys).decode(), number)
+        ((rows,),) = query(SQL["known_receipts"], _to_json(list(keys)).decode(), number)
         for key, digest, event in _receipts_from_json(rows):
             outcome = self._outcome(query, EventId(bytes.fromhex(event)))
             known.receipts[app, credential, key] = Receipt(bytes.fromhex(digest), outcome)
@@ -248,6 +248,11 @@ class SqliteLedger:
         number = self._credentials.get((app, credential))
         rows = [] if number is None else query(SQL["receipt"], number, key)
         return Receipt(rows[0][0], self._outcome(query, rows[0][1])) if rows else None
+
+    async def receipts(self, app: App, credential: str, keys: Collection[str]) -> Mapping[str, Receipt]:
+        known = Known()
+        self._read_receipts(self._database.point, known, app.number, credential, keys)
+        return {key: receipt for (_, _, key), receipt in known.receipts.items()}
 
     async def outcome(self, app: App, event: EventId) -> Outcome | None:
         query = self._database.point

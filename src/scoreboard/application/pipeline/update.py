@@ -1,20 +1,21 @@
 """The way of an update, top to bottom."""
 
+import contextlib
 import hashlib
 import os
 import struct
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from scoreboard.application.pipeline import authenticate
 from scoreboard.application.pipeline.accept import Accept
 from scoreboard.application.pipeline.enqueue import Enqueue
 from scoreboard.application.pipeline.guard import rate_limit, worth
 from scoreboard.application.pipeline.rank import Result
-from scoreboard.application.pipeline.recall import recall
+from scoreboard.application.pipeline.recall import recall, same_body
 from scoreboard.application.ports.access import Credential
 from scoreboard.application.ports.directory import Directory
-from scoreboard.application.ports.ledger import Ledger
+from scoreboard.application.ports.ledger import Ledger, Receipt
 from scoreboard.application.ports.limits import Allowance, Limits
 from scoreboard.application.queries.reads import Reads
 from scoreboard.domain import event_id
@@ -136,25 +137,43 @@ class Update:
         self, credential: Credential | None, app: str, board_id: str, wishes: Sequence[Wish]
     ) -> tuple[Board, list[Result | ScoreboardError]]:
         """Up to MAX_BATCH updates from somebody trusted, in order, in one transaction; each has its own outcome or
-        error. Ranks are not told. A key that is known answers from its receipt, in the same transaction."""
+        error. Ranks are not told. A key that is known answers from its receipt: in the same transaction or, where there
+        is a queue, before anything is queued."""
         credential = authenticate.require(credential, app, "update:score")
         if not 1 <= len(wishes) <= MAX_BATCH:
             raise Invalid("invalid_batch", f"a batch has 1 to {MAX_BATCH} updates")
         board = await self._directory.board(app, board_id)
         queued = self._later if board.consistency == "queued" else None
-        await rate_limit.check(self._limits, self._rates, credential, app, len(wishes))
+        receipts = {} if queued is None else await self._receipts(board, credential, wishes)
+        if new := sum(wish.key not in receipts for wish in wishes):
+            await rate_limit.check(self._limits, self._rates, credential, app, new)
         answers: list[Result | ScoreboardError | None] = []
         submissions: list[Submission] = []
         for wish in wishes:
             try:
                 player = check_player(credential.subject if wish.player is None else wish.player)
                 authenticate.require_player(credential, player)
-                submissions.append(await self._submission(credential, board, player, wish, queued))
-                answers.append(None)
+                receipt = receipts.get(wish.key or "")
+                if receipt is not None:
+                    answers.append(_told_at_its_event(same_body(receipt, _digest(board, wish.raw))))
+                else:
+                    submissions.append(await self._submission(credential, board, player, wish, queued))
+                    answers.append(None)
             except ScoreboardError as error:
                 answers.append(error)
         results = iter(await self._accepted(submissions, queued, ranks=False) if submissions else [])
         return board, [next(results) if answer is None else answer for answer in answers]
+
+    async def _receipts(self, board: Board, credential: Credential, wishes: Sequence[Wish]) -> Mapping[str, Receipt]:
+        """As `_known`, for all that have a key: the receipts by key."""
+        keys: set[str] = set()
+        for wish in wishes:
+            with contextlib.suppress(Invalid):  # that is told of the one update
+                keys.add(check_idempotency_key(wish.key or ""))
+        try:
+            return await self._ledger.receipts(board.app, credential.name, keys) if keys else {}
+        except Unavailable:
+            return {}
 
     async def _recalled(self, board: Board, credential: Credential, wish: Wish) -> Outcome | None:
         key = check_idempotency_key(wish.key or "")
@@ -231,6 +250,11 @@ _randomness = _random_numbers()
 def _digest(board: Board, body: bytes) -> bytes:
     """The same body to another board is another request."""
     return hashlib.blake2b(body, digest_size=16, salt=board.number.to_bytes(16, "big")).digest()
+
+
+def _told_at_its_event(first: Outcome) -> Result:
+    """What was accepted to be applied later is answered as it was then: with its event, which has the outcome."""
+    return Result(replace(first, status="pending", replayed=True))
 
 
 def _metadata(metadata: bytes | None) -> bytes | None:

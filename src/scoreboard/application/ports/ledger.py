@@ -1,6 +1,6 @@
 """The truth: the ledger, its receipts and the totals derived from it, changed together or not at all."""
 
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, TypeAlias
 
@@ -86,6 +86,10 @@ class Ledger(Protocol):
 
     async def recall(self, app: App, credential: str, key: str) -> Receipt | None:
         """The receipt under an idempotency key. A fast refusal of work: `transact` decides for good."""
+        ...
+
+    async def receipts(self, app: App, credential: str, keys: Collection[str]) -> Mapping[str, Receipt]:
+        """As `recall`, for many keys at once: the receipts of those that have one."""
         ...
 
     async def outcome(self, app: App, event: EventId) -> Outcome | None:

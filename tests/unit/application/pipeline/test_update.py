@@ -1,7 +1,7 @@
 """The way of an update from request to rank, on the real store, ranking and limits."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, cast
 
 import pytest
@@ -13,11 +13,12 @@ from scoreboard.adapters.sqlite.directory import SqliteDirectory
 from scoreboard.adapters.sqlite.ledger import SqliteLedger
 from scoreboard.application.live.precedence import Precedence
 from scoreboard.application.pipeline.accept import Accept
+from scoreboard.application.pipeline.enqueue import Enqueue
 from scoreboard.application.pipeline.grouping import Bounds
 from scoreboard.application.pipeline.guard.rate_limit import UpdateRates
 from scoreboard.application.pipeline.publish import Publish
 from scoreboard.application.pipeline.rank import Rank, Result
-from scoreboard.application.pipeline.update import MAX_BATCH, MAX_METADATA_BYTES, Answer, Update, Wish
+from scoreboard.application.pipeline.update import MAX_BATCH, MAX_METADATA_BYTES, Answer, Later, Update, Wish
 from scoreboard.application.ports.access import Credential
 from scoreboard.application.ports.ranking import Placed
 from scoreboard.application.queries.cursors import Cursors
@@ -37,6 +38,7 @@ from scoreboard.domain.errors import (
     Unauthenticated,
     Unavailable,
 )
+from scoreboard.domain.submission import Outcome, Submission
 from tests.making import HOUR, NOON, SECOND, ManualClock
 
 SERVER = credential("server", "game", "one")
@@ -325,3 +327,64 @@ class TestMany:
         await world.board(player_values=True)
         answers = await self.many(world, Wish(b"1", increment=1), Wish(b"2", player="bob", increment=1), who=ANN)
         assert answers == [("applied", "", 1), "wrong_player"]
+
+
+class Line:
+    """A queue that takes everything; nobody takes from it."""
+
+    def __init__(self) -> None:
+        self.taken: list[Submission] = []
+
+    async def submit(self, submissions: Sequence[Submission]) -> list[Outcome]:
+        self.taken += submissions
+        return [Outcome(s.event, s.board.number, s.player, s.season, s.accepted_at, "pending") for s in submissions]
+
+
+class TestManyQueued:
+    """A batch for a queued board, where there is a queue."""
+
+    @pytest.fixture
+    async def line(self, world: World) -> Line:
+        await world.board(consistency="queued")
+        line = Line()
+        world.update._later = Later(cast("Enqueue", line), b"key", or_now=False)
+        return line
+
+    async def many(self, world: World, *wishes: Wish) -> list[Any]:
+        _, answers = await world.update.many(SERVER, "game", "main", wishes)
+        return [answer.outcome if isinstance(answer, Result) else answer.code for answer in answers]
+
+    async def test_what_was_applied_is_told_under_its_first_event_and_not_queued_again(
+        self, world: World, line: Line
+    ) -> None:
+        wish = Wish(b"1", player="ann", increment=5, key="k")
+        (first,) = await self.many(world, wish)
+        assert (first.status, first.replayed) == ("pending", False)
+        await world.accept.submit(line.taken, ranks=False)
+        reused, no_key = Wish(b"2", player="ann", increment=6, key="k"), Wish(b"3", player="ann", increment=1, key="")
+        new = Wish(b"4", player="bob", increment=7, key="l")
+        again, conflict, invalid, other = await self.many(world, wish, reused, no_key, new)
+        assert (again.event, again.status, again.replayed) == (first.event, "pending", True)
+        assert (conflict, invalid) == ("key_reused", "invalid_idempotency_key")
+        assert (other.player, other.replayed) == ("bob", False)
+        assert [one.player for one in line.taken] == ["ann", "bob"]
+
+    async def test_what_is_known_costs_nothing(self, world: World, line: Line) -> None:
+        wishes = [Wish(b"1", player="ann", increment=1, key=f"k{n}") for n in range(RATES.server_per_second)]
+        first = await self.many(world, *wishes)
+        await world.accept.submit(line.taken, ranks=False)
+        assert [one.event for one in await self.many(world, *wishes)] == [one.event for one in first]
+        with pytest.raises(TooMany):
+            await self.many(world, Wish(b"1", player="ann", increment=1, key="new"))
+
+    async def test_while_the_store_is_away_all_is_queued(
+        self, world: World, line: Line, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async def away(*_: object) -> None:
+            raise Unavailable("storage_failed", "not now")
+
+        monkeypatch.setattr(world.ledger, "receipts", away)
+        wish = Wish(b"1", player="ann", increment=5, key="k")
+        for _ in range(2):
+            assert [one.status for one in await self.many(world, wish)] == ["pending"]
+        assert len(line.taken) == 2

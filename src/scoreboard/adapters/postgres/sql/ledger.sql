@@ -133,6 +133,12 @@ SELECT r.digest, r.event
 FROM credentials c JOIN receipts r ON r.credential = c.number AND r.key = $3
 WHERE c.app = $1 AND c.name = $2
 
+-- name: receipts
+-- Those of a credential's keys that have one.
+SELECT r.key, r.digest, r.event
+FROM credentials c CROSS JOIN unnest($3::text[]) w(key) JOIN receipts r ON r.credential = c.number AND r.key = w.key
+WHERE c.app = $1 AND c.name = $2
+
 -- name: outcome
 -- What became of a submission, within its app.
 SELECT l.event, t.board, p.player, t.season, l.score, l.previous_score, '' AS code, '' AS detail

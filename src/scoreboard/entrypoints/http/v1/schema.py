@@ -76,6 +76,7 @@ class BatchApplied(msgspec.Struct, tag="applied", tag_field="status"):
 class BatchAccepted(msgspec.Struct, tag="accepted", tag_field="status"):
     player: str
     event: str
+    replayed: bool
 
 
 class BatchRefused(msgspec.Struct, tag="refused", tag_field="status"):
@@ -124,7 +125,8 @@ class AroundQuery(TableQuery, frozen=True):
 
 
 class Page(msgspec.Struct):
-    """Lines of a table, best first. The same `epoch` and `offset`, the same standings."""
+    """Lines of a table, best first. The same `epoch` and `offset`, the same standings. `total` counts all players; it
+    may be some seconds old where only the best are kept in Redis."""
 
     app: str
     board: str
@@ -140,7 +142,8 @@ class Page(msgspec.Struct):
 
 class Standing(msgspec.Struct):
     """`ties` others have the same score; `percentile` of the others have a worse one; `gap_to_next` points to the
-    nearest better score, null for the best."""
+    nearest better score, null for the best. Where only the best are kept in Redis, `total` and `percentile` may be some
+    seconds old."""
 
     player: str
     season: str

@@ -16,6 +16,7 @@ from scoreboard.application.ports.limits import Allowance
 from scoreboard.domain import errors, event_id, instant
 from scoreboard.domain.board import Board
 from scoreboard.domain.errors import Forbidden, NotFound, ScoreboardError
+from scoreboard.domain.identifiers import check_idempotency_key
 from scoreboard.domain.submission import Outcome
 from scoreboard.entrypoints.http import problems
 from scoreboard.entrypoints.http.operations import Call, Operation, decoded
@@ -24,11 +25,12 @@ from scoreboard.entrypoints.http.v1 import schema
 
 BATCH_BYTES = 4 * 1024 * 1024
 MAX_PREFIX = 240  # characters of a batch's key, so that a place in the batch fits behind it
+TAKING = ("overloaded", "shutting_down", "queue_unavailable")  # when nothing more can be accepted
 UPDATE_ERRORS = (
     *("invalid_player", "wrong_player", "invalid_idempotency_key", "key_reused", "key_spent", "rate_limited"),
     *("one_value", "operator_mismatch", "unknown_action", "unknown_region", "metadata_too_big", "value_not_allowed"),
     *("value_out_of_bounds", "total_out_of_bounds", "action_limit", "action_cooldown", "not_storable"),
-    *("overloaded", "shutting_down"),
+    *TAKING,
 )
 _WAIT = re.compile(r"wait=[0-9]{1,4}")
 
@@ -72,7 +74,7 @@ class Scores:
                 body=schema.Batch,
                 headers=("Idempotency-Key",),
                 replies={200: schema.BatchAnswer},
-                errors=("server_only", "rate_limited", "overloaded", "shutting_down"),
+                errors=("server_only", "invalid_idempotency_key", "rate_limited", *TAKING),
             ),
             Operation(
                 "GET",
@@ -127,7 +129,8 @@ class Scores:
 
         Each has its own result, in the order sent: applied with the new score, or refused with a `code`; one that is
         refused takes no other with it. On a board that is `queued`, where the server has a queue, those that are fine
-        are `accepted`: in the queue, with an event whose outcome follows.
+        are `accepted`: in the queue, with an event whose outcome follows. One that is `replayed` was sent before, and
+        is told under its first event.
 
         Ranks are not told. The whole answer is given when all that was applied is on the disk. An update is made
         repeatable by its `idempotency_key`, or for the whole batch by the header: each update then has this key and its
@@ -142,6 +145,8 @@ class Scores:
             raise Forbidden("server_only", "batches come from a server's token")
         updates = decoded(_batch, await call.body(BATCH_BYTES)).updates
         prefix = call.header("Idempotency-Key")
+        if prefix is not None:
+            check_idempotency_key(prefix)
         wishes = [_batch_wish(item, prefix, place) for place, item in enumerate(updates)]
         board, results = await self._update.many(credential, app, board_id, wishes)
         answers = [_batch_answer(board, item, result) for item, result in zip(updates, results, strict=True)]
@@ -239,7 +244,7 @@ def _batch_answer(
     if outcome.status == "refused":
         return schema.BatchRefused(outcome.player, outcome.code, outcome.detail)
     if outcome.status == "pending":
-        return schema.BatchAccepted(outcome.player, event_id.to_text(outcome.event))
+        return schema.BatchAccepted(outcome.player, event_id.to_text(outcome.event), outcome.replayed)
     return schema.BatchApplied(
         outcome.player,
         event_id.to_text(outcome.event),

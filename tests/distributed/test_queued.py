@@ -1,0 +1,52 @@
+"""Updates that go through the queue, sent again: one by one and in batches they are answered alike."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.distributed.calls import top, update
+from tests.distributed.servers import Servers
+from tests.running import Answer, Running, eventually, running
+
+pytestmark = pytest.mark.slow
+
+
+async def batch(service: Running, board: str, *updates: dict[str, Any], **headers: str) -> Answer:
+    return await service.client("server", "game").post(f"{board}/scores/batch", {"updates": updates}, **headers)
+
+
+async def test_what_is_sent_again_is_told_under_its_first_event(servers: Servers, tmp_path: Path) -> None:
+    async with running(tmp_path / "data", **servers.settings(queue=True)) as service:
+        board = await service.board(consistency="queued", max_total=6)
+        one = await update(service, board, "ann", 1, Idempotency_Key="one")
+        updates = [{"player": player, "increment": 5} for player in ("bob", "bob", "cat")]
+        first = (await batch(service, board, *updates, Idempotency_Key="many")).ok()
+        events = [one.ok(202)["event"], *(item["event"] for item in first["results"])]
+
+        async def outcomes() -> list[str]:
+            return [(await service.operator.get(f"/v1/apps/game/events/{event}")).ok()["status"] for event in events]
+
+        async def applied() -> bool:
+            return "pending" not in await outcomes()
+
+        await eventually(applied, "each has its outcome")
+        assert await outcomes() == ["applied", "applied", "refused", "applied"]
+
+        again = await update(service, board, "ann", 1, Idempotency_Key="one")
+        assert again.ok(202) == one.body
+        assert again.headers["Idempotent-Replayed"] == "true"
+        updates[2]["increment"] = 4  # another request under a key that was used
+        answer = (await batch(service, board, *updates, {"player": "dan", "increment": 2}, Idempotency_Key="many")).ok()
+        assert (answer["applied"], answer["accepted"], answer["refused"]) == (0, 3, 1)
+        known, refused, reused, new = answer["results"]
+        for item, before in ((known, first["results"][0]), (refused, first["results"][1])):
+            assert before["replayed"] is False
+            assert item == {**before, "replayed": True}
+        assert (reused["status"], reused["code"]) == ("refused", "key_reused")
+        assert (new["status"], new["replayed"]) == ("accepted", False)
+
+        async def counted() -> bool:
+            return await top(service, board) == [(1, "bob", 5), (2, "cat", 5), (3, "dan", 2), (4, "ann", 1)]
+
+        await eventually(counted, "each counted once")
