@@ -144,25 +144,53 @@ class Update:
             raise Invalid("invalid_batch", f"a batch has 1 to {MAX_BATCH} updates")
         board = await self._directory.board(app, board_id)
         queued = self._later if board.consistency == "queued" else None
-        receipts = {} if queued is None else await self._receipts(board, credential, wishes)
-        if new := sum(wish.key not in receipts for wish in wishes):
-            await rate_limit.check(self._limits, self._rates, credential, app, new)
+        known = {} if queued is None else await self._receipts(board, credential, wishes)
+        try:
+            return board, await self._each(credential, board, wishes, queued, known)
+        except ScoreboardError:
+            known = await self._receipts(board, credential, wishes)
+            if any(wish.key not in known for wish in wishes):
+                raise
+            return board, await self._each(credential, board, wishes, queued, known)
+
+    async def _each(
+        self,
+        credential: Credential,
+        board: Board,
+        wishes: Sequence[Wish],
+        queued: Later | None,
+        known: Mapping[str, Receipt],
+    ) -> list[Result | ScoreboardError]:
+        if new := sum(wish.key not in known for wish in wishes):
+            await rate_limit.check(self._limits, self._rates, credential, board.app.app, new)
         answers: list[Result | ScoreboardError | None] = []
         submissions: list[Submission] = []
         for wish in wishes:
             try:
                 player = check_player(credential.subject if wish.player is None else wish.player)
                 authenticate.require_player(credential, player)
-                receipt = receipts.get(wish.key or "")
-                if receipt is not None:
-                    answers.append(_told_at_its_event(same_body(receipt, _digest(board, wish.raw))))
-                else:
+                first = _first(board, wish, known, queued)
+                if first is None:
                     submissions.append(await self._submission(credential, board, player, wish, queued))
-                    answers.append(None)
+                answers.append(first)
             except ScoreboardError as error:
                 answers.append(error)
         results = iter(await self._accepted(submissions, queued, ranks=False) if submissions else [])
-        return board, [next(results) if answer is None else answer for answer in answers]
+        told = [next(results) if answer is None else answer for answer in answers]
+        return told if known else await self._forgiven(credential, board, wishes, told)
+
+    async def _forgiven(
+        self, credential: Credential, board: Board, wishes: Sequence[Wish], told: list[Result | ScoreboardError]
+    ) -> list[Result | ScoreboardError]:
+        """What would refuse an update by now has not refused those that were done before."""
+        refused = [wish for wish, answer in zip(wishes, told, strict=True) if isinstance(answer, ScoreboardError)]
+        known = await self._receipts(board, credential, refused)
+        if not known:
+            return told
+        return [
+            (_first(board, wish, known, None) if isinstance(answer, ScoreboardError) else None) or answer
+            for wish, answer in zip(wishes, told, strict=True)
+        ]
 
     async def _receipts(self, board: Board, credential: Credential, wishes: Sequence[Wish]) -> Mapping[str, Receipt]:
         """As `_known`, for all that have a key: the receipts by key."""
@@ -252,9 +280,19 @@ def _digest(board: Board, body: bytes) -> bytes:
     return hashlib.blake2b(body, digest_size=16, salt=board.number.to_bytes(16, "big")).digest()
 
 
-def _told_at_its_event(first: Outcome) -> Result:
-    """What was accepted to be applied later is answered as it was then: with its event, which has the outcome."""
-    return Result(replace(first, status="pending", replayed=True))
+def _first(
+    board: Board, wish: Wish, known: Mapping[str, Receipt], queued: Later | None
+) -> Result | ScoreboardError | None:
+    """The answer to an update that was done before. One that was queued is told as it was then, with the event that has
+    its outcome."""
+    receipt = known.get(wish.key or "")
+    if receipt is None:
+        return None
+    try:
+        outcome = same_body(receipt, _digest(board, wish.raw))
+    except ScoreboardError as error:
+        return error
+    return Result(replace(outcome, status=outcome.status if queued is None else "pending", replayed=True))
 
 
 def _metadata(metadata: bytes | None) -> bytes | None:
