@@ -80,6 +80,24 @@ def test_a_wrong_name_is_met_with_the_nearest(cli: CommandLine) -> None:
     cli.run("token", "server", "--app", "demo", "--days", "x").failed(2, "--days: 'x' is not a number")
 
 
+@pytest.mark.parametrize(
+    ("command", "value"),
+    [
+        ("actions create win --app demo --points", "5.5"),
+        ("actions create win --app demo --points", "9007199254740993.0"),
+        ("actions update win --app demo --per-day", "0x10"),
+        ("boards create main --app demo --max-total", "1e3"),
+        ("boards update main --app demo --top-n", "3.0"),
+        ("players list --app demo --limit", "1.9"),
+        ("top main --app demo --limit", "2.5"),
+        ("dlq list --limit", "2.5"),
+    ],
+)
+def test_a_number_is_taken_as_written_or_not_at_all(cli: CommandLine, command: str, value: str) -> None:
+    name = command.rpartition(" ")[2]
+    cli.run(*command.split(), value).failed(2, f"{name}: '{value}' is not a whole number")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("serve", ["alone", "beside"])
 def test_everything_can_be_managed(cli: CommandLine, serve: str) -> None:

@@ -46,6 +46,8 @@ class TestFile:
         for file, word in ((tmp_path / "nix", "not there"), (tmp_path, "not a plain file"), (cut, "damaged")):
             cli.run("replay", file, *TARGET).failed(2, str(file), word)
         cli.run("replay", cut, *TARGET, "--speed", "fast").failed(2, "--speed", "max")
+        for patience in ("-1", "nan"):
+            cli.run("replay", cut, *TARGET, "--patience", patience).failed(2, "--patience is 0 seconds or more")
 
     @pytest.mark.parametrize(
         ("line", "problem"),
@@ -59,6 +61,7 @@ class TestFile:
             ("1,a,", "score ''"),
             ("1,a,1_0", "score '1_0'"),
             ("1,a,9223372036854775808", "64-bit"),
+            ("1,a,-99999999999999999999", "64 bits"),
             ("1,,2", "player ''"),
             (f"1,{'a' * 51},2", "1 to 50"),
             ("1,a\udcff,2", "printable"),

@@ -277,6 +277,7 @@ def test_a_file_that_cannot_be_is_one_line(cli: CommandLine) -> None:
     cli.run("export", "players", cli.home / "no" / "players.csv", "--app", "game").failed(1, "cannot write")
     cli.run("export", "players", "-", "--app", "game", "--json").failed(2, "--json")
     cli.run("export", "players", "-", "--app", "nix").failed(1, "app_not_found")
+    cli.run("import", "players", "-", "--app", "game", "--patience", "nan", given="").failed(2, "--patience is 0")
     nothing = cli.home / "players.csv"
     cli.run("export", "players", nothing, "--app", "nix").failed(1, "app_not_found")
     assert not nothing.exists()

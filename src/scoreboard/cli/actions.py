@@ -6,7 +6,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from scoreboard.cli import resources
-from scoreboard.cli.resources import AppId, Flag, Json, Kind, Yes
+from scoreboard.cli.resources import AppId, Flag, Json, Kind, Whole, Yes
 from scoreboard.cli.target import Target
 
 ACTION = Kind("action", "actions", ("action", "points", "per_day", "cooldown_s"), "")
@@ -19,9 +19,9 @@ Id = Annotated[str, Parameter(name="action")]
 class Limits:
     """How often an action counts."""
 
-    per_day: int | None = None
+    per_day: Whole | None = None
     """How often it counts a day for one player; no limit at first."""
-    cooldown_s: int | None = None
+    cooldown_s: Whole | None = None
     """Seconds before it counts again for one player."""
 
 
@@ -49,7 +49,7 @@ def create(
     /,
     *,
     app: AppId,
-    points: int,
+    points: Whole,
     limits: Limits | None = None,
     json: Json = False,
     server: Target | None = None,
@@ -89,7 +89,7 @@ def update(
     /,
     *,
     app: AppId,
-    points: int | None = None,
+    points: Whole | None = None,
     limits: Limits | None = None,
     no_per_day: Flag = False,
     json: Json = False,

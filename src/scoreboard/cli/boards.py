@@ -6,7 +6,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from scoreboard.cli import resources
-from scoreboard.cli.resources import AppId, Json, Kind, Yes
+from scoreboard.cli.resources import AppId, Json, Kind, Whole, Yes
 from scoreboard.cli.target import Target
 from scoreboard.domain.board import Consistency, Direction, Numbering, Operator, Period, Priority, Ties
 
@@ -39,9 +39,9 @@ class Ranking:
     """Where its periods begin; the app's when absent."""
     regions: Annotated[tuple[str, ...] | None, Parameter(name="--region", negative="")] = None
     """A region with a table of its own; repeat for more."""
-    min_total: int | None = None
+    min_total: Whole | None = None
     """Least score a player can come to."""
-    max_total: int | None = None
+    max_total: Whole | None = None
     """Greatest score a player can come to."""
 
 
@@ -52,7 +52,7 @@ class Changeable:
 
     name: str | None = None
     """Name shown to people."""
-    top_n: int | None = None
+    top_n: Whole | None = None
     """How many places are watched live, 1 to 1000; 10 at first."""
     public: bool | None = None
     """Whether it can be read without a token; it can at first."""
@@ -62,9 +62,9 @@ class Changeable:
     """Whether an update is answered with its rank (direct) or at once (queued)."""
     priority: Priority | None = None
     """Which updates go first where many are queued; normal at first."""
-    min_value: int | None = None
+    min_value: Whole | None = None
     """Least value of one update."""
-    max_value: int | None = None
+    max_value: Whole | None = None
     """Greatest value of one update."""
 
 

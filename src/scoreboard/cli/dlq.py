@@ -9,7 +9,7 @@ from cyclopts import App, Parameter
 from scoreboard.cli import show
 from scoreboard.cli.client import Client
 from scoreboard.cli.errors import CommandError, RequestRefused, UsageError
-from scoreboard.cli.resources import Flag, Json, Yes
+from scoreboard.cli.resources import Flag, Json, Whole, Yes
 from scoreboard.cli.target import Target, ask, connected, run
 
 PATH = "dead-letters"
@@ -32,7 +32,7 @@ dlq = App(
     "  scoreboard dlq list\n"
     "  scoreboard dlq list --json | jq -r '.[] | select(.reason == \"not_storable\") | .letter'",
 )
-def list_(*, limit: int = 100, json: Json = False, server: Target | None = None) -> None:
+def list_(*, limit: Whole = 100, json: Json = False, server: Target | None = None) -> None:
     """List the oldest dead letters, and why each is one.
 
     Parameters

@@ -6,7 +6,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from scoreboard.cli import resources
-from scoreboard.cli.resources import AppId, Flag, Json, Kind, Yes
+from scoreboard.cli.resources import AppId, Flag, Json, Kind, Whole, Yes
 from scoreboard.cli.target import Target
 
 PLAYER = Kind("player", "players", ("player", "username", "region", "email", "avatar_url"), "with every standing")
@@ -42,7 +42,7 @@ players = App(
     "  scoreboard players list --app demo\n"
     "  scoreboard players list --app demo --limit 1000000 --json > players.json",
 )
-def list_(*, app: AppId, after: str = "", limit: int = 100, json: Json = False, server: Target | None = None) -> None:
+def list_(*, app: AppId, after: str = "", limit: Whole = 100, json: Json = False, server: Target | None = None) -> None:
     """List players in the order of their ids.
 
     Parameters

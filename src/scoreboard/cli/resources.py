@@ -1,11 +1,12 @@
 """Apps, boards, players and actions are managed alike: five verbs over one address each."""
 
+import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from cyclopts import Parameter
+from cyclopts import CoercionError, Parameter, Token
 
 from scoreboard.cli import show
 from scoreboard.cli.errors import CommandError, UsageError
@@ -13,6 +14,17 @@ from scoreboard.cli.target import Target, ask, connected, run
 
 PAGE = 1_000
 
+
+def _whole(_kind: type, tokens: Sequence[Token]) -> int:
+    """What is written, to the last digit: the library would round 5.5, and large numbers with a point."""
+    (token,) = tokens
+    if not _WHOLE.fullmatch(token.value):
+        raise CoercionError(token=token, target_type=int)
+    return int(token.value)
+
+
+_WHOLE = re.compile(r"[+-]?[0-9]{1,100}")
+Whole = Annotated[int, Parameter(converter=_whole)]
 AppId = Annotated[str, Parameter(name="--app", help="Id of the app.")]
 Json = Annotated[bool, Parameter(name="--json", negative="", show_default=False, help="Print JSON, for programs.")]
 Flag = Annotated[bool, Parameter(negative="", show_default=False)]

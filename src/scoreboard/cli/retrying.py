@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from scoreboard.cli import show
 from scoreboard.cli.client import Client
-from scoreboard.cli.errors import CommandError, RequestRefused, Unreachable
+from scoreboard.cli.errors import CommandError, RequestRefused, Unreachable, UsageError
 from scoreboard.client.retry import Backoff
 
 T = TypeVar("T")
@@ -20,6 +20,13 @@ RETRIED = {
     HTTPStatus.GATEWAY_TIMEOUT,
 }
 BACKOFF = Backoff(first_s=0.1, longest_s=5.0)
+
+
+def checked_patience(seconds: float) -> float:
+    """Raises UsageError for what nobody can wait."""
+    if not seconds >= 0:
+        raise UsageError("--patience is 0 seconds or more")
+    return seconds
 
 
 class Patient:

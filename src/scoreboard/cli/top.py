@@ -6,7 +6,7 @@ import msgspec
 from cyclopts import App, Parameter
 
 from scoreboard.cli import show, standings
-from scoreboard.cli.resources import AppId, Json
+from scoreboard.cli.resources import AppId, Json, Whole
 from scoreboard.cli.target import Target, connected, run
 from scoreboard.client import Page
 
@@ -31,7 +31,7 @@ def main(
     /,
     *,
     app: AppId,
-    limit: int | None = None,
+    limit: Whole | None = None,
     season: Season = None,
     region: Region = None,
     json: Json = False,

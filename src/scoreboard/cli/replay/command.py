@@ -19,6 +19,7 @@ from scoreboard.cli.replay import pace, rows
 from scoreboard.cli.replay.rows import Row, Survey
 from scoreboard.cli.replay.sender import Sender, Tally
 from scoreboard.cli.resources import AppId, Flag, Json
+from scoreboard.cli.retrying import checked_patience
 from scoreboard.cli.target import Connection, Target, connected, run
 from scoreboard.domain.board import Operator
 
@@ -117,7 +118,7 @@ def main(
     """
     if key is not None and not KEY.fullmatch(key):
         raise UsageError("--key is 1 to 100 visible ASCII characters, no spaces")
-    plan = Plan(app, board, pace.speed_of(speed), create, operator, restart, patience, key)
+    plan = Plan(app, board, pace.speed_of(speed), create, operator, restart, checked_patience(patience), key)
     survey = rows.survey(file, skip_bad=skip_bad)
     summary = run(_replay(plan, survey, server))
     show.document(_document(summary)) if json else _print(plan, survey, summary)

@@ -101,9 +101,9 @@ def _from_text(number: int, line: int, time: str, player: str, score: str) -> Ro
     except ValueError:
         seconds = math.nan
     if not math.isfinite(seconds):
-        return BadRow(number, line, f"time {time!r} is not a number of seconds")
+        return BadRow(number, line, f"time {time[:60]!r} is not a number of seconds")
     if not _WHOLE.fullmatch(score.strip()):
-        return BadRow(number, line, f"score {score!r} is not a whole number")
+        return BadRow(number, line, f"score {score[:60]!r} is not a whole number of 64 bits")
     return _checked(number, line, seconds, player, int(score))
 
 
@@ -135,5 +135,5 @@ def _checked(number: int, line: int, time: float, player: str, value: int) -> Ro
     except Invalid as error:
         return BadRow(number, line, f"player {player[:60]!r}: {error.detail}")
     if not INT64_MIN <= value <= INT64_MAX:
-        return BadRow(number, line, "the score is greater than a signed 64-bit integer can be")
+        return BadRow(number, line, "the score is beyond signed 64-bit integers")
     return Row(number, time, player, value)

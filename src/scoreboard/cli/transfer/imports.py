@@ -14,7 +14,7 @@ from scoreboard.cli.display import displayed
 from scoreboard.cli.errors import CommandError, RequestRefused, UsageError
 from scoreboard.cli.progress import Confirmed, Progress
 from scoreboard.cli.resources import AppId, Json
-from scoreboard.cli.retrying import Patient
+from scoreboard.cli.retrying import Patient, checked_patience
 from scoreboard.cli.target import Connection, Target, connected, run
 from scoreboard.cli.transfer.collection import ACTIONS, BOARDS, LEDGER, PLAYERS, Collection
 from scoreboard.cli.transfer.export import PATIENCE_S
@@ -61,7 +61,11 @@ def _to_an_app(collection: Collection) -> Callable[..., None]:
     def command(
         file: File, /, *, app: AppId, patience: Patience = PATIENCE_S, json: Json = False, server: Target | None = None
     ) -> None:
-        _import(Job(collection, surveyed(str(file), collection), app, None, patience), server, as_json=json)
+        _import(
+            Job(collection, surveyed(str(file), collection), app, None, checked_patience(patience)),
+            server,
+            as_json=json,
+        )
 
     return command
 
@@ -98,7 +102,7 @@ def ledger(
     server: Target | None = None,
 ) -> None:
     """Take the updates of another board over, at the instants they were accepted at, each once."""
-    _import(Job(LEDGER, surveyed(str(file), LEDGER), app, board, patience), server, as_json=json)
+    _import(Job(LEDGER, surveyed(str(file), LEDGER), app, board, checked_patience(patience)), server, as_json=json)
 
 
 def _import(job: Job, target: Target | None, *, as_json: bool) -> None:
