@@ -1,0 +1,45 @@
+"""More updates than may wait for a commit: the rest are told to come back before memory grows, and nothing is lost."""
+
+import asyncio
+
+import pytest
+
+from scoreboard.application.pipeline.grouping import Bounds
+from tests.faults.held import pending, writer_held
+from tests.running import Answer, Running
+
+pytestmark = pytest.mark.slow
+
+ROOM = 3
+
+
+async def test_who_finds_no_room_is_told_to_come_back_and_counts_then(service: Running) -> None:
+    board = await service.board()
+    server = service.client("server", "game")
+    service.service.accept._grouping._bounds = Bounds(pending=ROOM)
+
+    async def send(n: int) -> Answer:
+        return await server.post(f"{board}/scores", {"player": f"p{n}", "increment": 1}, Idempotency_Key=f"k{n}")
+
+    (await send(0)).ok()
+    before = await service.records()
+    async with writer_held(service) as release:
+        waiting = []
+        for n in range(1, ROOM + 1):
+            waiting.append(asyncio.create_task(send(n)))
+            await pending(service, n)
+        for refused in (await send(ROOM + 1), await server.post(f"{board}/scores/batch", one_update())):
+            refused.refused(503, "overloaded")
+            assert int(refused.headers["Retry-After"]) >= 1
+        assert (await send(0)).headers["Idempotent-Replayed"] == "true", "what counted is told without room"
+        assert (await service.anybody.get(f"{board}/top")).ok()["total"] == 1, "and reads go on"
+        assert await service.records() == before
+        release()
+        for answer in await asyncio.gather(*waiting):
+            answer.ok()
+    (await send(ROOM + 1)).ok()
+    assert (await service.anybody.get(f"{board}/top")).ok()["total"] == ROOM + 2
+
+
+def one_update() -> dict[str, object]:
+    return {"updates": [{"player": "batch", "increment": 1}]}
