@@ -13,7 +13,7 @@ import pytest
 from cyclopts import App
 
 from scoreboard.cli import main
-from tests.acceptance.command_line import BOUND_S, COMMAND, CommandLine, Ended, Served
+from tests.acceptance.command_line import BOUND_S, COMMAND, CommandLine, Ended, Served, until
 
 
 def commands(app: App, *chain: str) -> Iterator[tuple[str, ...]]:
@@ -276,6 +276,16 @@ class TestServe:
         with cli.serving("--demo", "--port", "0") as served:
             assert served.get("/v1/page")["shown"]["app"] == "demo"
             assert served.interrupt().status == 0
+
+    @pytest.mark.slow
+    def test_the_demo_moves_and_what_it_prints_scores_a_point(self, cli: CommandLine) -> None:
+        with cli.serving("--demo", "--port", "0") as served:
+            offset = served.get("/v1/apps/demo/boards/main/top")["offset"]
+            until(lambda: served.get("/v1/apps/demo/boards/main/top")["offset"] > offset + 2, "the board moves")
+            served.says("Ctrl-C stops")
+            done = subprocess.run(["bash", "-c", served.out], capture_output=True, timeout=BOUND_S, check=True)
+            answer = json.loads(done.stdout)
+            assert (answer["player"], answer["score"], answer["rank_state"]) == ("you", 1, "exact")
 
     def test_a_second_serve_of_the_folder_on_its_port_is_told_what_has_it(self, cli: CommandLine) -> None:
         with cli.serving() as served:
