@@ -4,14 +4,16 @@ import json
 import os
 import pty
 import socket
+import sqlite3
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 from cyclopts import App
 
+from scoreboard.bootstrap.backends import DATABASE
 from scoreboard.cli import main
 from tests.acceptance.command_line import BOUND_S, COMMAND, CommandLine, Ended, Served, until
 
@@ -300,6 +302,14 @@ class TestServe:
         (cli.home / "file").write_text("")
         for command in (("serve",), ("migrate",), ("apps", "list"), ("token", "server", "--app", "game")):
             cli.run(*command, "--data", cli.home / "file" / "data").failed(2, str(cli.home / "file" / "data"), "--data")
+
+    @pytest.mark.slow
+    def test_a_folder_of_a_newer_version_is_left_as_it_is(self, cli: CommandLine) -> None:
+        cli.run("apps", "create", "game").ok()
+        with closing(sqlite3.connect(cli.data / DATABASE)) as database:
+            database.execute("PRAGMA user_version = 99")
+        for command in (("serve", "--port", "0"), ("migrate",), ("apps", "list")):
+            cli.run(*command).failed(2, str(cli.data), "newer version", "schema 99", "--data")
 
     def test_a_locked_folder_is_one_line(self, cli: CommandLine) -> None:
         with cli.serving():

@@ -130,12 +130,17 @@ async def opened(path: Path) -> AsyncIterator[Database]:
 
 
 def migrate(path: Path) -> list[str]:
-    """Apply the numbered files of `sql/` that were not applied yet, each in one transaction. Returns their names."""
+    """Apply the numbered files of `sql/` that were not applied yet, each in one transaction. Returns their names.
+
+    Raises sqlite3.DatabaseError where a newer version has applied more."""
     connection = _connect(path)
     applied = []
     try:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
-        for file in sorted(entry.name for entry in _SQL.iterdir() if entry.name[:4].isdigit()):
+        files = sorted(entry.name for entry in _SQL.iterdir() if entry.name[:4].isdigit())
+        if version > int(files[-1][:4]):
+            raise sqlite3.DatabaseError(f"a newer version of scoreboard made its store (schema {version})")
+        for file in files:
             number = int(file[:4])
             if number > version:
                 script = (_SQL / file).read_text()
