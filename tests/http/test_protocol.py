@@ -199,6 +199,18 @@ async def test_a_client_that_waits_for_100_continue_is_told_to_go_on(
         assert (await raw.answer()).body["score"] == 1
 
 
+async def test_a_client_that_was_refused_before_its_body_is_not_waited_for(service: Running) -> None:
+    """It may leave the body out then: what comes next would be taken for it."""
+    board = await service.board()
+    for header in ("Content-Type: text/plain", "Content-Type: application/json"):
+        method = "POST" if "plain" in header else "PUT"
+        async with wire(service.port) as raw:
+            await raw.send(request(method, f"{board}/scores", "Expect: 100-continue", "Content-Length: 30", header))
+            answer = await raw.answer()
+            assert answer.status in {405, 415}
+            assert answer.headers["Connection"] == "close"
+
+
 async def test_a_body_that_stops_half_way_changes_nothing(service: Running) -> None:
     board = await service.board()
     whole = update(board, service.token("server", "game"), "a")
@@ -250,6 +262,23 @@ async def test_a_compressed_body_is_held_to_the_same_limit(service: Running) -> 
     answer = await server.call("POST", f"{board}/scores", raw=b"not gzip", headers=packed)
     assert answer.status in {400, 415}
     assert answer.code
+
+
+@pytest.mark.parametrize("path", ["/v1/apps/game/boards/main/scores", "/nothing"])
+async def test_a_body_that_is_not_what_its_head_says_leaves_no_trace_in_the_log(
+    service: Running, caplog: pytest.LogCaptureFixture, path: str
+) -> None:
+    await service.board()
+    trusted = f"Authorization: Bearer {service.token('server', 'game')}"
+    for head, body in (
+        (f"Content-Encoding: gzip\r\n{trusted}", b"not gzip"),
+        (f"Content-Encoding: deflate\r\n{trusted}", b"not deflate"),
+    ):
+        async with wire(service.port) as raw:
+            await raw.send(request("POST", path, head, body=body))
+            assert (await raw.answer()).status in {400, 404}
+            await raw.rest()
+    assert caplog.records == []
 
 
 @pytest.mark.parametrize(
@@ -311,6 +340,22 @@ async def test_a_body_that_never_comes_is_not_waited_for_without_end(
         await raw.send(update(board, service.token("server", "game"), "a")[:-3])
         (await raw.answer()).refused(408, "body_timeout")
     assert await top(service, board) == {}
+
+
+async def test_a_target_may_name_the_server_as_one_for_a_proxy_does(service: Running) -> None:
+    board, token = await service.board(), service.token("server", "game")
+    async with wire(service.port) as raw:
+        await raw.send(update(f"http://x:80{board}", token, "a"))
+        assert (await raw.answer()).body["score"] == 1
+        await raw.send(request("GET", f"HTTP://x{board}/top?limit=1"))
+        assert (await raw.answer()).body["total"] == 1
+        await raw.send(request("GET", "http://x"))
+        assert (await raw.answer()).headers["Content-Type"].startswith("text/html")
+        for nothing in ("ftp://x/", "http://x/nothing", "//x/health/live"):
+            await raw.send(request("GET", nothing))
+            (await raw.answer()).refused(404, "route_not_found")
+        await raw.send(request("OPTIONS", "*"))
+        (await raw.answer()).refused(404, "route_not_found")
 
 
 @pytest.mark.parametrize("path", ["/v1/apps/game/boards/main/players/\xff", "/v1/apps/\xff/boards/main/top"])

@@ -30,6 +30,7 @@ BODIES = {
     "deep": b"[" * 60_000,
     "deep object": b'{"metadata":' * 4_000,
     "invalid utf-8": b'{"player": "\xff", "increment": 1}',
+    "invalid utf-8 in what is kept as it came": b'{"player": "a", "increment": 1, "metadata": "\xff"}',
     "lone surrogate": b'{"player": "\\ud800", "increment": 1}',
     "nul": b'{"player": "\\u0000", "username": "\\u0000", "board": "\\u0000", "app": "\\u0000", "increment": 1}',
     "utf-16": '{"player": "a", "increment": 1}'.encode("utf-16"),

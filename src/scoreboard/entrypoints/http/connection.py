@@ -122,6 +122,11 @@ class Connection(RequestHandler):
         reply.force_close()
         return reply
 
+    def log_exception(self, *args: Any, **kw: Any) -> None:
+        """Not for a body that is not what its head says: that is the client's fault, who was told."""
+        if not isinstance(kw.get("exc_info"), web.RequestPayloadError):
+            super().log_exception(*args, **kw)
+
     # The short way
 
     def data_received(self, data: bytes) -> None:

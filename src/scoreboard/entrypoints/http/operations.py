@@ -128,6 +128,8 @@ def _too_big(limit: int) -> HttpError:
 def decoded(decoder: "msgspec.json.Decoder[T]", body: bytes) -> T:
     """Raises Invalid: `invalid_json` for what is not JSON, `invalid_body` for what is not what was asked for."""
     try:
+        if not body.isascii():
+            body.decode()  # the decoder does not look into what is kept as it came, such as metadata
         return decoder.decode(body)
     except msgspec.ValidationError as error:
         raise Invalid("invalid_body", str(error)) from error

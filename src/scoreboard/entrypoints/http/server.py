@@ -63,6 +63,8 @@ class Server:
     async def _answer(self, request: Request) -> web.StreamResponse:
         started = time.perf_counter()
         path, _, query_text = request.raw_path.partition("?")
+        if not path.startswith("/"):
+            path = _without_server(path)
         name = "none"
         try:
             operation, values = self._router.match(request.method, path)
@@ -85,6 +87,8 @@ class Server:
         origin = request.headers.get("Origin")
         if (origin is not None or self._origins.any) and isinstance(response, Reply):
             response.add(self._cors(origin))
+        if not request.content.is_eof() and "Expect" in request.headers and isinstance(response, Reply):
+            response.force_close()  # nobody can tell whether the body still comes, or the next request
         self._latencies.observe(name, response.status, time.perf_counter() - started)
         return response
 
@@ -108,3 +112,9 @@ class Server:
             "",
         )
         return "\r\n".join(lines).encode()
+
+
+def _without_server(target: str) -> str:
+    """The path of a target that names the server too, as one for a proxy does (RFC 9112, 3.2.2)."""
+    scheme, _, rest = target.partition("://")
+    return "/" + rest.partition("/")[2] if scheme.lower() in {"http", "https"} else target
