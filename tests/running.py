@@ -14,11 +14,14 @@ import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, cast
+from unittest.mock import patch
 
 import aiohttp
 import uvloop
+from aiohttp import web
 from yarl import URL
 
 from scoreboard.adapters.sqlite.ledger import SqliteLedger
@@ -26,6 +29,12 @@ from scoreboard.application.ports.access import Role
 from scoreboard.bootstrap import service as bootstrap
 from scoreboard.bootstrap.listening import listening
 from scoreboard.bootstrap.settings import Settings, load
+from scoreboard.domain.errors import ScoreboardError
+from scoreboard.entrypoints.http import refusals
+from scoreboard.entrypoints.http.operations import Operation
+from scoreboard.entrypoints.http.problems import HttpError
+from scoreboard.entrypoints.http.reply import Reply
+from scoreboard.entrypoints.http.server import Server
 
 BOUND_S = 30.0  # no promise about speed: the longest a test waits for what must come
 HOUR_S = 3_600
@@ -178,14 +187,36 @@ async def running(
     data: Path, *, when_ready: bool = True, parts: frozenset[bootstrap.Part] = bootstrap.PARTS, **given: Any
 ) -> AsyncIterator[Running]:
     """The service, or some of its parts, in this process, on a free port."""
-    async with (
-        bootstrap.opened(settings(data, **given), parts=parts) as service,
-        listening(service, "127.0.0.1", 0) as url,
-        aiohttp.ClientSession() as http,
-    ):
-        if when_ready:
-            await eventually(lambda: service.ready, "the rankings are loaded")
-        yield Running(service, url, http)
+    async with bootstrap.opened(settings(data, **given), parts=parts) as service:
+        with answers_as_declared(service.server):
+            async with listening(service, "127.0.0.1", 0) as url, aiohttp.ClientSession() as http:
+                if when_ready:
+                    await eventually(lambda: service.ready, "the rankings are loaded")
+                yield Running(service, url, http)
+
+
+@contextmanager
+def answers_as_declared(server: Server) -> Iterator[None]:
+    """Whatever a test asks and whatever fails meanwhile: each answer is one that the API's description tells of."""
+    answer, undeclared = server._answer, set()
+
+    async def noting(request: web.BaseRequest) -> web.StreamResponse:
+        reply = await answer(request)
+        with contextlib.suppress(HttpError, ScoreboardError):  # no operation of this address
+            operation, _ = server._router.match(request.method, request.raw_path.partition("?")[0])
+            if isinstance(reply, Reply) and operation.described and not _declared(operation, reply):
+                undeclared.add((operation.name, reply.status, reply.body))
+        return reply
+
+    with patch.object(server, "_answer", noting):
+        yield
+    assert not undeclared, undeclared
+
+
+def _declared(operation: Operation, reply: Reply) -> bool:
+    if reply.status < HTTPStatus.BAD_REQUEST:
+        return reply.status in operation.replies
+    return json.loads(reply.body)["code"] in refusals.codes(operation).get(HTTPStatus(reply.status), [])
 
 
 def free_port() -> int:

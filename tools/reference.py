@@ -75,7 +75,8 @@ def api() -> str:
     described = [(m.upper(), path, o) for path, methods in document["paths"].items() for m, o in methods.items()]
     parts = [
         "# HTTP API",
-        "A running service has this to read and try at `/docs`, and for programs at `/openapi.json`.",
+        "A running service (`serve`, or the `api` role) has this to read and try at `/docs`, and for programs at "
+        "`/openapi.json`.",
         document["info"]["description"].replace("(asyncapi.json)", "(live.md)"),
     ]
     for tag in document["tags"]:

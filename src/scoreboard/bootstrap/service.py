@@ -58,8 +58,8 @@ from scoreboard.domain.season import season_at
 from scoreboard.domain.submission import TableKey
 from scoreboard.entrypoints.http.admission import Admission, room
 from scoreboard.entrypoints.http.operations import Call, Operation
-from scoreboard.entrypoints.http.pages import Pages
-from scoreboard.entrypoints.http.reference import Reference
+from scoreboard.entrypoints.http.pages import Listing, Pages
+from scoreboard.entrypoints.http.reference import LiveReference, Reference
 from scoreboard.entrypoints.http.server import Server
 from scoreboard.entrypoints.http.service import Service as ServiceDoor
 from scoreboard.entrypoints.http.v1.boards import Boards
@@ -202,14 +202,17 @@ class _Assembly:
             offered += Boards(self.reads, directory).operations()
         if "live" in parts:
             offered += _live_operations(self.live)
-            offered += Pages(PublicBoards(directory, ledger, clock)).operations()
+            offered += Pages().operations()
+        if parts & {"api", "live"}:
+            offered += Listing(PublicBoards(directory, ledger, clock)).operations()
+            offered += LiveReference(asyncapi.document()).operations()
         if "api" in parts:
             offered += TenantsDoor(self.tenants, directory).operations()
             offered += HistoryDoor(self.history, self.rebuild, directory).operations()
             offered += DeadLettersDoor(self._dead_letters()).operations()
         offered += ServiceDoor(self.warmed.is_set, self.registry).operations()
         if "api" in parts:
-            offered += Reference(offered, asyncapi.document()).operations()
+            offered += Reference(offered).operations()
         return offered
 
     def _dead_letters(self) -> DeadLetters | None:

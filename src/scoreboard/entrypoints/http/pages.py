@@ -73,40 +73,26 @@ class PageQuery(msgspec.Struct, forbid_unknown_fields=True):
     limit: Annotated[int, Meta(ge=1, le=MAX_LISTED)] = 100
 
 
-class Pages:
+class Listing:
+    """What there is to choose from."""
+
     def __init__(self, boards: PublicBoards) -> None:
         self._boards = boards
-        found = dict(_found(files(__package__) / "page"))
-        whole = hashlib.blake2b(digest_size=8)
-        for name in sorted(found):
-            whole.update(b"%b\0%b\0" % (name.encode(), found[name]))
-        self._version = whole.hexdigest()
-        self._files = {name: body.replace(PLACEHOLDER, self._version.encode()) for name, body in found.items()}
 
     def operations(self) -> list[Operation]:
-        listing = Operation(
-            "GET",
-            "/v1/page",
-            "getPublicBoards",
-            "The boards that everybody may read",
-            self.public_boards,
-            "service",
-            query=PageQuery,
-            replies={200: PageBoards},
-            secured=False,
-        )
-        served = (
-            ("/", "getPage", "The live page", self.page),
-            ("/embed.js", "getEmbed", "The element for pages of other sites", self.embed),
-            ("/page/{version}/{file}", "getPageFile", "A file of the live page", self.file),
-            ("/page/{version}/client/{module}", "getPageModule", "A module of the client", self.module),
-        )
         return [
-            listing,
-            *(
-                Operation("GET", path, name, summary, handler, "service", described=False)
-                for path, name, summary, handler in served
-            ),
+            Operation(
+                "GET",
+                "/v1/page",
+                "getPublicBoards",
+                "The boards that everybody may read",
+                self.public_boards,
+                "service",
+                query=PageQuery,
+                replies={200: PageBoards},
+                errors=("storage_failed",),
+                secured=False,
+            )
         ]
 
     async def public_boards(self, call: Call) -> web.StreamResponse:
@@ -118,6 +104,28 @@ class Pages:
         listed = (await self._boards.listed())[: query.limit]
         answer = PageBoards(None if shown is None else _page_board(shown), seasons, [_page_board(b) for b in listed])
         return Reply(200, msgspec.json.encode(answer), b"Cache-Control: no-store\r\n")
+
+
+class Pages:
+    def __init__(self) -> None:
+        found = dict(_found(files(__package__) / "page"))
+        whole = hashlib.blake2b(digest_size=8)
+        for name in sorted(found):
+            whole.update(b"%b\0%b\0" % (name.encode(), found[name]))
+        self._version = whole.hexdigest()
+        self._files = {name: body.replace(PLACEHOLDER, self._version.encode()) for name, body in found.items()}
+
+    def operations(self) -> list[Operation]:
+        served = (
+            ("/", "getPage", "The live page", self.page),
+            ("/embed.js", "getEmbed", "The element for pages of other sites", self.embed),
+            ("/page/{version}/{file}", "getPageFile", "A file of the live page", self.file),
+            ("/page/{version}/client/{module}", "getPageModule", "A module of the client", self.module),
+        )
+        return [
+            Operation("GET", path, name, summary, handler, "service", described=False)
+            for path, name, summary, handler in served
+        ]
 
     async def page(self, call: Call) -> web.StreamResponse:
         return self._file(Reply, call, "index.html", POLICY + ASKED_EACH_TIME)

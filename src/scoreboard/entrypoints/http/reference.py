@@ -17,18 +17,15 @@ POLICY = (
 
 
 class Reference:
-    """`described` are the operations that OpenAPI tells of; `asyncapi` describes the live doors, in JSON. Nothing that
-    the page needs is elsewhere."""
+    """`described` are the operations that OpenAPI tells of. Nothing that the page needs is elsewhere."""
 
-    def __init__(self, described: Sequence[Operation], asyncapi: bytes) -> None:
+    def __init__(self, described: Sequence[Operation]) -> None:
         self._openapi = openapi.document(described, WORDS)
-        self._asyncapi = asyncapi
         self._files = Files(POLICY, "docs", "docs/swagger-ui")
 
     def operations(self) -> list[Operation]:
         return [
             Operation("GET", "/openapi.json", "getOpenApi", "OpenAPI", self.openapi, "service", described=False),
-            Operation("GET", "/asyncapi.json", "getAsyncApi", "AsyncAPI", self.asyncapi, "service", described=False),
             Operation(
                 "GET", "/docs", "getDocs", "This description, to read and try", self.page, "service", described=False
             ),
@@ -40,11 +37,23 @@ class Reference:
     async def openapi(self, _: Call) -> web.StreamResponse:
         return Reply(200, self._openapi, b"Cache-Control: no-cache\r\n")
 
-    async def asyncapi(self, _: Call) -> web.StreamResponse:
-        return Reply(200, self._asyncapi, b"Cache-Control: no-cache\r\n")
-
     async def page(self, call: Call) -> web.StreamResponse:
         return self._files.reply(call, "index.html")
 
     async def file(self, call: Call) -> web.StreamResponse:
         return self._files.reply(call, call.path[0])
+
+
+class LiveReference:
+    """`asyncapi` describes the live doors, in JSON."""
+
+    def __init__(self, asyncapi: bytes) -> None:
+        self._asyncapi = asyncapi
+
+    def operations(self) -> list[Operation]:
+        return [
+            Operation("GET", "/asyncapi.json", "getAsyncApi", "AsyncAPI", self.asyncapi, "service", described=False)
+        ]
+
+    async def asyncapi(self, _: Call) -> web.StreamResponse:
+        return Reply(200, self._asyncapi, b"Cache-Control: no-cache\r\n")

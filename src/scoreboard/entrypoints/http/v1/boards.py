@@ -150,7 +150,8 @@ class Boards:
         points missing to the nearest better score.
 
         While the ranking is being loaded the score still comes, from the database, with `rank: null`, and `rank_state`
-        says why. A rank is right or absent.
+        says why. A rank is right or absent. Where the server keeps only the best of a table in Redis
+        (`SCOREBOARD_RANKING_KEEP`), `total` and the `percentile` that is made of it may be some seconds old.
 
         - **Who**: anybody, on a public board; else any token of the app.
         - **Cost**: as cheap for the last of a million players as for the first.

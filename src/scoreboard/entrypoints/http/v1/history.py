@@ -55,7 +55,7 @@ class History:
                 "history",
                 body=schema.LedgerBatch,
                 replies={200: schema.BatchAnswer},
-                errors=("overloaded", "shutting_down"),
+                errors=("overloaded", "shutting_down", "ranking_unavailable"),
             ),
             Operation(
                 "POST",
@@ -65,6 +65,7 @@ class History:
                 self.rebuild,
                 "history",
                 replies={200: schema.Rebuilt},
+                errors=("ranking_unavailable",),
             ),
         ]
 
