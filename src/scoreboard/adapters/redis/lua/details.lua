@@ -5,7 +5,7 @@
 -- are better, how many worse, and the nearest better score ('' for none). With a floor, nothing is told of whom it does
 -- not hold, and of those who tie with the last it holds: others may, too.
 
-local found = opened()
+local found = readable()
 if found.state ~= 'ready' then
   return { found.state }
 end

@@ -1,6 +1,7 @@
 -- What this program calls and its user may not.
 --
--- KEYS: a key as a table has. ARGV: a key as limits have, the channel of a table. Returns the names of the commands.
+-- KEYS: a key as a table has. ARGV: a key as limits have, the channel of a table. Returns the names of the commands; or,
+-- where there are none, the error of a master that takes no writes now.
 
 local key, limits, channel = KEYS[1], ARGV[1], ARGV[2]
 local needed = {
@@ -18,6 +19,12 @@ local denied = {}
 for _, command in ipairs(needed) do
   if not redis.acl_check_cmd(unpack(command)) then
     denied[#denied + 1] = command[1]
+  end
+end
+if #denied == 0 then
+  local told = redis.pcall('hdel', key, '')
+  if type(told) == 'table' and not string.find(told.err, 'READONLY', 1, true) then
+    return told
   end
 end
 return denied

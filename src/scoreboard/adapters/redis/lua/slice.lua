@@ -6,7 +6,7 @@
 -- player has none), rank of the first, the members, and the values of those whose members do not tell the time.
 
 local how, where, most = ARGV[1], ARGV[2], tonumber(ARGV[3])
-local found = opened()
+local found = readable()
 if found.state ~= 'ready' then
   return { found.state }
 end
