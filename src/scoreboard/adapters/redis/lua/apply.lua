@@ -48,6 +48,7 @@ local function is_newer(player, value, old)
 end
 
 local function wait(player, value)
+  write_nothing() -- or, with the memory full, those who are held would not be taken over either
   call('HSET', PENDING, player, value)
   call('EXPIRE', PENDING, PENDING_S)
 end

@@ -3,6 +3,7 @@
 -- ARGV: player, version, channel of the table.
 
 local player, removed, channel = unpack(ARGV)
+write_nothing() -- who was deleted goes, with the memory full too
 local opened_table = opened()
 local present = opened_table.state ~= 'absent'
 local value = present and call('HGET', HELD, player)

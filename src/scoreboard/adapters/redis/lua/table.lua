@@ -75,10 +75,15 @@ local function opened()
   }
 end
 
--- The table as it may be read. A server that takes no writes now (too few replicas, a disk that fails) does not have
--- what was made durable since then: there the write, which changes nothing, fails, and so does the read.
-local function readable()
+-- A write that changes nothing and needs no memory. It fails where the server takes no writes now (too few replicas, a
+-- disk that fails); where it does not, none that follows is refused for want of memory.
+local function write_nothing()
   call('HDEL', META, '')
+end
+
+-- The table as it may be read: not on a server that takes no writes, and does not have what was made durable since then.
+local function readable()
+  write_nothing()
   return opened()
 end
 

@@ -1,0 +1,33 @@
+"""A server whose memory is full: a table that is there is kept up to date, so that nobody reads an old one."""
+
+import pytest
+
+from tests.making import board, standing, table
+from tests.ports.capped import capped_rankings
+from tests.properties.test_order import Plain
+from tests.servers.redis import Server
+
+pytestmark = pytest.mark.slow
+
+MAIN = board(top_n=2)
+KEY = table(MAIN)
+SIX = {f"p{n}": standing(100 - n) for n in range(6)}
+
+
+@pytest.mark.parametrize("keep", [0, 4])
+async def test_a_table_that_is_there_takes_updates_and_removals(server: Server, keep: int) -> None:
+    async with capped_rankings(server.url, keep) as backend:
+        backend.given(KEY, MAIN, SIX)
+        ranking = backend.ranking
+        await ranking.total(KEY, MAIN)
+        server.ask("CONFIG", "SET", "maxmemory", "1mb")
+        for n in range(2):
+            updates = {f"new{n}": standing(200 + n), "p1": standing(150 + n, version=2 + n)}
+            await ranking.apply(KEY, MAIN, updates, place=False)
+        await ranking.remove(KEY, "p0", 9)
+        players = {"new0": standing(200), "new1": standing(201), "p1": standing(151, version=3), "p2": SIX["p2"]}
+        assert list((await ranking.cache.slice(KEY, MAIN, 0, 2)).rows) == Plain(MAIN, players).ranked()[:2]
+        assert await ranking.details(KEY, MAIN, "p0") is None
+        found = await ranking.cache.details(KEY, MAIN, "p1")
+        assert found is not None
+        assert (found.ranked.score, found.place) == (151, 2)
