@@ -5,11 +5,21 @@ from typing import Any
 
 import pytest
 
+from scoreboard.adapters.postgres.inspection import asked
 from tests.distributed.calls import top, update
 from tests.distributed.servers import Servers
+from tests.making import submission
 from tests.running import Answer, Running, eventually, running
 
 pytestmark = pytest.mark.slow
+
+BACKLOG = 10_000
+# By the numbers of their transactions, which are given in the order in which these began to write.
+APPLIED_BEFORE = """
+  SELECT count(*) FROM ledger WHERE xmin::text::bigint < (
+    SELECT l.xmin::text::bigint FROM ledger l JOIN players p ON p.number = l.player WHERE p.player = $1
+  )
+"""
 
 
 async def batch(service: Running, board: str, *updates: dict[str, Any], **headers: str) -> Answer:
@@ -50,3 +60,24 @@ async def test_what_is_sent_again_is_told_under_its_first_event(servers: Servers
             return await top(service, board) == [(1, "bob", 5), (2, "cat", 5), (3, "dan", 2), (4, "ann", 1)]
 
         await eventually(counted, "each counted once")
+
+
+async def test_a_high_update_overtakes_a_backlog_of_ten_thousand_messages(servers: Servers, tmp_path: Path) -> None:
+    given = servers.settings(queue=True)
+    async with running(tmp_path / "api", parts=frozenset({"api"}), **given) as api:
+        await api.board("low", consistency="queued", priority="low")
+        high = await api.board("high", consistency="queued", priority="high")
+        enqueue = api.service.enqueue
+        assert enqueue is not None
+        board = await api.service.directory.board("game", "low")
+        alone = [enqueue._envelope.messages([submission(board, f"p{n}")]) for n in range(BACKLOG)]
+        await enqueue._queue.put([message for messages in alone for message in messages])
+        (await update(api, high, "ann", 5)).ok(202)
+
+        async def applied() -> bool:
+            return await top(api, high) == [(1, "ann", 5)]
+
+        async with running(tmp_path / "worker", parts=frozenset({"worker"}), **given):
+            await eventually(applied)
+    ((before,),) = await asked(servers.database, APPLIED_BEFORE, "ann")
+    assert before < BACKLOG / 10
