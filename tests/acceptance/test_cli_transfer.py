@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import re
 import subprocess
 import time
@@ -276,6 +277,9 @@ def test_a_file_that_cannot_be_is_one_line(cli: CommandLine) -> None:
     cli.run("export", "players", "players.xls", "--app", "game").failed(2, ".csv or .ndjson", "--format")
     cli.run("export", "players", cli.home / "no" / "players.csv", "--app", "game").failed(1, "cannot write")
     cli.run("export", "players", "-", "--app", "game", "--json").failed(2, "--json")
+    os.mkfifo(cli.home / "pipe.csv")  # as /dev/stdout and /dev/null, which must not be replaced by a file
+    cli.run("export", "players", cli.home / "pipe.csv", "--app", "game").failed(2, "not a plain file", "stdout")
+    assert (cli.home / "pipe.csv").is_fifo()
     cli.run("export", "players", "-", "--app", "nix").failed(1, "app_not_found")
     cli.run("import", "players", "-", "--app", "game", "--patience", "nan", given="").failed(2, "--patience is 0")
     nothing = cli.home / "players.csv"

@@ -137,6 +137,8 @@ def _writing(file: str) -> Iterator[BinaryIO]:
         yield sys.stdout.buffer
         return
     path = Path(file)
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{file} is not a plain file; - is stdout")
     draft = path.with_name(f"{path.name}.part")
     try:
         with draft.open("wb") as plain:
