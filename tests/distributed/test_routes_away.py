@@ -3,43 +3,38 @@
 That each answer is one that the route's description tells of is what `running` holds it to.
 """
 
-from pathlib import Path
-
 import pytest
 
 from tests.distributed.calls import update
 from tests.distributed.servers import Servers
 from tests.http.test_walk import IDS, address, operations, valid
-from tests.running import running
+from tests.running import Running
 
 pytestmark = pytest.mark.slow
 
 LACKS = {
     "postgres": {"storage_failed", "ranking_unavailable"},  # of a ranking that was to be made anew
     "redis": {"ranking_unavailable"},
-    "broker": {"queue_unavailable"},
 }
 
 
 @pytest.mark.parametrize("away", LACKS)
-async def test_every_route_does_without_it_or_says_so(servers: Servers, tmp_path: Path, away: str) -> None:
-    given = servers.settings(queue=True, queue_away="refuse")
-    async with running(tmp_path / "data", **given) as service:
-        board = await service.board(consistency="queued")
-        event = (await update(service, board, "alice", 5, Prefer="wait=5")).ok()["event"]
-        (await service.operator.post("/v1/apps/game/actions", {"action": "quest", "points": 5})).ok(201)
-        walked = [one for one in operations(service) if one.described]
-        server = getattr(servers, away)
-        server.kill()
-        try:
-            codes = set()
-            for operation in sorted(walked, key=lambda one: one.method == "DELETE"):
-                path = address(operation, **{**IDS, "event": event})
-                body = None if operation.body is None else valid(operation)
-                answer = await service.operator.call(operation.method, path, body)
-                if answer.status >= 500:
-                    codes.add(answer.code)
-                    assert answer.headers["Retry-After"], operation.name
-        finally:
-            server.start()
-        assert codes == LACKS[away]
+async def test_every_route_does_without_it_or_says_so(service: Running, servers: Servers, away: str) -> None:
+    board = await service.board()
+    event = (await update(service, board, "alice", 5)).ok()["event"]
+    (await service.operator.post("/v1/apps/game/actions", {"action": "quest", "points": 5})).ok(201)
+    walked = [one for one in operations(service) if one.described]
+    codes = set()
+    server = getattr(servers, away)
+    server.kill()
+    try:
+        for operation in sorted(walked, key=lambda one: one.method == "DELETE"):
+            path = address(operation, **{**IDS, "event": event})
+            body = None if operation.body is None else valid(operation)
+            answer = await service.operator.call(operation.method, path, body)
+            if answer.status >= 500:
+                codes.add(answer.code)
+                assert answer.headers["Retry-After"], operation.name
+    finally:
+        server.start()
+    assert codes == LACKS[away]

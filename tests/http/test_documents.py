@@ -15,6 +15,7 @@ from scoreboard.entrypoints.http.problems import status_of
 from scoreboard.entrypoints.http.v1.examples import EVENT, EXAMPLES, WITH_A_QUEUE
 from tests.running import Answer, Client, Running, running
 
+IN_EVERY_ANSWER = {"Content-Type", "Content-Length", "Date", "Cache-Control"}
 VOLATILE = {"event", "outcome", "accepted_at", "reached_at", "epoch", "offset", "at", "next_after"}
 
 
@@ -99,6 +100,8 @@ async def exchanged(client: Client, method: str, path: str, example: Example) ->
 def judge(document: dict[str, Any], operation: dict[str, Any], example: Example, answer: Answer) -> None:
     """The answer is the documented one but for what differs in each run, and both are as the schema says."""
     assert answer.status == example.status, (example.title, answer.raw)
+    declared = {*IN_EVERY_ANSWER, *operation["responses"][str(answer.status)].get("headers", {})}
+    assert {name.lower() for name in answer.headers} <= {name.lower() for name in declared}, example.title
     if not answer.raw:
         assert example.answer is None
         return

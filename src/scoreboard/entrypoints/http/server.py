@@ -29,7 +29,10 @@ PREFLIGHT = (
     b"Access-Control-Max-Age: 600\r\n"
 )
 _STREAM = web.StreamResponse()  # never sent: the operation has to be asked the ordinary way
-EXPOSED = "ETag, Retry-After, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Idempotent-Replayed, Location"
+EXPOSED = (
+    "ETag, Retry-After, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, "
+    "Idempotent-Replayed, Preference-Applied, Location"
+)
 
 
 class Server:

@@ -61,7 +61,10 @@ class Scores:
                 body=schema.ScoreUpdate,
                 headers=("Idempotency-Key", "Prefer"),
                 replies={200: schema.Applied, 202: schema.Accepted},
-                sends=("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "Idempotent-Replayed"),
+                sends=(
+                    *("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"),
+                    *("Idempotent-Replayed", "Preference-Applied", "Location"),
+                ),
                 errors=UPDATE_ERRORS,
             ),
             Operation(
