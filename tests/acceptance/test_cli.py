@@ -280,6 +280,13 @@ class TestServe:
             assert served.interrupt().status == 0
 
     @pytest.mark.slow
+    def test_a_demo_that_was_made_half_is_made_whole(self, cli: CommandLine) -> None:
+        cli.run("apps", "create", "demo").ok()
+        cli.run("actions", "create", "quest", "--app", "demo", "--points", "25").ok()
+        with cli.serving("--demo", "--port", "0") as served:
+            until(lambda: served.get("/v1/apps/demo/boards/main/top")["total"] > 1, "the board moves")
+
+    @pytest.mark.slow
     def test_the_demo_moves_and_what_it_prints_scores_a_point(self, cli: CommandLine) -> None:
         with cli.serving("--demo", "--port", "0") as served:
             offset = served.get("/v1/apps/demo/boards/main/top")["offset"]

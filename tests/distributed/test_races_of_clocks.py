@@ -81,6 +81,7 @@ async def test_sums_are_exact_and_only_ties_are_moved(apart: Apart) -> None:
 
 
 async def test_the_latest_is_that_of_the_greatest_instant_in_whatever_order_they_are_committed(apart: Apart) -> None:
+    """Trap 14: neither the order of commits nor that of arrival decides."""
     board = await board_of(apart, operator="latest")
     assert await score(apart.ahead, board, "ann", 1) == 1
     assert await score(apart.behind, board, "ann", 2) == 1

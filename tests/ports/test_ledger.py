@@ -37,6 +37,7 @@ class TestTransactions:
                 assert await tenancy.ledger.standing(key, app, "ann") == held
                 assert [chunk async for chunk in tenancy.ledger.standings(key)] == [[("ann", held)]]
             assert await tenancy.ledger.outcome(app, one.event) == outcome
+            assert await tenancy.ledger.outcomes(app, [one.event, event(NOON)]) == {one.event: outcome}
             assert await tenancy.ledger.recall(app, "server:one", "k") == (b"5", outcome)
             ((kept, told),) = await entries(tenancy, board)
             assert told == outcome
@@ -115,6 +116,7 @@ class TestTransactions:
         assert refused.code == "total_out_of_bounds"
         for _ in range(2):
             assert await tenancy.ledger.outcome(app, one.event) == refused
+            assert await tenancy.ledger.outcomes(app, [one.event]) == {one.event: refused}
             assert await tenancy.ledger.recall(app, "server:one", "k") == (b"9", refused)
             assert await totals(tenancy, table(board)) == {}
             assert await entries(tenancy, board) == []
@@ -405,6 +407,7 @@ class TestReads:
         await apply(tenancy, applied, refused)
         for one in (applied, refused):
             assert await tenancy.ledger.outcome(another, one.event) is None
+            assert await tenancy.ledger.outcomes(another, [one.event]) == {}
             assert await tenancy.ledger.outcome(app, one.event) is not None
         assert await tenancy.ledger.outcome(app, event()) is None
 

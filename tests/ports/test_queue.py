@@ -308,6 +308,7 @@ class TestServerFaults:
     async def test_what_finds_no_queue_is_refused_and_the_way_is_mended(
         self, queues: QueueBackend, queue: Queue
     ) -> None:
+        """Trap 13."""
         await queue.put(messages(1))
         await queues.unbind()
         with pytest.raises(Unavailable) as refused:

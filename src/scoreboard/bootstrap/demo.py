@@ -1,7 +1,9 @@
 """The demo: an app with two boards, and simulated players who keep them moving. They go the way of every update."""
 
 import asyncio
+import contextlib
 import random
+from collections.abc import Awaitable
 
 from scoreboard.application.pipeline.update import Wish
 from scoreboard.application.ports.access import Credential
@@ -21,17 +23,24 @@ POINTS = {"quest": 25, "duel": 10, "coin": 1}
 
 
 async def prepare(service: Service) -> None:
-    """The app, its boards, actions and players, where they are not there yet."""
-    try:
-        app = await service.tenants.create_app(App(0, APP, "Demo"))
-    except Conflict:
+    """The app, its boards, actions and players, each where it is not there yet: a start may have been cut short. The
+    moving board is made last, and an app that has it is left alone."""
+    tenants = service.tenants
+    await _made(tenants.create_app(App(0, APP, "Demo")))
+    app = await service.directory.app(APP)
+    if any(board.board == BOARD for board in await service.directory.boards(app)):
         return
-    await service.tenants.create_board(Board(0, app, BOARD, "Demo board"))
-    await service.tenants.create_board(Board(0, app, WEEKLY, "This week", period="weekly", regions=REGIONS))
     for action, points in POINTS.items():
-        await service.tenants.create_action(Action(0, app, action, points))
+        await _made(tenants.create_action(Action(0, app, action, points)))
     for place, name in enumerate(NAMES):
-        await service.tenants.create_player(app, Player(name.lower(), name, region=REGIONS[place % len(REGIONS)]))
+        await _made(tenants.create_player(app, Player(name.lower(), name, region=REGIONS[place % len(REGIONS)])))
+    await _made(tenants.create_board(Board(0, app, WEEKLY, "This week", period="weekly", regions=REGIONS)))
+    await _made(tenants.create_board(Board(0, app, BOARD, "Demo board")))
+
+
+async def _made(making: Awaitable[object]) -> None:
+    with contextlib.suppress(Conflict):
+        await making
 
 
 async def play(service: Service) -> None:

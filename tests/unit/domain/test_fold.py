@@ -88,6 +88,7 @@ def test_a_standing_made_again_goes_on_above_the_versions_of_the_one_before() ->
 
 
 def test_best_keeps_the_whole_run() -> None:
+    """Trap 1."""
     to = board(operator="best")
     worse, best, later = values(to, 5, 9, 7)
     standing = folded(to, worse, best, later)

@@ -187,22 +187,20 @@ class PostgresLedger:
 
     async def receipts(self, app: App, credential: str, keys: Collection[str]) -> Mapping[str, Receipt]:
         rows = await self._database.fetch(SQL["receipts"], app.number, credential, list(keys), within_s=ROW_S)
-        if not rows:
-            return {}
-        asked = *_columns((), 2), [event for _, _, event in rows], *_columns((), 2), *_columns((), 3)
-        ((_, _, applied, refused, _),) = await self._database.fetch(SQL["known"], *asked, within_s=ROW_S)
-        outcomes = _outcomes(applied, refused)
+        outcomes = await self.outcomes(app, [EventId(event) for _, _, event in rows])
         return {key: Receipt(digest, outcomes.get(EventId(event))) for key, digest, event in rows}
 
     async def outcome(self, app: App, event: EventId) -> Outcome | None:
         rows = await self._database.fetch(
             SQL["outcome"], app.number, event, event_id.accepted_at(event), within_s=ROW_S
         )
-        for _, board, player, season, score, previous, code, detail in rows:
-            if code:
-                return _refused(event, board, player, season, code, detail)
-            return _applied(event, board, player, season, score, previous)
-        return None
+        return _outcome(*rows[0]) if rows else None
+
+    async def outcomes(self, app: App, events: Collection[EventId]) -> Mapping[EventId, Outcome]:
+        if not events:
+            return {}
+        rows = await self._database.fetch(SQL["outcomes"], app.number, list(events))
+        return {EventId(row[0]): _outcome(*row) for row in map(tuple, rows)}
 
     async def standing(self, key: TableKey, app: App, player: str) -> Standing | None:
         rows = await self._database.fetch(SQL["standing"], *key, app.number, player) if NUL not in player else []
@@ -302,6 +300,14 @@ def _applied(event: EventId, board: int, player: str, season: str, score: int, p
 
 def _refused(event: EventId, board: int, player: str, season: str, code: str, detail: str) -> Outcome:
     return Outcome(event, board, player, season, event_id.accepted_at(event), "refused", code=code, detail=detail)
+
+
+def _outcome(
+    event: EventId, board: int, player: str, season: str, score: int, previous: int | None, code: str, detail: str
+) -> Outcome:
+    if code:
+        return _refused(event, board, player, season, code, detail)
+    return _applied(event, board, player, season, score, previous)
 
 
 def _standing(score: int, reached_at: int, version: int, event: EventId) -> Standing:

@@ -96,6 +96,10 @@ class Ledger(Protocol):
         """What became of a submission to this app."""
         ...
 
+    async def outcomes(self, app: App, events: Collection[EventId]) -> Mapping[EventId, Outcome]:
+        """The same of many at once: of those that have one."""
+        ...
+
     async def standing(self, key: TableKey, app: App, player: str) -> Standing | None: ...
 
     def standings(self, key: TableKey) -> AsyncIterator[list[tuple[str, Standing]]]:

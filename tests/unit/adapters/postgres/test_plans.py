@@ -1,4 +1,4 @@
-"""How many pages each read touches, by plans that were made while its tables were empty.
+"""Trap 4: how many pages each read touches, by plans that were made while its tables were empty.
 
 A plan is kept for as long as its connection, and a month begins with an empty partition.
 """

@@ -151,6 +151,19 @@ SELECT r.event, r.board, r.player, r.season, 0, NULL, r.code, r.detail
 FROM refusals r JOIN boards b ON b.number = r.board AND b.app = $1
 WHERE r.event = $2
 
+-- name: outcomes
+-- The same of many.
+SELECT l.event, t.board, p.player, t.season, l.score, l.previous_score, '' AS code, '' AS detail
+FROM unnest($2::bytea[]) w(event)
+JOIN ledger l ON l.event = w.event AND l.accepted_at = instant_of(w.event)
+JOIN tables t ON t.number = l.tbl JOIN boards b ON b.number = t.board AND b.app = $1
+JOIN players p ON p.number = l.player
+UNION ALL
+SELECT r.event, r.board, r.player, r.season, 0, NULL, r.code, r.detail
+FROM unnest($2::bytea[]) w(event)
+CROSS JOIN LATERAL (SELECT * FROM refusals WHERE event = w.event OFFSET 0) r -- however few there are
+JOIN boards b ON b.number = r.board AND b.app = $1
+
 -- name: standing
 SELECT s.score, s.reached_at, s.version, s.event
 FROM tables t
