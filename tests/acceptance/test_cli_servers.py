@@ -1,13 +1,15 @@
 """What an operator is told when a server is away, wrong, or not set up: one line, and what to do. No secret in it."""
 
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import asyncpg
 import pytest
 
-from tests.acceptance.command_line import CommandLine
+from tests.acceptance.command_line import CommandLine, Ended
 from tests.running import free_port
-from tests.servers import postgres, redis
+from tests.servers import frozen, postgres, rabbitmq, redis
 
 ROLES = ("serve", "api", "live", "worker", "jobs")
 SECRET = "s3cret"
@@ -16,6 +18,12 @@ SECRET = "s3cret"
 @pytest.fixture
 def cli(tmp_path: Path) -> CommandLine:
     return CommandLine(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def broker() -> Iterator[rabbitmq.Broker]:
+    with rabbitmq.shared() as server:
+        yield server
 
 
 def nobody() -> str:
@@ -101,6 +109,79 @@ def test_the_doctor_names_each_server_that_cannot_be_reached(cli: CommandLine) -
     assert problems == ["postgresql", "redis", "rabbitmq"]
     for name in ("DATABASE", "RANKING", "QUEUE"):
         assert f"SCOREBOARD_{name}_URL" in done.out
+
+
+def told_of(done: Ended, check: str) -> str:
+    """What the doctor says of one server that is a problem: its words and its advice, in one line."""
+    assert done.status == 1
+    assert SECRET not in done.out + done.err
+    lines = done.out.splitlines()
+    (begin,) = [n for n, line in enumerate(lines) if line.split()[:2] == ["problem", check]]
+    end = next((n for n in range(begin + 1, len(lines)) if not lines[n].startswith(" ")), len(lines))
+    return " ".join(" ".join(lines[begin:end]).split())
+
+
+@pytest.mark.slow
+async def test_the_doctor_says_why_postgresql_lets_nobody_in(cli: CommandLine, tmp_path: Path) -> None:
+    with postgres.postgres() as server:
+        keeper = await asyncpg.connect(server.url)
+        await keeper.execute(f"CREATE ROLE keeper LOGIN PASSWORD '{SECRET}'")
+        await keeper.close()
+        there = f"127.0.0.1:{server.port}"
+        for url, *words in (
+            (f"keeper:{SECRET}@{there}/nix", 'database "nix" does not exist', "-> createdb --owner=keeper nix"),
+            (f"nobody:{SECRET}@{there}/postgres", 'role "nobody" does not exist', "-> createuser --pwprompt nobody"),
+        ):
+            settings = given(f"postgresql://{url}")
+            told = told_of(cli.run("doctor", **settings), "postgresql")
+            assert "start it" not in told
+            for said in words:
+                assert said in told
+            line = cli.run("api", "--port", "0", **settings).failed(1, *(said.removeprefix("-> ") for said in words))
+            assert SECRET not in line
+        server.let_in("host all keeper 127.0.0.1/32 scram-sha-256")
+        wrong = cli.run("doctor", **given(f"postgresql://keeper:{SECRET}x@{there}/postgres"))
+        assert "-> check the user and the password in SCOREBOARD_DATABASE_URL" in told_of(wrong, "postgresql")
+        refused = cli.run("doctor", **given(f"postgresql://nobody:{SECRET}@{there}/postgres"))
+        assert "-> let it in by pg_hba.conf" in told_of(refused, "postgresql")
+
+
+@pytest.mark.slow
+def test_the_doctor_says_why_redis_lets_nobody_in(cli: CommandLine, tmp_path: Path) -> None:
+    database = f"postgresql://u:{SECRET}@{nobody()}/db"
+    with redis.started(redis.Server(tmp_path)) as server:
+        server.ask("ACL", "SETUSER", "keeper", "on", f">{SECRET}", "~sb:*", "+@all")
+        server.ask("ACL", "SETUSER", "default", "off")
+        for url in (server.url, server.url.replace("://", f"://keeper:{SECRET}x@")):
+            told = told_of(cli.run("doctor", **given(database, url)), "redis")
+            assert "it does not let us in" in told
+            assert "-> check the user and the password in SCOREBOARD_RANKING_URL" in told
+
+
+@pytest.mark.slow
+def test_the_doctor_says_why_rabbitmq_lets_nobody_in(cli: CommandLine, broker: rabbitmq.Broker) -> None:
+    database = f"postgresql://u:{SECRET}@{nobody()}/db"
+    broker.control("add_user", "keeper", SECRET)
+    there = broker.url.rpartition("@")[2].rstrip("/")
+    settings = given(database, queue=f"amqp://keeper:{SECRET}@{there}/nix")
+    told = told_of(cli.run("doctor", **settings), "rabbitmq")
+    assert "there is no such virtual host, or its user may not use it" in told
+    assert "-> rabbitmqctl add_vhost nix; rabbitmqctl set_permissions -p nix keeper '^scoreboard'" in told
+    settings = given(database, queue=f"amqp://keeper:{SECRET}x@{there}/nix")
+    told = told_of(cli.run("doctor", **settings), "rabbitmq")
+    assert "its user or password is wrong" in told
+    assert "-> check the user and the password in SCOREBOARD_QUEUE_URL" in told
+
+
+@pytest.mark.slow
+async def test_the_doctor_prints_its_report_alone(cli: CommandLine, broker: rabbitmq.Broker) -> None:
+    """Not what servers that are away, or silent, have the service and its libraries log."""
+    settings = given(await postgres.fresh_database())
+    assert cli.run("doctor", **settings).err == "scoreboard: 2 problems found\n"
+    with frozen(broker.pid):
+        silent = cli.run("doctor", **settings | {"SCOREBOARD_QUEUE_URL": broker.url})
+    assert "it does not answer" in told_of(silent, "rabbitmq")
+    assert silent.err == "scoreboard: 2 problems found\n"
 
 
 @pytest.mark.slow

@@ -2,8 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from scoreboard.adapters.memory.limits import MemoryLimits
 from scoreboard.adapters.postgres import counts, database, inspection, partitions, statistics
@@ -14,7 +14,7 @@ from scoreboard.adapters.postgres.replica import Replica, followed
 from scoreboard.adapters.postgres.turns import PostgresTurns
 from scoreboard.adapters.rabbitmq import link, queue
 from scoreboard.adapters.rabbitmq.topology import Topology
-from scoreboard.adapters.redis.connection import Address, connected
+from scoreboard.adapters.redis.connection import FAILURES, Address, Client, connected
 from scoreboard.adapters.redis.feed import RedisFeed
 from scoreboard.adapters.redis.limits import RedisLimits
 from scoreboard.adapters.redis.ranking import RedisRanking
@@ -43,7 +43,7 @@ async def opened(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Bac
             connections=settings.database_connections,
         )
     )
-    client = await stack.enter_async_context(connected(settings.ranking_url))
+    client = await stack.enter_async_context(_redis(settings.ranking_url))
     taken_from = None
     if settings.queue_url:
         taken_from = await stack.enter_async_context(queue.opened(settings.queue_url, Topology(QUEUE), clock))
@@ -92,6 +92,18 @@ async def opened(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Bac
     )
 
 
+@asynccontextmanager
+async def _redis(url: str) -> AsyncIterator[Client]:
+    """A client. That its connections could not be closed as they should is nothing that a stop fails for."""
+    leaving = connected(url)
+    client = await leaving.__aenter__()
+    try:
+        yield client
+    finally:
+        with contextlib.suppress(*FAILURES):
+            await leaving.__aexit__(None, None, None)
+
+
 async def _replica(settings: Settings, store: database.Database, stack: AsyncExitStack) -> Replica | None:
     if not settings.database_replica_url:
         return None
@@ -119,7 +131,7 @@ async def check_database(url: str) -> None:
     try:
         found = await inspection.inspect(url)
     except Unavailable as error:
-        raise away(url, error.detail) from error
+        raise away(url, error) from error
     if found.schema < found.newest:
         has = f"has schema {found.schema} of {found.newest}" if found.schema else "has no schema yet"
         raise NotUsable(f"the database at {shown_url(url)} {has}; run: scoreboard migrate")
@@ -131,10 +143,9 @@ async def migrate(settings: Settings) -> list[str]:
     try:
         return await database.migrate(settings.database_url)
     except Unavailable as error:
-        raise away(settings.database_url, inspection.why(error.__cause__ or error)) from error
+        raise away(settings.database_url, error) from error
 
 
-def away(url: str, reason: str) -> NotUsable:
-    return NotUsable(
-        f"PostgreSQL at {shown_url(url)} cannot be used: {reason}; start it, or correct SCOREBOARD_DATABASE_URL"
-    )
+def away(url: str, error: Unavailable) -> NotUsable:
+    remedy = inspection.remedy(error.__cause__, url, "SCOREBOARD_DATABASE_URL")
+    return NotUsable(f"PostgreSQL at {shown_url(url)} cannot be used: {database.why(error)}; {remedy}")

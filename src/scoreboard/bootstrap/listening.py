@@ -49,6 +49,7 @@ async def listening(service: Service, host: str, port: int) -> AsyncIterator[str
         await site.stop()
         await connections.drain()
     finally:
+        service.told_to_stop()
         await runner.cleanup()
 
 

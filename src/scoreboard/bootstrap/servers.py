@@ -11,7 +11,7 @@ from scoreboard.adapters.redis import inspection as redis
 from scoreboard.bootstrap.checkup import Finding
 from scoreboard.bootstrap.distributed import QUEUE
 from scoreboard.bootstrap.settings import Settings, shown_url
-from scoreboard.domain.errors import Unavailable
+from scoreboard.domain.errors import Unavailable, why
 
 CHECK_S = 8.0
 OLDEST_POSTGRES, OLDEST_REDIS, OLDEST_RABBITMQ = 150_000, (7, 0), (3, 10)
@@ -40,13 +40,22 @@ async def of_servers(settings: Settings) -> list[Finding]:
 
 
 async def _looked(check: str, url: str, look: _Look) -> list[Finding]:
-    where, variable = shown_url(url), _VARIABLES[check]
     try:
         async with asyncio.timeout(CHECK_S):
             return [finding async for finding in look()]
     except (Unavailable, TimeoutError) as error:
-        reason = error.detail if isinstance(error, Unavailable) else "it does not answer"
-        return [Finding(check, "problem", f"{where}: {reason}", f"start it, or correct {variable}")]
+        reason = error.detail if isinstance(error, Unavailable) else why(error)
+        return [Finding(check, "problem", f"{shown_url(url)}: {reason}", _remedy(check, url, error.__cause__))]
+
+
+def _remedy(check: str, url: str, error: BaseException | None) -> str:
+    match check:
+        case "redis":
+            return redis.remedy(error, _VARIABLES[check])
+        case "rabbitmq":
+            return rabbitmq.remedy(error, url, _VARIABLES[check], RABBITMQ_RIGHTS)
+        case _:
+            return postgres.remedy(error, url, _VARIABLES[check])
 
 
 _VARIABLES = {
@@ -142,7 +151,8 @@ async def _of_queue(settings: Settings) -> AsyncIterator[Finding]:
         yield Finding("rabbitmq", "problem", text, "give it more of what `rabbitmqctl list_alarms` names")
     if found.lacks == "rights":
         text = f"its user may not make our queues, whose names begin with {QUEUE}"
-        yield Finding("rabbitmq", "problem", text, f"rabbitmqctl set_permissions -p VHOST USER {RABBITMQ_RIGHTS}")
+        vhost, user = rabbitmq.names(settings.queue_url)
+        yield Finding("rabbitmq", "problem", text, f"rabbitmqctl set_permissions -p {vhost} {user} {RABBITMQ_RIGHTS}")
     elif found.lacks:
         text = "it has no quorum queues: what it confirms may be lost"
         yield Finding("rabbitmq", "problem", text, "rabbitmqctl enable_feature_flag quorum_queue")

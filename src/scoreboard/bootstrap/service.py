@@ -73,6 +73,7 @@ from scoreboard.entrypoints.sockets.live import Live, LiveLimits
 log = structlog.get_logger(__name__)
 
 ADDRESS = "serve.json"
+STOP_S = 8.0  # from being told to stop: what a server has not taken by then was not accepted, and is left
 SCOPES: dict[Role, frozenset[Scope]] = {
     "player": frozenset({"update:score", "read:leaderboard"}),
     "server": frozenset({"update:score", "read:leaderboard"}),
@@ -104,6 +105,10 @@ class Service:
     enqueue: Enqueue | None
     tasks: list[asyncio.Task[None]]
     working: list[asyncio.Task[None]]
+    stop_by: float | None = None  # by the clock of the event loop; None for as long as nobody told it to stop
+
+    def told_to_stop(self) -> None:
+        self.stop_by = asyncio.get_running_loop().time() + STOP_S
 
     @property
     def ready(self) -> bool:
@@ -144,13 +149,27 @@ async def _finished(service: Service) -> None:
     if service.enqueue is not None:
         service.enqueue.close()
     service.accept.close()
-    await asyncio.gather(*service.working)
+    await _worked(service)
     for task in service.tasks:
         task.cancel()
     await asyncio.gather(*service.tasks, return_exceptions=True)
     if isinstance(service.ranking, MemoryRanking):
         await service.ranking.close()
     await service.publish.close()
+
+
+async def _worked(service: Service) -> None:
+    """What is under way is done, or its time is up: a server does not answer. Then nobody was promised anything: who
+    sent it has no answer, and what came from the queue comes again."""
+    patience_s = None if service.stop_by is None else max(0.0, service.stop_by - asyncio.get_running_loop().time())
+    done, left = await asyncio.wait(service.working, timeout=patience_s)
+    if left:
+        enqueued = 0 if service.enqueue is None else service.enqueue.pending
+        log.warning("stopped_without_an_answer", updates=service.accept.pending + enqueued)
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
+    await asyncio.gather(*done)
 
 
 class _Assembly:

@@ -10,7 +10,7 @@ from scoreboard import __version__
 from scoreboard.bootstrap import backends, checkup, settings
 from scoreboard.bootstrap.checkup import Finding
 from scoreboard.bootstrap.folder import FolderLocked, FolderUnusable, running
-from scoreboard.bootstrap.serve import running_url
+from scoreboard.bootstrap.serve import logging_to_stderr, running_url
 from scoreboard.bootstrap.settings import Settings
 from scoreboard.cli import show
 from scoreboard.cli.client import Client
@@ -24,6 +24,7 @@ from scoreboard.entrypoints.http.v1 import schema
 
 MOST = 1_000_000  # entries of a board that are read
 PATIENCE_S = 60.0
+SILENT = "critical"  # the log: what it would say is what the report says
 STYLES = {"ok": "green", "warning": "yellow", "problem": "bold red"}
 
 
@@ -48,6 +49,7 @@ def doctor(
 
 
 async def _looked(target: Target, most: int) -> list[Finding]:
+    logging_to_stderr(SILENT)
     findings: list[Finding] = []
     if elsewhere(target) is None:
         local = settings.load(data=target.data)
@@ -55,7 +57,7 @@ async def _looked(target: Target, most: int) -> list[Finding]:
         if not await _usable(local, findings):
             return findings
     try:
-        async with connected(target) as connection:
+        async with connected(target, log_level=SILENT) as connection:
             async for finding in _of_server(connection, most):
                 findings.append(finding)
     except (CommandError, FolderLocked, FolderUnusable, backends.NotUsable) as error:

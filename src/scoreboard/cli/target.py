@@ -70,7 +70,9 @@ def way_to(target: Target | None, *, reading: bool = False) -> Way | None:
 
 
 @asynccontextmanager
-async def connected(target: Target | None, *, reading: bool = False) -> AsyncIterator[Connection]:
+async def connected(
+    target: Target | None, *, reading: bool = False, log_level: str = "warning"
+) -> AsyncIterator[Connection]:
     """By the way there is, or else to the data folder, opened for that time. Raises UsageError, SettingsError,
     FolderLocked or FolderUnusable when there is no way."""
     way = way_to(target, reading=reading)
@@ -79,7 +81,7 @@ async def connected(target: Target | None, *, reading: bool = False) -> AsyncIte
             yield Connection(speaking, way.name)
         return
     local = settings.load(data=(target or Target()).data)
-    logging_to_stderr("warning")
+    logging_to_stderr(log_level)
     parts: frozenset[service.Part] = frozenset({"api", "live"}) if local.database_url else service.PARTS
     async with service.opened(local, parts=parts) as opened, listening(opened, "127.0.0.1", 0) as url:
         way = _local(local, lambda: url)

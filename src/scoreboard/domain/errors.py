@@ -14,6 +14,8 @@
 errors into these at their edge; entry points render them through one table each.
 """
 
+import os
+import socket
 from typing import ClassVar
 
 
@@ -61,3 +63,16 @@ class Unavailable(ScoreboardError):
     """Whether anything was changed may be unknown; a retry under the same ids or key finds out."""
 
     retryable = True
+
+
+def why(error: BaseException) -> str:
+    """What went wrong, for operators: a few words, never none. An error that says nothing is told by its kind."""
+    match error:
+        case TimeoutError():
+            return "it does not answer"
+        case socket.gaierror():
+            return "there is no such host"
+        case OSError(errno=int(number)):
+            return os.strerror(number).lower()
+        case _:
+            return str(error) or type(error).__name__

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
 import asyncpg
 import structlog
 
+from scoreboard.domain import errors
 from scoreboard.domain.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ IDLE_IN_TRANSACTION_S = 30.0  # a process that hangs gives its locks back
 COMMAND_S = STATEMENT_S + 5.0  # for an answer, when the server cannot even say that it is too late
 TRANSACTION_S = LOCK_S + 3.0  # from BEGIN to the answer to COMMIT
 SILENT_S = 1.0  # for anything, once the server was silent for too long, until it answers
+CLOSE_S = 1.0  # for the server to hear that we leave, and for what is under way to end
 ATTEMPTS = 6
 PAUSE_S = 0.01  # before the second attempt; it doubles
 MIGRATIONS_LOCK = 0x5C0EB0A2D
@@ -99,8 +101,7 @@ class _Faults:
         kind = type(error)
         if isinstance(told, Unavailable) and (told.code, kind) not in self._told:
             self._told.add((told.code, kind))
-            reason = str(error) or "no answer in time"
-            log.error(told.code, error=reason, name=kind.__name__, state=getattr(error, "sqlstate", None))
+            log.error(told.code, error=why(error), name=kind.__name__, state=getattr(error, "sqlstate", None))
         return told
 
     def over(self) -> None:
@@ -133,7 +134,9 @@ class Database:
     async def transaction(self, work: Work[T], again: type[Exception] = Again, within_s: float = TRANSACTION_S) -> T:
         """Run `work` in one durable transaction. It may be called again, in a new one: after a deadlock, and when Again
         or `again` is raised. A caller that is cancelled does not stop it."""
-        return await asyncio.shield(asyncio.ensure_future(self._attempts(work, again, within_s)))
+        attempts = asyncio.ensure_future(self._attempts(work, again, within_s))
+        attempts.add_done_callback(_looked_at)
+        return await asyncio.shield(attempts)
 
     async def fetch(self, statement: str, *values: object, within_s: float = COMMAND_S) -> list[Record]:
         """The rows of one statement, a transaction of its own."""
@@ -186,12 +189,16 @@ class Database:
 
     @contextmanager
     def _noticing_silence(self, connection: Connection) -> Iterator[None]:
-        """A connection that gives no answer in time is not asked for anything more, nor waited for: it is cut."""
+        """A connection that gives no answer in time is not asked for anything more, nor waited for: it is cut. So is
+        one whose asker is gone: to call the question back would need the server."""
         try:
             yield
         except TimeoutError:
             connection.terminate()
             self._faults.silent = True
+            raise
+        except asyncio.CancelledError:
+            connection.terminate()
             raise
 
 
@@ -205,6 +212,12 @@ async def _done(connection: Connection, work: Work[T]) -> T:
             await connection.execute("ROLLBACK")
         raise
     return result
+
+
+def _looked_at(future: "asyncio.Future[T]") -> None:
+    """What a transaction ends in is of no interest once its caller is gone, and asyncio need not say it."""
+    if not future.cancelled():
+        future.exception()
 
 
 async def into_a_task() -> None:
@@ -238,13 +251,15 @@ async def _nothing(_: Connection) -> None:
     """Nothing is looked at."""
 
 
-def pooled(url: str, connections: int, look: _Look = _nothing) -> Pool:
-    """Connections to one server, with our settings; `look` at each that is made. To be entered."""
+@asynccontextmanager
+async def pooled(url: str, connections: int, look: _Look = _nothing) -> AsyncIterator[Pool]:
+    """Connections to one server, with our settings; `look` at each that is made. Closed in the end, whether the server
+    answers or not."""
 
     async def leave(_: Connection) -> None:
         """Nothing is left behind on a connection, so there is nothing to put back."""
 
-    return asyncpg.create_pool(
+    pool = await asyncpg.create_pool(
         url,
         min_size=0,
         max_size=connections,
@@ -254,6 +269,19 @@ def pooled(url: str, connections: int, look: _Look = _nothing) -> Pool:
         init=look,
         reset=leave,
     )
+    try:
+        yield pool
+    finally:
+        await _closed(pool)
+
+
+async def _closed(pool: Pool) -> None:
+    """Whose connections cannot be closed in time, or at all, has them cut: nobody waits for an answer any more."""
+    try:
+        async with asyncio.timeout(CLOSE_S):
+            await pool.close()
+    except FAULTS:
+        pool.terminate()
 
 
 async def _look_at_settings(connection: Connection, connections: int) -> None:
@@ -338,3 +366,14 @@ def translated(error: Exception) -> Exception:
     if isinstance(error, asyncpg.DiskFullError):
         return Unavailable("storage_full", "the disk is full; nothing was counted", retry_after_s=10)
     return Unavailable("storage_failed", "the database failed; the outcome may be unknown", retry_after_s=1)
+
+
+def why(error: BaseException) -> str:
+    """In a few words. What the server says of its own has no password in it; what a URL is read as may."""
+    match error:
+        case Unavailable() if error.__cause__ is not None:
+            return why(error.__cause__)
+        case ValueError():
+            return "its URL is wrong"
+        case _:
+            return " ".join(errors.why(error).split())

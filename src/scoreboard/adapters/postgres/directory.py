@@ -18,7 +18,16 @@ import asyncpg
 import msgspec
 import structlog
 
-from scoreboard.adapters.postgres.database import FAULTS, NUL, TRANSACTION_S, Connection, Database, Reading, statements
+from scoreboard.adapters.postgres.database import (
+    FAULTS,
+    NUL,
+    TRANSACTION_S,
+    Connection,
+    Database,
+    Reading,
+    statements,
+    why,
+)
 from scoreboard.application.ports.directory import AnythingChanged, BoardChanged, BoardGone, Change, PlayerChanged
 from scoreboard.domain.board import Action, App, Board, Player
 from scoreboard.domain.errors import Conflict, NotFound, Unavailable
@@ -83,7 +92,7 @@ class PostgresDirectory:
                     connection.terminate()
             except (Unavailable, *FAULTS) as error:
                 if not lost:
-                    log.warning("directory_not_followed", error=str(error))
+                    log.warning("directory_not_followed", error=why(error))
                 lost = True
             await asyncio.sleep(random.uniform(pause_s / 2, pause_s))  # noqa: S311 - jitter
             pause_s = min(2 * pause_s, RETRY_MOST_S)

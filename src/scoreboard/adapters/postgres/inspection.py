@@ -1,13 +1,14 @@
 """What can be seen of a database without changing it."""
 
-import socket
+import shlex
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
 
 import asyncpg
 
-from scoreboard.adapters.postgres.database import CONNECT_S, FAULTS, SQL, Record, newest_schema
+from scoreboard.adapters.postgres.database import CONNECT_S, FAULTS, SQL, Record, newest_schema, why
 from scoreboard.domain.errors import Unavailable
 
 INSPECT_S = 5.0
@@ -54,18 +55,32 @@ async def _connected(url: str) -> AsyncIterator["asyncpg.Connection[Record]"]:
         raise Unavailable("storage_failed", why(error)) from error
 
 
-def why(error: BaseException) -> str:
-    """In a few words. What the server says of its own has no password in it; what a URL is read as may."""
+def remedy(error: BaseException | None, url: str, variable: str) -> str:
+    """What to do about what a server at this URL, given by this variable, said to who connects."""
+    database, user = _names(url)
     match error:
-        case asyncpg.PostgresError():
-            return str(error)
-        case TimeoutError():
-            return "it does not answer"
-        case socket.gaierror():
-            return "there is no such host"
-        case ConnectionRefusedError():
-            return "connection refused"
-        case ValueError():
-            return "its URL is wrong"
+        case asyncpg.InvalidPasswordError():
+            return f"check the user and the password in {variable}"
+        case asyncpg.CannotConnectNowError():
+            return "wait until it has started"
+        case asyncpg.TooManyConnectionsError():
+            return "raise max_connections, or lower SCOREBOARD_DATABASE_CONNECTIONS"
+        case asyncpg.InvalidCatalogNameError():
+            step = f"createdb --owner={user} {database}"
+        case asyncpg.InsufficientPrivilegeError():
+            step = f"GRANT CONNECT ON DATABASE {database} TO {user}"
+        case asyncpg.InvalidAuthorizationSpecificationError() if "pg_hba.conf" in str(error):
+            step = "let it in by pg_hba.conf"
+        case asyncpg.InvalidAuthorizationSpecificationError():
+            step = f"createuser --pwprompt {user} (ALTER ROLE {user} LOGIN, if it is there)"
         case _:
-            return f"it cannot be reached ({error})"
+            step = "start it"
+    return f"{step}, or correct {variable}"
+
+
+def _names(url: str) -> tuple[str, str]:
+    """The database and the role that a URL names, as a shell takes them."""
+    parts = urlsplit(url)
+    user = unquote(parts.netloc.rpartition("@")[0].partition(":")[0])
+    database = unquote(parts.path[1:]) or user
+    return shlex.quote(database or "NAME"), shlex.quote(user or "ROLE")

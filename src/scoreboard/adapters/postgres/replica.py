@@ -19,8 +19,9 @@ from scoreboard.adapters.postgres.database import (
     is_of_the_server,
     pooled,
     statements,
+    why,
 )
-from scoreboard.adapters.postgres.inspection import asked, why
+from scoreboard.adapters.postgres.inspection import asked
 
 log = structlog.get_logger(__name__)
 

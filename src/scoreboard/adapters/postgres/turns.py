@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from scoreboard.adapters.postgres.database import FAULTS, Connection, Database
+from scoreboard.adapters.postgres.database import FAULTS, Connection, Database, why
 from scoreboard.domain.errors import Unavailable
 
 log = structlog.get_logger(__name__)
@@ -38,7 +38,7 @@ class PostgresTurns:
                     connection.terminate()
             except (Unavailable, *FAULTS) as error:
                 if not lost:
-                    log.warning("turn_lost", name=name, error=str(error))
+                    log.warning("turn_lost", name=name, error=why(error))
                 lost = True
             await _pause()
 

@@ -1,6 +1,7 @@
 """What can be seen of a RabbitMQ without changing it."""
 
 import asyncio
+import shlex
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -8,8 +9,9 @@ import aio_pika
 from aio_pika.abc import AbstractConnection
 from aio_pika.exceptions import ChannelNotFoundEntity, ChannelPreconditionFailed, ProbableAuthenticationError
 from aiormq.exceptions import ChannelAccessRefused, ConnectionInternalError, ConnectionNotImplemented
+from yarl import URL
 
-from scoreboard.adapters.rabbitmq.link import FAILURES, connected
+from scoreboard.adapters.rabbitmq.link import FAILURES, connected, is_of_the_vhost, why
 from scoreboard.adapters.rabbitmq.topology import Topology
 from scoreboard.domain.errors import Unavailable
 
@@ -50,7 +52,7 @@ async def inspect(url: str, topology: Topology) -> Inspection:
         task = asyncio.current_task()
         if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
             raise
-        raise Unavailable("queue_unavailable", _why(error)) from error
+        raise Unavailable("queue_unavailable", why(error)) from error
 
 
 async def _lack(url: str, topology: Topology) -> Lack:
@@ -89,9 +91,22 @@ async def _blocked(connection: AbstractConnection) -> bool:
     return False
 
 
-def _why(error: BaseException) -> str:
-    if isinstance(error, ProbableAuthenticationError):
-        return "user, password or virtual host is wrong"
-    if isinstance(error, TimeoutError):
-        return "it does not answer"
-    return f"it cannot be reached ({error})"
+def remedy(error: BaseException | None, url: str, variable: str, rights: str) -> str:
+    """What to do about what a broker at this URL, given by this variable, said to who connects. `rights` are what our
+    user needs in the virtual host."""
+    vhost, user = names(url)
+    match error:
+        case ProbableAuthenticationError() if user == "guest":
+            return f"make a user (guest is let in from its own machine only): rabbitmqctl add_user; correct {variable}"
+        case ProbableAuthenticationError():
+            return f"check the user and the password in {variable}, or make it: rabbitmqctl add_user {user} PASSWORD"
+        case _ if is_of_the_vhost(error):
+            return f"rabbitmqctl add_vhost {vhost}; rabbitmqctl set_permissions -p {vhost} {user} {rights}"
+        case _:
+            return f"start it, or correct {variable}"
+
+
+def names(url: str) -> tuple[str, str]:
+    """The virtual host and the user that a URL names, as a shell takes them."""
+    parts = URL(url)
+    return shlex.quote(parts.path[1:] or "/"), shlex.quote(parts.user or "guest")

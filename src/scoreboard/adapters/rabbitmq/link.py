@@ -13,10 +13,12 @@ from typing import Any, Generic, TypeVar
 import aio_pika
 import structlog
 from aio_pika.abc import AbstractConnection
-from aio_pika.exceptions import CONNECTION_EXCEPTIONS
+from aio_pika.exceptions import CONNECTION_EXCEPTIONS, ProbableAuthenticationError
+from aiormq.exceptions import AMQPConnectionError, InvalidFrameError
 from yarl import URL
 
 from scoreboard.adapters.rabbitmq.topology import TopologyMismatch
+from scoreboard.domain import errors
 from scoreboard.domain.errors import Unavailable
 
 log = structlog.get_logger(__name__)
@@ -31,13 +33,34 @@ CLOSE_S = 3.0
 HEARTBEAT_S = 10
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 2.0
 
-logging.getLogger("aiormq.connection").setLevel(logging.CRITICAL)  # of each failed try: Link tells the outage, once
+for library in ("aiormq", "aio_pika"):  # whose lines have no form, and come with each try; Link tells an outage, once
+    logging.getLogger(library).setLevel(logging.CRITICAL)
 
 FAILURES = (*CONNECTION_EXCEPTIONS, TimeoutError, asyncio.CancelledError)
 
 
 def away(detail: str = "the queue's server cannot be reached") -> Unavailable:
     return Unavailable("queue_unavailable", detail, retry_after_s=1)
+
+
+def why(error: BaseException) -> str:
+    """In a few words that have no secret in them."""
+    match error:
+        case ProbableAuthenticationError():
+            return "its user or password is wrong"
+        case _ if is_of_the_vhost(error):
+            return "there is no such virtual host, or its user may not use it"
+        case AMQPConnectionError() if isinstance(error.__cause__, OSError):
+            return errors.why(error.__cause__)
+        case asyncio.CancelledError():
+            return "the connection broke"
+        case _:
+            return errors.why(error)
+
+
+def is_of_the_vhost(error: BaseException | None) -> bool:
+    """Whether the broker took user and password, and not the virtual host. The library does not pass its words on."""
+    return isinstance(error, InvalidFrameError) and "OpenOk" in str(error)
 
 
 async def settled(*calls: Coroutine[Any, Any, T]) -> list[T]:
@@ -153,7 +176,7 @@ class Link(Generic[S]):
             if task is not None and task.cancelling():
                 raise
             if not self._away:
-                log.warning("queue_away", purpose=self._purpose, error=repr(error))
+                log.warning("queue_away", purpose=self._purpose, error=why(error))
             self._away = True
             return False
         else:

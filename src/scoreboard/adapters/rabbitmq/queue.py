@@ -14,7 +14,7 @@ from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMe
 from aio_pika.exceptions import PublishError
 
 from scoreboard.adapters.rabbitmq import wire
-from scoreboard.adapters.rabbitmq.link import FAILURES, Link, away, connected, settled
+from scoreboard.adapters.rabbitmq.link import FAILURES, Link, away, connected, settled, why
 from scoreboard.adapters.rabbitmq.tiers import WEIGHTS, Tiers
 from scoreboard.adapters.rabbitmq.topology import Topology
 from scoreboard.application.ports.clock import Clock
@@ -85,7 +85,7 @@ class _Publishing:
         try:
             await self._topology.declare(self._connection)
         except Exception as error:
-            log.error("queue_not_mended", error=repr(error))
+            log.error("queue_not_mended", error=why(error))
             self._give_up()
 
 
@@ -258,8 +258,7 @@ class RabbitQueue:
         return ready + len(self._tiers)
 
     async def close(self) -> None:
-        for link in (self._taking, self._publishing, self._asking):
-            await link.close()
+        await asyncio.gather(*(link.close() for link in (self._taking, self._publishing, self._asking)))
 
     def _work(self, message: Message) -> tuple[str, str, aio_pika.Message]:
         return self._topology.exchange, self._topology.key(message.lane, message.tier), wire.packed(message)
@@ -352,7 +351,7 @@ async def opened(
         async with connection:
             await topology.declare(connection)
     except FAILURES as error:
-        log.warning("queue_away", purpose="declaring", error=type(error).__name__)
+        log.warning("queue_away", purpose="declaring", error=why(error))
     queue = RabbitQueue(url, topology, clock, share_every_s)
     try:
         yield queue

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from redis.asyncio import RedisCluster
-from redis.exceptions import NoPermissionError
+from redis.exceptions import AuthenticationError, NoPermissionError
 
 from scoreboard.adapters.redis import keys, limits
 from scoreboard.adapters.redis.connection import FAILURES, Client, connected
 from scoreboard.adapters.redis.script import Script
+from scoreboard.domain import errors
 from scoreboard.domain.errors import Unavailable
 from scoreboard.domain.submission import WORLD, TableKey
 
@@ -66,7 +67,21 @@ def _told() -> Iterator[None]:
     try:
         yield
     except FAILURES as error:
-        raise Unavailable("ranking_unavailable", str(error) or "it does not answer") from error
+        raise Unavailable("ranking_unavailable", _why(error)) from error
+
+
+def _why(error: BaseException) -> str:
+    if isinstance(error, AuthenticationError):
+        return f"it does not let us in ({error})"
+    below = error.__cause__ or error.__context__
+    return errors.why(below if isinstance(below, OSError) else error)
+
+
+def remedy(error: BaseException | None, variable: str) -> str:
+    """What to do about what a server, given by this variable, said to who connects."""
+    if isinstance(error, AuthenticationError):
+        return f"check the user and the password in {variable} (redis://user:password@host)"
+    return f"start it, or correct {variable}"
 
 
 async def _info(client: Client) -> dict[str, Any]:

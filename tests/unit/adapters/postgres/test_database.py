@@ -2,11 +2,8 @@
 
 import asyncio
 import gc
-import os
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import ExitStack
+from typing import Any
 
 import asyncpg
 import pytest
@@ -16,6 +13,7 @@ from scoreboard.adapters.postgres import database
 from scoreboard.adapters.postgres.database import ATTEMPTS, Again, Connection, Database
 from scoreboard.domain.errors import Unavailable
 from tests.running import eventually
+from tests.servers import frozen
 from tests.servers.postgres import Server, empty_database, fresh_database
 from tests.unit.adapters.postgres.conftest import Process, rows
 
@@ -96,7 +94,7 @@ async def test_a_server_that_is_silent_is_soon_waited_for_no_more(
     async with database.opened(await fresh_database(server.url)) as store:
         await store.fetch("SELECT 1")
         asked = store._faults
-        with frozen(server):
+        with frozen(server.pid):
             with pytest.raises(Unavailable):
                 await store.fetch("SELECT 1", within_s=0.2)
             assert asked.patience_s(60.0) == 0.2
@@ -108,17 +106,33 @@ async def test_a_server_that_is_silent_is_soon_waited_for_no_more(
         assert asked.patience_s(60.0) == 60.0
 
 
-@contextmanager
-def frozen(server: Server) -> Iterator[None]:
-    """No process of the server runs."""
-    processes = [server.pid, *map(int, Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split())]
-    for pid in processes:
-        os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for pid in processes:
-            os.kill(pid, signal.SIGCONT)
+async def test_a_server_that_is_silent_is_left_all_the_same(server: Server) -> None:
+    with ExitStack() as stack:
+        async with database.opened(await fresh_database(server.url)) as store:
+            await store.fetch("SELECT 1")
+            stack.enter_context(frozen(server.pid))
+
+
+async def test_who_asks_a_silent_server_and_goes_away_leaves_nothing_behind(server: Server) -> None:
+    unheard: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: unheard.append(context))
+    async with database.opened(await fresh_database(server.url)) as store:
+        await asyncio.gather(*(store.fetch("SELECT 1") for _ in range(2)))
+        with frozen(server.pid):
+            asking = asyncio.create_task(store.fetch("SELECT 2"))
+            changing = asyncio.create_task(store.transaction(lambda c: c.execute("DELETE FROM apps"), within_s=0.5))
+            await asyncio.sleep(0.1)  # until they are asked
+            for one in (asking, changing, asking):  # by a timeout of its own, and again by the end of the process
+                one.cancel()
+                await asyncio.sleep(0)
+            for one in (asking, changing):
+                with pytest.raises(asyncio.CancelledError):
+                    await one
+            await eventually(lambda: store._faults.silent, "the transaction has failed")
+        await eventually(lambda: answers(store))
+    del asking, changing, one
+    gc.collect()  # what was left tells it when it goes
+    assert unheard == []
 
 
 async def answers(store: Database) -> bool:

@@ -4,11 +4,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from structlog.typing import EventDict
 
-from scoreboard.adapters.postgres import database
+from scoreboard.adapters.postgres import database, turns
 from scoreboard.adapters.postgres.database import Database
 from scoreboard.adapters.postgres.turns import PostgresTurns
 from tests.running import BOUND_S, eventually
+from tests.servers import frozen
 from tests.servers.postgres import Server, fresh_database
 from tests.unit.adapters.postgres.conftest import Process
 
@@ -113,6 +115,19 @@ async def test_a_server_that_was_away_has_one_at_work_again(server: Server) -> N
         server.start()
         await eventually(lambda: workers.at_work)
     assert workers.most == 1
+
+
+async def test_a_turn_that_is_lost_is_said_with_its_reason(
+    server: Server, logged: list[EventDict], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "LOST_S", 0.2)
+    workers = Workers()
+    async with database.opened(await fresh_database(server.url)) as store, taking_turns(store, workers, "a"):
+        await eventually(lambda: workers.at_work)
+        with frozen(server.pid):
+            await eventually(lambda: not workers.at_work)
+            await eventually(lambda: any(entry["event"] == "turn_lost" for entry in logged))
+    assert [entry["error"] for entry in logged if entry["event"] == "turn_lost"] == ["it does not answer"]
 
 
 async def test_work_that_fails_gives_the_turn_back(process: Process) -> None:

@@ -1,0 +1,117 @@
+"""A server is frozen: it takes connections, and answers nothing. Who is told to stop then does, and says what is so."""
+
+import asyncio
+import json
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.distributed.servers import Servers
+from tests.distributed.test_processes import minted
+from tests.running import Client, Process, Running, eventually, process, running
+from tests.servers import frozen
+
+pytestmark = pytest.mark.slow
+
+ROLES = ("serve", "api", "live", "worker", "jobs")
+PLAIN = ("live page ", "API ", "health ", "Ctrl-C stops", "stopping: ", "stopped")
+
+
+class Sender:
+    """Sends updates of 1 one after the other, each under a key of its own, until its server is gone."""
+
+    def __init__(self, client: Client, board: str, player: str) -> None:
+        self._client = client
+        self._board = board
+        self.player = player
+        self.sent: dict[str, bool] = {}  # whether it was accepted, by the key
+
+    async def run(self) -> None:
+        while True:
+            key = f"{self._board}-{self.player}-{len(self.sent)}"
+            self.sent[key] = False
+            try:
+                answer = await self.send(self._client, key)
+            except aiohttp.ClientError:
+                return
+            self.sent[key] = answer in {200, 202}
+            await asyncio.sleep(0.02)  # others are heard, too
+
+    async def send(self, client: Client, key: str) -> int:
+        body = {"player": self.player, "increment": 1}
+        return (await client.post(f"{self._board}/scores", body, Idempotency_Key=key)).status
+
+    @property
+    def accepted(self) -> int:
+        return sum(self.sent.values())
+
+    async def is_exact(self, service: Running) -> bool:
+        """Each update counts once, when what was not accepted is sent again."""
+        client = service.client("server", "game")
+        for key, accepted in self.sent.items():
+            if not accepted:
+                self.sent[key] = await self.send(client, key) in {200, 202}
+        standing = await service.anybody.get(f"{self._board}/players/{self.player}")
+        return standing.status == 200 and standing.body["score"] == len(self.sent)
+
+
+def pid_of(servers: Servers, which: str) -> int:
+    server: Any = {"postgres": servers.postgres, "redis": servers.redis, "rabbitmq": servers.broker}[which]
+    return int(server.pid)
+
+
+def in_form(log: str) -> None:
+    """Every line is an event with its reason, or what a role says to people."""
+    for line in log.splitlines():
+        if not line.startswith(PLAIN):
+            event = json.loads(line)
+            assert event["event"]
+            assert event.get("error", "something"), line
+
+
+@pytest.mark.parametrize("which", ["postgres", "redis", "rabbitmq"])
+async def test_every_role_stops_and_nothing_that_was_accepted_is_lost(
+    servers: Servers, tmp_path: Path, which: str
+) -> None:
+    environment = servers.environment(queue=True)
+    with ExitStack() as stack:
+        roles = [stack.enter_context(process(tmp_path / role, port=None, role=role, **environment)) for role in ROLES]
+        await asyncio.gather(*(role.ready() for role in roles))
+        async with aiohttp.ClientSession() as http:
+            senders = await senders_to(roles[:2], http)
+            sending = [asyncio.create_task(sender.run()) for sender in senders]
+            await eventually(lambda: all(sender.accepted > 2 for sender in senders), "updates are accepted")
+            with frozen(pid_of(servers, which)):
+                for role in roles:
+                    role.terminate()
+                statuses = [await role.ended() for role in roles]
+            await asyncio.gather(*sending)
+        assert statuses == [0] * len(ROLES), [role.log[-2_000:] for role in roles]
+        for role in roles:
+            in_form(role.log)
+    async with running(tmp_path / "after", **servers.settings(queue=True)) as after:
+        for sender in senders:
+            await eventually(partial(sender.is_exact, after), f"{sender.player} has what was accepted")
+
+
+async def senders_to(doors: list[Process], http: aiohttp.ClientSession) -> list[Sender]:
+    """One to a direct and one to a queued board, through each of the doors."""
+    operator = Client(http, doors[0].url, minted(doors[0], "admin", "*"))
+    (await operator.post("/v1/apps", {"app": "game"})).ok(201)
+    for consistency in ("direct", "queued"):
+        (await operator.post("/v1/apps/game/boards", {"board": consistency, "consistency": consistency})).ok(201)
+    senders = []
+    for number, door in enumerate(doors):
+        client = Client(http, door.url, minted(door, "server", "game"))
+        for board in ("direct", "queued"):
+            senders.append(Sender(client, f"/v1/apps/game/boards/{board}", f"p{number}"))
+            await eventually(partial(exists, client, board), "every door knows the board")
+    return senders
+
+
+async def exists(client: Client, board: str) -> bool:
+    return (await client.get(f"/v1/apps/game/boards/{board}/top")).status == 200
