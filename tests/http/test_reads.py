@@ -315,6 +315,28 @@ class TestWarming:
             (await warming.anybody.get("/health/ready")).ok()
             assert await names(warming.anybody, f"{board}/top?limit=2") == ["p9", "p0"]
 
+    async def test_while_a_table_cannot_be_read_the_service_is_not_ready_and_tries_again(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async with running(tmp_path / "data") as service:
+            board = await filled(service, TEN)
+        standings, failed, mended = SqliteLedger.standings, asyncio.Event(), asyncio.Event()
+
+        async def failing(*args: Any) -> Any:
+            if not mended.is_set():
+                failed.set()
+                raise OSError("the disk")
+            async for chunk in standings(*args):
+                yield chunk
+
+        monkeypatch.setattr(SqliteLedger, "standings", failing)
+        async with running(tmp_path / "data", when_ready=False) as warming:
+            await failed.wait()
+            (await warming.anybody.get("/health/ready")).refused(503, "not_ready")
+            mended.set()
+            await eventually(lambda: warming.service.ready)
+            assert await names(warming.anybody, f"{board}/top?limit=1") == ["p0"]
+
     async def test_an_update_to_a_table_that_is_not_loaded_tells_no_wrong_rank(self, tmp_path: Path) -> None:
         """The table is set aside between two updates; both ranks in the answer are right or absent."""
         async with running(tmp_path / "data") as service:

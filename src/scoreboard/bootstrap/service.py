@@ -44,7 +44,7 @@ from scoreboard.application.pipeline.work import Work as Worker
 from scoreboard.application.ports.access import EVERY_APP, Credential, Role, Scope
 from scoreboard.application.ports.directory import Directory
 from scoreboard.application.ports.ledger import Ledger
-from scoreboard.application.ports.ranking import Ranking
+from scoreboard.application.ports.ranking import NotRanked, Ranking
 from scoreboard.application.ports.turns import Turns
 from scoreboard.application.queries.cursors import Cursors
 from scoreboard.application.queries.names import Names
@@ -73,6 +73,7 @@ from scoreboard.entrypoints.sockets.live import Live, LiveLimits
 log = structlog.get_logger(__name__)
 
 ADDRESS = "serve.json"
+LOAD_AGAIN_S, LOAD_AGAIN_MOST_S = 0.2, 30.0  # between two tries; it doubles
 STOP_S = 8.0  # from being told to stop: what a server has not taken by then was not accepted, and is left
 SCOPES: dict[Role, frozenset[Scope]] = {
     "player": frozenset({"update:score", "read:leaderboard"}),
@@ -353,10 +354,21 @@ async def _loaded(service: Service, ranking: MemoryRanking, told: Told) -> None:
         for board in await service.directory.boards(app):
             for key in await _open_tables(service, board):
                 told(f"loading {app.app}/{board.board} {key.season} {key.region or 'world'}")
-                standings += await ranking.warm(key, board)
+                standings += await _table_loaded(ranking, key, board)
                 tables += 1
     seconds = time.perf_counter() - started
     told(f"loaded {standings:,} standings in {tables} tables in {seconds:.1f} s")
+
+
+async def _table_loaded(ranking: MemoryRanking, key: TableKey, board: Board) -> int:
+    """Tried until it is: a service without one of its tables is not ready. The log has why."""
+    pause_s = LOAD_AGAIN_S
+    while True:
+        try:
+            return await ranking.warm(key, board)
+        except NotRanked:
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, LOAD_AGAIN_MOST_S)
 
 
 async def _open_tables(service: Service, board: Board) -> list[TableKey]:

@@ -17,7 +17,7 @@ from scoreboard.cli.client import Client
 from scoreboard.cli.drift import drift
 from scoreboard.cli.errors import CommandError, RequestRefused
 from scoreboard.cli.rebuild import places
-from scoreboard.cli.resources import Json
+from scoreboard.cli.resources import Json, Whole
 from scoreboard.cli.retrying import Patient
 from scoreboard.cli.target import Connection, Target, connected, elsewhere, run
 from scoreboard.entrypoints.http.v1 import schema
@@ -30,7 +30,7 @@ STYLES = {"ok": "green", "warning": "yellow", "problem": "bold red"}
 
 def doctor(
     *,
-    most_entries: Annotated[int, Parameter(help="Ledgers with more entries are not compared with the ranking.")] = MOST,
+    most_entries: Annotated[Whole, Parameter(help="Longer ledgers are not compared with the ranking.")] = MOST,
     json: Json = False,
     server: Target | None = None,
 ) -> None:

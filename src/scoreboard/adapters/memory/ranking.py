@@ -106,10 +106,12 @@ class MemoryRanking:
         await asyncio.gather(*loading, return_exceptions=True)
 
     async def warm(self, key: TableKey, board: Board) -> int:
-        """Load a table and wait for it; returns how many standings it has."""
+        """Load a table and wait for it; returns how many standings it has. Raises NotRanked when it could not be."""
         table = self._opened(key, board)
         if table.loading is not None:
             await asyncio.wait((table.loading,))
+        if table.loading is not None:
+            raise NotRanked("unavailable")
         return len(table.index)
 
     async def slice(self, key: TableKey, board: Board, start: int, stop: int) -> Slice:

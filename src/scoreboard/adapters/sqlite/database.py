@@ -133,6 +133,7 @@ def migrate(path: Path) -> list[str]:
     """Apply the numbered files of `sql/` that were not applied yet, each in one transaction. Returns their names.
 
     Raises sqlite3.DatabaseError where a newer version has applied more."""
+    path.touch(mode=0o600)  # players' names are in it; SQLite gives the log the same rights
     connection = _connect(path)
     applied = []
     try:

@@ -1,6 +1,8 @@
 import os
 import sqlite3
+import stat
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +142,17 @@ class TestMigrations:
             assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("kept",)]
         finally:
             connection.close()
+
+
+def test_the_files_are_their_owners_whoever_may_look_into_the_folder(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    path = tmp_path / "scoreboard.db"
+    migrate(path)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE more (n)")
+        files = list(tmp_path.iterdir())
+        assert len(files) > 1, "the log is one of its own"
+        assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
 
 
 def test_a_data_folder_is_one_process_own(tmp_path: Path) -> None:

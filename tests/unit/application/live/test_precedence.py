@@ -1,9 +1,14 @@
 import asyncio
 
+import pytest
+
+from scoreboard.application.live import precedence as precedence_module
 from scoreboard.application.live.precedence import Precedence
+from tests.running import BOUND_S
 
 
-async def test_long_work_waits_for_a_commit_and_then_goes_on() -> None:
+async def test_long_work_waits_for_a_commit_and_then_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(precedence_module, "MOST_S", BOUND_S)
     precedence, done = Precedence(), []
 
     async def fan_out() -> None:
