@@ -108,8 +108,19 @@ class Connection(RequestHandler):
             self._loop.call_later(HEAD_TIMEOUT_S, self._end_if_still_due, self._request_count)
 
     def _end_if_still_due(self, requests: int) -> None:
-        if self._request_count == requests and self.transport is not None:
+        if self._request_count != requests or self.transport is None:
+            return
+        if self._request_in_progress:  # a part of the next has come: the rest is due after the answer to this one
+            self._loop.call_later(HEAD_TIMEOUT_S, self._end_if_still_due, requests)
+        else:
             self.force_close()
+
+    def _process_keepalive(self) -> None:
+        """As aiohttp's, to which one that is answering the short way waits for a request."""
+        if self._request_in_progress:
+            self._keepalive_handle = self._loop.call_later(KEEP_ALIVE_S, self._process_keepalive)
+        else:
+            super()._process_keepalive()
 
     def handle_error(
         self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
@@ -138,7 +149,8 @@ class Connection(RequestHandler):
         super().data_received(data)
         self._waiter = waiter
         if not self._messages:
-            self._expect_head()
+            if data:  # it is asked for more, and has none, while a body is read
+                self._expect_head()
         elif not self._request_in_progress and not self._begun():
             self._go_the_ordinary_way()
 
@@ -196,7 +208,10 @@ class Connection(RequestHandler):
             reply.force_close()
         self.transport.write(reply.encoded(message.method, message.version.minor))
         if reply.keep_alive:
+            self._keepalive = True
             self._next_keepalive_close_time = self._loop.time() + KEEP_ALIVE_S
+            if self._keepalive_handle is None:
+                self._keepalive_handle = self._loop.call_at(self._next_keepalive_close_time, self._process_keepalive)
         else:
             self.force_close()
 
