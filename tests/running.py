@@ -36,7 +36,7 @@ from scoreboard.entrypoints.http.problems import HttpError
 from scoreboard.entrypoints.http.reply import Reply
 from scoreboard.entrypoints.http.server import Server
 
-BOUND_S = 30.0  # no promise about speed: the longest a test waits for what must come
+BOUND_S = 120.0  # no promise about speed: the longest a test waits for what must come
 HOUR_S = 3_600
 JSON = "application/json"
 PROBLEM = "application/problem+json"
@@ -219,15 +219,23 @@ def _declared(operation: Operation, reply: Reply) -> bool:
     return json.loads(reply.body)["code"] in refusals.codes(operation).get(HTTPStatus(reply.status), [])
 
 
+_ports_given: set[int] = set()
+
+
 def free_port() -> int:
-    """One that no client's connection takes while the server behind it is away, and that none connects to itself by."""
+    """One that nobody else in this run is given, that no client's connection takes while the server behind it is away,
+    and that none connects to itself by."""
     clients = Path("/proc/sys/net/ipv4/ip_local_port_range")
     above = int(clients.read_text().split()[0]) if clients.exists() else 32_768
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     while True:
-        port = random.randrange(10_000, above)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
+        port = random.randrange(10_000 + worker, above, workers)
+        if port not in _ports_given:
+            with socket.socket() as probe, contextlib.suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                _ports_given.add(port)
+                return port
 
 
 class Process:

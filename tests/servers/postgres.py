@@ -21,6 +21,7 @@ from scoreboard.adapters.postgres import database
 from tests.running import BOUND_S, free_port
 
 URL = "SCOREBOARD_TEST_POSTGRES_URL"
+START_S = 4 * BOUND_S  # after a crash all files are synced first
 _DEBIAN = Path("/usr/lib/postgresql")
 
 
@@ -74,7 +75,7 @@ class Server:
         settings = (part for setting in self._settings for part in ("-c", setting))
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(_as_a_user("postgres", *where, *settings), stdout=log, stderr=log)
-        end = time.monotonic() + BOUND_S
+        end = time.monotonic() + START_S
         while "ready" not in self._status():
             assert self._process.poll() is None, self._last_words()
             assert time.monotonic() < end, self._last_words()
@@ -98,8 +99,10 @@ class Server:
 
     def _status(self) -> str:
         """The last line of the file by which a postmaster says how far it is."""
-        file = self._data / "postmaster.pid"
-        lines = file.read_text().splitlines() if file.exists() else []
+        try:
+            lines = (self._data / "postmaster.pid").read_text().splitlines()
+        except FileNotFoundError:  # not there yet, or that of one that was killed has just gone
+            return ""
         return lines[7] if len(lines) > 7 and lines[0] == str(self.pid) else ""
 
     def let_in(self, *lines: str) -> None:
@@ -125,17 +128,36 @@ class Server:
     def _end(self, how: signal.Signals) -> None:
         if self._process is None:
             return
-        children = _children(self.pid)
+        children = self._children()
         self._process.send_signal(how)
+        self._process.send_signal(signal.SIGCONT)
         self._process.wait(BOUND_S)
         self._process = None
         end = time.monotonic() + BOUND_S
-        while any(Path(f"/proc/{child}").exists() for child in children) and time.monotonic() < end:
+        while any(map(_runs, children)):  # those that are left keep another from starting
+            assert time.monotonic() < end, f"some of {children} go on without their postmaster"
             time.sleep(0.01)
 
+    def _children(self) -> list[str]:
+        """All there will ever be: the postmaster is stopped first, and starts no more."""
+        os.kill(self.pid, signal.SIGSTOP)
+        end = time.monotonic() + BOUND_S
+        while _state(self.pid) not in "TZX":
+            assert time.monotonic() < end, "it does not stop"
+            time.sleep(0.001)
+        return Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
 
-def _children(pid: int) -> list[str]:
-    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+def _runs(pid: str) -> bool:
+    try:
+        return _state(pid) not in "ZX"  # dead ones wait for whoever inherited them
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def _state(pid: int | str) -> str:
+    """A letter, as in proc(5)."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
 def _as_a_user(program: str, *arguments: str | Path) -> list[str | Path]:
