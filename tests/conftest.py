@@ -1,14 +1,56 @@
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+from hypothesis import HealthCheck, settings
 
+from scoreboard.adapters.memory import ranking as memory_ranking
+from scoreboard.adapters.postgres import database as postgres_database
+from scoreboard.adapters.postgres import inspection as postgres_inspection
+from scoreboard.adapters.postgres import replica as postgres_replica
+from scoreboard.adapters.rabbitmq import link as rabbitmq_link
+from scoreboard.adapters.rabbitmq import queue as rabbitmq_queue
+from scoreboard.adapters.redis import builder as redis_builder
+from scoreboard.adapters.redis import connection as redis_connection
+from scoreboard.adapters.redis import feed as redis_feed
+from scoreboard.adapters.redis import limits as redis_limits
 from scoreboard.adapters.sqlite import database
 from scoreboard.adapters.sqlite.database import Database
+from scoreboard.application.pipeline import accept
 from tests.making import ManualClock
+from tests.running import BOUND_S
 from tests.servers import rabbitmq as rabbitmq_server
 from tests.servers import redis as redis_server
 from tests.servers.rabbitmq import Broker
+
+settings.register_profile("patient", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
+
+PATIENCE: Mapping[ModuleType, tuple[str, ...]] = {
+    accept: ("RETRY_WITHIN_S",),
+    memory_ranking: ("GRACE_S",),
+    postgres_database: ("CONNECT_S", "ACQUIRE_S"),
+    postgres_inspection: ("CONNECT_S", "INSPECT_S"),
+    postgres_replica: ("REACH_S", "CATCH_UP_S", "LOOK_S"),
+    rabbitmq_link: ("CONNECT_S", "PATIENCE_S"),
+    rabbitmq_queue: ("CALL_S",),
+    redis_connection: ("CONNECT_S", "CALL_S", "WAIT_S"),
+    redis_feed: ("CALL_S",),
+    redis_limits: ("ANSWER_S",),
+    redis_builder: ("GRACE_S", "EMPTY_FOR_S"),
+}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patience() -> Iterator[None]:
+    """However busy the machine is, what is slow is not taken for what is away, nor given up: within this process
+    nothing is, unless its test sets a bound."""
+    with pytest.MonkeyPatch.context() as patched:
+        for module, bounds in PATIENCE.items():
+            for bound in bounds:
+                patched.setattr(module, bound, BOUND_S)
+        yield
 
 
 @pytest.fixture

@@ -76,10 +76,15 @@ async def test_they_are_listed_shown_sent_again_and_dropped(cli: CommandLine, br
         operator = Client(http, url, token)
         with cli.started("api", "--port", str(port)) as api:
             api.says("API ")
-            events = []
+            events: list[str] = []
+
+            async def sent() -> bool:
+                answer = await operator.post("/v1/apps/game/boards/main/scores", {"player": "ann", "increment": 5})
+                events.extend([answer.body["event"]] if answer.status == 202 else ())
+                return answer.status == 202
+
             for reason in ("not_storable", "tampered: no"):
-                sent = await operator.post("/v1/apps/game/boards/main/scores", {"player": "ann", "increment": 5})
-                events.append(sent.ok(202)["event"])
+                await eventually(sent, "the service has a way to the queue")
                 await bury(broker.url, reason)
             first, second = cli.run("dlq", "list", "--json", *at).json
             assert [(one["reason"], one["count"]) for one in (first, second)] == [

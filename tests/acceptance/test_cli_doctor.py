@@ -133,7 +133,7 @@ def test_a_total_that_is_not_what_the_ledger_comes_to_is_a_problem_until_it_is_m
 
 @pytest.mark.slow
 def test_a_board_that_is_updated_meanwhile_is_not_accused(cli: CommandLine) -> None:
-    file = as_csv(cli.home / "more", events(20_000, 2))
+    file = as_csv(cli.home / "more", events(100_000, 2))
     with cli.serving(), cli.started("replay", file, *MAIN, "--speed", "500") as replaying:
         for _ in range(3):
             cli.run("doctor").ok()

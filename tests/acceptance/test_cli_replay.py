@@ -141,7 +141,7 @@ def _until_further(cli: CommandLine, replaying: Running, last: int) -> None:
 
 @pytest.mark.slow
 def test_a_server_that_is_killed_and_comes_back_is_waited_for(cli: CommandLine, tmp_path: Path) -> None:
-    played = events(1_000, 7)
+    played = events(2_000, 7)
     file = as_csv(tmp_path / "events", played)
     replay = ("replay", file, *TARGET, "--create", "--speed", "200", "--json")
     with cli.serving() as first, cli.started(*replay) as replaying:
@@ -151,7 +151,7 @@ def test_a_server_that_is_killed_and_comes_back_is_waited_for(cli: CommandLine, 
         with cli.serving() as second:
             assert second.url != first.url, "it is found at its new address"
             done = replaying.ended().json
-            assert done["rows"] == 1_000
+            assert done["rows"] == 2_000
             assert not done["refused"]
             assert second.standings("game", "main") == expected(played)
 

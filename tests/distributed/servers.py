@@ -1,17 +1,35 @@
 """The three servers that processes share, killed and started again at will."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from tests.servers import postgres, rabbitmq, redis
 
 SIGNING_KEY = "a key that every process of these tests has"
 
 _numbers = count()
+
+
+class Killable(Protocol):
+    def kill(self) -> None: ...
+    def start(self) -> None: ...
+
+
+@asynccontextmanager
+async def away(*servers: Killable) -> AsyncIterator[None]:
+    """They are killed, and in the end started again; whatever runs in this process goes on meanwhile."""
+    for server in servers:
+        await asyncio.to_thread(server.kill)
+    try:
+        yield
+    finally:
+        for server in servers:
+            await asyncio.to_thread(server.start)
 
 
 @dataclass

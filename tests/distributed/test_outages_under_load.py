@@ -18,7 +18,7 @@ import pytest
 
 from scoreboard.application.ports.ranking import NotRanked
 from tests.distributed.calls import differences
-from tests.distributed.servers import Servers
+from tests.distributed.servers import Servers, away
 from tests.running import Running, eventually, running
 
 pytestmark = pytest.mark.slow
@@ -159,12 +159,8 @@ async def test_away(servers: Servers, tmp_path: Path, server: str, meanwhile: tu
     """Every read is answered, and every update of these boards."""
     async with loaded(servers, tmp_path) as goes_on:
         await goes_on(writing=tuple(BOARDS))
-        failing = getattr(servers, server)
-        failing.kill()
-        try:
+        async with away(getattr(servers, server)):
             await goes_on(writing=meanwhile)
-        finally:
-            await asyncio.to_thread(failing.start)
         await goes_on(writing=tuple(BOARDS))
 
 

@@ -1,8 +1,10 @@
 """Races between a commit, the ranking and open pages, each held open at its point."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,7 +21,7 @@ from tests.distributed.calls import differences, known, score, top, update
 from tests.distributed.held import DOORS, Relay, doors, entries, held, rows
 from tests.distributed.servers import SIGNING_KEY, Servers
 from tests.live.watching import page, scores_of
-from tests.running import HOUR_S, Client, Process, Running, eventually, process, running, settings
+from tests.running import HOUR_S, Answer, Client, Process, Running, eventually, process, running, settings
 from tests.servers import redis
 
 pytestmark = pytest.mark.slow
@@ -80,7 +82,8 @@ async def crashed(servers: Servers, folder: Path) -> str:
             board = "/v1/apps/game/boards/main"
             for player, points in (("bob", 10), ("ann", 5)):
                 body = {"player": player, "increment": points}
-                assert (await operator.post(f"{board}/scores", body)).ok()["rank_state"] == "exact"
+                ask = partial(operator.post, f"{board}/scores", body, Idempotency_Key=player)
+                await eventually(partial(is_ranked, ask), "the table is made")
             ranked = servers.redis.ask("ZRANGE", TABLE + "order", 0, -1)
             server = Client(http, api.url, minted(api, "server", "game"))
             servers.redis.ask("CLIENT", "PAUSE", PAUSE_MS, "WRITE")
@@ -95,6 +98,10 @@ async def crashed(servers: Servers, folder: Path) -> str:
                 servers.redis.ask("CLIENT", "UNPAUSE")
     assert servers.redis.ask("ZRANGE", TABLE + "order", 0, -1) == ranked
     return board
+
+
+async def is_ranked(ask: Callable[[], Awaitable[Answer]]) -> bool:
+    return bool((await ask()).ok()["rank_state"] == "exact")
 
 
 def minted(api: Process, *who: Any) -> str:

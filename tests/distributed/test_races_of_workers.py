@@ -62,7 +62,8 @@ class TestTwoWorkersOnOnePlayer:
             worker(servers, tmp_path / "second", SECOND) as second,
         ):
             board = await first.board(consistency="queued")
-            (await update(first, board, "ann", 1, Prefer="wait=5")).ok()
+            (await update(first, board, "ann", 1)).ok(202)
+            await eventually(lambda: counted(servers, 1), "it is applied")
             ((version,),) = await rows(servers, "SELECT version FROM standings")
             told = [outcomes(one, monkeypatch) for one in (first, second)]
             async with (

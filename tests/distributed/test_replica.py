@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from scoreboard.adapters.postgres.inspection import asked
-from tests.distributed.servers import Servers
+from tests.distributed.servers import Servers, away
 from tests.running import Running, eventually, running
 from tests.servers.postgres import postgres
 
@@ -48,9 +48,8 @@ async def test_an_entry_is_in_the_ledger_as_soon_as_it_was_answered(servers: Ser
                 return bool((await asked(replica_url, SCANS))[0][0])
 
             await eventually(is_read)
-            follower.kill()
-            await play(5)
-            await eventually(lambda: is_up(service, 0.0))
-            follower.start()
+            async with away(follower):
+                await play(5)
+                await eventually(lambda: is_up(service, 0.0))
             await eventually(lambda: is_up(service, 1.0))
             await eventually(is_read)

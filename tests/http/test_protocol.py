@@ -184,11 +184,8 @@ async def test_a_chunked_body_is_taken(service: Running) -> None:
         assert (await raw.answer()).body["score"] == 1
 
 
-async def test_a_client_that_waits_for_100_continue_is_told_to_go_on(
-    service: Running, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_client_that_waits_for_100_continue_is_told_to_go_on(service: Running) -> None:
     """As curl does before a large body, such as a batch."""
-    monkeypatch.setattr(operations, "BODY_TIMEOUT_S", 5.0)
     board = await service.board()
     whole = update(board, service.token("server", "game"), "a", "Expect: 100-continue")
     head, _, body = whole.partition(b"\r\n\r\n")
@@ -220,10 +217,7 @@ async def test_a_body_that_stops_half_way_changes_nothing(service: Running) -> N
     assert await top(service, board) == {}
 
 
-async def test_a_body_that_is_too_big_is_refused_before_it_is_read(
-    service: Running, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(operations, "BODY_TIMEOUT_S", 5.0)
+async def test_a_body_that_is_too_big_is_refused_before_it_is_read(service: Running) -> None:
     board = await service.board()
     token = service.token("server", "game")
     for path, size in ((f"{board}/scores", 65_537), (f"{board}/scores/batch", 4 * 1024 * 1024 + 1)):

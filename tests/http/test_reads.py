@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import pytest
 
+from scoreboard.adapters.memory import ranking as ranking_module
 from scoreboard.adapters.memory.ranking import MemoryRanking
 from scoreboard.adapters.sqlite.ledger import SqliteLedger
 from tests.running import Client, Running, eventually, running
@@ -299,6 +300,7 @@ class TestWarming:
                 yield chunk
 
         monkeypatch.setattr(SqliteLedger, "standings", held)
+        monkeypatch.setattr(ranking_module, "GRACE_S", 0.01)
         async with running(tmp_path / "data", when_ready=False) as warming:
             (await warming.anybody.get("/health/ready")).refused(503, "not_ready")
             (await warming.anybody.get("/health/live")).ok()

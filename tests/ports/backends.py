@@ -30,7 +30,7 @@ from scoreboard.adapters.postgres.ranking import PostgresRanking
 from scoreboard.adapters.postgres.turns import PostgresTurns
 from scoreboard.adapters.rabbitmq.queue import RabbitQueue, opened
 from scoreboard.adapters.rabbitmq.topology import Topology
-from scoreboard.adapters.redis import builder, keys
+from scoreboard.adapters.redis import keys
 from scoreboard.adapters.redis.connection import Client, connected
 from scoreboard.adapters.redis.feed import RedisFeed
 from scoreboard.adapters.redis.limits import RedisLimits
@@ -169,9 +169,7 @@ class Made:
 async def redis_rankings(url: str) -> AsyncIterator[RankingBackend]:
     async with connected(url) as client:
         await client.flushdb()
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(builder, "GRACE_S", 30.0)  # however busy the machine is
-            yield Made(lambda load: RedisRanking(client, load))
+        yield Made(lambda load: RedisRanking(client, load))
 
 
 @asynccontextmanager

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from scoreboard.adapters.redis import builder, totals
+from scoreboard.adapters.redis import totals
 from scoreboard.adapters.redis.connection import connected
 from scoreboard.adapters.redis.ranking import RedisRanking
 from scoreboard.application.ports.ranking import Placed
@@ -51,7 +51,6 @@ async def capped_rankings(redis_url: str, keep: int) -> AsyncIterator[CappedRank
     """All standings are counted at each read, so that every answer can be compared."""
     async with postgres_rankings() as behind, connected(emptied(redis_url)) as client:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(builder, "GRACE_S", 30.0)  # however busy the machine is
             for name in ("FRESH_MS", "GOOD_MS", "SHARE"):
                 patch.setattr(totals, name, 0)
             cache = RedisRanking(client, behind.load, behind.ranking, keep)

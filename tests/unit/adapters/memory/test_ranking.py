@@ -13,6 +13,7 @@ from scoreboard.adapters.memory.ranking import MemoryRanking
 from scoreboard.application.ports.ranking import NotRanked, OrderKey
 from scoreboard.domain.submission import Standing, TableKey
 from tests.making import board, standing, table
+from tests.running import BOUND_S
 
 MAIN = board()
 KEY = table(MAIN)
@@ -54,11 +55,6 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ranking_module, "GRACE_S", 0.001)
 
 
-@pytest.fixture
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ranking_module, "GRACE_S", 30.0)
-
-
 async def scores(ranking: MemoryRanking, key: TableKey = KEY) -> list[tuple[str, int]]:
     await ranking.warm(key, MAIN)
     return [(one.player, one.score) for one in (await ranking.slice(key, MAIN, 0, 100)).rows]
@@ -78,7 +74,6 @@ READS: dict[str, Callable[[MemoryRanking], Awaitable[Any]]] = {
 }
 
 
-@pytest.mark.usefixtures("patient")
 class TestEmptyTables:
     async def test_they_are_answered_and_push_none_out(self, ranking: MemoryRanking, totals: Totals) -> None:
         totals.going.set()
@@ -166,7 +161,7 @@ class TestWhileLoading:
             with pytest.raises(asyncio.CancelledError):
                 await caller
         totals.going.set()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(BOUND_S):
             assert await scores(ranking) == [("bob", 2)]
 
     async def test_who_waits_for_a_board_that_is_dropped_is_not_cancelled(
@@ -191,13 +186,12 @@ class TestWhileLoading:
         assert totals.loads[KEY] == 2
 
 
-@pytest.mark.usefixtures("patient")
 class TestALittleLater:
     @pytest.mark.parametrize("read", READS.values(), ids=READS)
     async def test_who_asks_while_a_table_loads_is_answered_when_it_is_there(
         self, ranking: MemoryRanking, totals: Totals, read: Callable[[MemoryRanking], Awaitable[Any]]
     ) -> None:
-        asking = asyncio.create_task(asyncio.wait_for(read(ranking), 10))
+        asking = asyncio.create_task(asyncio.wait_for(read(ranking), BOUND_S))
         await totals.asked.wait()
         totals.going.set()
         await asking

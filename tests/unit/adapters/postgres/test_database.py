@@ -90,11 +90,11 @@ async def test_a_server_that_is_silent_is_soon_waited_for_no_more(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Frozen, it takes connections and answers nothing: what is asked first waits out its limit, the next a moment."""
-    monkeypatch.setattr(database, "SILENT_S", 0.2)
     async with database.opened(await fresh_database(server.url)) as store:
         await store.fetch("SELECT 1")
         asked = store._faults
-        with frozen(server.pid):
+        with frozen(server.pid), monkeypatch.context() as impatient:
+            impatient.setattr(database, "SILENT_S", 0.2)
             with pytest.raises(Unavailable):
                 await store.fetch("SELECT 1", within_s=0.2)
             assert asked.patience_s(60.0) == 0.2

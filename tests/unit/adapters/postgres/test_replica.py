@@ -22,7 +22,7 @@ from scoreboard.domain.board import Player
 from scoreboard.domain.errors import Unavailable
 from scoreboard.domain.submission import WORLD, TableKey
 from tests.making import submission
-from tests.running import BOUND_S, eventually
+from tests.running import eventually
 from tests.servers.postgres import Server, fresh_database, postgres
 from tests.unit.adapters.postgres.conftest import rows
 from tests.unit.adapters.postgres.test_ledger import a_board
@@ -37,13 +37,6 @@ LONG_THERE = """
   FROM (SELECT count(*) FROM uses) counted
 """
 GREATEST = "SELECT max(version) FROM directory_version"
-
-
-@pytest.fixture(autouse=True)
-def patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However busy the machine is."""
-    for bound in ("CATCH_UP_S", "REACH_S", "LOOK_S"):
-        monkeypatch.setattr(replicas, bound, BOUND_S)
 
 
 @pytest.fixture

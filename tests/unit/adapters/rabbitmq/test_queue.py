@@ -11,6 +11,8 @@ import aio_pika
 import pytest
 from structlog.typing import EventDict
 
+from scoreboard.adapters.rabbitmq import link
+from scoreboard.adapters.rabbitmq import queue as queue_module
 from scoreboard.adapters.rabbitmq.queue import RabbitQueue, _Taking, opened
 from scoreboard.adapters.rabbitmq.topology import Topology, TopologyMismatch
 from scoreboard.application.ports.queue import Delivery, Message
@@ -268,14 +270,19 @@ async def test_a_process_that_joins_gets_its_share(rabbitmq: Broker, topology: T
 
 
 @pytest.mark.slow
-async def test_a_server_that_does_not_answer_is_waited_for_once(rabbitmq: Broker, queue: RabbitQueue) -> None:
+async def test_a_server_that_does_not_answer_is_waited_for_once(
+    rabbitmq: Broker, queue: RabbitQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await queue.put([Message(b"before", "ann")])
-    os.kill(rabbitmq.pid, signal.SIGSTOP)
-    try:
-        await refused(queue)
-        await eventually(lambda: not_waiting(queue), "nobody waits any more")
-    finally:
-        os.kill(rabbitmq.pid, signal.SIGCONT)
+    with monkeypatch.context() as impatient:
+        impatient.setattr(queue_module, "CALL_S", 1.0)
+        impatient.setattr(link, "CONNECT_S", 1.0)
+        os.kill(rabbitmq.pid, signal.SIGSTOP)
+        try:
+            await refused(queue)
+            await eventually(lambda: not_waiting(queue), "nobody waits any more")
+        finally:
+            os.kill(rabbitmq.pid, signal.SIGCONT)
     await eventually(lambda: accepted(queue, b"after"), "it takes messages again")
 
 

@@ -57,9 +57,7 @@ class Totals:
 
 
 @pytest.fixture(autouse=True)
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However busy the machine is."""
-    monkeypatch.setattr(builder, "GRACE_S", 30.0)
+def looks_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(builder, "LOOK_EVERY_S", 0.01)
 
 

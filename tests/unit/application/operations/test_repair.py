@@ -17,6 +17,7 @@ from scoreboard.domain.board import App, Board
 from scoreboard.domain.errors import Unavailable
 from scoreboard.domain.submission import TableKey
 from tests.making import submission, table
+from tests.running import BOUND_S
 
 
 class System:
@@ -169,7 +170,7 @@ async def test_a_failure_does_not_end_it(
 
     monkeypatch.setattr(system.ledger, "unranked", failing_once)
     running = asyncio.create_task(system.repair.run())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(BOUND_S):
         await system.shown_again.wait()
     running.cancel()
     assert [entry["event"] for entry in logged] == ["repair_put_off"]

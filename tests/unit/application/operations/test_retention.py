@@ -13,6 +13,7 @@ from scoreboard.application.ports.ledger import Forgotten
 from scoreboard.domain.board import App, Board
 from scoreboard.domain.errors import Unavailable
 from tests.making import NOON, ManualClock, submission
+from tests.running import BOUND_S
 
 DAYS = 30
 
@@ -61,7 +62,7 @@ async def test_a_pass_that_fails_does_not_end_it(
 
     monkeypatch.setattr(ledger, "forget", failing)
     running = asyncio.create_task(Retention(ledger, clock, DAYS).run())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(BOUND_S):
         await again.wait()
     running.cancel()
     assert [entry["event"] for entry in logged] == ["retention_put_off"]

@@ -121,16 +121,22 @@ class TestGroupCommit:
         await turns(lambda: accept.pending == 0)
 
     async def test_with_an_interval_what_comes_within_it_shares_a_transaction(
-        self, ledger: HeldLedger, clock: ManualClock
+        self, ledger: HeldLedger, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        monkeypatch.setattr(loop, "time", lambda: now)  # it stands still but for the test
         ledger.going.set()
         async with accepting(ledger, clock, Bounds(batch=4, interval_s=0.5)) as accept:
             await submitted(accept, "first")  # at once
             second = submitted(accept, "second")
             await turns(lambda: accept.pending == 1)
-            await asyncio.sleep(0.01)
+            for _ in range(20):
+                await asyncio.sleep(0)
             assert ledger.sizes == [1]
-            await asyncio.gather(second, submitted(accept, "third"))
+            third = submitted(accept, "third")
+            now += 0.5
+            await asyncio.gather(second, third)
             assert ledger.sizes == [1, 2]
             full = [submitted(accept, player) for player in "abcd"]
             await turns(lambda: ledger.sizes == [1, 2, 4])  # a full one does not wait

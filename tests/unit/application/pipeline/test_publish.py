@@ -13,6 +13,7 @@ from scoreboard.application.queries.reads import Reads
 from scoreboard.domain.board import Board
 from scoreboard.domain.top import Line
 from tests.making import HOUR, NOON, ManualClock, board, table
+from tests.running import BOUND_S
 
 DAILY = board(period="daily")
 TODAY = "2026-11-21"
@@ -46,7 +47,7 @@ class World:
         return None
 
     async def told(self) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(BOUND_S):
             await self.offered.wait()
         self.offered.clear()
 

@@ -17,6 +17,7 @@ from scoreboard.domain.board import Board
 from scoreboard.domain.errors import NotFound, Unavailable
 from scoreboard.domain.submission import Outcome, Submission
 from tests.making import NOON, board, submission
+from tests.running import BOUND_S
 
 MAIN = board()
 ENVELOPE = Envelope([b"k" * 32])
@@ -134,7 +135,7 @@ async def sent(queue: Hands, *messages: Sequence[str]) -> None:
 
 
 async def logged(queue: Hands, count: int) -> list[tuple[str, object]]:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(BOUND_S):
         while len(queue.log) < count:  # noqa: ASYNC110 - turns of the worker
             await asyncio.sleep(0)
     return queue.log
