@@ -9,7 +9,8 @@ import pytest
 
 from tests.acceptance.command_line import CommandLine, Ended
 from tests.running import free_port
-from tests.servers import frozen, postgres, rabbitmq, redis
+from tests.servers import postgres, rabbitmq, redis
+from tests.servers.processes import frozen
 
 ROLES = ("serve", "api", "live", "worker", "jobs")
 SECRET = "s3cret"

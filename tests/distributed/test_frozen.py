@@ -13,7 +13,7 @@ import pytest
 from tests.distributed.servers import Servers
 from tests.distributed.test_processes import minted
 from tests.running import Client, Process, Running, eventually, process, running
-from tests.servers import frozen
+from tests.servers.processes import frozen
 
 pytestmark = pytest.mark.slow
 

@@ -19,6 +19,7 @@ import pytest
 
 from scoreboard.adapters.postgres import database
 from tests.running import BOUND_S, free_port
+from tests.servers import processes
 
 URL = "SCOREBOARD_TEST_POSTGRES_URL"
 START_S = 4 * BOUND_S  # after a crash all files are synced first
@@ -128,36 +129,16 @@ class Server:
     def _end(self, how: signal.Signals) -> None:
         if self._process is None:
             return
-        children = self._children()
+        processes.stop(self.pid)  # so that it starts no more
+        children = processes.children(self.pid)
         self._process.send_signal(how)
         self._process.send_signal(signal.SIGCONT)
         self._process.wait(BOUND_S)
         self._process = None
         end = time.monotonic() + BOUND_S
-        while any(map(_runs, children)):  # those that are left keep another from starting
+        while any(map(processes.runs, children)):  # those that are left keep another from starting
             assert time.monotonic() < end, f"some of {children} go on without their postmaster"
             time.sleep(0.01)
-
-    def _children(self) -> list[str]:
-        """All there will ever be: the postmaster is stopped first, and starts no more."""
-        os.kill(self.pid, signal.SIGSTOP)
-        end = time.monotonic() + BOUND_S
-        while _state(self.pid) not in "TZX":
-            assert time.monotonic() < end, "it does not stop"
-            time.sleep(0.001)
-        return Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
-
-
-def _runs(pid: str) -> bool:
-    try:
-        return _state(pid) not in "ZX"  # dead ones wait for whoever inherited them
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
-def _state(pid: int | str) -> str:
-    """A letter, as in proc(5)."""
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
 def _as_a_user(program: str, *arguments: str | Path) -> list[str | Path]:

@@ -140,10 +140,11 @@ class _Several:
 
 
 class Cluster(_Several):
-    """Three masters, then their replicas in the same order."""
+    """Three masters, then their replicas in the same order. One that is not heard of for `silent_ms` counts as dead."""
 
-    def __init__(self, folder: Path, server: Path | None = None) -> None:
-        options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "1000", "--repl-diskless-sync-delay", "0")
+    def __init__(self, folder: Path, server: Path | None = None, *, silent_ms: int = 1_000) -> None:
+        timeout = ("--cluster-node-timeout", str(silent_ms))
+        options = ("--cluster-enabled", "yes", *timeout, "--repl-diskless-sync-delay", "0")
         self._buses = [free_port() for _ in range(6)]
         self.servers = [Server(folder, *options, "--cluster-port", str(bus), server=server) for bus in self._buses]
         self.url = "redis+cluster://" + ",".join(f"127.0.0.1:{one.port}" for one in self.servers)

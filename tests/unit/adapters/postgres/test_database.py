@@ -13,8 +13,8 @@ from scoreboard.adapters.postgres import database
 from scoreboard.adapters.postgres.database import ATTEMPTS, Again, Connection, Database
 from scoreboard.domain.errors import Unavailable
 from tests.running import eventually
-from tests.servers import frozen
 from tests.servers.postgres import Server, empty_database, fresh_database
+from tests.servers.processes import frozen
 from tests.unit.adapters.postgres.conftest import Process, rows
 
 pytestmark = pytest.mark.slow

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import re
-import signal
 from collections.abc import AsyncIterator
 from itertools import count
 
@@ -18,6 +17,7 @@ from scoreboard.adapters.rabbitmq.topology import Topology, TopologyMismatch
 from scoreboard.application.ports.queue import Delivery, Message
 from scoreboard.domain.errors import Unavailable
 from tests.running import BOUND_S, eventually, free_port
+from tests.servers.processes import frozen
 from tests.servers.rabbitmq import Broker
 
 NUMBERS = count(1)
@@ -127,11 +127,15 @@ async def test_many_may_declare_at_once(rabbitmq: Broker, topology: Topology) ->
     await asyncio.gather(*(used() for _ in range(5)))
 
 
-async def test_a_server_out_of_memory_is_unavailable_and_comes_back(rabbitmq: Broker, queue: RabbitQueue) -> None:
+async def test_a_server_out_of_memory_is_unavailable_and_comes_back(
+    rabbitmq: Broker, queue: RabbitQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await queue.put([Message(b"before", "ann")])
     await asyncio.to_thread(rabbitmq.control, "set_vm_memory_high_watermark", "absolute", "1")
     try:
-        assert [await refused(queue) for _ in range(3)]
+        with monkeypatch.context() as impatient:
+            impatient.setattr(queue_module, "CALL_S", 1.0)
+            assert [await refused(queue) for _ in range(3)]
         before = await one(queue)
         assert before.message.body == b"before"
         await queue.done([before])  # who takes is not held up
@@ -274,15 +278,11 @@ async def test_a_server_that_does_not_answer_is_waited_for_once(
     rabbitmq: Broker, queue: RabbitQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await queue.put([Message(b"before", "ann")])
-    with monkeypatch.context() as impatient:
+    with frozen(rabbitmq.pid), monkeypatch.context() as impatient:
         impatient.setattr(queue_module, "CALL_S", 1.0)
         impatient.setattr(link, "CONNECT_S", 1.0)
-        os.kill(rabbitmq.pid, signal.SIGSTOP)
-        try:
-            await refused(queue)
-            await eventually(lambda: not_waiting(queue), "nobody waits any more")
-        finally:
-            os.kill(rabbitmq.pid, signal.SIGCONT)
+        await refused(queue)
+        await eventually(lambda: not_waiting(queue), "nobody waits any more")
     await eventually(lambda: accepted(queue, b"after"), "it takes messages again")
 
 

@@ -1,8 +1,6 @@
 """The feed through the ends of its servers; what it promises is in tests/ports."""
 
 import asyncio
-import os
-import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,6 +14,7 @@ from scoreboard.adapters.redis.connection import FAILURES, Client, connected
 from scoreboard.adapters.redis.feed import RedisFeed
 from scoreboard.domain.submission import TableKey
 from tests.running import BOUND_S, eventually
+from tests.servers.processes import frozen
 from tests.servers.redis import Cluster, Sentinels, Server, started
 
 pytestmark = pytest.mark.slow
@@ -72,11 +71,8 @@ async def test_a_server_that_hangs_is_left(
     monkeypatch.setattr(feed_module, "CALL_S", 0.2)
     heard: list[TableKey] = []
     async with connected(server.url) as client, listening(client, heard):
-        os.kill(server.pid, signal.SIGSTOP)
-        try:
+        with frozen(server.pid):
             await eventually(lambda: logged, "it was noticed")
-        finally:
-            os.kill(server.pid, signal.SIGCONT)
         heard.clear()
         await eventually(lambda: heard, "it is back")
         await is_told(client, heard)
@@ -133,7 +129,7 @@ async def test_a_failover_is_survived(tmp_path: Path, make: Callable[[Path], Clu
 @pytest.mark.slow
 async def test_every_node_of_a_cluster_passes_words_on(tmp_path: Path) -> None:
     heard: list[TableKey] = []
-    with started(Cluster(tmp_path)) as cluster:
+    with started(Cluster(tmp_path, silent_ms=round(BOUND_S * 1_000))) as cluster:
         async with connected(cluster.url) as client, listening(client, heard):
             for server in cluster.servers:
                 before = len(heard)

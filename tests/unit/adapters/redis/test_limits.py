@@ -1,8 +1,6 @@
 """What is Redis' own about the limits; what they promise is in tests/ports."""
 
 import asyncio
-import os
-import signal
 
 import pytest
 
@@ -13,6 +11,7 @@ from scoreboard.application.ports.limits import Allowance
 from scoreboard.domain.errors import Unavailable
 from tests.making import ManualClock
 from tests.running import eventually
+from tests.servers.processes import frozen
 from tests.servers.redis import Server
 
 pytestmark = pytest.mark.slow
@@ -134,16 +133,12 @@ async def test_a_server_that_hangs_makes_them_unavailable_and_is_asked_by_one_on
     async with connected(server.url) as client:
         limits = RedisLimits(client)
         await take(limits)
-        with monkeypatch.context() as impatient:
+        with frozen(server.pid), monkeypatch.context() as impatient:
             impatient.setattr(limits_module, "ANSWER_S", 0.1)
-            os.kill(server.pid, signal.SIGSTOP)
-            try:
-                assert await unavailable(limits)
-                begun = asyncio.all_tasks()
-                assert all(await asyncio.gather(*(unavailable(limits) for _ in range(100))))
-                assert asyncio.all_tasks() <= begun
-            finally:
-                os.kill(server.pid, signal.SIGCONT)
+            assert await unavailable(limits)
+            begun = asyncio.all_tasks()
+            assert all(await asyncio.gather(*(unavailable(limits) for _ in range(100))))
+            assert asyncio.all_tasks() <= begun
 
         async def back() -> bool:
             return not await unavailable(limits)
