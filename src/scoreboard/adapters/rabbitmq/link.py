@@ -194,10 +194,10 @@ class Link(Generic[S]):
 
     async def _leave(self, making: "asyncio.Task[S]") -> None:
         """What the broker does not answer is left to its fate."""
-        making.add_done_callback(_looked_at)
+        making.add_done_callback(looked_at)
         if self._connection is not None:
             closing = asyncio.ensure_future(self._connection.close())
-            closing.add_done_callback(_looked_at)
+            closing.add_done_callback(looked_at)
             await asyncio.wait((closing, making), timeout=CLOSE_S)
             self._connection = None
         making.cancel()
@@ -222,6 +222,6 @@ class _Signal:
         await asyncio.wait((self.future, *others), timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
 
 
-def _looked_at(future: "asyncio.Future[Any]") -> None:
+def looked_at(future: "asyncio.Future[Any]") -> None:
     if not future.cancelled():
         future.exception()

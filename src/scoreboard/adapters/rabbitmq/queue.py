@@ -14,7 +14,7 @@ from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMe
 from aio_pika.exceptions import PublishError
 
 from scoreboard.adapters.rabbitmq import wire
-from scoreboard.adapters.rabbitmq.link import FAILURES, Link, away, connected, settled, why
+from scoreboard.adapters.rabbitmq.link import FAILURES, Link, away, connected, looked_at, settled, why
 from scoreboard.adapters.rabbitmq.tiers import WEIGHTS, Tiers
 from scoreboard.adapters.rabbitmq.topology import Topology
 from scoreboard.application.ports.clock import Clock
@@ -46,6 +46,7 @@ class _Publishing:
         self._topology = topology
         self._give_up = give_up
         self._mending: asyncio.Task[None] | None = None
+        self._is_blocked = False  # as the log knows by now
 
     async def open(self) -> None:
         await self._topology.declare(self._connection)
@@ -56,8 +57,13 @@ class _Publishing:
         """Returns when a queue has it for good. Raises Unavailable."""
         await self._unblocked()
         to = await self._channel.get_exchange(exchange, ensure=False)
+        sending = asyncio.ensure_future(to.publish(message, key, mandatory=True, timeout=CALL_S))
+        sending.add_done_callback(looked_at)
+        await asyncio.wait((sending,), timeout=BLOCKED_S)
+        if not sending.done():
+            await self._unblocked()  # it may have said so since; the message may be taken all the same, later
         try:
-            await to.publish(message, key, mandatory=True, timeout=CALL_S)
+            await sending
         except PublishError as error:
             log.error("queue_unroutable", exchange=exchange, key=key)
             self._mend()
@@ -72,10 +78,16 @@ class _Publishing:
         if transport is None:
             raise away()
         try:
-            async with asyncio.timeout(BLOCKED_S):
+            async with asyncio.timeout(0 if self._is_blocked else BLOCKED_S):
                 await transport.ready()
         except TimeoutError as error:
+            if not self._is_blocked:
+                log.warning("queue_blocked", remedy="give it more of what `rabbitmqctl list_alarms` names")
+            self._is_blocked = True
             raise away("the queue's server is out of memory or disk") from error
+        if self._is_blocked:
+            log.info("queue_unblocked")
+        self._is_blocked = False
 
     def _mend(self) -> None:
         if self._mending is None or self._mending.done():

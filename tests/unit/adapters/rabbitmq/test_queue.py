@@ -128,7 +128,7 @@ async def test_many_may_declare_at_once(rabbitmq: Broker, topology: Topology) ->
 
 
 async def test_a_server_out_of_memory_is_unavailable_and_comes_back(
-    rabbitmq: Broker, queue: RabbitQueue, monkeypatch: pytest.MonkeyPatch
+    rabbitmq: Broker, queue: RabbitQueue, monkeypatch: pytest.MonkeyPatch, logged: list[EventDict]
 ) -> None:
     await queue.put([Message(b"before", "ann")])
     await asyncio.to_thread(rabbitmq.control, "set_vm_memory_high_watermark", "absolute", "1")
@@ -142,6 +142,8 @@ async def test_a_server_out_of_memory_is_unavailable_and_comes_back(
     finally:
         await asyncio.to_thread(rabbitmq.control, "set_vm_memory_high_watermark", "0.9")
     await eventually(lambda: accepted(queue, b"after"), "it takes messages again")
+    said = [line["event"] for line in logged if line["event"] in {"queue_blocked", "queue_unblocked"}]
+    assert said == ["queue_blocked", "queue_unblocked"]
 
 
 async def test_a_queue_that_is_deleted_is_made_again(rabbitmq: Broker, topology: Topology, queue: RabbitQueue) -> None:
