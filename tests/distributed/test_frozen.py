@@ -80,7 +80,8 @@ async def test_every_role_stops_and_nothing_that_was_accepted_is_lost(
     environment = servers.environment(queue=True)
     with ExitStack() as stack:
         roles = [stack.enter_context(process(tmp_path / role, port=None, role=role, **environment)) for role in ROLES]
-        await asyncio.gather(*(role.ready() for role in roles))
+        for role in roles:
+            await role.ready()
         async with aiohttp.ClientSession() as http:
             senders = await senders_to(roles[:2], http)
             sending = [asyncio.create_task(sender.run()) for sender in senders]

@@ -7,6 +7,7 @@ import pytest
 
 from scoreboard.application.operations.verify import verify
 from scoreboard.domain import event_id, instant
+from scoreboard.domain.errors import Unavailable
 from tests.running import Client, Running
 
 DAY = 86_400_000_000
@@ -201,6 +202,23 @@ async def test_a_ranking_is_made_anew_while_serving(service: Running) -> None:
     assert scores == {**{one["player"]: one["score"] for one in before[0]}, "late": 40}
     assert eu == before[1]
     await exact(service, "game", "main")
+
+
+async def test_a_ranking_is_kept_while_it_could_not_be_made_anew(
+    service: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board = await service.board()
+    server = service.client("server", "game")
+    (await server.post(f"{board}/scores", {"player": "ann", "increment": 5})).ok()
+    before = (await service.anybody.get(f"{board}/top")).ok()
+
+    async def away(*_: object) -> None:
+        raise Unavailable("storage_failed", "not now", retry_after_s=1)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(service.service.ledger, "tables", away)
+        (await service.operator.post(f"{board}/rebuild", None)).refused(503, "storage_failed")
+    assert (await service.anybody.get(f"{board}/top")).ok() == before
 
 
 async def test_only_an_admin_of_the_app_may(service: Running) -> None:

@@ -32,9 +32,9 @@ class Rebuild:
     async def __call__(self, board: Board, patience_s: float = 0) -> Rebuilt:
         """Returns when the tables of the current season are there again, or after `patience_s`; those of other seasons
         are made when they are asked for. Meanwhile updates go on, and reads wait or say `warming`."""
-        await self._ranking.drop(board)
         season = season_at(board.period, board.time_zone, self._clock()).name
-        keys = [key for key in await self._ledger.tables(board) if key.season == season]
+        keys = [key for key in await self._ledger.tables(board) if key.season == season]  # while that fails, all stays
+        await self._ranking.drop(board)
         totals = await asyncio.gather(*(self._made(key, board, patience_s) for key in keys))
         return Rebuilt(len(keys), sum(total or 0 for total in totals), None not in totals)
 
