@@ -19,6 +19,7 @@ INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 SAFE_INTEGER = 2**53 - 1  # the greatest integer that every JSON reader reads exactly
 MAX_TOP_N = 1_000
 MAX_REGIONS = 100
+OF_THE_MACHINE = {"localtime", "posixrules"}  # time zones by which two servers could disagree on the season
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +144,8 @@ class Player:
 
 def check_time_zone(name: str) -> None:
     try:
-        ZoneInfo(name)
+        known = name not in OF_THE_MACHINE and ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise Invalid("invalid_time_zone", "time_zone is an IANA name such as UTC or Europe/Berlin") from None
+        known = False
+    if not known:
+        raise Invalid("invalid_time_zone", "time_zone is an IANA name such as UTC or Europe/Berlin")

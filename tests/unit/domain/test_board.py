@@ -55,7 +55,21 @@ def test_a_board_is_wide_when_a_json_reader_could_round_a_total(bound: dict[str,
 
 
 @pytest.mark.parametrize(
-    "zone", ["", "Mars/Base", "Europe", "../UTC", "/etc/passwd", "utc\0", "é", "\ud800", "Europe/Berlin ", "x" * 5_000]
+    "zone",
+    [
+        "",
+        "localtime",
+        "posixrules",
+        "Mars/Base",
+        "Europe",
+        "../UTC",
+        "/etc/passwd",
+        "utc\0",
+        "é",
+        "\ud800",
+        "Europe/Berlin ",
+        "x" * 5_000,
+    ],
 )
 def test_what_is_no_time_zone_is_refused(zone: str) -> None:
     with pytest.raises(Invalid):
