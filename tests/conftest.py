@@ -7,7 +7,9 @@ from hypothesis import HealthCheck, settings
 
 from scoreboard.adapters.memory import ranking as memory_ranking
 from scoreboard.adapters.postgres import database as postgres_database
+from scoreboard.adapters.postgres import directory as postgres_directory
 from scoreboard.adapters.postgres import inspection as postgres_inspection
+from scoreboard.adapters.postgres import ledger as postgres_ledger
 from scoreboard.adapters.postgres import replica as postgres_replica
 from scoreboard.adapters.rabbitmq import link as rabbitmq_link
 from scoreboard.adapters.rabbitmq import queue as rabbitmq_queue
@@ -30,8 +32,10 @@ settings.load_profile("patient")
 PATIENCE: Mapping[ModuleType, tuple[str, ...]] = {
     accept: ("RETRY_WITHIN_S",),
     memory_ranking: ("GRACE_S",),
-    postgres_database: ("CONNECT_S", "ACQUIRE_S"),
+    postgres_database: ("CONNECT_S", "ACQUIRE_S", "COMMAND_S"),
+    postgres_directory: ("TRANSACTION_S",),
     postgres_inspection: ("CONNECT_S", "INSPECT_S"),
+    postgres_ledger: ("ROW_S",),
     postgres_replica: ("REACH_S", "CATCH_UP_S", "LOOK_S"),
     rabbitmq_link: ("CONNECT_S", "PATIENCE_S"),
     rabbitmq_queue: ("CALL_S",),
@@ -50,6 +54,10 @@ def patience() -> Iterator[None]:
         for module, bounds in PATIENCE.items():
             for bound in bounds:
                 patched.setattr(module, bound, BOUND_S)
+        patched.setattr(postgres_database.Database.transaction, "__defaults__", (postgres_database.Again, BOUND_S))
+        patched.setattr(postgres_database.Database.fetch, "__kwdefaults__", {"within_s": BOUND_S})
+        for setting in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
+            patched.setitem(postgres_database._SETTINGS, setting, f"{BOUND_S:.0f}s")
         yield
 
 

@@ -4,22 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from scoreboard.adapters.postgres import database
-from scoreboard.adapters.postgres.database import Again, Database
 from tests.distributed.servers import Servers, started
-from tests.running import BOUND_S, Running, loop_factories, running
+from tests.running import Running, loop_factories, running
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], AbstractEventLoop]]:
     return loop_factories()
-
-
-@pytest.fixture(autouse=True)
-def long_transactions(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that a test holds open, or has wait for another, is not given up however long that takes."""
-    monkeypatch.setattr(Database.transaction, "__defaults__", (Again, BOUND_S))
-    for name in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
-        monkeypatch.setitem(database._SETTINGS, name, f"{BOUND_S:.0f}s")
 
 
 @pytest.fixture(scope="session")
