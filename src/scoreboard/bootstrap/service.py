@@ -44,18 +44,15 @@ from scoreboard.application.pipeline.work import Work as Worker
 from scoreboard.application.ports.access import EVERY_APP, Credential, Role, Scope
 from scoreboard.application.ports.directory import Directory
 from scoreboard.application.ports.ledger import Ledger
-from scoreboard.application.ports.ranking import NotRanked, Ranking
+from scoreboard.application.ports.ranking import Ranking
 from scoreboard.application.ports.turns import Turns
 from scoreboard.application.queries.cursors import Cursors
 from scoreboard.application.queries.names import Names
 from scoreboard.application.queries.public_boards import PublicBoards
 from scoreboard.application.queries.reads import Reads
-from scoreboard.bootstrap import backends, folder, metrics
+from scoreboard.bootstrap import backends, folder, loading, metrics
 from scoreboard.bootstrap.backends import Backends, Work, queue_keys
 from scoreboard.bootstrap.settings import Settings
-from scoreboard.domain.board import Board
-from scoreboard.domain.season import season_at
-from scoreboard.domain.submission import TableKey
 from scoreboard.entrypoints.http.admission import Admission, room
 from scoreboard.entrypoints.http.operations import Call, Operation
 from scoreboard.entrypoints.http.pages import Listing, Pages
@@ -73,7 +70,6 @@ from scoreboard.entrypoints.sockets.live import Live, LiveLimits
 log = structlog.get_logger(__name__)
 
 ADDRESS = "serve.json"
-LOAD_AGAIN_S, LOAD_AGAIN_MOST_S = 0.2, 30.0  # between two tries; it doubles
 STOP_S = 8.0  # from being told to stop: what a server has not taken by then was not accepted, and is left
 SCOPES: dict[Role, frozenset[Scope]] = {
     "player": frozenset({"update:score", "read:leaderboard"}),
@@ -343,37 +339,8 @@ def _live_operations(live: Live) -> list[Operation]:
 async def _warm(service: Service, told: Told) -> None:
     """Load the tables of the open seasons, where this process holds them."""
     if isinstance(service.ranking, MemoryRanking):
-        await _loaded(service, service.ranking, told)
+        await loading.loaded(service.directory, service.ledger, service.ranking, clock, told)
     service.warmed.set()
-
-
-async def _loaded(service: Service, ranking: MemoryRanking, told: Told) -> None:
-    started = time.perf_counter()
-    standings = tables = 0
-    for app in await service.directory.apps():
-        for board in await service.directory.boards(app):
-            for key in await _open_tables(service, board):
-                told(f"loading {app.app}/{board.board} {key.season} {key.region or 'world'}")
-                standings += await _table_loaded(ranking, key, board)
-                tables += 1
-    seconds = time.perf_counter() - started
-    told(f"loaded {standings:,} standings in {tables} tables in {seconds:.1f} s")
-
-
-async def _table_loaded(ranking: MemoryRanking, key: TableKey, board: Board) -> int:
-    """Tried until it is: a service without one of its tables is not ready. The log has why."""
-    pause_s = LOAD_AGAIN_S
-    while True:
-        try:
-            return await ranking.warm(key, board)
-        except NotRanked:
-            await asyncio.sleep(pause_s)
-            pause_s = min(2 * pause_s, LOAD_AGAIN_MOST_S)
-
-
-async def _open_tables(service: Service, board: Board) -> list[TableKey]:
-    season = season_at(board.period, board.time_zone, clock()).name
-    return [key for key in await service.ledger.tables(board) if key.season == season]
 
 
 def clock() -> int:
