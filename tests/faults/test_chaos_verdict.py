@@ -164,19 +164,25 @@ async def test_an_update_that_counts_twice_is_found(run: Run) -> None:
 
 
 async def test_an_update_without_an_outcome_is_found(run: Run) -> None:
+    await eventually(lambda: not waiting(run.cluster), "all that was sent before is applied")
     with run.without("worker"):
         run.acknowledge(await run.update(Prefer="respond-async"))
         await eventually(lambda: purged(run.cluster), "the update waits in its queue")
     assert (await run.verdict()).faults == {"lost": 1, "without": 1, "wrong": 2}
 
 
+def waiting(cluster: Cluster) -> list[str]:
+    """The queues that have messages, in somebody's hands or not."""
+    told = cluster.rabbitmq.control("list_queues", "name", "messages").splitlines()
+    return [name for name, count in map(str.split, told) if count.isdigit() and int(count)]
+
+
 def purged(cluster: Cluster) -> bool:
     """Throw away what waits; whether there was anything."""
-    told = cluster.rabbitmq.control("list_queues", "name", "messages").splitlines()
-    waiting = [name for name, count in map(str.split, told) if count.isdigit() and int(count)]
-    for name in waiting:
+    names = waiting(cluster)
+    for name in names:
         cluster.rabbitmq.control("purge_queue", name)
-    return bool(waiting)
+    return bool(names)
 
 
 async def test_a_wrong_rank_is_found(run: Run) -> None:
