@@ -194,10 +194,10 @@ class _Screens:
         return wire.Drained(frames, self.bytes - before, len(self.sockets))
 
 
-Reply = wire.Opened | wire.Armed | wire.Fired | wire.Drained
+Response = wire.Opened | wire.Armed | wire.Fired | wire.Drained
 
 
-def reply(message: Reply) -> None:
+def reply(message: Response) -> None:
     """Report to the process that started us."""
     sys.stdout.buffer.write(msgspec.json.encode(message) + b"\n")
     sys.stdout.buffer.flush()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from chaos.failover import Failover
-from scoreboard.application.ports.access import Role
+from scoreboard.application.ports.authentication import Role
 from scoreboard.bootstrap import service as bootstrap
 from scoreboard.bootstrap.settings import Settings
 from tests.running import HOUR_S, Process, free_port, settings

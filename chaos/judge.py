@@ -16,8 +16,8 @@ from chaos.account import Line, acknowledged, sums, tables
 from chaos.clients import Screens
 from chaos.cluster import Cluster
 from chaos.load import Load
-from scoreboard.application.operations.verify import Report, verify
 from scoreboard.application.ports.ranking import NotRanked
+from scoreboard.application.upkeep.verify import Report, verify
 from scoreboard.bootstrap import service as bootstrap
 from scoreboard.domain.board import Board
 from tests.running import Client

@@ -19,7 +19,7 @@ from scoreboard.adapters.redis import feed as redis_feed
 from scoreboard.adapters.redis import limits as redis_limits
 from scoreboard.adapters.sqlite import database
 from scoreboard.adapters.sqlite.database import Database
-from scoreboard.application.pipeline import accept
+from scoreboard.application.updates import commit as accept
 from tests.making import ManualClock
 from tests.running import BOUND_S
 from tests.servers import rabbitmq as rabbitmq_server

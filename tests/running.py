@@ -25,15 +25,15 @@ from aiohttp import web
 from yarl import URL
 
 from scoreboard.adapters.sqlite.ledger import SqliteLedger
-from scoreboard.application.ports.access import Role
+from scoreboard.application.ports.authentication import Role
 from scoreboard.bootstrap import service as bootstrap
 from scoreboard.bootstrap.listening import listening
 from scoreboard.bootstrap.settings import Settings, load
 from scoreboard.domain.errors import ScoreboardError
 from scoreboard.entrypoints.http import refusals
-from scoreboard.entrypoints.http.operations import Operation
 from scoreboard.entrypoints.http.problems import HttpError
-from scoreboard.entrypoints.http.reply import Reply
+from scoreboard.entrypoints.http.response import Response
+from scoreboard.entrypoints.http.router import Endpoint
 from scoreboard.entrypoints.http.server import Server
 
 BOUND_S = 120.0  # no promise about speed: the longest a test waits for what must come
@@ -204,7 +204,7 @@ def answers_as_declared(server: Server) -> Iterator[None]:
         reply = await answer(request)
         with contextlib.suppress(HttpError, ScoreboardError):  # no operation of this address
             operation, _ = server._router.match(request.method, request.raw_path.partition("?")[0])
-            if isinstance(reply, Reply) and operation.described and not _declared(operation, reply):
+            if isinstance(reply, Response) and operation.described and not _declared(operation, reply):
                 undeclared.add((operation.name, reply.status, reply.body))
         return reply
 
@@ -213,7 +213,7 @@ def answers_as_declared(server: Server) -> Iterator[None]:
     assert not undeclared, undeclared
 
 
-def _declared(operation: Operation, reply: Reply) -> bool:
+def _declared(operation: Endpoint, reply: Response) -> bool:
     if reply.status < HTTPStatus.BAD_REQUEST:
         return reply.status in operation.replies
     return json.loads(reply.body)["code"] in refusals.codes(operation).get(HTTPStatus(reply.status), [])

@@ -11,7 +11,7 @@ import pytest
 from scoreboard.adapters.rabbitmq import queue
 from scoreboard.adapters.rabbitmq.topology import Topology
 from scoreboard.bootstrap.distributed import QUEUE
-from scoreboard.entrypoints.http.v1.examples import WITH_A_QUEUE
+from scoreboard.entrypoints.contracts.v1.examples import WITH_A_QUEUE
 from tests.acceptance.command_line import CommandLine
 from tests.running import Client, eventually, free_port
 from tests.servers import postgres, rabbitmq, redis

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from scoreboard.application.operations.verify import verify
+from scoreboard.application.upkeep.verify import verify
 from tests.running import Answer, Running, eventually
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from scoreboard.application.ports.access import Role
+from scoreboard.application.ports.authentication import Role
 from tests.running import Answer, Running
 
 NEVER_THE_SAME = {"Date", "Content-Length", "RateLimit-Remaining", "RateLimit-Reset"}

@@ -11,7 +11,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from scoreboard.application.ports.access import Role
+from scoreboard.application.ports.authentication import Role
 from scoreboard.bootstrap.service import mint
 from tests.distributed.servers import SIGNING_KEY, Servers
 from tests.live.watching import Page, scores_of

@@ -13,8 +13,8 @@ import pytest
 
 from scoreboard.adapters.postgres.ledger import PostgresLedger
 from scoreboard.adapters.redis.feed import RedisFeed
-from scoreboard.application.operations.repair import Repair
 from scoreboard.application.ports.ranking import NotRanked
+from scoreboard.application.upkeep.repair import Repair
 from scoreboard.bootstrap import service as bootstrap
 from scoreboard.domain.submission import TableKey
 from tests.distributed.calls import differences, known, score, top, update

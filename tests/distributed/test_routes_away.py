@@ -7,7 +7,7 @@ import pytest
 
 from tests.distributed.calls import update
 from tests.distributed.servers import Servers
-from tests.http.test_walk import IDS, address, operations, valid
+from tests.http.test_walk import IDS, address, endpoints, valid
 from tests.running import Running
 
 pytestmark = pytest.mark.slow
@@ -20,7 +20,7 @@ async def test_every_route_does_without_it_or_says_so(service: Running, servers:
     board = await service.board()
     event = (await update(service, board, "alice", 5)).ok()["event"]
     (await service.operator.post("/v1/apps/game/actions", {"action": "quest", "points": 5})).ok(201)
-    walked = [one for one in operations(service) if one.described]
+    walked = [one for one in endpoints(service) if one.described]
     codes = set()
     server = getattr(servers, away)
     server.kill()

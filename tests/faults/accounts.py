@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from scoreboard.application.operations.verify import Report, verify
+from scoreboard.application.upkeep.verify import Report, verify
 from scoreboard.bootstrap import service as bootstrap
 from scoreboard.bootstrap.backends import DATABASE
 from tests.running import BOUND_S, eventually, settings

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from scoreboard.application.operations.verify import verify
+from scoreboard.application.upkeep.verify import verify
 from tests.faults.held import database_of
 from tests.running import Client, Running, eventually, running
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from scoreboard.application.operations.repair import Repair
-from scoreboard.application.operations.verify import verify
-from scoreboard.application.pipeline import accept
-from scoreboard.entrypoints.http.reply import Reply
+from scoreboard.application.updates import commit as accept
+from scoreboard.application.upkeep.repair import Repair
+from scoreboard.application.upkeep.verify import verify
+from scoreboard.entrypoints.http.response import Response
 from tests.faults.held import Faulty, database_of, failure
 from tests.running import BOUND_S, Answer, Running, eventually, running
 
@@ -177,15 +177,15 @@ async def test_a_neighbour_of_a_poisonous_update_is_counted(service: Running, fa
 
 async def test_an_answer_that_never_arrived_is_replayed(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     board = await service.board()
-    encoded = Reply.encoded
+    encoded = Response.encoded
 
-    def lost(self: Reply, method: str, minor: int) -> bytes:
+    def lost(self: Response, method: str, minor: int) -> bytes:
         if method == "POST":
-            monkeypatch.setattr(Reply, "encoded", encoded)
+            monkeypatch.setattr(Response, "encoded", encoded)
             raise ConnectionResetError("injected")
         return encoded(self, method, minor)
 
-    monkeypatch.setattr(Reply, "encoded", lost)
+    monkeypatch.setattr(Response, "encoded", lost)
     with pytest.raises(aiohttp.ClientError):
         await sent(service, board, "a")
     again = await sent(service, board, "a")

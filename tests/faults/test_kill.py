@@ -9,7 +9,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from scoreboard.application.operations.verify import Report
+from scoreboard.application.upkeep.verify import Report
 from tests.faults.accounts import Account, Clients, Line, account, clients, in_flight, verified
 from tests.running import Client, Process, eventually, process
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from scoreboard.application.pipeline.grouping import Bounds
+from scoreboard.application.updates.batching import Bounds
 from tests.faults.held import pending, writer_held
 from tests.running import Answer, Running
 

@@ -8,11 +8,11 @@ import pytest
 
 from scoreboard.adapters.sqlite.directory import SqliteDirectory
 from scoreboard.adapters.sqlite.ledger import SqliteLedger
-from scoreboard.application.operations.repair import Repair
-from scoreboard.application.operations.tenants import Tenants
-from scoreboard.application.pipeline.grouping import Bounds
-from scoreboard.application.pipeline.guard.rate_limit import UpdateRates
-from scoreboard.application.pipeline.update import Wish
+from scoreboard.application.tenants.administration import Tenants
+from scoreboard.application.updates.batching import Bounds
+from scoreboard.application.updates.checks.rate_limit import UpdateRates
+from scoreboard.application.updates.submit import Wish
+from scoreboard.application.upkeep.repair import Repair
 from scoreboard.bootstrap.service import credential
 from scoreboard.domain.board import Player
 from tests.faults.held import pending, writer_held

@@ -11,8 +11,8 @@ from typing import cast
 import pytest
 
 from scoreboard.entrypoints.http import connection as connection_module
-from scoreboard.entrypoints.http.admission import OWN_FILES, room
 from scoreboard.entrypoints.http.connection import Connection
+from scoreboard.entrypoints.http.connection_limiter import OWN_FILES, room
 from tests.faults.held import pending, writer_held
 from tests.http.test_protocol import request, update
 from tests.running import BOUND_S, Running, Wire, eventually, running, wire

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from scoreboard.application.operations.verify import verify
+from scoreboard.application.upkeep.verify import verify
 from scoreboard.domain import event_id, instant
 from scoreboard.domain.errors import Unavailable
 from tests.running import Client, Running

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from scoreboard.application.queries.public_boards import MAX_LISTED, PublicBoards
+from scoreboard.application.standings.public_boards import MAX_LISTED, PublicBoards
 from tests.running import Answer, Running, eventually, running
 
 ORIGIN = "https://shop.example"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from scoreboard.entrypoints.http import operations
+from scoreboard.entrypoints.http import router as operations
 from tests.faults.held import pending, writer_held
 from tests.running import BOUND_S, Running, running, wire
 

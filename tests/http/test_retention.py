@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from scoreboard.application.operations.retention import DAY_US
+from scoreboard.application.upkeep.retention import DAY_US
 from scoreboard.bootstrap import service as bootstrap
 from tests.running import eventually, running
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from scoreboard.entrypoints.http.operations import Operation
+from scoreboard.entrypoints.http.router import Endpoint
 from tests.running import Answer, Client, Running
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
@@ -76,7 +76,7 @@ SEGMENTS = ("none", "%FF", "%00", "%ED%A0%80", "x" * 4_000, "a%2Fb", "%", "%zz",
 EVENTS = ("x", "%FF", "0" * 36, "00000000-0000-4000-8000-000000000000", "00000000-0000-7000-8000-000000000000", "é")
 
 
-def operations(service: Running) -> list[Operation]:
+def endpoints(service: Running) -> list[Endpoint]:
     found = []
     nodes = [service.service.server._router._root]
     while nodes:
@@ -89,7 +89,7 @@ def operations(service: Running) -> list[Operation]:
     return sorted(found, key=lambda operation: (operation.path, operation.method))
 
 
-def address(operation: Operation, **ids: str) -> str:
+def address(operation: Endpoint, **ids: str) -> str:
     values = {**IDS, **ids}
     return re.sub(r"\{(\w+)\}", lambda match: values[match[1]], operation.path)
 
@@ -123,7 +123,7 @@ async def test_a_method_that_a_route_does_not_take_is_refused_with_those_it_take
 ) -> None:
     before = await state(service)
     taken: dict[str, set[str]] = {}
-    for operation in operations(service):
+    for operation in endpoints(service):
         taken.setdefault(address(operation), set()).add(operation.method)
     for path, methods in taken.items():
         for method in METHODS:
@@ -144,7 +144,7 @@ async def test_a_method_that_a_route_does_not_take_is_refused_with_those_it_take
 
 async def test_a_body_that_makes_no_sense_is_refused_everywhere(service: Running, game: Client) -> None:
     before = await state(service)
-    for operation in operations(service):
+    for operation in endpoints(service):
         if operation.body is None:
             continue
         for name, body in BODIES.items():
@@ -169,7 +169,7 @@ async def test_each_value_in_a_batch_is_held_to_the_same_rules(service: Running,
 
 async def test_a_body_of_another_media_type_or_size_is_refused_everywhere(service: Running, game: Client) -> None:
     before = await state(service)
-    for operation in operations(service):
+    for operation in endpoints(service):
         if operation.body is None:
             continue
         path = address(operation)
@@ -184,7 +184,7 @@ async def test_a_body_of_another_media_type_or_size_is_refused_everywhere(servic
 
 async def test_a_query_that_makes_no_sense_is_refused_everywhere(service: Running, game: Client) -> None:
     before = await state(service)
-    for operation in operations(service):
+    for operation in endpoints(service):
         if operation.query is None:
             continue
         body = {"players": ["alice"]} if operation.method == "POST" else None
@@ -196,7 +196,7 @@ async def test_a_query_that_makes_no_sense_is_refused_everywhere(service: Runnin
 
 async def test_an_id_that_is_nobodys_is_refused_everywhere(service: Running, game: Client) -> None:
     before = await state(service)
-    for operation in operations(service):
+    for operation in endpoints(service):
         for name in re.findall(r"\{(\w+)\}", operation.path):
             for segment in EVENTS if name == "event" else SEGMENTS:
                 path = address(operation, **{name: segment})
@@ -206,7 +206,7 @@ async def test_an_id_that_is_nobodys_is_refused_everywhere(service: Running, gam
     assert await state(service) == before
 
 
-def valid(operation: Operation) -> dict[str, Any]:
+def valid(operation: Endpoint) -> dict[str, Any]:
     """A body that would do, were it not for the address."""
     bodies: dict[str, dict[str, Any]] = {
         "updateScore": {"player": "alice", "increment": 1},
@@ -222,7 +222,7 @@ def valid(operation: Operation) -> dict[str, Any]:
 
 async def test_nothing_is_at_any_other_address(service: Running, game: Client) -> None:
     before = await state(service)
-    for operation in operations(service):
+    for operation in endpoints(service):
         path = address(operation)
         for wrong in (f"{path}/", f"{path}/x", f"/{path}", path.replace("/v1", "/v2", 1), path.replace("/", "//")):
             if path in {wrong, "/"}:
@@ -235,7 +235,7 @@ async def test_nothing_is_at_any_other_address(service: Running, game: Client) -
 async def test_headers_that_make_no_sense_are_refused_or_ignored(service: Running, game: Client) -> None:
     before = await state(service)
     long = "x" * 7_000
-    for operation in operations(service):
+    for operation in endpoints(service):
         if operation.name in {ENDLESS, "openLive"}:
             continue
         for headers in (
@@ -258,7 +258,7 @@ async def test_headers_that_make_no_sense_are_refused_or_ignored(service: Runnin
 
 async def test_who_has_no_token_gets_nothing_but_what_is_public(service: Running, game: Client) -> None:
     before = await state(service)
-    for operation in operations(service):
+    for operation in endpoints(service):
         if operation.name == ENDLESS:
             continue
         answer = await service.anybody.call(operation.method, address(operation), valid(operation) or None)
@@ -281,5 +281,5 @@ def routes(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 async def test_the_document_tells_of_every_route_that_is_no_stream_or_page(service: Running) -> None:
     told = {*routes((await service.anybody.get("/openapi.json")).ok())}
-    there = {(operation.method, operation.path) for operation in operations(service) if operation.described}
+    there = {(operation.method, operation.path) for operation in endpoints(service) if operation.described}
     assert told == there

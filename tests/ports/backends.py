@@ -39,7 +39,7 @@ from scoreboard.adapters.sqlite import database
 from scoreboard.adapters.sqlite.database import Database
 from scoreboard.adapters.sqlite.directory import SqliteDirectory
 from scoreboard.adapters.sqlite.ledger import SqliteLedger
-from scoreboard.application.ports.access import Access
+from scoreboard.application.ports.authentication import Access
 from scoreboard.application.ports.directory import Directory
 from scoreboard.application.ports.feed import Feed
 from scoreboard.application.ports.ledger import Ledger

@@ -9,7 +9,7 @@ from scoreboard.adapters.redis import totals
 from scoreboard.adapters.redis.connection import connected
 from scoreboard.adapters.redis.ranking import RedisRanking
 from scoreboard.application.ports.ranking import Placed
-from scoreboard.application.queries.fallback import FallbackRanking
+from scoreboard.application.standings.fallback import FallbackRanking
 from scoreboard.domain.board import Board
 from scoreboard.domain.submission import Standing, TableKey
 from tests.ports.postgres_totals import PostgresRankings, RankingOfTotals, postgres_rankings

@@ -1,6 +1,6 @@
 import pytest
 
-from scoreboard.application.ports.access import EVERY_APP, Credential
+from scoreboard.application.ports.authentication import EVERY_APP, Credential
 from scoreboard.domain.errors import Unauthenticated
 from tests.ports.backends import AccessBackend
 

@@ -4,8 +4,8 @@ from itertools import pairwise
 
 import pytest
 
-from scoreboard.application.pipeline.apply import decide
-from scoreboard.application.ports.ledger import TAKEN_OVER, Decision, Known
+from scoreboard.application.ports.ledger import IMPORTED, Decision, Known
+from scoreboard.application.updates.decide import decide
 from scoreboard.domain.board import Action, App, Board, Player
 from scoreboard.domain.errors import Unavailable
 from scoreboard.domain.submission import Outcome, Standing, Submission, TableKey
@@ -355,12 +355,12 @@ class TestForgetting:
 
     async def test_what_was_taken_over_from_another_ledger_stays(self, tenancy: Tenancy, app: App) -> None:
         narrow = await tenancy.board(app, max_total=6)
-        batch = [submission(narrow, value=n, key=f"{n}", body=b"", credential=TAKEN_OVER, at=1_000) for n in (1, 9)]
+        batch = [submission(narrow, value=n, key=f"{n}", body=b"", credential=IMPORTED, at=1_000) for n in (1, 9)]
         outcomes = await apply(tenancy, *batch)
         assert [outcome.status for outcome in outcomes] == ["applied", "refused"]
         assert await forget(tenancy, before=NOON) == 0
         for n, outcome in zip((1, 9), outcomes, strict=True):
-            assert await tenancy.ledger.recall(app, TAKEN_OVER, f"{n}") == (b"", outcome)
+            assert await tenancy.ledger.recall(app, IMPORTED, f"{n}") == (b"", outcome)
 
     @pytest.mark.parametrize("restarted", [False, True])
     async def test_a_use_stays_as_long_as_its_cooldown(

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from scoreboard.adapters.memory.ranking import MemoryRanking
 from scoreboard.application.ports.directory import Directory
 from scoreboard.application.ports.ledger import Ledger
-from scoreboard.application.queries.cursors import Cursors
-from scoreboard.application.queries.names import Names
-from scoreboard.application.queries.reads import Reads
+from scoreboard.application.standings.cursors import Cursors
+from scoreboard.application.standings.names import Names
+from scoreboard.application.standings.reads import Reads
 from scoreboard.domain.board import App, Player
 from scoreboard.domain.submission import Standing, TableKey
 from tests.making import NOON, ManualClock, board, standing, table

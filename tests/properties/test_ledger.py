@@ -15,10 +15,10 @@ from scoreboard.adapters.postgres.ledger import PostgresLedger
 from scoreboard.adapters.sqlite import database
 from scoreboard.adapters.sqlite.directory import SqliteDirectory
 from scoreboard.adapters.sqlite.ledger import SqliteLedger
-from scoreboard.application.operations.verify import verify
-from scoreboard.application.pipeline.apply import decide
 from scoreboard.application.ports.directory import Directory
 from scoreboard.application.ports.ledger import Ledger
+from scoreboard.application.updates.decide import decide
+from scoreboard.application.upkeep.verify import verify
 from scoreboard.domain.board import App, Board, Player
 from scoreboard.domain.submission import TableKey
 from tests.making import NOON, submission

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scoreboard.cli.transfer import rows
 from scoreboard.cli.transfer.collection import BOARDS, LEDGER, PLAYERS, Collection
 from scoreboard.cli.transfer.rows import FORMULA, Format, Row, guarded, unguarded
-from scoreboard.entrypoints.http.v1 import schema
+from scoreboard.entrypoints.contracts.v1 import schema
 
 printable = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=20) | st.builds(
     str.__add__,

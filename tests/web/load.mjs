@@ -2,7 +2,7 @@
 // needs none. This hands Node the module's own text as an ES module.
 import { readFile } from "node:fs/promises";
 
-export const PAGE = new URL("../../src/scoreboard/entrypoints/http/page/", import.meta.url);
+export const PAGE = new URL("../../src/scoreboard/entrypoints/pages/page/", import.meta.url);
 
 /** Import a module of the page that imports no other. */
 export async function load(name) {

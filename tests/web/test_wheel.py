@@ -11,7 +11,7 @@ import pytest
 from tests.web.node import CLIENT
 
 ROOT = Path(__file__).parents[2]
-PAGE = "scoreboard/entrypoints/http/page"
+PAGE = "scoreboard/entrypoints/pages/page"
 
 
 def built(target: str, source: Path, into: Path) -> Path:

@@ -5,8 +5,8 @@ import contextlib
 import random
 from collections.abc import Awaitable
 
-from scoreboard.application.pipeline.update import Wish
-from scoreboard.application.ports.access import Credential
+from scoreboard.application.ports.authentication import Credential
+from scoreboard.application.updates.submit import Wish
 from scoreboard.bootstrap.service import Service, credential
 from scoreboard.domain.board import Action, App, Board, Player
 from scoreboard.domain.errors import Conflict, ScoreboardError

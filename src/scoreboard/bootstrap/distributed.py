@@ -18,10 +18,10 @@ from scoreboard.adapters.redis.connection import FAILURES, Address, Client, conn
 from scoreboard.adapters.redis.feed import RedisFeed
 from scoreboard.adapters.redis.limits import RedisLimits
 from scoreboard.adapters.redis.ranking import RedisRanking
-from scoreboard.application.operations.trim import is_past
-from scoreboard.application.pipeline.guard.limits_standby import LimitsStandby
 from scoreboard.application.ports.clock import Clock
-from scoreboard.application.queries.fallback import FallbackRanking
+from scoreboard.application.standings.fallback import FallbackRanking
+from scoreboard.application.updates.fallback_rate_limiter import FallbackRateLimiter
+from scoreboard.application.upkeep.trim import is_past
 from scoreboard.bootstrap.backends import Backends, NotUsable, key_of
 from scoreboard.bootstrap.settings import Settings, SettingsError, shown_url
 from scoreboard.domain.errors import Unavailable
@@ -74,7 +74,7 @@ async def opened(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Bac
         ledger=ledger,
         ranking=ranking,
         reading=FallbackRanking(ranking, totals),
-        limits=LimitsStandby(RedisLimits(client), MemoryLimits()),
+        limits=FallbackRateLimiter(RedisLimits(client), MemoryLimits()),
         turns=PostgresTurns(store),
         key=key_of(settings),
         feed=feed,

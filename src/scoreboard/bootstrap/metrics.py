@@ -7,8 +7,8 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 
 from scoreboard.application.live.hub import Hub
-from scoreboard.application.operations.probe import Probe
-from scoreboard.application.pipeline.accept import Accept
+from scoreboard.application.updates.commit import Accept
+from scoreboard.application.upkeep.probe import Probe
 from scoreboard.entrypoints.sockets.live import Live
 
 

@@ -17,53 +17,53 @@ from prometheus_client import CollectorRegistry
 from scoreboard.adapters.jose.access import JwtAccess
 from scoreboard.adapters.memory.ranking import MemoryRanking
 from scoreboard.adapters.sqlite import database as sqlite
+from scoreboard.application.live.directory_invalidator import DirectoryInvalidator
+from scoreboard.application.live.feed_subscriber import FeedSubscriber
 from scoreboard.application.live.hub import Hub
 from scoreboard.application.live.origins import Origins
 from scoreboard.application.live.precedence import Precedence
-from scoreboard.application.operations.dead_letters import DeadLetters
-from scoreboard.application.operations.drift import Drift
-from scoreboard.application.operations.gateway import Gateway
-from scoreboard.application.operations.history import History
-from scoreboard.application.operations.probe import Probe
-from scoreboard.application.operations.rebuild import Rebuild
-from scoreboard.application.operations.repair import Repair
-from scoreboard.application.operations.retention import Retention
-from scoreboard.application.operations.seasons import turn_seasons
-from scoreboard.application.operations.tenants import Tenants
-from scoreboard.application.operations.trim import Trim
-from scoreboard.application.pipeline.accept import Accept
-from scoreboard.application.pipeline.enqueue import Enqueue
-from scoreboard.application.pipeline.envelope import Envelope
-from scoreboard.application.pipeline.follow import Follow
-from scoreboard.application.pipeline.grouping import Bounds
-from scoreboard.application.pipeline.guard.rate_limit import UpdateRates
-from scoreboard.application.pipeline.publish import Publish
-from scoreboard.application.pipeline.rank import Rank
-from scoreboard.application.pipeline.update import Later, Update
-from scoreboard.application.pipeline.work import Work as Worker
-from scoreboard.application.ports.access import EVERY_APP, Credential, Role, Scope
+from scoreboard.application.live.publisher import Publish
+from scoreboard.application.ports.authentication import EVERY_APP, Credential, Role, Scope
 from scoreboard.application.ports.directory import Directory
 from scoreboard.application.ports.ledger import Ledger
 from scoreboard.application.ports.ranking import Ranking
 from scoreboard.application.ports.turns import Turns
-from scoreboard.application.queries.cursors import Cursors
-from scoreboard.application.queries.names import Names
-from scoreboard.application.queries.public_boards import PublicBoards
-from scoreboard.application.queries.reads import Reads
+from scoreboard.application.records.history import History
+from scoreboard.application.standings.cursors import Cursors
+from scoreboard.application.standings.names import Names
+from scoreboard.application.standings.public_boards import PublicBoards
+from scoreboard.application.standings.reads import Reads
+from scoreboard.application.tenants.administration import Tenants
+from scoreboard.application.updates.batching import Bounds
+from scoreboard.application.updates.checks.rate_limit import UpdateRates
+from scoreboard.application.updates.commit import Accept
+from scoreboard.application.updates.dead_letters import DeadLetters
+from scoreboard.application.updates.message_codec import MessageCodec
+from scoreboard.application.updates.queue_consumer import Work as Worker
+from scoreboard.application.updates.queue_publisher import QueuePublisher
+from scoreboard.application.updates.rank import Rank
+from scoreboard.application.updates.submit import Later, Update
+from scoreboard.application.upkeep.drift import Drift
+from scoreboard.application.upkeep.probe import Probe
+from scoreboard.application.upkeep.rebuild import Rebuild
+from scoreboard.application.upkeep.repair import Repair
+from scoreboard.application.upkeep.retention import Retention
+from scoreboard.application.upkeep.seasons import turn_seasons
+from scoreboard.application.upkeep.trim import Trim
 from scoreboard.bootstrap import backends, folder, loading, metrics
 from scoreboard.bootstrap.backends import Backends, Work, queue_keys
 from scoreboard.bootstrap.settings import Settings
-from scoreboard.entrypoints.http.admission import Admission, room
-from scoreboard.entrypoints.http.operations import Call, Operation
-from scoreboard.entrypoints.http.pages import Listing, Pages
-from scoreboard.entrypoints.http.reference import LiveReference, Reference
+from scoreboard.entrypoints.contracts.v1.boards import Boards
+from scoreboard.entrypoints.contracts.v1.dead_letters import DeadLetters as DeadLettersDoor
+from scoreboard.entrypoints.contracts.v1.history import History as HistoryDoor
+from scoreboard.entrypoints.contracts.v1.scores import Scores
+from scoreboard.entrypoints.contracts.v1.service import Service as ServiceDoor
+from scoreboard.entrypoints.contracts.v1.tenants import Tenants as TenantsDoor
+from scoreboard.entrypoints.http.connection_limiter import ConnectionLimiter, room
+from scoreboard.entrypoints.http.router import Endpoint, RequestContext
 from scoreboard.entrypoints.http.server import Server
-from scoreboard.entrypoints.http.service import Service as ServiceDoor
-from scoreboard.entrypoints.http.v1.boards import Boards
-from scoreboard.entrypoints.http.v1.dead_letters import DeadLetters as DeadLettersDoor
-from scoreboard.entrypoints.http.v1.history import History as HistoryDoor
-from scoreboard.entrypoints.http.v1.scores import Scores
-from scoreboard.entrypoints.http.v1.tenants import Tenants as TenantsDoor
+from scoreboard.entrypoints.pages.documentation import LiveReference, Reference
+from scoreboard.entrypoints.pages.live_page import Listing, Pages
 from scoreboard.entrypoints.sockets import asyncapi
 from scoreboard.entrypoints.sockets.live import Live, LiveLimits
 
@@ -99,7 +99,7 @@ class Service:
     live: Live
     server: Server
     warmed: asyncio.Event
-    enqueue: Enqueue | None
+    enqueue: QueuePublisher | None
     tasks: list[asyncio.Task[None]]
     working: list[asyncio.Task[None]]
     stop_by: float | None = None  # by the clock of the event loop; None for as long as nobody told it to stop
@@ -191,7 +191,7 @@ class _Assembly:
         self.precedence = Precedence()
         self.hub = Hub(secrets.token_hex(6), self.precedence)
         self.publish = Publish(self.hub, self.reads, clock)
-        self.follow = Follow(names, self.publish)
+        self.follow = DirectoryInvalidator(names, self.publish)
         on.directory.listen(self.follow)
         self.origins = Origins(self.settings.allowed_origins)
         limits = LiveLimits(self.settings.live_connections)
@@ -202,33 +202,33 @@ class _Assembly:
         bounds = Bounds(settings.pending_updates, interval_s=settings.batch_interval_ms / 1_000)
         self.rank = Rank(on.ledger, on.ranking, self.publish)
         self.accept = Accept(on.ledger, self.rank, clock, bounds, self.precedence)
-        self.envelope = Envelope(queue_keys(settings, on.key))
-        self.enqueue = None if on.queue is None else Enqueue(on.queue, self.envelope, bounds)
+        self.envelope = MessageCodec(queue_keys(settings, on.key))
+        self.enqueue = None if on.queue is None else QueuePublisher(on.queue, self.envelope, bounds)
         self.queue_key = b"" if self.enqueue is None else hashlib.blake2b(b"event", key=on.key[:64]).digest()
         later = None if self.enqueue is None else Later(self.enqueue, self.queue_key, settings.queue_away == "direct")
         rates = UpdateRates(settings.player_updates_per_minute, settings.server_updates_per_second)
         self.update = Update(on.directory, on.ledger, on.limits, rates, self.accept, self.reads, later)
 
-    def operations(self, parts: frozenset[Part]) -> list[Operation]:
+    def routes(self, parts: frozenset[Part]) -> list[Endpoint]:
         """The hot ones first."""
         directory, ledger = self.on.directory, self.on.ledger
-        offered: list[Operation] = []
+        offered: list[Endpoint] = []
         if "api" in parts:
-            offered += Scores(self.update, directory, ledger, self.queue_key).operations()
-            offered += Boards(self.reads, directory).operations()
+            offered += Scores(self.update, directory, ledger, self.queue_key).routes()
+            offered += Boards(self.reads, directory).routes()
         if "live" in parts:
             offered += _live_operations(self.live)
-            offered += Pages().operations()
+            offered += Pages().routes()
         if parts & {"api", "live"}:
-            offered += Listing(PublicBoards(directory, ledger, clock)).operations()
-            offered += LiveReference(asyncapi.document()).operations()
+            offered += Listing(PublicBoards(directory, ledger, clock)).routes()
+            offered += LiveReference(asyncapi.document()).routes()
         if "api" in parts:
-            offered += TenantsDoor(self.tenants, directory).operations()
-            offered += HistoryDoor(self.history, self.rebuild, directory).operations()
-            offered += DeadLettersDoor(self._dead_letters()).operations()
-        offered += ServiceDoor(self.warmed.is_set, self.registry).operations()
+            offered += TenantsDoor(self.tenants, directory).routes()
+            offered += HistoryDoor(self.history, self.rebuild, directory).routes()
+            offered += DeadLettersDoor(self._dead_letters()).routes()
+        offered += ServiceDoor(self.warmed.is_set, self.registry).routes()
         if "api" in parts:
-            offered += Reference(offered).operations()
+            offered += Reference(offered).routes()
         return offered
 
     def _dead_letters(self) -> DeadLetters | None:
@@ -250,7 +250,7 @@ class _Assembly:
             yield self.live.run
             yield partial(turn_seasons, self.publish)
             if on.feed is not None:
-                yield Gateway(self.publish, on.ranking, on.feed).run
+                yield FeedSubscriber(self.publish, on.ranking, on.feed).run
         if "worker" in parts and on.queue is not None:
             yield Worker(on.queue, on.directory, self.envelope, self.accept).run
         if "jobs" in parts:
@@ -277,8 +277,8 @@ class _Assembly:
     def service(self, parts: frozenset[Part]) -> Service:
         settings, live = self.settings, self.live
         connections = settings.http_connections or room(settings.live_connections)
-        admission = Admission(connections, lambda: live.connections, self.registry)
-        server = Server(self.operations(parts), self.access, self.origins, admission, self.registry)
+        admission = ConnectionLimiter(connections, lambda: live.connections, self.registry)
+        server = Server(self.routes(parts), self.access, self.origins, admission, self.registry)
         metrics.of_process(self.registry, self.accept, live, self.hub)
         return Service(
             settings=settings,
@@ -305,15 +305,15 @@ async def _job(warmed: asyncio.Event, turns: Turns, name: str, work: Work) -> No
     await turns.in_turn(name, work)
 
 
-def _live_operations(live: Live) -> list[Operation]:
-    async def websocket(call: Call) -> web.StreamResponse:
+def _live_operations(live: Live) -> list[Endpoint]:
+    async def websocket(call: RequestContext) -> web.StreamResponse:
         return await live.websocket(call.request)
 
-    async def stream(call: Call) -> web.StreamResponse:
+    async def stream(call: RequestContext) -> web.StreamResponse:
         return await live.stream(call.request, *call.path)
 
     return [
-        Operation(
+        Endpoint(
             "GET",
             "/v1/live",
             "openLive",
@@ -323,7 +323,7 @@ def _live_operations(live: Live) -> list[Operation]:
             described=False,
             streams=True,
         ),
-        Operation(
+        Endpoint(
             "GET",
             "/v1/apps/{app}/boards/{board}/stream",
             "streamTop",

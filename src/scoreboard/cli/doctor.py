@@ -20,7 +20,7 @@ from scoreboard.cli.rebuild import places
 from scoreboard.cli.resources import Json, Whole
 from scoreboard.cli.retrying import Patient
 from scoreboard.cli.target import Connection, Target, connected, elsewhere, run
-from scoreboard.entrypoints.http.v1 import schema
+from scoreboard.entrypoints.contracts.v1 import schema
 
 MOST = 1_000_000  # entries of a board that are read
 PATIENCE_S = 60.0

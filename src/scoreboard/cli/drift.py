@@ -13,7 +13,7 @@ from scoreboard.domain.board import App, Board
 from scoreboard.domain.errors import Refused
 from scoreboard.domain.fold import fold
 from scoreboard.domain.submission import WORLD, Standing, Submission
-from scoreboard.entrypoints.http.v1 import schema
+from scoreboard.entrypoints.contracts.v1 import schema
 
 SEASONS = 3  # the newest, whose tables are compared
 PAGE = 1_000

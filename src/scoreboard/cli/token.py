@@ -4,7 +4,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from scoreboard.application.ports.access import EVERY_APP, Role
+from scoreboard.application.ports.authentication import EVERY_APP, Role
 from scoreboard.bootstrap import service, settings
 from scoreboard.cli import show
 from scoreboard.cli.errors import UsageError

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from scoreboard.domain.board import Board
+
 
 class Line(NamedTuple):
     """One line of a board. `reached_at` in microseconds since 1970."""
@@ -13,6 +15,18 @@ class Line(NamedTuple):
     avatar_url: str | None
     score: int
     reached_at: int
+
+
+class TopSnapshot(NamedTuple):
+    """A top N as read: the board as it is now, the season it is of, when it was read. Nothing read in one `epoch` of
+    the ranking is older or newer than what was read in another."""
+
+    board: Board
+    epoch: str
+    season: str
+    total: int
+    at: int
+    lines: list[Line]
 
 
 class Change(NamedTuple):

@@ -87,7 +87,11 @@ def test_a_problem_is_an_error_of_its_kind(status: int, kind: type[ScoreboardCli
 def test_a_refusal_by_something_else_on_the_way() -> None:
     with pytest.raises(errors.Unavailable) as raised:
         judge(request(Entry), answer(502, b"<html>", "Bad Gateway", Retry_After="Sat, 21 Nov 2026 07:28:00 GMT"))
-    assert (raised.value.code, raised.value.detail, raised.value.retry_after_s) == ("http_502", "Bad Gateway", None)
+    assert (raised.value.code, raised.value.detail, raised.value.retry_after_s) == (
+        "http_502",
+        "Bad Gateway",
+        None,
+    )
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"{}", b"\xff", b'{"rank": 1.5}'])

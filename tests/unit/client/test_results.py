@@ -5,7 +5,7 @@ import pytest
 
 from scoreboard.application.live import messages
 from scoreboard.client import results
-from scoreboard.entrypoints.http.v1 import schema
+from scoreboard.entrypoints.contracts.v1 import schema
 
 SAME = [
     (results.Entry, messages.Entry),

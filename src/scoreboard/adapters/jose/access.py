@@ -14,7 +14,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import OctKey
 
-from scoreboard.application.ports.access import Credential, Role, Scope
+from scoreboard.application.ports.authentication import Credential, Role, Scope
 from scoreboard.domain.errors import Unauthenticated
 
 ISSUER = "scoreboard"

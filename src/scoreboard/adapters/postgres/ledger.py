@@ -7,8 +7,8 @@ import asyncpg
 
 from scoreboard.adapters.postgres.database import NUL, Again, Connection, Database, Reading, statements
 from scoreboard.adapters.postgres.forgetting import Forgetting
-from scoreboard.application.pipeline.apply import tables_of, use_of
 from scoreboard.application.ports.ledger import BEFORE_ALL, Decide, Decision, Forgotten, Known, Receipt, UseKey
+from scoreboard.application.updates.decide import tables_of, use_of
 from scoreboard.domain import event_id
 from scoreboard.domain.board import App, Board
 from scoreboard.domain.event_id import EventId

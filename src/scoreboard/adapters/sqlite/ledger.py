@@ -9,8 +9,8 @@ import msgspec
 
 from scoreboard.adapters.sqlite.database import Database, insert, statements
 from scoreboard.adapters.sqlite.forgetting import Forgetting
-from scoreboard.application.pipeline.apply import tables_of, use_of
 from scoreboard.application.ports.ledger import BEFORE_ALL, Decide, Decision, Forgotten, Known, Receipt
+from scoreboard.application.updates.decide import tables_of, use_of
 from scoreboard.domain import event_id
 from scoreboard.domain.board import App, Board
 from scoreboard.domain.errors import Unavailable

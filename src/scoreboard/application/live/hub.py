@@ -29,18 +29,6 @@ class ChannelKey(NamedTuple):
     region: str
 
 
-class TopNow(NamedTuple):
-    """A top N as read: the board as it is now, the season it is of, when it was read. Nothing read in one `epoch` of
-    the ranking is older or newer than what was read in another."""
-
-    board: Board
-    epoch: str
-    season: str
-    total: int
-    at: int
-    lines: list[top.Line]
-
-
 @dataclass(slots=True, eq=False)
 class Message:
     """One position of a channel. `json` stands alone; `json_with_changes` is for who had the position `previous`.
@@ -145,7 +133,7 @@ class Hub:
         if len(self._channels) >= MAX_CHANNELS:
             self._channels = {key: channel for key, channel in self._channels.items() if channel.sessions}
 
-    def refresh(self, channel: Channel, now: TopNow) -> bool:
+    def refresh(self, channel: Channel, now: top.TopSnapshot) -> bool:
         """Take a top N over as the channel's newest. False, and no new position, when it is the one it had."""
         if channel.lines == now.lines and channel.season == now.season and channel.board == now.board:
             return False
@@ -170,7 +158,7 @@ class Hub:
         channel.board, channel.season, channel.lines = now.board, now.season, now.lines
         return True
 
-    async def publish(self, channel: Channel, now: TopNow) -> float:
+    async def publish(self, channel: Channel, now: top.TopSnapshot) -> float:
         """Send a top N to every session of the channel, if it is a new one. Returns what that cost, in seconds."""
         started = time.perf_counter()
         if not self.refresh(channel, now) or channel.message is None:

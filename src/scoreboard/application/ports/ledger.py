@@ -9,7 +9,7 @@ from scoreboard.domain.event_id import EventId
 from scoreboard.domain.submission import Outcome, Standing, Submission, TableKey
 
 BEFORE_ALL = EventId(b"")  # sorts before every event
-TAKEN_OVER = "import"  # the credential of entries of another ledger, whoever brings them; no token has this name
+IMPORTED = "import"  # the credential of entries of another ledger, whoever brings them; no token has this name
 
 
 class Receipt(NamedTuple):
@@ -122,7 +122,7 @@ class Ledger(Protocol):
     async def forget(self, before: int, uses_before: int) -> Forgotten:
         """Look at some of the receipts, refusals and uses of actions, and remove the old ones: receipts and refusals of
         what was accepted before `before`, and uses whose cooldown was over before `uses_before`. Younger ones stay, and
-        so does every applied submission, and what was TAKEN_OVER, as its instants are not those it came at. No refusal
+        so does every applied submission, and what was IMPORTED, as its instants are not those it came at. No refusal
         goes before the receipt that leads to it. The call after the one that was `complete` begins again. No
         transaction waits for it longer than for another.
         """

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from scoreboard.cli.retrying import Patient
-from scoreboard.entrypoints.http.v1 import schema
+from scoreboard.entrypoints.contracts.v1 import schema
 
 PAGE = 1_000
 

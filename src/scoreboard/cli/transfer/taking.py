@@ -11,7 +11,7 @@ from scoreboard.cli.errors import RequestRefused
 from scoreboard.cli.retrying import Patient
 from scoreboard.cli.transfer.collection import Collection
 from scoreboard.cli.transfer.rows import Row
-from scoreboard.entrypoints.http.v1 import schema
+from scoreboard.entrypoints.contracts.v1 import schema
 
 
 class Became(NamedTuple):

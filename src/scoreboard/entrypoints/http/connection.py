@@ -21,9 +21,9 @@ from aiohttp.web_protocol import RequestHandler
 from scoreboard.application.live.flow import Flow
 from scoreboard.domain.errors import Unavailable
 from scoreboard.entrypoints.http import problems
-from scoreboard.entrypoints.http.admission import Admission
-from scoreboard.entrypoints.http.operations import Request
-from scoreboard.entrypoints.http.reply import Reply
+from scoreboard.entrypoints.http.connection_limiter import ConnectionLimiter
+from scoreboard.entrypoints.http.response import Response
+from scoreboard.entrypoints.http.router import Request
 
 log = structlog.get_logger(__name__)
 
@@ -32,7 +32,7 @@ KEEP_ALIVE_S = 75.0
 LINGER_S = 0.2  # for what is on its way when the server is told to stop
 LINE_BYTES = 8_190
 
-Answer: TypeAlias = Callable[[Request], Coroutine[Any, Any, Reply | None]]
+Answer: TypeAlias = Callable[[Request], Coroutine[Any, Any, Response | None]]
 """The reply to a request; None when it can only be answered the ordinary way (nothing has happened then)."""
 
 
@@ -52,7 +52,7 @@ class _Whole:
 class Connection(RequestHandler):
     """With problem details for what is not HTTP, and an end for who says nothing, or says it for ever."""
 
-    def __init__(self, answer: Answer, admission: Admission, server: web.Server, **settings: Any) -> None:
+    def __init__(self, answer: Answer, admission: ConnectionLimiter, server: web.Server, **settings: Any) -> None:
         super().__init__(server, **settings)
         self._answer = answer
         self._admission = admission
@@ -186,7 +186,7 @@ class Connection(RequestHandler):
         return True
 
     async def _go_on(
-        self, message: RawRequestMessage, answering: Coroutine[Any, Any, Reply | None], awaited: Any
+        self, message: RawRequestMessage, answering: Coroutine[Any, Any, Response | None], awaited: Any
     ) -> None:
         try:
             reply = await _rest_of(answering, awaited)
@@ -201,7 +201,7 @@ class Connection(RequestHandler):
         if self._messages:
             self._go_the_ordinary_way()
 
-    def _finish(self, message: RawRequestMessage, reply: Reply) -> None:
+    def _finish(self, message: RawRequestMessage, reply: Response) -> None:
         if self.transport is None:
             return  # the client went away
         if message.should_close or self._ending or self._close:
@@ -217,7 +217,7 @@ class Connection(RequestHandler):
 
 
 @coroutine
-def _rest_of(begun: Coroutine[Any, Any, Reply | None], awaited: object) -> Generator[Any, Any, Reply | None]:
+def _rest_of(begun: Coroutine[Any, Any, Response | None], awaited: object) -> Generator[Any, Any, Response | None]:
     """Go on with a coroutine that was begun outside of a task and waits for `awaited`: an eager task by hand, as
     asyncio has them from Python 3.12 on."""
     try:
@@ -229,7 +229,7 @@ def _rest_of(begun: Coroutine[Any, Any, Reply | None], awaited: object) -> Gener
             else:
                 awaited = begun.send(value)
     except StopIteration as done:
-        reply: Reply | None = done.value
+        reply: Response | None = done.value
         return reply
 
 
@@ -240,7 +240,7 @@ class Connections(web.Server):
         self,
         answer: Answer,
         ordinary: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
-        admission: Admission,
+        admission: ConnectionLimiter,
     ) -> None:
         super().__init__(
             ordinary,

@@ -11,9 +11,9 @@ import msgspec
 from scoreboard import __version__
 from scoreboard.domain.codes import CODES
 from scoreboard.entrypoints.http import refusals
-from scoreboard.entrypoints.http.operations import Operation
 from scoreboard.entrypoints.http.problems import MEDIA_TYPE, Problem, status_of
-from scoreboard.entrypoints.http.reply import JSON
+from scoreboard.entrypoints.http.response import JSON
+from scoreboard.entrypoints.http.router import Endpoint
 
 REF = "#/components/schemas/{name}"
 
@@ -49,7 +49,7 @@ class Words:
     examples: Mapping[str, Sequence[Example]]
 
 
-def document(operations: Sequence[Operation], words: Words) -> bytes:
+def document(operations: Sequence[Endpoint], words: Words) -> bytes:
     return msgspec.json.encode(_Document(words).of([operation for operation in operations if operation.described]))
 
 
@@ -58,7 +58,7 @@ class _Document:
         self._words = words
         self._refs: dict[type, Any] = {}
 
-    def of(self, operations: Sequence[Operation]) -> dict[str, Any]:
+    def of(self, operations: Sequence[Endpoint]) -> dict[str, Any]:
         types = {kind for o in operations for kind in (o.body, *o.replies.values()) if isinstance(kind, type)}
         ordered = sorted({*types, Problem}, key=lambda kind: kind.__name__)
         schemas, components = msgspec.json.schema_components(ordered, ref_template=REF)
@@ -85,7 +85,7 @@ class _Document:
             },
         }
 
-    def _described(self, operation: Operation) -> dict[str, Any]:
+    def _described(self, operation: Endpoint) -> dict[str, Any]:
         described: dict[str, Any] = {
             "operationId": operation.name,
             "summary": operation.summary,
@@ -105,19 +105,19 @@ class _Document:
             described["requestBody"] = {"required": True, "content": {JSON: media}}
         return described
 
-    def _examples(self, operation: Operation) -> Sequence[Example]:
+    def _examples(self, operation: Endpoint) -> Sequence[Example]:
         return self._words.examples.get(operation.name, ())
 
     # What is sent
 
-    def _in_path(self, operation: Operation) -> list[dict[str, Any]]:
+    def _in_path(self, operation: Endpoint) -> list[dict[str, Any]]:
         examples = [example.path for example in self._examples(operation)]
         return [
             self._parameter(name, "path", {"type": "string", "minLength": 1}, examples, required=True)
             for name in operation.path_names
         ]
 
-    def _in_query(self, operation: Operation) -> list[dict[str, Any]]:
+    def _in_query(self, operation: Endpoint) -> list[dict[str, Any]]:
         if operation.query is None:
             return []
         schema = msgspec.json.schema(operation.query, ref_template=REF)
@@ -135,14 +135,14 @@ class _Document:
                 return {**parameter, "example": given[name]}
         return parameter
 
-    def _in_headers(self, operation: Operation) -> list[dict[str, Any]]:
+    def _in_headers(self, operation: Endpoint) -> list[dict[str, Any]]:
         return [
             {"name": name, "in": "header", "required": False, **self._words.headers[name]} for name in operation.headers
         ]
 
     # What is answered
 
-    def _answer(self, operation: Operation, status: int) -> dict[str, Any]:
+    def _answer(self, operation: Endpoint, status: int) -> dict[str, Any]:
         answer: dict[str, Any] = {"description": HTTPStatus(status).phrase}
         kind = operation.replies[status]
         if isinstance(kind, str):
@@ -176,7 +176,7 @@ _SENT_WITH = {
 }
 
 
-def _security(operation: Operation) -> list[dict[str, list[str]]]:
+def _security(operation: Endpoint) -> list[dict[str, list[str]]]:
     if not operation.personal:
         return []
     return [{"token": []}] if operation.secured else [{}, {"token": []}]

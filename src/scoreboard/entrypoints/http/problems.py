@@ -8,7 +8,7 @@ import msgspec
 from scoreboard.domain import errors
 from scoreboard.domain.codes import CODES
 from scoreboard.domain.errors import ScoreboardError
-from scoreboard.entrypoints.http.reply import Reply
+from scoreboard.entrypoints.http.response import Response
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -51,12 +51,12 @@ class HttpError(Exception):
         self.headers = headers
 
 
-def problem(status: HTTPStatus, code: str, detail: str, headers: bytes = b"") -> Reply:
+def problem(status: HTTPStatus, code: str, detail: str, headers: bytes = b"") -> Response:
     body = msgspec.json.encode(Problem(status.phrase, status.value, detail, code))
-    return Reply(status.value, body, headers + b"Cache-Control: no-store\r\n", MEDIA_TYPE)
+    return Response(status.value, body, headers + b"Cache-Control: no-store\r\n", MEDIA_TYPE)
 
 
-def of_error(error: ScoreboardError) -> Reply:
+def of_error(error: ScoreboardError) -> Response:
     headers = b""
     if error.retry_after_s is not None:
         headers = b"Retry-After: %d\r\n" % max(1, math.ceil(error.retry_after_s))

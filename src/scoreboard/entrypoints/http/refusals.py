@@ -3,8 +3,8 @@
 from collections import defaultdict
 from http import HTTPStatus
 
-from scoreboard.entrypoints.http.operations import Operation
 from scoreboard.entrypoints.http.problems import status_of
+from scoreboard.entrypoints.http.router import Endpoint
 
 ALWAYS = ("invalid_request", "internal_error", "too_many_connections")
 WITH_PATH = ("invalid_path",)
@@ -14,7 +14,7 @@ WITH_TOKEN = ("token_missing", "token_invalid", "token_expired", "scope_missing"
 WITH_WRITING = ("storage_full",)
 
 
-def codes(operation: Operation) -> dict[HTTPStatus, list[str]]:
+def codes(operation: Endpoint) -> dict[HTTPStatus, list[str]]:
     """The codes by the status they come with, both in order."""
     by_status: dict[HTTPStatus, list[str]] = defaultdict(list)
     for code in sorted({*_implied(operation), *operation.errors}):
@@ -22,7 +22,7 @@ def codes(operation: Operation) -> dict[HTTPStatus, list[str]]:
     return dict(sorted(by_status.items()))
 
 
-def _implied(operation: Operation) -> list[str]:
+def _implied(operation: Endpoint) -> list[str]:
     names = operation.path_names
     implied = [*ALWAYS, *(f"{name}_not_found" for name in names)]
     for holds, those in (

@@ -10,15 +10,15 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter
 
 from scoreboard.application.live.origins import Origins
-from scoreboard.application.ports.access import Access
+from scoreboard.application.ports.authentication import Access
 from scoreboard.domain.errors import ScoreboardError
 from scoreboard.entrypoints.http import problems
-from scoreboard.entrypoints.http.admission import Admission
 from scoreboard.entrypoints.http.connection import Connections
-from scoreboard.entrypoints.http.latencies import Latencies
-from scoreboard.entrypoints.http.operations import Call, Operation, Request, Router
+from scoreboard.entrypoints.http.connection_limiter import ConnectionLimiter
 from scoreboard.entrypoints.http.problems import HttpError
-from scoreboard.entrypoints.http.reply import Reply
+from scoreboard.entrypoints.http.request_durations import RequestDurations
+from scoreboard.entrypoints.http.response import Response
+from scoreboard.entrypoints.http.router import Endpoint, Request, RequestContext, Router
 
 log = structlog.get_logger(__name__)
 
@@ -38,17 +38,17 @@ EXPOSED = (
 class Server:
     def __init__(
         self,
-        operations: Sequence[Operation],
+        operations: Sequence[Endpoint],
         access: Access,
         origins: Origins,
-        admission: Admission,
+        admission: ConnectionLimiter,
         registry: CollectorRegistry,
     ) -> None:
         self._router = Router(operations)
         self._access = access
         self._origins = origins
         self._admission = admission
-        self._latencies = Latencies()
+        self._latencies = RequestDurations()
         registry.register(self._latencies)
         self._failures = Counter(
             "scoreboard_http_unhandled_total", "Requests that ended in an error nobody expected.", registry=registry
@@ -58,10 +58,10 @@ class Server:
         """The factory of connections, for a listening socket."""
         return Connections(self._at_once, self._answer, self._admission)
 
-    async def _at_once(self, request: Request) -> Reply | None:
+    async def _at_once(self, request: Request) -> Response | None:
         """The reply to a request that is all there; None, and nothing was done, when the operation streams."""
         response = await self._answer(request)
-        return response if isinstance(response, Reply) else None
+        return response if isinstance(response, Response) else None
 
     async def _answer(self, request: Request) -> web.StreamResponse:
         started = time.perf_counter()
@@ -74,7 +74,7 @@ class Server:
             if operation.streams and not isinstance(request, web.BaseRequest):
                 return _STREAM
             name = operation.name
-            response = await operation.handler(Call(request, values, query_text, self._access))
+            response = await operation.handler(RequestContext(request, values, query_text, self._access))
         except ScoreboardError as error:
             response = problems.of_error(error)
         except HttpError as error:
@@ -88,16 +88,16 @@ class Server:
                 HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", "the server failed; it was logged"
             )
         origin = request.headers.get("Origin")
-        if (origin is not None or self._origins.any) and isinstance(response, Reply):
+        if (origin is not None or self._origins.any) and isinstance(response, Response):
             response.add(self._cors(origin))
-        if not request.content.is_eof() and "Expect" in request.headers and isinstance(response, Reply):
+        if not request.content.is_eof() and "Expect" in request.headers and isinstance(response, Response):
             response.force_close()  # nobody can tell whether the body still comes, or the next request
         self._latencies.observe(name, response.status, time.perf_counter() - started)
         return response
 
-    def _http_error(self, request: Request, error: HttpError) -> Reply:
+    def _http_error(self, request: Request, error: HttpError) -> Response:
         if error.status is HTTPStatus.METHOD_NOT_ALLOWED and request.method == "OPTIONS":
-            return Reply(204, b"", error.headers + PREFLIGHT)
+            return Response(204, b"", error.headers + PREFLIGHT)
         reply = problems.problem(error.status, error.code, error.detail, error.headers)
         if error.status is HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
             reply.force_close()

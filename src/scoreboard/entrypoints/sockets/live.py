@@ -10,16 +10,16 @@ import msgspec
 import structlog
 from aiohttp import WSMessage, WSMsgType, web
 
+from scoreboard.application.identity import authorization as authenticate
 from scoreboard.application.live import codes
 from scoreboard.application.live.codes import Close
 from scoreboard.application.live.flow import Flowing
 from scoreboard.application.live.hub import JOINING, Channel, ChannelKey, Hub
 from scoreboard.application.live.origins import Origins
-from scoreboard.application.pipeline import authenticate
-from scoreboard.application.ports.access import Access, Credential
+from scoreboard.application.ports.authentication import Access, Credential
 from scoreboard.application.ports.directory import Directory
 from scoreboard.application.ports.ranking import NotRanked, Position
-from scoreboard.application.queries.reads import Reads
+from scoreboard.application.standings.reads import Reads
 from scoreboard.domain.errors import Forbidden, ScoreboardError, Unauthenticated, Unavailable
 from scoreboard.domain.submission import WORLD
 from scoreboard.entrypoints.sockets import messages

@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Callable
 from typing import NamedTuple
 
+from scoreboard.application.identity import authorization as authenticate
 from scoreboard.application.live.hub import JOINING, Channel, Message
-from scoreboard.application.pipeline import authenticate
-from scoreboard.application.ports.access import Credential
+from scoreboard.application.ports.authentication import Credential
 from scoreboard.application.ports.ranking import Position
 from scoreboard.domain.board import Board
 from scoreboard.domain.errors import ScoreboardError

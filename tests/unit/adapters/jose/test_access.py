@@ -10,7 +10,7 @@ from joserfc.jwk import OctKey
 
 from scoreboard.adapters.jose import access as access_module
 from scoreboard.adapters.jose.access import KEY_BYTES, JwtAccess, signing_key
-from scoreboard.application.ports.access import Credential
+from scoreboard.application.ports.authentication import Credential
 from scoreboard.domain.errors import Unauthenticated
 
 KEY = b"k" * KEY_BYTES

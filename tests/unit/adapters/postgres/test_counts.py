@@ -11,7 +11,7 @@ from scoreboard.adapters.postgres.database import Database
 from scoreboard.adapters.postgres.directory import PostgresDirectory
 from scoreboard.adapters.postgres.ledger import PostgresLedger
 from scoreboard.adapters.postgres.ranking import PostgresRanking
-from scoreboard.application.pipeline.apply import decide
+from scoreboard.application.updates.decide import decide
 from scoreboard.domain.board import Board, Player
 from scoreboard.domain.submission import WORLD, TableKey
 from tests.making import NOON, submission, table

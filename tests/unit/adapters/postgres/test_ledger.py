@@ -11,8 +11,8 @@ from scoreboard.adapters.postgres import database
 from scoreboard.adapters.postgres.database import Connection, Database
 from scoreboard.adapters.postgres.directory import PostgresDirectory
 from scoreboard.adapters.postgres.ledger import SQL, PostgresLedger
-from scoreboard.application.pipeline.apply import decide
 from scoreboard.application.ports.ledger import Decision, Known
+from scoreboard.application.updates.decide import decide
 from scoreboard.domain.board import Action, App, Board, Player
 from scoreboard.domain.errors import Unavailable
 from scoreboard.domain.submission import Outcome, Submission, TableKey

@@ -5,7 +5,7 @@ import pytest
 from scoreboard.adapters.postgres.database import Connection, Database
 from scoreboard.adapters.postgres.ledger import PostgresLedger
 from scoreboard.adapters.postgres.partitions import MAKE, ensure_ahead
-from scoreboard.application.pipeline.apply import decide
+from scoreboard.application.updates.decide import decide
 from scoreboard.domain.board import Board
 from scoreboard.domain.submission import Submission
 from tests.making import HOUR, NOON, submission

@@ -17,7 +17,7 @@ from scoreboard.adapters.postgres.directory import PostgresDirectory
 from scoreboard.adapters.postgres.inspection import asked
 from scoreboard.adapters.postgres.ledger import PostgresLedger
 from scoreboard.adapters.postgres.replica import Replica, Unfit, followed
-from scoreboard.application.pipeline.apply import decide
+from scoreboard.application.updates.decide import decide
 from scoreboard.domain.board import Player
 from scoreboard.domain.errors import Unavailable
 from scoreboard.domain.submission import WORLD, TableKey

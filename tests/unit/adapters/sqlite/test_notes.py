@@ -4,7 +4,7 @@ import sqlite3
 
 from scoreboard.adapters.sqlite.database import Database
 from scoreboard.adapters.sqlite.ledger import NOTES, SqliteLedger
-from scoreboard.application.pipeline.apply import decide
+from scoreboard.application.updates.decide import decide
 from tests.making import board, submission
 
 

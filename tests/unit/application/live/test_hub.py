@@ -2,11 +2,11 @@ import msgspec
 import pytest
 
 from scoreboard.application.live import hub as hub_module
-from scoreboard.application.live.hub import Channel, ChannelKey, Hub, Message, TopNow
+from scoreboard.application.live.hub import Channel, ChannelKey, Hub, Message
 from scoreboard.application.live.precedence import Precedence
 from scoreboard.application.ports.ranking import Position
 from scoreboard.domain.board import Board
-from scoreboard.domain.top import Line
+from scoreboard.domain.top import Line, TopSnapshot
 from tests.making import NOON, WIDE, board
 
 MAIN = board()
@@ -32,9 +32,9 @@ class Page:
         self.dismissed = True
 
 
-def top(*scores: tuple[str, int], of: Board = MAIN, season: str = "all", epoch: str = "1") -> TopNow:
+def top(*scores: tuple[str, int], of: Board = MAIN, season: str = "all", epoch: str = "1") -> TopSnapshot:
     lines = [Line(rank, player, player, None, score, NOON) for rank, (player, score) in enumerate(scores, 1)]
-    return TopNow(of, epoch, season, len(lines), NOON, lines)
+    return TopSnapshot(of, epoch, season, len(lines), NOON, lines)
 
 
 @pytest.fixture
@@ -82,7 +82,9 @@ class TestPositions:
         assert len(page.messages) == 1
 
     @pytest.mark.parametrize("now", [top(("ann", 1), season="2026-11-22"), top(("ann", 1), of=board(name="Renamed"))])
-    async def test_another_season_or_board_is_news(self, hub: Hub, channel: Channel, page: Page, now: TopNow) -> None:
+    async def test_another_season_or_board_is_news(
+        self, hub: Hub, channel: Channel, page: Page, now: TopSnapshot
+    ) -> None:
         await hub.publish(channel, top(("ann", 1)))
         await hub.publish(channel, now)
         assert len(page.messages) == 2

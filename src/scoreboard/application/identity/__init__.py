@@ -1,0 +1,1 @@
+"""Principals, permissions and the policy that connects them."""

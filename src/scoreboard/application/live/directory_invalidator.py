@@ -1,0 +1,29 @@
+"""DirectoryInvalidator: what changed elsewhere, or here, changes what is shown."""
+
+from scoreboard.application.live.publisher import Publish
+from scoreboard.application.ports.directory import AnythingChanged, BoardChanged, BoardGone, Change, PlayerChanged
+from scoreboard.application.standings.names import Names
+
+
+class DirectoryInvalidator:
+    """The one place that says what a change of the directory means for open pages."""
+
+    def __init__(self, names: Names, publish: Publish) -> None:
+        self._names = names
+        self._publish = publish
+
+    def __call__(self, change: Change) -> None:
+        """Reads see the change by now."""
+        match change:
+            case BoardChanged(board):
+                if not board.public:
+                    self._publish.board_restricted(board.number, board)
+                self._publish.boards_changed(lambda one: one.number == board.number)
+            case BoardGone(number):
+                self._publish.board_restricted(number, None)
+            case PlayerChanged(app, player):
+                self._names.forget(app, player)
+                self._publish.boards_changed(lambda one: one.app.number == app.number)
+            case AnythingChanged():
+                self._names.forget_all()
+                self._publish.boards_changed(lambda _: True)

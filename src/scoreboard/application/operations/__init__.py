@@ -1,1 +1,0 @@
-"""What operators do: tenants, repair, season turns, verification."""

@@ -1,1 +1,0 @@
-"""May it count? One file a check; the first refusal wins, and nothing has happened yet."""

@@ -1,1 +1,0 @@
-"""Reads: top, standing, around, a set of players, the outcome of an update."""

@@ -1,0 +1,1 @@
+"""Reads of standings: top, around, one player, sets of players."""

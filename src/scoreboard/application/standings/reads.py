@@ -1,0 +1,171 @@
+"""Reads of a board. Each is of one instant of the ranking, with names joined to it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from scoreboard.application.ports.clock import Clock
+from scoreboard.application.ports.directory import Directory
+from scoreboard.application.ports.ledger import Ledger
+from scoreboard.application.ports.ranking import (
+    Details,
+    NotRanked,
+    OrderKey,
+    Placed,
+    Position,
+    Ranked,
+    Ranking,
+    RankState,
+    Slice,
+)
+from scoreboard.application.standings.cursors import Cursor, Cursors
+from scoreboard.application.standings.names import Names
+from scoreboard.domain.board import Board
+from scoreboard.domain.errors import Invalid, NotFound
+from scoreboard.domain.season import check_name, season_at
+from scoreboard.domain.submission import WORLD, TableKey
+from scoreboard.domain.top import Line, TopSnapshot
+
+MAX_LIMIT = 1_000
+MAX_RADIUS = 100
+MAX_PLAYERS = 200
+CURRENT = "current"
+
+
+@dataclass(slots=True)
+class Page:
+    key: TableKey
+    position: Position
+    total: int
+    lines: list[Line]
+    next_cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A player's standing, without the name: who asks for one player's knows it. `details` is None while the ranking
+    cannot say; `rank_state` tells why."""
+
+    key: TableKey
+    player: str
+    score: int
+    reached_at: int
+    rank_state: RankState
+    details: Details | None
+
+
+class Reads:
+    def __init__(
+        self, directory: Directory, ledger: Ledger, ranking: Ranking, names: Names, cursors: Cursors, clock: Clock
+    ) -> None:
+        self._directory = directory
+        self._ledger = ledger
+        self._ranking = ranking
+        self._names = names
+        self._cursors = cursors
+        self._clock = clock
+
+    def table(self, board: Board, season: str | None, region: str | None) -> TableKey:
+        """The table meant: the current season and the world unless named. Raises Invalid or NotFound."""
+        if season in {None, CURRENT}:
+            name = season_at(board.period, board.time_zone, self._clock()).name
+        else:
+            name = check_name(board.period, season or "")
+        if region is not None and region not in board.regions:
+            raise NotFound("region_not_found", "this board has no such region")
+        return TableKey(board.number, name, region or WORLD)
+
+    async def validator(self, key: TableKey, board: Board) -> tuple[Position, int]:
+        """As long as this does not change, a page of this table reads the same."""
+        return await self._ranking.position(key, board), self._names.revision
+
+    async def top(self, board: Board, key: TableKey, limit: int, cursor: str | None) -> Page:
+        """The best `limit` standings, or those after a cursor."""
+        _check_range("limit", limit, 1, MAX_LIMIT)
+        if cursor is None:
+            found = await self._ranking.slice(key, board, 0, limit)
+        else:
+            last = self._cursors.open(cursor, key)
+            after = OrderKey(last.score, last.reached_at, last.player)
+            found = await self._ranking.slice_after(key, board, after, limit)
+        page = await self._page(board, key, found)
+        if found.rows and found.start + len(found.rows) < found.total:
+            bottom = found.rows[-1]
+            page.next_cursor = self._cursors.seal(Cursor(key, bottom.score, bottom.reached_at, bottom.player))
+        return page
+
+    async def _page(self, board: Board, key: TableKey, found: Slice) -> Page:
+        return Page(key, found.position, found.total, await self._lines(board, found.rows))
+
+    async def live_top(self, board: Board, season: str | None, region: str) -> TopSnapshot:
+        """The live top N, with the board as it is now."""
+        board = await self._directory.board(board.app.app, board.board)
+        key = self.table(board, season, region or None)
+        found = await self._ranking.slice(key, board, 0, board.top_n)
+        return TopSnapshot(
+            board, found.position.epoch, key.season, found.total, self._clock(), await self._lines(board, found.rows)
+        )
+
+    async def place(self, board: Board, key: TableKey, player: str) -> Place:
+        """Raises NotFound for an unknown player, and for one without a standing in this table."""
+        try:
+            found = await self._ranking.details(key, board, player)
+        except NotRanked as error:
+            return await self._unranked_place(board, key, player, error.state)
+        if found is None:
+            raise await self._no_standing(board, player)
+        return Place(key, player, found.ranked.score, found.ranked.reached_at, "exact", found)
+
+    async def placed(self, board: Board, key: TableKey, player: str) -> tuple[Placed | None, RankState]:
+        """A player's rank as it is now, for the answer to a repeated update."""
+        try:
+            found = await self._ranking.details(key, board, player)
+        except NotRanked as error:
+            return None, error.state
+        return (None if found is None else Placed(found.ranked.rank, None)), "exact"
+
+    async def around(self, board: Board, key: TableKey, player: str, radius: int) -> Page:
+        """The player and `radius` neighbours on each side; at the top and the bottom the window is shifted, not cut."""
+        _check_range("radius", radius, 1, MAX_RADIUS)
+        found = await self._ranking.around(key, board, player, radius)
+        if found is None:
+            raise await self._no_standing(board, player)
+        return await self._page(board, key, found)
+
+    async def several(self, board: Board, key: TableKey, players: Sequence[str]) -> tuple[list[Line], list[str]]:
+        """The standings of a set of players, best first, and those who have none."""
+        _check_range("players", len(players), 1, MAX_PLAYERS)
+        wanted = dict.fromkeys(players)
+        found = await self._ranking.several(key, board, wanted)
+        best_first = sorted(found.values())  # by their places
+        missing = [player for player in wanted if player not in found]
+        return await self._lines(board, [details.ranked for details in best_first]), missing
+
+    async def _lines(self, board: Board, ranked: Sequence[Ranked]) -> list[Line]:
+        names = await self._names.of(board.app, [one.player for one in ranked])
+        return [
+            Line(
+                one.rank,
+                one.player,
+                names[one.player].username,
+                names[one.player].avatar_url,
+                one.score,
+                one.reached_at,
+            )
+            for one in ranked
+        ]
+
+    async def _unranked_place(self, board: Board, key: TableKey, player: str, state: RankState) -> Place:
+        standing = await self._ledger.standing(key, board.app, player)
+        if standing is None:
+            raise await self._no_standing(board, player)
+        return Place(key, player, standing.score, standing.reached_at, state, None)
+
+    async def _no_standing(self, board: Board, player: str) -> NotFound:
+        if await self._directory.find_players(board.app, [player]):
+            return NotFound("standing_not_found", "this player has no standing here")
+        return NotFound("player_not_found", "there is no such player")
+
+
+def _check_range(what: str, value: int, low: int, high: int) -> None:
+    if not low <= value <= high:
+        raise Invalid(f"invalid_{what}", f"{what} is {low} to {high}")

@@ -1,0 +1,1 @@
+"""Use cases of apps, boards, actions and players."""

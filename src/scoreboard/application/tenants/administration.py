@@ -1,0 +1,131 @@
+"""Apps, boards, actions and players: made, changed and deleted, with all that follows for rankings and live boards."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
+from typing import TypeVar
+from weakref import WeakValueDictionary
+
+import structlog
+
+from scoreboard.application.live.directory_invalidator import DirectoryInvalidator
+from scoreboard.application.ports.directory import BoardChanged, BoardGone, Directory, PlayerChanged
+from scoreboard.application.ports.ranking import Ranking
+from scoreboard.domain.board import Action, App, Board, Player
+from scoreboard.domain.errors import NotFound, Unavailable
+
+log = structlog.get_logger(__name__)
+
+_Numbered = TypeVar("_Numbered", App, Board, Action)
+
+
+class Tenants:
+    """Every change is durable before its effects are shown. Changes to one app and what it holds are made one after the
+    other, each to what the one before left: none carries older fields back."""
+
+    def __init__(self, directory: Directory, ranking: Ranking, follow: DirectoryInvalidator) -> None:
+        self._directory = directory
+        self._ranking = ranking
+        self._follow = follow
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    @asynccontextmanager
+    async def _changing(self, app: App) -> AsyncIterator[App]:
+        """The app as it is now, with nobody else changing it or what it holds."""
+        lock = self._locks.setdefault(app.app, asyncio.Lock())
+        async with lock:
+            yield _same("app", app, await self._directory.app(app.app))
+
+    async def create_app(self, app: App) -> App:
+        return await self._directory.create_app(app.check())
+
+    async def update_app(self, app: App, changes: dict[str, object]) -> App:
+        async with self._changing(app) as now:
+            changed = replace(now, **changes).check()  # type: ignore[arg-type]  # the names are the schema's
+            await self._directory.update_app(changed)
+        return changed
+
+    async def delete_app(self, app: App) -> None:
+        boards = await self._directory.boards(app)
+        await self._directory.delete_app(app)
+        for board in boards:
+            await self._forget_board(board)
+
+    async def create_board(self, board: Board) -> Board:
+        async with self._changing(board.app) as app:
+            return await self._directory.create_board(replace(board, app=app).check())
+
+    async def update_board(self, board: Board, changes: dict[str, object]) -> Board:
+        async with self._changing(board.app) as app:
+            now = _same("board", board, await self._directory.board(app.app, board.board))
+            changed = replace(now, **changes).check()  # type: ignore[arg-type]  # the names are the schema's
+            await self._directory.update_board(changed)
+        self._follow(BoardChanged(changed))
+        return changed
+
+    async def delete_board(self, board: Board) -> None:
+        await self._directory.delete_board(board)
+        await self._forget_board(board)
+
+    async def _forget_board(self, board: Board) -> None:
+        with self._ranking_away("drop"):
+            await self._ranking.drop(board)
+        self._follow(BoardGone(board.number))
+
+    @staticmethod
+    @contextmanager
+    def _ranking_away(what: str) -> Iterator[None]:
+        """What was deleted stays deleted while the ranking is away: the drift check finds what it still has."""
+        try:
+            yield
+        except Unavailable as error:
+            log.warning("ranking_not_told", what=what, code=error.code)
+
+    async def create_action(self, action: Action) -> Action:
+        async with self._changing(action.app) as app:
+            return await self._directory.create_action(replace(action, app=app).check())
+
+    async def update_action(self, action: Action, changes: dict[str, object]) -> Action:
+        async with self._changing(action.app) as app:
+            now = _same("action", action, await self._directory.action(app.app, action.action))
+            changed = replace(now, **changes).check()  # type: ignore[arg-type]  # the names are the schema's
+            await self._directory.update_action(changed)
+        return changed
+
+    async def delete_action(self, action: Action) -> None:
+        await self._directory.delete_action(action)
+
+    async def player(self, app: App, player: str) -> Player:
+        found = (await self._directory.find_players(app, [player])).get(player)
+        if found is None:
+            raise NotFound("player_not_found", "there is no such player")
+        return found
+
+    async def create_player(self, app: App, player: Player) -> Player:
+        await self._directory.create_player(app, player.check())
+        self._follow(PlayerChanged(app, player.player))
+        return player
+
+    async def update_player(self, app: App, player: Player, changes: dict[str, object]) -> Player:
+        async with self._changing(app):
+            now = await self.player(app, player.player)
+            changed = replace(now, **changes).check()  # type: ignore[arg-type]  # the names are the schema's
+            await self._directory.update_player(app, changed)
+        self._follow(PlayerChanged(app, player.player))
+        return changed
+
+    async def delete_player(self, app: App, player: Player) -> None:
+        """The player and every standing; what the ledger keeps no longer tells who it was."""
+        tables = await self._directory.delete_player(app, player)
+        with self._ranking_away("remove"):
+            for key, version in tables:
+                await self._ranking.remove(key, player.player, version)
+        self._follow(PlayerChanged(app, player.player))
+
+
+def _same(kind: str, before: _Numbered, now: _Numbered) -> _Numbered:
+    """What it is now, unless it is another that was made under the same id."""
+    if now.number != before.number:
+        raise NotFound(f"{kind}_not_found", f"this {kind} was deleted meanwhile")
+    return now

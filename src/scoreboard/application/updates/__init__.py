@@ -1,0 +1,1 @@
+"""The path of an update: submit, commit, and what lies between."""

@@ -1,0 +1,67 @@
+"""Dead letters: updates that failed for good, for an operator to look at, send again or drop."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from scoreboard.application.ports.ledger import Ledger
+from scoreboard.application.ports.queue import Buried, Queue
+from scoreboard.application.updates.decide import dropped
+from scoreboard.application.updates.message_codec import InvalidSignature, MessageCodec
+from scoreboard.domain.errors import NotFound
+from scoreboard.domain.submission import Submission
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """`submissions` is None when the message cannot be opened: it was tampered with, or its key is gone."""
+
+    id: str
+    reason: str
+    since: int
+    attempts: int
+    submissions: Sequence[Submission] | None
+
+
+class DeadLetters:
+    def __init__(self, queue: Queue, envelope: MessageCodec, ledger: Ledger) -> None:
+        self._queue = queue
+        self._ledger = ledger
+        self._envelope = envelope
+
+    async def list(self, most: int) -> list[DeadLetter]:
+        """The oldest."""
+        return [self._opened(letter) for letter in await self._queue.buried(most)]
+
+    async def show(self, letter: str, among: int) -> DeadLetter:
+        """The one of this id, among so many of the oldest. Raises NotFound (`letter_not_found`)."""
+        for found in await self._queue.buried(among):
+            if found.id == letter:
+                return self._opened(found)
+        raise letter_not_found()
+
+    async def retry(self, letter: str) -> None:
+        """It is applied as if it had just come; what was applied before is not counted again. Raises NotFound."""
+        await self._dig_up(letter, again=True)
+
+    async def drop(self, letter: str, among: int) -> None:
+        """Its updates are refused (`dropped`), those that have no outcome yet, and it is gone for good. Raises NotFound
+        and Unavailable."""
+        submissions = (await self.show(letter, among)).submissions
+        if submissions:
+            await self._ledger.transact(submissions, dropped)
+        await self._dig_up(letter, again=False)
+
+    async def _dig_up(self, letter: str, *, again: bool) -> None:
+        if not await self._queue.dig_up(letter, again=again):
+            raise letter_not_found()
+
+    def _opened(self, letter: Buried) -> DeadLetter:
+        try:
+            submissions = self._envelope.open(letter.message.body)
+        except InvalidSignature:
+            submissions = None
+        return DeadLetter(letter.id, letter.reason, letter.since, letter.message.attempt, submissions)
+
+
+def letter_not_found() -> NotFound:
+    return NotFound("letter_not_found", "there is no such dead letter")

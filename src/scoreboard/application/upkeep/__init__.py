@@ -1,0 +1,1 @@
+"""The work of jobs: repair, drift check, rebuild, retention, trim, season turns."""

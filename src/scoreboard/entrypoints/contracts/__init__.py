@@ -1,0 +1,1 @@
+"""HTTP contracts. Each package translates one published API to the use cases."""

@@ -1,0 +1,134 @@
+"""Dead letters: queued updates that could not be applied, for the operator to look at, send again or drop."""
+
+import msgspec
+from aiohttp import web
+
+from scoreboard.application.identity import authorization as authenticate
+from scoreboard.application.live.messages import score_text
+from scoreboard.application.updates.dead_letters import DeadLetter, letter_not_found
+from scoreboard.application.updates.dead_letters import DeadLetters as Operations
+from scoreboard.domain import event_id, instant
+from scoreboard.domain.submission import Submission
+from scoreboard.entrypoints.contracts.v1 import schema
+from scoreboard.entrypoints.http.response import Response
+from scoreboard.entrypoints.http.router import Endpoint, RequestContext
+
+AMONG = 1_000  # of the oldest
+
+_encode = msgspec.json.Encoder().encode
+_UNCACHED = b"Cache-Control: no-store\r\n"
+_ERRORS = ("operator_only", "queue_unavailable")
+
+
+class DeadLetters:
+    def __init__(self, operations: Operations | None) -> None:
+        """Without a queue, None, there are no dead letters."""
+        self._operations = operations
+
+    def routes(self) -> list[Endpoint]:
+        letters = "/v1/dead-letters"
+        return [
+            Endpoint(
+                "GET",
+                letters,
+                "listDeadLetters",
+                "The oldest dead letters",
+                self.list,
+                "dead letters",
+                query=schema.DeadLettersQuery,
+                replies={200: schema.DeadLetters},
+                errors=_ERRORS,
+            ),
+            Endpoint(
+                "GET",
+                f"{letters}/{{letter}}",
+                "getDeadLetter",
+                "Read a dead letter",
+                self.get,
+                "dead letters",
+                replies={200: schema.OpenedDeadLetter},
+                errors=_ERRORS,
+            ),
+            Endpoint(
+                "POST",
+                f"{letters}/{{letter}}/retry",
+                "retryDeadLetter",
+                "Apply the updates of a dead letter as if they had just come",
+                self.retry,
+                "dead letters",
+                replies={204: None},
+                errors=_ERRORS,
+            ),
+            Endpoint(
+                "DELETE",
+                f"{letters}/{{letter}}",
+                "dropDeadLetter",
+                "Refuse the updates of a dead letter for good",
+                self.drop,
+                "dead letters",
+                replies={204: None},
+                errors=_ERRORS,
+            ),
+        ]
+
+    async def list(self, call: RequestContext) -> web.StreamResponse:
+        """Messages of the queue whose updates could not be applied, the oldest first, and why. A server without a queue
+        has none.
+
+        - **Who**: the operator (an admin's token for every app).
+        """
+        authenticate.require_operator(call.credential())
+        limit = call.query(schema.DeadLettersQuery).limit
+        found = [] if self._operations is None else await self._operations.list(limit)
+        return Response(200, _encode(schema.DeadLetters([_told(letter) for letter in found])), _UNCACHED)
+
+    async def get(self, call: RequestContext) -> web.StreamResponse:
+        """One of the 1,000 oldest, with its updates; they are null when the message cannot be opened.
+
+        - **Who**: the operator (an admin's token for every app).
+        """
+        operations = self._for_operator(call)
+        letter = await operations.show(call.path[0], AMONG)
+        updates = None if letter.submissions is None else [_update(one) for one in letter.submissions]
+        opened = schema.OpenedDeadLetter(**msgspec.structs.asdict(_told(letter)), updates=updates)
+        return Response(200, _encode(opened), _UNCACHED)
+
+    async def retry(self, call: RequestContext) -> web.StreamResponse:
+        """It goes back into the queue with all its attempts before it. What was applied before is not counted again;
+        what fails again becomes a dead letter again.
+
+        - **Who**: the operator (an admin's token for every app).
+        """
+        await self._for_operator(call).retry(call.path[0])
+        return Response(204)
+
+    async def drop(self, call: RequestContext) -> web.StreamResponse:
+        """Its updates that have no outcome yet are refused (`dropped`), as their event addresses then say, and the
+        letter is gone. This cannot be undone.
+
+        - **Who**: the operator (an admin's token for every app).
+        """
+        await self._for_operator(call).drop(call.path[0], AMONG)
+        return Response(204)
+
+    def _for_operator(self, call: RequestContext) -> Operations:
+        authenticate.require_operator(call.credential())
+        if self._operations is None:
+            raise letter_not_found()
+        return self._operations
+
+
+def _told(letter: DeadLetter) -> schema.DeadLetter:
+    count = None if letter.submissions is None else len(letter.submissions)
+    return schema.DeadLetter(letter.id, letter.reason, instant.to_text(letter.since), letter.attempts, count)
+
+
+def _update(one: Submission) -> schema.DeadUpdate:
+    return schema.DeadUpdate(
+        app=one.board.app.app,
+        board=one.board.board,
+        player=one.player,
+        event=event_id.to_text(one.event),
+        accepted_at=instant.to_text(one.accepted_at),
+        value=score_text(one.board, one.value),
+    )

@@ -1,1 +1,0 @@
-"""`/v1`, the API of our own."""

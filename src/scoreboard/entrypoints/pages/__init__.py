@@ -1,0 +1,1 @@
+"""The live page, its embeddable element and the API documentation."""

@@ -1,0 +1,56 @@
+"""Files of a page that is part of the package, served by their names."""
+
+import hashlib
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from typing import NamedTuple
+
+from scoreboard.domain.errors import NotFound
+from scoreboard.entrypoints.http.conditional import matches
+from scoreboard.entrypoints.http.response import Response
+from scoreboard.entrypoints.http.router import RequestContext
+
+TYPES = {
+    "html": "text/html; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+    "css": "text/css; charset=utf-8",
+    "svg": "image/svg+xml",
+}
+GUARDS = b"X-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n"
+
+
+class _Read(NamedTuple):
+    body: bytes
+    etag: str
+    media_type: str
+
+
+class Files:
+    """The files of folders beside this module, each read when it is first asked for. `policy` is the value of their
+    Content-Security-Policy."""
+
+    def __init__(self, policy: str, *folders: str) -> None:
+        self._headers = f"Content-Security-Policy: {policy}\r\n".encode() + GUARDS + b"Cache-Control: no-cache\r\n"
+        self._entries = {entry.name: entry for folder in folders for entry in _served(files(__package__) / folder)}
+        self._read: dict[str, _Read] = {}
+
+    def reply(self, call: RequestContext, name: str) -> Response:
+        if name not in self._entries:
+            raise NotFound("file_not_found", "the page has no such file")
+        if name not in self._read:
+            body = self._entries[name].read_bytes()
+            self._read[name] = _Read(body, f'"{hashlib.sha256(body).hexdigest()[:16]}"', TYPES[_ending(name)])
+        read = self._read[name]
+        headers = self._headers + f"ETag: {read.etag}\r\n".encode()
+        asked = call.header("If-None-Match")
+        if asked is not None and matches(read.etag, asked):
+            return Response(304, b"", headers)
+        return Response(200, read.body, headers, read.media_type)
+
+
+def _served(folder: Traversable) -> list[Traversable]:
+    return [entry for entry in folder.iterdir() if _ending(entry.name) in TYPES]
+
+
+def _ending(name: str) -> str:
+    return name.rpartition(".")[2]

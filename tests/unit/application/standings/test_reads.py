@@ -1,0 +1,143 @@
+from collections.abc import AsyncIterator, Collection, Mapping
+from typing import cast
+
+import pytest
+
+from scoreboard.adapters.memory import ranking as ranking_module
+from scoreboard.adapters.memory.ranking import MemoryRanking
+from scoreboard.application.ports.directory import Directory
+from scoreboard.application.ports.ledger import Ledger
+from scoreboard.application.standings.cursors import Cursors
+from scoreboard.application.standings.names import Names
+from scoreboard.application.standings.reads import Page, Reads
+from scoreboard.domain.board import App, Player
+from scoreboard.domain.errors import Invalid, NotFound, ScoreboardError
+from scoreboard.domain.submission import Standing, TableKey
+from tests.making import HOUR, ManualClock, board, standing, table
+
+MAIN = board(regions=("eu",))
+KEY = table(MAIN)
+
+
+class World:
+    """Players a to g with the scores 7 to 1, of whom only a has a name; h is known and has no standing."""
+
+    def __init__(self) -> None:
+        self.scores = {player: standing(7 - n) for n, player in enumerate("abcdefg")}
+        self.fault: Exception | None = None
+
+    async def find_players(self, _: App, players: Collection[str]) -> Mapping[str, Player]:
+        known = {"a": Player("a", "Ann"), "h": Player("h", "h")}
+        return {player: known[player] for player in players if player in known}
+
+    async def standing(self, _: TableKey, __: App, player: str) -> Standing | None:
+        return self.scores.get(player)
+
+    async def load(self, _: TableKey) -> AsyncIterator[list[tuple[str, Standing]]]:
+        if self.fault is not None:
+            raise self.fault
+        yield list(self.scores.items())
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture
+async def reads(world: World, clock: ManualClock) -> Reads:
+    directory = cast("Directory", world)
+    ranking = MemoryRanking(world.load, "epoch")
+    return Reads(directory, cast("Ledger", world), ranking, Names(directory), Cursors(bytes(32)), clock)
+
+
+def players(page: Page) -> str:
+    return "".join(line.player for line in page.lines)
+
+
+@pytest.mark.parametrize(
+    ("player", "radius", "window"),
+    [("d", 1, "cde"), ("a", 1, "abc"), ("b", 2, "abcde"), ("g", 1, "efg"), ("f", 2, "cdefg"), ("d", 50, "abcdefg")],
+)
+async def test_around_a_player_the_window_is_shifted_not_cut(
+    reads: Reads, player: str, radius: int, window: str
+) -> None:
+    page = await reads.around(MAIN, KEY, player, radius)
+    assert players(page) == window
+    assert [line.rank for line in page.lines] == [ord(one) - ord("a") + 1 for one in window]
+    assert page.total == 7
+
+
+async def test_pages_follow_each_other_to_the_end(reads: Reads) -> None:
+    seen, cursor = [], None
+    for _ in range(3):
+        page = await reads.top(MAIN, KEY, 3, cursor)
+        seen.append(players(page))
+        cursor = page.next_cursor
+    assert seen == ["abc", "def", "g"]
+    assert cursor is None
+
+
+async def test_a_page_that_ends_with_the_table_has_no_next(reads: Reads) -> None:
+    assert (await reads.top(MAIN, KEY, 7, None)).next_cursor is None
+
+
+async def test_lines_have_names_and_ids_where_there_are_none(reads: Reads) -> None:
+    page = await reads.top(MAIN, KEY, 2, None)
+    assert [line.username for line in page.lines] == ["Ann", "b"]
+
+
+async def test_a_set_of_players_is_told_best_first_with_who_is_missing(reads: Reads) -> None:
+    lines, missing = await reads.several(MAIN, KEY, ["g", "h", "a", "zoe", "g"])
+    assert [(line.rank, line.player) for line in lines] == [(1, "a"), (7, "g")]
+    assert missing == ["h", "zoe"]
+
+
+async def test_while_there_is_no_ranking_a_standing_comes_from_the_totals_without_a_rank(
+    reads: Reads, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ranking_module, "GRACE_S", 0.001)
+    world.fault = OSError("disk")
+    place = await reads.place(MAIN, KEY, "d")
+    assert (place.score, place.rank_state, place.details) == (4, "warming", None)
+    assert await reads.placed(MAIN, KEY, "d") == (None, "warming")
+
+
+@pytest.mark.parametrize(("player", "code"), [("h", "standing_not_found"), ("zoe", "player_not_found")])
+@pytest.mark.parametrize("fault", [None, OSError("disk")])
+async def test_who_has_no_standing_is_told_from_who_does_not_exist(
+    reads: Reads, world: World, player: str, code: str, fault: Exception | None
+) -> None:
+    world.fault = fault
+    with pytest.raises(NotFound) as raised:
+        await reads.place(MAIN, KEY, player)
+    assert raised.value.code == code
+
+
+async def test_the_current_season_is_that_of_the_clock(reads: Reads, clock: ManualClock) -> None:
+    daily = board(period="daily")
+    assert reads.table(daily, None, None).season == reads.table(daily, "current", None).season == "2026-11-21"
+    assert reads.table(daily, "2020-01-01", None).season == "2020-01-01"
+    clock.now += 12 * HOUR
+    assert reads.table(daily, None, None).season == "2026-11-22"
+
+
+@pytest.mark.parametrize(
+    ("season", "region", "error"),
+    [("yesterday", None, Invalid), ("", None, Invalid), (None, "us", NotFound), (None, "", NotFound)],
+)
+async def test_a_table_that_cannot_be_is_told_so(
+    reads: Reads, season: str | None, region: str | None, error: type[ScoreboardError]
+) -> None:
+    with pytest.raises(error):
+        reads.table(MAIN, season, region)
+
+
+@pytest.mark.parametrize("limit", [0, -1, 1_001])
+async def test_how_much_is_read_at_once_is_bounded(reads: Reads, limit: int) -> None:
+    with pytest.raises(Invalid):
+        await reads.top(MAIN, KEY, limit, None)
+    with pytest.raises(Invalid):
+        await reads.around(MAIN, KEY, "a", limit)
+    with pytest.raises(Invalid):
+        await reads.several(MAIN, KEY, ["a"] * max(limit, 0))

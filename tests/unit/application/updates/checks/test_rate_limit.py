@@ -1,0 +1,78 @@
+import pytest
+
+from scoreboard.adapters.memory.limits import MemoryLimits
+from scoreboard.application.ports.authentication import Role
+from scoreboard.application.updates.checks.rate_limit import UpdateRates, check
+from scoreboard.bootstrap.service import credential
+from scoreboard.domain.errors import TooMany
+
+RATES = UpdateRates(player_per_minute=3, server_per_second=5)
+
+
+class Time:
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def time() -> Time:
+    return Time()
+
+
+@pytest.fixture
+def limits(time: Time) -> MemoryLimits:
+    return MemoryLimits(time)
+
+
+async def refused(limits: MemoryLimits, role: Role = "player", app: str = "game", subject: str = "ann") -> float:
+    """The wait that a refusal tells; 0 when it is allowed."""
+    try:
+        await check(limits, RATES, credential(role, app, subject), app)
+    except TooMany as error:
+        return error.retry_after_s or 0.0
+    return 0.0
+
+
+@pytest.mark.parametrize(("role", "limit", "period_s"), [("player", 3, 60.0), ("server", 5, 1.0), ("admin", 5, 1.0)])
+async def test_each_role_has_its_rate(
+    limits: MemoryLimits, time: Time, role: Role, limit: int, period_s: float
+) -> None:
+    assert [await refused(limits, role) for _ in range(limit)] == [0.0] * limit
+    wait_s = await refused(limits, role)
+    assert wait_s == pytest.approx(period_s / limit)
+    time.now += wait_s
+    assert await refused(limits, role) == 0.0
+
+
+async def test_what_is_left_is_told(limits: MemoryLimits) -> None:
+    allowance = await check(limits, RATES, credential("player", "game", "ann"), "game")
+    assert (allowance.limit, allowance.remaining) == (3, 2)
+
+
+async def test_callers_do_not_share(limits: MemoryLimits) -> None:
+    while not await refused(limits):
+        pass
+    assert await refused(limits, subject="bob") == 0.0
+    assert await refused(limits, role="server") == 0.0  # of the same name
+    assert await refused(limits, app="another") == 0.0
+
+
+async def test_a_batch_takes_as_much_as_it_has(limits: MemoryLimits) -> None:
+    server = credential("server", "game", "one")
+    await check(limits, RATES, server, "game", updates=4)
+    with pytest.raises(TooMany) as raised:
+        await check(limits, RATES, server, "game", updates=2)
+    assert raised.value.code == "rate_limited"
+    await check(limits, RATES, server, "game", updates=1)
+
+
+async def test_a_batch_greater_than_the_limit_is_allowed_after_a_rest(limits: MemoryLimits, time: Time) -> None:
+    server = credential("server", "game", "one")
+    await check(limits, RATES, server, "game", updates=1_000)
+    with pytest.raises(TooMany):
+        await check(limits, RATES, server, "game")
+    time.now += 1.0
+    await check(limits, RATES, server, "game", updates=1_000)

@@ -1,0 +1,72 @@
+import pytest
+
+from scoreboard.adapters.sqlite.database import Database
+from scoreboard.adapters.sqlite.directory import SqliteDirectory
+from scoreboard.adapters.sqlite.ledger import SqliteLedger
+from scoreboard.application.ports.ledger import Receipt
+from scoreboard.application.updates.decide import decide
+from scoreboard.application.updates.idempotency import recall, same_body
+from scoreboard.domain.board import App, Board, Player
+from scoreboard.domain.errors import Conflict
+from scoreboard.domain.submission import Outcome
+from tests.making import board, submission
+
+SERVER = "server:one"
+
+
+@pytest.fixture
+def ledger(store: Database) -> SqliteLedger:
+    return SqliteLedger(store)
+
+
+@pytest.fixture
+async def main(store: Database) -> Board:
+    directory = SqliteDirectory(store)
+    app = await directory.create_app(App(0, "game", "Game"))
+    return await directory.create_board(board(number=0, app=app, max_total=6))
+
+
+async def applied(ledger: SqliteLedger, main: Board, value: int) -> Outcome:
+    batch = [submission(main, value=value, key="k", body=b"digest")]
+    (outcome,) = (await ledger.transact(batch, decide)).outcomes
+    return outcome
+
+
+@pytest.mark.parametrize(("value", "status"), [(5, "applied"), (9, "refused")])
+async def test_a_known_key_answers_with_its_first_outcome(
+    ledger: SqliteLedger, main: Board, value: int, status: str
+) -> None:
+    outcome = await applied(ledger, main, value)
+    assert outcome.status == status
+    assert await recall(ledger, main.app, SERVER, "k", b"digest") == outcome
+
+
+async def test_a_key_is_new_to_another_credential_and_another_app(
+    ledger: SqliteLedger, main: Board, store: Database
+) -> None:
+    await applied(ledger, main, 5)
+    another = await SqliteDirectory(store).create_app(App(0, "another", "Another"))
+    assert await recall(ledger, main.app, SERVER, "another", b"digest") is None
+    assert await recall(ledger, main.app, "server:two", "k", b"digest") is None
+    assert await recall(ledger, another, SERVER, "k", b"digest") is None
+
+
+async def test_a_key_with_another_body_is_a_conflict(ledger: SqliteLedger, main: Board) -> None:
+    await applied(ledger, main, 5)
+    with pytest.raises(Conflict) as raised:
+        await recall(ledger, main.app, SERVER, "k", b"another")
+    assert raised.value.code == "key_reused"
+
+
+async def test_a_key_whose_player_was_deleted_is_spent(ledger: SqliteLedger, main: Board, store: Database) -> None:
+    await applied(ledger, main, 5)
+    await SqliteDirectory(store).delete_player(main.app, Player("ann", "ann"))
+    with pytest.raises(Conflict) as raised:
+        await recall(ledger, main.app, SERVER, "k", b"digest")
+    assert raised.value.code == "key_spent"
+
+
+def test_another_body_is_told_before_that_the_key_is_spent() -> None:
+    with pytest.raises(Conflict) as raised:
+        same_body(Receipt(b"digest", None), b"another")
+    assert raised.value.code == "key_reused"

@@ -1,0 +1,172 @@
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scoreboard.application.ports.ledger import Known
+from scoreboard.application.ports.queue import MAX_BODY_BYTES
+from scoreboard.application.updates.decide import decide
+from scoreboard.application.updates.message_codec import (
+    LANES,
+    MAX_SUBMISSIONS,
+    VERSION,
+    InvalidSignature,
+    MessageCodec,
+    lane_of,
+)
+from scoreboard.domain.board import INT64_MAX, INT64_MIN, Action, App
+from scoreboard.domain.event_id import EventId
+from scoreboard.domain.submission import Submission
+from tests.making import action, board, submission
+
+OLD, NEW, FOREIGN = b"o" * 32, b"n" * 32, b"f" * 40
+ENVELOPE = MessageCodec([NEW, OLD])
+
+texts = st.text(st.characters(codec="utf-8"), max_size=50)
+int64s = st.integers(INT64_MIN, INT64_MAX)
+numbers = st.integers(1, 5)
+
+
+def queued(some: list[Submission]) -> list[Submission]:
+    return [replace(one, queued=True) for one in some]
+
+
+@st.composite
+def submissions(draw: st.DrawFn) -> list[Submission]:
+    """Boards, apps and actions of one number are the same throughout, as they are in a directory."""
+    apps = [App(n, draw(texts), draw(texts), "Europe/Berlin") for n in range(1, 4)]
+    boards = [
+        board(number=n, app=apps[n % 3], board=draw(texts), regions=tuple(draw(st.lists(texts, max_size=3))))
+        for n in range(1, 4)
+    ]
+    uses = [
+        Action(n, apps[n % 3], draw(texts), draw(int64s), draw(st.none() | numbers), draw(numbers)) for n in range(1, 4)
+    ]
+    one = st.builds(
+        Submission,
+        st.binary(min_size=16, max_size=16).map(EventId),
+        int64s,
+        st.sampled_from(boards),
+        texts,
+        texts,
+        int64s,
+        texts,
+        texts,
+        st.none() | st.sampled_from(uses),
+        st.none() | texts,
+        st.binary(max_size=16),
+        st.none() | st.binary(max_size=200),
+    )
+    return draw(st.lists(one, max_size=8))
+
+
+@given(submissions())
+def test_what_is_opened_is_what_was_sealed(sealed: list[Submission]) -> None:
+    assert ENVELOPE.open(ENVELOPE.seal(sealed)) == queued(sealed)
+
+
+@settings(max_examples=300)
+@given(submissions(), st.data())
+def test_a_change_anywhere_is_found(sealed: list[Submission], data: st.DataObject) -> None:
+    body = bytearray(ENVELOPE.seal(sealed))
+    at = data.draw(st.integers(0, len(body) - 1))
+    body[at] ^= data.draw(st.integers(1, 255))
+    with pytest.raises(InvalidSignature):
+        ENVELOPE.open(bytes(body))
+
+
+@given(submissions(), st.data())
+def test_what_is_cut_short_or_longer_is_found(sealed: list[Submission], data: st.DataObject) -> None:
+    body = ENVELOPE.seal(sealed)
+    for changed in (body[: data.draw(st.integers(0, len(body) - 1))], body + b"\0"):
+        with pytest.raises(InvalidSignature):
+            ENVELOPE.open(changed)
+
+
+@given(st.binary(max_size=200))
+def test_what_anybody_sends_is_not_ours(body: bytes) -> None:
+    with pytest.raises(InvalidSignature):
+        ENVELOPE.open(body)
+    with pytest.raises(InvalidSignature):
+        ENVELOPE.open(bytes((VERSION,)) + body)
+
+
+def test_keys_are_changed_without_a_gap() -> None:
+    sealed = [submission(board())]
+    for sealing, opening in (([OLD], [OLD, NEW]), ([OLD, NEW], [NEW, OLD]), ([NEW, OLD], [NEW])):
+        assert MessageCodec(opening).open(MessageCodec(sealing).seal(sealed)) == queued(sealed)
+    with pytest.raises(InvalidSignature, match="key"):
+        MessageCodec([NEW]).open(MessageCodec([OLD, NEW]).seal(sealed))
+    with pytest.raises(InvalidSignature, match="key"):
+        ENVELOPE.open(MessageCodec([FOREIGN]).seal(sealed))
+
+
+@pytest.mark.parametrize("keys", [[], [b""], [NEW, b"short"]])
+def test_a_key_that_protects_nothing_is_not_taken(keys: list[bytes]) -> None:
+    with pytest.raises(ValueError, match="32 bytes"):
+        MessageCodec(keys)
+
+
+def test_an_update_to_a_board_that_is_gone_is_refused_and_nothing_else() -> None:
+    sealed = submission(board(), use=action(per_day=1))
+    (opened,) = ENVELOPE.open(ENVELOPE.seal([sealed]))
+    assert opened == replace(sealed, queued=True)
+    (outcome,) = decide([opened], Known(gone={1})).outcomes
+    assert (outcome.event, outcome.status, outcome.code) == (sealed.event, "refused", "board_not_found")
+
+
+class TestMessages:
+    def opened(self, some: list[Submission]) -> list[list[Submission]]:
+        messages = ENVELOPE.messages(some)
+        assert all(len(message.body) <= MAX_BODY_BYTES for message in messages)
+        batches = [ENVELOPE.open(message.body) for message in messages]
+        for message, batch in zip(messages, batches, strict=True):
+            assert 1 <= len(batch) <= MAX_SUBMISSIONS
+            assert {lane_of(one) for one in batch} == {message.lane}
+        return batches
+
+    def test_of_nothing_there_is_none(self) -> None:
+        assert ENVELOPE.messages([]) == []
+
+    def test_a_player_s_updates_stay_in_order(self) -> None:
+        some = [submission(board(number=n % 3 + 1), f"player {n % 40}", value=n) for n in range(2_000)]
+        batches = self.opened(some)
+        for player in {one.player for one in some}:
+            found = [one for batch in batches for one in batch if one.player == player]
+            assert found == queued([one for one in some if one.player == player])
+
+    def test_many_updates_are_several_messages(self) -> None:
+        sizes = [len(batch) for batch in self.opened([submission(board()) for _ in range(1_200)])]
+        assert sizes == [500, 500, 200]
+
+    def test_great_updates_are_several_messages(self) -> None:
+        some = [submission(board(), value=n, metadata=b"m" * 2_048) for n in range(200)]
+        batches = self.opened(some)
+        assert len(batches) > 1
+        assert [one for batch in batches for one in batch] == queued(some)
+
+    def test_the_greatest_update_fits(self) -> None:
+        great = board(name="ß" * 100, regions=tuple(f"{n:050}" for n in range(100)))
+        one = submission(great, "語" * 50, use=action(action="a" * 50), key="k" * 255, body=b"d" * 16)
+        assert self.opened([replace(one, metadata=b"m" * 2_048)])
+
+    def test_tiers_are_those_of_the_boards(self) -> None:
+        some = [submission(board(number=n, priority=tier)) for n, tier in enumerate(("high", "low", "normal"), 1)]
+        found = {message.tier: ENVELOPE.open(message.body) for message in ENVELOPE.messages(some)}
+        assert {tier: [one.board.number for one in batch] for tier, batch in found.items()} == {
+            "high": [1],
+            "low": [2],
+            "normal": [3],
+        }
+
+    def test_players_are_spread_over_lanes(self) -> None:
+        one = board()
+        lanes = {lane_of(submission(one, f"player {n}")) for n in range(1_000)}
+        assert len(lanes) == LANES
+        assert lane_of(submission(one)) == lane_of(submission(board(number=9)))
+
+    def test_what_arrives_together_is_few_messages(self) -> None:
+        one = board()
+        batch = [submission(one, f"player {n}") for n in range(MAX_SUBMISSIONS)]
+        assert len(ENVELOPE.messages(batch)) <= MAX_SUBMISSIONS // 50

@@ -1,0 +1,216 @@
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, cast
+
+import pytest
+
+from scoreboard.application.ports.directory import Directory
+from scoreboard.application.ports.queue import Delivery, Message, Queue
+from scoreboard.application.updates import queue_consumer as work_module
+from scoreboard.application.updates.batching import Bounds
+from scoreboard.application.updates.commit import Accept
+from scoreboard.application.updates.message_codec import MessageCodec
+from scoreboard.application.updates.queue_consumer import ATTEMPTS, POISON, Work
+from scoreboard.application.updates.queue_publisher import QueuePublisher
+from scoreboard.application.updates.rank import Result
+from scoreboard.domain.board import Board
+from scoreboard.domain.errors import NotFound, Unavailable
+from scoreboard.domain.submission import Outcome, Submission
+from tests.making import NOON, board, submission
+from tests.running import BOUND_S
+
+MAIN = board()
+ENVELOPE = MessageCodec([b"k" * 32])
+
+
+class Hands:
+    """A queue of one process, which notes what is done with each message."""
+
+    def __init__(self) -> None:
+        self.waiting: asyncio.Queue[Delivery] = asyncio.Queue()
+        self.log: list[tuple[str, object]] = []
+        self.faults: list[Exception] = []
+        self.takes_nothing = 0  # so many times, what is to be sent again or buried
+
+    async def put(self, messages: Sequence[Message]) -> None:
+        if self.faults:
+            raise self.faults.pop()
+        for message in messages:
+            self.waiting.put_nowait(Delivery(message, redelivered=False))
+
+    async def take(self, most: int) -> Sequence[Delivery]:
+        first = await self.waiting.get()
+        return [first, *(self.waiting.get_nowait() for _ in range(min(most - 1, self.waiting.qsize())))]
+
+    async def done(self, deliveries: Sequence[Delivery]) -> None:
+        self.log += [("done", _players(one.message.body)) for one in deliveries]
+
+    def _taking(self) -> None:
+        if self.takes_nothing:
+            self.takes_nothing -= 1
+            raise Unavailable("queue_unavailable", "not now")
+
+    async def retry(self, delivery: Delivery, body: bytes) -> None:
+        self._taking()
+        self.log.append(("retry", _players(body)))
+        message = delivery.message._replace(body=body, attempt=delivery.message.attempt + 1)
+        self.waiting.put_nowait(Delivery(message, redelivered=False))
+
+    async def bury(self, delivery: Delivery, body: bytes, reason: str) -> None:
+        self._taking()
+        self.log.append(("buried", reason))
+
+
+class Store:
+    """Applies everything but the player `poison`, and is away at first for as often as `away` says."""
+
+    def __init__(self) -> None:
+        self.applied: list[Submission] = []
+        self.away = 0
+
+    async def submit(self, submissions: Sequence[Submission], *, ranks: bool) -> list[Result]:
+        assert not ranks
+        if self.away:
+            self.away -= 1
+            raise Unavailable("storage_failed", "not now")
+        self.applied += [one for one in submissions if one.player != "poison"]
+        return [Result(_outcome(one)) for one in submissions]
+
+
+class Boards:
+    def __init__(self) -> None:
+        self.now: Board | None = MAIN
+
+    async def board(self, app: str, board_id: str) -> Board:
+        assert (app, board_id) == (MAIN.app.app, MAIN.board)
+        if self.now is None:
+            raise NotFound("board_not_found", "gone")
+        return self.now
+
+
+def _outcome(one: Submission) -> Outcome:
+    poison = one.player == "poison"
+    code = POISON if poison else ""
+    status: Any = "refused" if poison else "applied"
+    return Outcome(one.event, one.board.number, one.player, one.season, one.accepted_at, status, code=code)
+
+
+def _players(body: bytes) -> list[str]:
+    return [one.player for one in ENVELOPE.open(body)]
+
+
+@pytest.fixture(autouse=True)
+def without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(work_module, "FIRST_PAUSE_S", 0.0)
+
+
+@pytest.fixture
+def queue() -> Hands:
+    return Hands()
+
+
+@pytest.fixture
+def store() -> Store:
+    return Store()
+
+
+@pytest.fixture
+def boards() -> Boards:
+    return Boards()
+
+
+@pytest.fixture
+async def working(queue: Hands, store: Store, boards: Boards) -> AsyncIterator[None]:
+    work = Work(cast("Queue", queue), cast("Directory", boards), ENVELOPE, cast("Accept", store))
+    running = asyncio.create_task(work.run())
+    yield
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def sent(queue: Hands, *messages: Sequence[str]) -> None:
+    for players in messages:
+        some = [submission(MAIN, player, n, NOON + n) for n, player in enumerate(players)]
+        await queue.put([Message(ENVELOPE.seal(some), "lane")])
+
+
+async def logged(queue: Hands, count: int) -> list[tuple[str, object]]:
+    async with asyncio.timeout(BOUND_S):
+        while len(queue.log) < count:  # noqa: ASYNC110 - turns of the worker
+            await asyncio.sleep(0)
+    return queue.log
+
+
+@pytest.mark.usefixtures("working")
+class TestWork:
+    async def test_a_message_is_done_with_when_all_of_it_has_its_outcome(self, queue: Hands, store: Store) -> None:
+        await sent(queue, ["ann", "bob"], ["cat"])
+        assert await logged(queue, 2) == [("done", ["ann", "bob"]), ("done", ["cat"])]
+        assert [one.player for one in store.applied] == ["ann", "bob", "cat"]
+        assert all(one.queued for one in store.applied)
+
+    async def test_what_the_queue_does_not_take_back_is_kept_and_holds_up_no_outcome(self, queue: Hands) -> None:
+        queue.takes_nothing = 3
+        await queue.put([Message(b"nobody's", "lane")])
+        await sent(queue, ["poison"], ["cat"])
+        log = await logged(queue, 3)
+        assert queue.takes_nothing == 0
+        assert log[0][0] == "buried"
+        assert log[1:3] == [("done", ["cat"]), ("retry", ["poison"])]
+
+    async def test_poison_is_taken_from_its_neighbours_tried_again_and_buried(self, queue: Hands, store: Store) -> None:
+        await sent(queue, ["ann", "poison", "bob"], ["cat"])
+        log = await logged(queue, ATTEMPTS + 2)
+        assert [one for one in log if one[0] == "done"] == [("done", ["cat"])]
+        assert [one for one in log if one[0] == "retry"] == [("retry", ["poison"])] * ATTEMPTS
+        assert log[-1] == ("buried", POISON)
+        assert [one.player for one in store.applied] == ["ann", "bob", "cat"]
+
+    async def test_what_was_tampered_with_is_buried_and_nothing_of_it_is_applied(
+        self, queue: Hands, store: Store
+    ) -> None:
+        body = bytearray(ENVELOPE.seal([submission(MAIN, "ann")]))
+        body[-1] ^= 1
+        await queue.put([Message(bytes(body), "lane")])
+        await sent(queue, ["bob"])
+        log = await logged(queue, 2)
+        assert [kind for kind, _ in log] == ["buried", "done"]
+        assert [one.player for one in store.applied] == ["bob"]
+
+    async def test_while_the_store_is_away_messages_stay_in_hand(self, queue: Hands, store: Store) -> None:
+        store.away = 3
+        await sent(queue, ["ann"])
+        assert await logged(queue, 1) == [("done", ["ann"])]
+        assert store.away == 0
+
+    async def test_a_board_is_as_it_is_now_and_one_that_is_gone_as_it_was(
+        self, queue: Hands, store: Store, boards: Boards
+    ) -> None:
+        for now in (board(name="Renamed"), None, board(number=9)):
+            boards.now = now
+            await sent(queue, ["ann"])
+            await logged(queue, len(store.applied) + 1)
+        renamed, gone, succeeded = (one.board for one in store.applied)
+        assert (renamed.name, gone, succeeded) == ("Renamed", MAIN, MAIN)
+
+
+class TestEnqueue:
+    async def test_updates_are_pending_once_the_queue_has_them(self, queue: Hands) -> None:
+        enqueue = QueuePublisher(cast("Queue", queue), ENVELOPE, Bounds())
+        running = asyncio.create_task(enqueue.run())
+        some = [submission(MAIN, player) for player in ("ann", "bob")]
+        outcomes = await enqueue.submit(some)
+        assert [(one.event, one.status) for one in outcomes] == [(one.event, "pending") for one in some]
+        assert queue.waiting.qsize() >= 1
+        enqueue.close()
+        await running
+
+    async def test_a_queue_that_fails_is_told_and_the_next_update_goes_through(self, queue: Hands) -> None:
+        queue.faults.append(Unavailable("queue_unavailable", "away"))
+        enqueue = QueuePublisher(cast("Queue", queue), ENVELOPE, Bounds())
+        running = asyncio.create_task(enqueue.run())
+        with pytest.raises(Unavailable):
+            await enqueue.submit([submission(MAIN, "ann")])
+        assert [one.status for one in await enqueue.submit([submission(MAIN, "ann")])] == ["pending"]
+        enqueue.close()
+        await running

@@ -1,0 +1,132 @@
+import asyncio
+from collections.abc import Collection, Mapping
+from typing import cast
+
+import pytest
+
+from scoreboard.application.live.publisher import Publish
+from scoreboard.application.ports.ledger import Known, Ledger
+from scoreboard.application.ports.ranking import NotRanked, Placed, Ranking
+from scoreboard.application.updates import rank as rank_module
+from scoreboard.application.updates.decide import decide
+from scoreboard.application.updates.rank import Rank, Result
+from scoreboard.domain.board import Board
+from scoreboard.domain.errors import Unavailable
+from scoreboard.domain.submission import Standing, TableKey
+from tests.making import board, submission, table
+from tests.running import BOUND_S
+
+REGIONAL = board(regions=("eu",))
+
+
+class World:
+    """What ranking is done with, and what of it fails."""
+
+    def __init__(self) -> None:
+        self.faults: dict[str, Exception] = {}  # by region
+        self.beyond = False  # what the ranking keeps
+        self.note_fault: Exception | None = None
+        self.notes: list[int] = []
+        self.published: list[TableKey] = []
+        self.meeting: asyncio.Barrier | None = None  # where calls wait for each other
+        self.held: dict[TableKey, dict[str, Standing]] = {}
+        self.rank = Rank(cast("Ledger", self), cast("Ranking", self), cast("Publish", self))
+
+    async def apply(
+        self, key: TableKey, _: Board, standings: Mapping[str, Standing], *, place: bool
+    ) -> Mapping[str, Placed]:
+        if key.region in self.faults:
+            raise self.faults[key.region]
+        if self.meeting is not None:
+            await self.meeting.wait()
+        self.held.setdefault(key, {}).update(standings)
+        return {player: Placed(1, None) for player in standings} if place and not self.beyond else {}
+
+    async def ranked(self, notes: Collection[int]) -> None:
+        if self.note_fault is not None:
+            raise self.note_fault
+        self.notes += notes
+
+    def changed(self, _: Board, key: TableKey) -> None:
+        self.published.append(key)
+
+    async def ranks(self, value: int = 5, *, place: bool = True) -> Result:
+        """What a new player's update in a region is answered with."""
+        batch = [submission(REGIONAL, value=value, region="eu")]
+        decision = decide(batch, Known())
+        decision.note = 7
+        (result,) = await self.rank(batch, decision, place=place)
+        return result
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+async def test_the_tables_of_a_batch_are_ranked_at_once(world: World) -> None:
+    world.meeting = asyncio.Barrier(2)
+    async with asyncio.timeout(BOUND_S):
+        assert (await world.ranks()).rank_state == "exact"
+    assert sorted(key.region for key in world.published) == ["", "eu"]
+
+
+async def test_a_ranked_update_is_placed_published_and_its_note_done_with(world: World) -> None:
+    result = await world.ranks()
+    assert (result.placed, result.rank_state) == (Placed(1, None), "exact")
+    assert world.published == [table(REGIONAL), table(REGIONAL, region="eu")]
+    assert world.notes == [7]
+
+
+async def test_places_are_told_only_when_asked_for(world: World) -> None:
+    assert (await world.ranks(place=False)).placed is None
+
+
+async def test_while_a_table_warms_up_the_rank_is_absent_and_says_so(world: World) -> None:
+    world.faults[""] = NotRanked("warming")
+    result = await world.ranks()
+    assert (result.outcome.status, result.placed, result.rank_state) == ("applied", None, "warming")
+    assert world.notes == [7]  # the table being made will have it
+
+
+async def test_the_rank_of_who_is_beyond_what_is_kept_is_absent_and_says_so(world: World) -> None:
+    world.beyond = True
+    result = await world.ranks()
+    assert (result.outcome.status, result.placed, result.rank_state) == ("applied", None, "beyond")
+    assert world.notes == [7]
+
+
+@pytest.mark.parametrize("region", ["", "eu"])
+async def test_what_could_not_be_ranked_keeps_its_note(world: World, region: str) -> None:
+    world.faults[region] = RuntimeError("ranking")
+    result = await world.ranks()
+    assert result.outcome.status == "applied"
+    assert result.rank_state == ("exact" if region else "unavailable")
+    assert world.notes == []
+
+
+async def test_a_note_that_stays_does_not_fail_the_update(world: World) -> None:
+    world.note_fault = Unavailable("storage_failed", "not now")
+    assert (await world.ranks()).outcome.status == "applied"
+
+
+async def test_what_could_not_be_ranked_is_ranked_and_shown_when_the_ranking_is_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rank_module, "CATCH_UP_EVERY_S", 0.0)
+    world.faults = {"": Unavailable("ranking_unavailable", "away"), "eu": NotRanked("warming")}
+    for value in (5, 7):
+        await world.ranks(value)
+    catching_up = asyncio.create_task(world.rank.catch_up())
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert world.held == {}
+    world.published.clear()
+    world.faults = {}
+    async with asyncio.timeout(BOUND_S):
+        while not world.published:  # noqa: ASYNC110 - turns of the task
+            await asyncio.sleep(0)
+    catching_up.cancel()
+    assert world.published == [table(REGIONAL)]  # the other is being made, with all there is
+    assert [one.score for one in world.held[table(REGIONAL)].values()] == [7]
+    assert world.notes == []

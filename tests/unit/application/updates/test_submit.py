@@ -1,0 +1,390 @@
+"""The way of an update from request to rank, on the real store, ranking and limits."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, cast
+
+import pytest
+
+from scoreboard.adapters.memory.limits import MemoryLimits
+from scoreboard.adapters.memory.ranking import MemoryRanking
+from scoreboard.adapters.sqlite.database import Database
+from scoreboard.adapters.sqlite.directory import SqliteDirectory
+from scoreboard.adapters.sqlite.ledger import SqliteLedger
+from scoreboard.application.live.precedence import Precedence
+from scoreboard.application.live.publisher import Publish
+from scoreboard.application.ports.authentication import Credential
+from scoreboard.application.ports.ranking import Placed
+from scoreboard.application.standings.cursors import Cursors
+from scoreboard.application.standings.names import Names
+from scoreboard.application.standings.reads import Reads
+from scoreboard.application.updates.batching import Bounds
+from scoreboard.application.updates.checks.rate_limit import UpdateRates
+from scoreboard.application.updates.commit import Accept
+from scoreboard.application.updates.queue_publisher import QueuePublisher
+from scoreboard.application.updates.rank import Rank, Result
+from scoreboard.application.updates.submit import MAX_BATCH, MAX_METADATA_BYTES, Answer, Later, Update, Wish
+from scoreboard.bootstrap.service import credential
+from scoreboard.domain import event_id
+from scoreboard.domain.board import Action, App, Board, Player
+from scoreboard.domain.errors import (
+    Conflict,
+    Forbidden,
+    Invalid,
+    NotFound,
+    Refused,
+    ScoreboardError,
+    TooMany,
+    Unauthenticated,
+    Unavailable,
+)
+from scoreboard.domain.submission import Outcome, Submission
+from tests.making import HOUR, NOON, SECOND, ManualClock
+
+SERVER = credential("server", "game", "one")
+ANN = credential("player", "game", "ann")
+RATES = UpdateRates(player_per_minute=3, server_per_second=20)
+PENDING = 1_500
+
+
+class World:
+    """An app `game` with the boards and actions that a test asks for."""
+
+    def __init__(self, store: Database, clock: ManualClock) -> None:
+        self.ledger, self.directory = SqliteLedger(store), SqliteDirectory(store)
+        ranking = MemoryRanking(self.ledger.standings, "epoch")
+        reads = Reads(self.directory, self.ledger, ranking, Names(self.directory), Cursors(bytes(32)), clock)
+        rank = Rank(self.ledger, ranking, cast("Publish", self))
+        self.accept = Accept(self.ledger, rank, clock, Bounds(PENDING), Precedence())
+        self.update = Update(self.directory, self.ledger, MemoryLimits(lambda: 0.0), RATES, self.accept, reads)
+
+    def changed(self, *_: object) -> None:
+        """Nobody watches."""
+
+    async def board(self, board: str = "main", **rules: Any) -> Board:
+        app = await self.directory.app("game")
+        return await self.directory.create_board(Board(0, app, board, board.title(), **rules))
+
+    async def action(self, action: str = "win", points: int = 5, **rules: Any) -> Action:
+        app = await self.directory.app("game")
+        return await self.directory.create_action(Action(0, app, action, points, **rules))
+
+    async def sent(self, who: Credential | None = SERVER, board: str = "main", **wish: Any) -> Answer:
+        raw = repr(sorted(wish.items())).encode()
+        if who is SERVER:
+            wish.setdefault("player", "ann")
+        return await self.update.one(who, "game", board, Wish(raw, **wish))
+
+    async def refused(self, kind: type[ScoreboardError], who: Credential | None = SERVER, **wish: Any) -> str:
+        """The code of the refusal, and nothing was written."""
+        before = [entry async for chunk in self.ledger.entries(await self._main()) for entry in chunk]
+        with pytest.raises(kind) as raised:
+            await self.sent(who, **wish)
+        assert [entry async for chunk in self.ledger.entries(await self._main()) for entry in chunk] == before
+        return raised.value.code
+
+    async def _main(self) -> Board:
+        return await self.directory.board("game", "main")
+
+
+@pytest.fixture
+async def world(store: Database, clock: ManualClock) -> AsyncIterator[World]:
+    world = World(store, clock)
+    await world.directory.create_app(App(0, "game", "Game"))
+    running = asyncio.create_task(world.accept.run())
+    yield world
+    world.accept.close()
+    await running
+
+
+class TestOne:
+    async def test_an_update_is_counted_ranked_and_told(self, world: World) -> None:
+        main = await world.board()
+        await world.sent(player="bob", increment=7)
+        answer = await world.sent(increment=5, metadata=b'{"level":3}')
+        assert answer.board == main
+        assert answer.result.placed == Placed(2, None)
+        assert (answer.result.outcome.status, answer.result.outcome.score) == ("applied", 5)
+        assert answer.allowance is not None
+        assert answer.allowance.remaining == RATES.server_per_second - 2
+        answer = await world.sent(increment=5)
+        assert (answer.result.outcome.score, answer.result.placed) == (10, Placed(1, 2))
+
+    async def test_it_is_stamped_with_an_instant_later_than_the_last_and_an_event_that_tells_it(
+        self, world: World
+    ) -> None:
+        await world.board()
+        outcomes = [(await world.sent(increment=1)).result.outcome for _ in range(3)]  # the clock stands still
+        assert [one.accepted_at for one in outcomes] == [NOON, NOON + 1, NOON + 2]
+        assert [event_id.accepted_at(one.event) for one in outcomes] == [NOON, NOON + 1, NOON + 2]
+
+    async def test_a_player_need_not_say_who_it_is(self, world: World) -> None:
+        await world.board(player_values=True)
+        assert (await world.sent(ANN, increment=1)).result.outcome.player == "ann"
+
+    async def test_the_season_is_that_of_the_instant_in_the_boards_time_zone(
+        self, world: World, clock: ManualClock
+    ) -> None:
+        await world.board(period="daily", time_zone="Asia/Tokyo")
+        assert (await world.sent(increment=1)).result.outcome.season == "2026-11-21"
+        clock.now += 3 * HOUR
+        assert (await world.sent(increment=1)).result.outcome.season == "2026-11-22"
+
+    async def test_a_refusal_of_the_transaction_is_an_outcome(self, world: World) -> None:
+        await world.board(max_total=6)
+        answer = await world.sent(increment=7)
+        assert (answer.result.outcome.status, answer.result.outcome.code) == ("refused", "total_out_of_bounds")
+
+
+class TestRefusals:
+    async def test_who_may_not_is_refused_before_the_board_is_looked_up(self, world: World) -> None:
+        with pytest.raises(Unauthenticated):
+            await world.sent(None, board="nowhere", increment=1)
+        with pytest.raises(Forbidden):
+            await world.sent(credential("server", "another", "one"), board="nowhere", increment=1)
+        with pytest.raises(Forbidden):
+            await world.sent(ANN, board="nowhere", player="bob", increment=1)
+        with pytest.raises(NotFound):
+            await world.sent(SERVER, board="nowhere", increment=1)
+
+    async def test_a_players_value_is_refused_where_the_board_does_not_trust_it(self, world: World) -> None:
+        await world.board()
+        assert await world.refused(Forbidden, ANN, increment=1) == "value_not_allowed"
+
+    @pytest.mark.parametrize(
+        "wish", [{}, {"increment": 1, "score": 1}, {"increment": 1, "action": "win"}, {"score": 1, "action": "win"}]
+    )
+    async def test_one_value_is_wanted(self, world: World, wish: dict[str, Any]) -> None:
+        await world.board()
+        await world.action()
+        assert await world.refused(Invalid, **wish) == "one_value"
+
+    @pytest.mark.parametrize(
+        ("wish", "kind", "code"),
+        [
+            ({"score": 1}, Invalid, "operator_mismatch"),
+            ({"increment": 9}, Refused, "value_out_of_bounds"),
+            ({"action": "big"}, Refused, "value_out_of_bounds"),
+            ({"action": "nothing"}, Invalid, "unknown_action"),
+            ({"increment": 1, "region": "eu"}, Invalid, "unknown_region"),
+            ({"increment": 1, "player": ""}, Invalid, "invalid_player"),
+            ({"increment": 1, "key": "a key"}, Invalid, "invalid_idempotency_key"),
+            ({"increment": 1, "metadata": b" " * (MAX_METADATA_BYTES + 1)}, Invalid, "metadata_too_big"),
+        ],
+    )
+    async def test_what_is_wrong_is_refused_and_changes_nothing(
+        self, world: World, wish: dict[str, Any], kind: type[ScoreboardError], code: str
+    ) -> None:
+        await world.board(max_value=8)
+        await world.action("big", 9)
+        assert await world.refused(kind, **wish) == code
+
+    async def test_the_rate_limit_is_the_credentials(self, world: World) -> None:
+        await world.board(player_values=True)
+        for _ in range(RATES.player_per_minute):
+            await world.sent(ANN, increment=1)
+        assert await world.refused(TooMany, ANN, increment=1) == "rate_limited"
+        await world.sent(increment=1)
+
+
+class TestActions:
+    async def test_the_server_says_what_an_action_is_worth(self, world: World) -> None:
+        await world.board()
+        await world.action(points=5)
+        assert (await world.sent(ANN, action="win")).result.outcome.score == 5
+
+    async def test_a_limited_action_counts_so_often(self, world: World, clock: ManualClock) -> None:
+        await world.board()
+        await world.action(cooldown_s=10)
+        assert (await world.sent(ANN, action="win")).result.outcome.status == "applied"
+        refused = (await world.sent(ANN, action="win")).result.outcome
+        assert refused.code == "action_cooldown"
+        assert refused.retry_after_s == pytest.approx(10, abs=0.01)
+        clock.now += 10 * SECOND
+        assert (await world.sent(ANN, action="win")).result.outcome.score == 10
+
+
+class TestRegions:
+    @pytest.mark.parametrize(
+        ("profile", "given", "counted"),
+        [("eu", None, "eu"), ("eu", "us", "us"), ("africa", None, ""), (None, None, "")],
+    )
+    async def test_the_region_given_counts_or_else_that_of_the_profile_where_the_board_has_it(
+        self, world: World, profile: str | None, given: str | None, counted: str
+    ) -> None:
+        main = await world.board(regions=("eu", "us"))
+        await world.directory.create_player(main.app, Player("ann", "Ann", region=profile))
+        await world.sent(increment=1, region=given)
+        ((submission, _),) = [entry async for chunk in world.ledger.entries(main) for entry in chunk]
+        assert submission.region == counted
+
+
+class TestKeys:
+    async def test_a_retry_is_answered_with_the_first_outcome_and_the_rank_of_now(self, world: World) -> None:
+        await world.board()
+        first = await world.sent(increment=5, key="k")
+        await world.sent(player="bob", increment=7)
+        again = await world.sent(increment=5, key="k")
+        assert again.result.outcome.replayed
+        assert again.result.outcome.event == first.result.outcome.event
+        assert (first.result.placed, again.result.placed) == (Placed(1, None), Placed(2, None))
+
+    async def test_a_key_is_for_one_body_and_one_board(self, world: World) -> None:
+        await world.board()
+        await world.board("second")
+        await world.sent(increment=5, key="k")
+        assert (await world.sent(increment=6, key="k")).result.outcome.code == "key_reused"
+        assert (await world.sent(board="second", increment=5, key="k")).result.outcome.code == "key_reused"
+
+    async def test_nothing_that_refuses_an_update_refuses_its_retry(self, world: World) -> None:
+        main = await world.board(player_values=True)
+        first = (await world.sent(ANN, increment=1, key="k")).result.outcome
+        while True:
+            try:
+                await world.sent(ANN, increment=1)
+            except TooMany:
+                break
+        again = await world.sent(ANN, increment=1, key="k")
+        assert (again.result.outcome.event, again.allowance) == (first.event, None)
+        assert again.result.placed == Placed(1, None)
+        await world.directory.update_board(Board(main.number, main.app, "main", "Main"))  # trusts players no more
+        assert (await world.sent(ANN, increment=1, key="k")).result.outcome.event == first.event
+        world.accept.close()
+        assert (await world.sent(ANN, increment=1, key="k")).result.outcome.event == first.event
+        with pytest.raises(TooMany):
+            await world.sent(ANN, increment=1, key="new")
+
+    async def test_another_body_under_a_known_key_is_told_so_where_the_update_is_refused_too(
+        self, world: World
+    ) -> None:
+        await world.board()
+        await world.sent(increment=1, key="k")
+        with pytest.raises(Conflict):
+            await world.sent(score=1, key="k")
+
+    async def test_while_the_server_goes_away_a_new_update_is_told_to_come_back(self, world: World) -> None:
+        await world.board()
+        world.accept.close()
+        with pytest.raises(Unavailable):
+            await world.sent(increment=1, key="k")
+
+
+class TestMany:
+    async def many(self, world: World, *wishes: Wish, who: Credential | None = SERVER) -> list[Any]:
+        _, answers = await world.update.many(who, "game", "main", wishes)
+        return [
+            (answer.outcome.status, answer.outcome.code, answer.outcome.score)
+            if isinstance(answer, Result)
+            else answer.code
+            for answer in answers
+        ]
+
+    async def test_each_has_its_own_outcome_or_error_in_order(self, world: World) -> None:
+        await world.board(max_total=6)
+        answers = await self.many(
+            world,
+            Wish(b"1", player="ann", increment=5),
+            Wish(b"2", player="ann", score=5),
+            Wish(b"3", player="ann", increment=5),
+            Wish(b"4", player="", increment=1),
+            Wish(b"5", player="ann", increment=1),
+        )
+        assert answers == [
+            ("applied", "", 5),
+            "operator_mismatch",
+            ("refused", "total_out_of_bounds", 0),
+            "invalid_player",
+            ("applied", "", 6),
+        ]
+
+    async def test_a_key_counts_once_in_it_and_after_it(self, world: World) -> None:
+        await world.board()
+        wishes = [Wish(b"1", player="ann", increment=5, key="k")] * 2
+        assert await self.many(world, *wishes) == [("applied", "", 5)] * 2
+        assert await self.many(world, *wishes) == [("applied", "", 5)] * 2
+
+    async def test_it_costs_as_much_as_it_has(self, world: World) -> None:
+        await world.board()
+        wishes = [Wish(b"1", player="ann", increment=1)] * (RATES.server_per_second - 1)
+        await self.many(world, *wishes)
+        with pytest.raises(TooMany):
+            await self.many(world, *wishes[:2])
+        await self.many(world, wishes[0])
+
+    @pytest.mark.parametrize("size", [0, MAX_BATCH + 1])
+    async def test_its_size_is_bounded(self, world: World, size: int) -> None:
+        await world.board()
+        with pytest.raises(Invalid) as raised:
+            await self.many(world, *[Wish(b"1", player="ann", increment=1)] * size)
+        assert raised.value.code == "invalid_batch"
+
+    async def test_of_nothing_but_errors_nothing_is_written(self, world: World) -> None:
+        main = await world.board()
+        assert await self.many(world, Wish(b"1", player="ann", score=5)) == ["operator_mismatch"]
+        assert [chunk async for chunk in world.ledger.entries(main)] == []
+
+    async def test_a_player_sends_for_nobody_else(self, world: World) -> None:
+        await world.board(player_values=True)
+        answers = await self.many(world, Wish(b"1", increment=1), Wish(b"2", player="bob", increment=1), who=ANN)
+        assert answers == [("applied", "", 1), "wrong_player"]
+
+
+class Line:
+    """A queue that takes everything; nobody takes from it."""
+
+    def __init__(self) -> None:
+        self.taken: list[Submission] = []
+
+    async def submit(self, submissions: Sequence[Submission]) -> list[Outcome]:
+        self.taken += submissions
+        return [Outcome(s.event, s.board.number, s.player, s.season, s.accepted_at, "pending") for s in submissions]
+
+
+class TestManyQueued:
+    """A batch for a queued board, where there is a queue."""
+
+    @pytest.fixture
+    async def line(self, world: World) -> Line:
+        await world.board(consistency="queued")
+        line = Line()
+        world.update._later = Later(cast("QueuePublisher", line), b"key", or_now=False)
+        return line
+
+    async def many(self, world: World, *wishes: Wish) -> list[Any]:
+        _, answers = await world.update.many(SERVER, "game", "main", wishes)
+        return [answer.outcome if isinstance(answer, Result) else answer.code for answer in answers]
+
+    async def test_what_was_applied_is_told_under_its_first_event_and_not_queued_again(
+        self, world: World, line: Line
+    ) -> None:
+        wish = Wish(b"1", player="ann", increment=5, key="k")
+        (first,) = await self.many(world, wish)
+        assert (first.status, first.replayed) == ("pending", False)
+        await world.accept.submit(line.taken, ranks=False)
+        reused, no_key = Wish(b"2", player="ann", increment=6, key="k"), Wish(b"3", player="ann", increment=1, key="")
+        new = Wish(b"4", player="bob", increment=7, key="l")
+        again, conflict, invalid, other = await self.many(world, wish, reused, no_key, new)
+        assert (again.event, again.status, again.replayed) == (first.event, "pending", True)
+        assert (conflict, invalid) == ("key_reused", "invalid_idempotency_key")
+        assert (other.player, other.replayed) == ("bob", False)
+        assert [one.player for one in line.taken] == ["ann", "bob"]
+
+    async def test_what_is_known_costs_nothing(self, world: World, line: Line) -> None:
+        wishes = [Wish(b"1", player="ann", increment=1, key=f"k{n}") for n in range(RATES.server_per_second)]
+        first = await self.many(world, *wishes)
+        await world.accept.submit(line.taken, ranks=False)
+        assert [one.event for one in await self.many(world, *wishes)] == [one.event for one in first]
+        with pytest.raises(TooMany):
+            await self.many(world, Wish(b"1", player="ann", increment=1, key="new"))
+
+    async def test_while_the_store_is_away_all_is_queued(
+        self, world: World, line: Line, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async def away(*_: object) -> None:
+            raise Unavailable("storage_failed", "not now")
+
+        monkeypatch.setattr(world.ledger, "receipts", away)
+        wish = Wish(b"1", player="ann", increment=5, key="k")
+        for _ in range(2):
+            assert [one.status for one in await self.many(world, wish)] == ["pending"]
+        assert len(line.taken) == 2

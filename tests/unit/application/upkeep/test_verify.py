@@ -1,0 +1,56 @@
+from collections.abc import Collection, Mapping
+
+from scoreboard.adapters.memory.ranking import MemoryRanking
+from scoreboard.adapters.sqlite.database import Database
+from scoreboard.adapters.sqlite.directory import SqliteDirectory
+from scoreboard.adapters.sqlite.ledger import SqliteLedger
+from scoreboard.application.ports.ranking import Details
+from scoreboard.application.updates.decide import decide
+from scoreboard.application.upkeep.verify import verify
+from scoreboard.domain.board import App, Board
+from scoreboard.domain.submission import TableKey
+from tests.making import NOON, standing, submission, table
+
+
+class System:
+    """Ann leads Bob in ledger, totals and ranking."""
+
+    def __init__(self, store: Database, kind: type[MemoryRanking] = MemoryRanking) -> None:
+        self.ledger, self._directory = SqliteLedger(store), SqliteDirectory(store)
+        self.ranking = kind(self.ledger.standings, "ranking")
+
+    async def made(self) -> Board:
+        await self.ledger.start()
+        await self._directory.start()
+        app = await self._directory.create_app(App(0, "game", "Game"))
+        main = await self._directory.create_board(Board(0, app, "main", "Main"))
+        await self.ledger.transact([submission(main, "ann", 9, NOON), submission(main, "bob", 5, NOON)], decide)
+        await self.ranking.warm(table(main), main)
+        return main
+
+
+async def test_what_agrees_has_no_differences(store: Database) -> None:
+    system = System(store)
+    report = await verify(system.ledger, system.ranking, await system.made())
+    assert (report.entries, report.standings, report.differences) == (2, 2, [])
+
+
+async def test_a_standing_that_the_totals_do_not_have_is_named(store: Database) -> None:
+    system = System(store)
+    main = await system.made()
+    await system.ranking.apply(table(main), main, {"eve": standing(7)}, place=False)
+    report = await verify(system.ledger, system.ranking, main)
+    assert report.differences == [f"ranking of {table(main)}: eve differs"]
+
+
+class TellsBobThatHeLeads(MemoryRanking):
+    async def several(self, key: TableKey, board: Board, players: Collection[str]) -> Mapping[str, Details]:
+        found = await super().several(key, board, players)
+        return {**found, "bob": found["bob"]._replace(ranked=found["bob"].ranked._replace(rank=1))}
+
+
+async def test_a_player_who_is_told_another_rank_than_the_list_is_named(store: Database) -> None:
+    system = System(store, TellsBobThatHeLeads)
+    main = await system.made()
+    report = await verify(system.ledger, system.ranking, main)
+    assert report.differences == [f"ranking of {table(main)}: bob differs"]
