@@ -4,6 +4,7 @@ from dataclasses import replace
 from itertools import count
 from typing import Any
 
+from scoreboard.application.updates.rules import rules_of
 from scoreboard.domain import event_id
 from scoreboard.domain.board import INT64_MAX, INT64_MIN, Action, App, Board
 from scoreboard.domain.event_id import EventId
@@ -57,7 +58,19 @@ def submission(
 ) -> Submission:
     season = season_at(to.period, to.time_zone, at).name
     return Submission(
-        event(at), at, to, season, player, value, credential, region, use, key, body if key else b"", metadata
+        event(at),
+        at,
+        to,
+        season,
+        player,
+        value,
+        credential,
+        region,
+        use,
+        key,
+        body if key else b"",
+        metadata,
+        rules=rules_of(to, use),
     )
 
 

@@ -170,7 +170,7 @@ class Running:
 
     async def records(self) -> dict[str, int]:
         """How many rows of each kind the store has: what a refused request must not change."""
-        tables = ("apps", "boards", "actions", "players", "standings", "ledger", "receipts", "refusals", "uses")
+        tables = ("apps", "boards", "actions", "players", "standings", "ledger", "receipts", "refusals", "facts")
         database = cast("SqliteLedger", self.service.ledger)._database
         return await database.read(
             lambda c: {table: int(c.execute(f"SELECT count(*) FROM {table}").fetchone()[0]) for table in tables}  # noqa: S608

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -9,9 +10,8 @@ import pytest
 from scoreboard.adapters.sqlite.directory import SqliteDirectory
 from scoreboard.adapters.sqlite.ledger import SqliteLedger
 from scoreboard.application.tenants.administration import Tenants
-from scoreboard.application.updates.batching import Bounds
-from scoreboard.application.updates.checks.rate_limit import UpdateRates
-from scoreboard.application.updates.submit import Wish
+from scoreboard.application.updates.batching import BatchLimits
+from scoreboard.application.updates.submit import UpdateRequest
 from scoreboard.application.upkeep.repair import Repair
 from scoreboard.bootstrap.service import credential
 from scoreboard.domain.board import Player
@@ -30,7 +30,8 @@ async def test_a_retry_that_the_limit_refuses_before_the_first_has_an_outcome_co
     """The recall is between the two: it finds nothing yet, and everything after."""
     board = await service.board()
     (await service.operator.post("/v1/apps/game/actions", {"action": "coin", "points": 5})).ok(201)
-    service.service.update._rates = UpdateRates(player_per_minute=1)
+    submit = service.service.submit
+    submit._rate_limit = replace(submit._rate_limit, player_per_minute=1)
     alice = service.client("player", "game", "alice")
     async with writer_held(service) as release:
         first = asyncio.create_task(alice.post(f"{board}/scores", {"action": "coin"}, Idempotency_Key="k"))
@@ -46,7 +47,7 @@ async def test_a_retry_that_the_limit_refuses_before_the_first_has_an_outcome_co
 @pytest.mark.parametrize("batch", [1, 500], ids=["in-a-later-transaction", "in-the-same-transaction"])
 async def test_a_retry_while_the_first_is_in_its_transaction_counts_once(service: Running, batch: int) -> None:
     board = await service.board()
-    service.service.accept._grouping._bounds = Bounds(batch=batch)
+    service.service.accept._batcher._limits = BatchLimits(batch=batch)
     server = service.client("server", "game")
     async with writer_held(service) as release:
         leading = asyncio.create_task(server.post(f"{board}/scores", {"player": "z", "increment": 1}))
@@ -68,7 +69,7 @@ async def test_a_retry_while_the_first_is_in_its_transaction_counts_once(service
 async def test_an_action_once_a_day_counts_once_of_two_at_once(service: Running, batch: int) -> None:
     board = await service.board()
     (await service.operator.post("/v1/apps/game/actions", {"action": "gift", "points": 3, "per_day": 1})).ok(201)
-    service.service.accept._grouping._bounds = Bounds(batch=batch)
+    service.service.accept._batcher._limits = BatchLimits(batch=batch)
     alice, server = service.client("player", "game", "alice"), service.client("server", "game")
     async with writer_held(service) as release:
         leading = asyncio.create_task(server.post(f"{board}/scores", {"player": "z", "increment": 1}))
@@ -112,10 +113,10 @@ async def test_a_caller_that_is_cancelled_harms_none_of_its_batch(service: Runni
     """Below HTTP: the caller's task is cancelled while its update waits with others for one transaction."""
     board = await service.board()
     server = credential("server", "game", "somebody")
-    update = service.service.update
+    submit = service.service.submit
 
     def start(player: str) -> "asyncio.Task[Any]":
-        return asyncio.create_task(update.one(server, "game", "main", Wish(b"", player=player, increment=5)))
+        return asyncio.create_task(submit.one(server, "game", "main", UpdateRequest(b"", player=player, increment=5)))
 
     async with writer_held(service) as release:
         leading = start("z")

@@ -1,5 +1,6 @@
 """Trap 12 for batches: what would refuse an update by now does not refuse the retry of one that counted."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -52,7 +53,8 @@ async def test_the_limit_refuses_no_batch_that_counted_before(
     service: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     board, server, first = await counted(service)
-    monkeypatch.setattr(service.service.update, "_limits", Spent())
+    submit = service.service.submit
+    monkeypatch.setattr(submit, "_rate_limit", replace(submit._rate_limit, limits=Spent()))
     again = (await server.post(f"{board}/scores/batch", {"updates": UPDATES})).ok()
     assert again["results"] == replayed(first)
     for new in ({"idempotency_key": "new"}, {"idempotency_key": None}):

@@ -1,15 +1,16 @@
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import pytest
 
-from scoreboard.application.ports.ledger import IMPORTED, Decision, Known
+from scoreboard.application.ports.ledger import IMPORTED, BatchState, Decision
 from scoreboard.application.updates.decide import decide
-from scoreboard.domain.board import Action, App, Board, Player
-from scoreboard.domain.errors import Unavailable
+from scoreboard.domain.board import MAX_COOLDOWN_S, Action, App, Board, Player
+from scoreboard.domain.errors import Refused, Unavailable
+from scoreboard.domain.facts import Fact, FactKey
 from scoreboard.domain.submission import Outcome, Standing, Submission, TableKey
-from tests.making import NOON, SECOND, event, submission, table
+from tests.making import HOUR, NOON, SECOND, event, submission, table
 from tests.ports.backends import Tenancy
 
 
@@ -38,7 +39,7 @@ class TestTransactions:
                 assert [chunk async for chunk in tenancy.ledger.standings(key)] == [[("ann", held)]]
             assert await tenancy.ledger.outcome(app, one.event) == outcome
             assert await tenancy.ledger.outcomes(app, [one.event, event(NOON)]) == {one.event: outcome}
-            assert await tenancy.ledger.recall(app, "server:one", "k") == (b"5", outcome)
+            assert (await tenancy.ledger.receipts(app, "server:one", ["k"])).get("k") == (b"5", outcome)
             ((kept, told),) = await entries(tenancy, board)
             assert told == outcome
             assert (kept.event, kept.player, kept.value, kept.region, kept.season, kept.metadata, kept.credential) == (
@@ -67,36 +68,38 @@ class TestTransactions:
         twice = await tenancy.directory.create_action(Action(0, app, "win", 5, per_day=2, cooldown_s=1))
         first = submission(board, region="eu", use=twice, key="k", body=b"5")
         (outcome,) = await apply(tenancy, first)
-        seen: list[Known] = []
+        seen: list[BatchState] = []
 
-        def look(batch: Sequence[Submission], known: Known) -> Decision:
-            seen.append(known)
+        def look(batch: Sequence[Submission], state: BatchState) -> Decision:
+            seen.append(state)
             return Decision([outcome] * len(batch))
 
         batch = [submission(board, "bob"), submission(board, region="eu", use=twice, key="k", body=b"5")]
         await tenancy.ledger.transact(batch, look)
-        known = seen[-1]
+        state = seen[-1]
         held = Standing(1, NOON, outcome.accepted_at, first.event, NOON)
-        assert {key: found for key, found in known.standings.items() if found} == {
+        assert {key: found for key, found in state.standings.items() if found} == {
             table(board): {"ann": held},
             table(board, region="eu"): {"ann": held},
         }
-        assert {key: receipt.digest for key, receipt in known.receipts.items()} == {
+        assert {key: receipt.digest for key, receipt in state.receipts.items()} == {
             (app.number, "server:one", "k"): b"5"
         }
-        assert list(known.uses.values()) == [1]
-        assert known.last_uses == {(twice.number, "ann"): NOON}
+        assert {key.rule: fact for key, fact in state.facts.items()} == {
+            "action_per_day": Fact(1, 0, NOON),
+            "action_cooldown": Fact(1, 0, NOON),
+        }
 
     async def test_what_is_raised_while_deciding_leaves_nothing(self, tenancy: Tenancy, app: App, main: Board) -> None:
-        def failing(batch: Sequence[Submission], known: Known) -> Decision:
-            decide(batch, known)
+        def failing(batch: Sequence[Submission], state: BatchState) -> Decision:
+            decide(batch, state)
             raise ValueError("in the middle")
 
         one = submission(main, key="k", body=b"5")
         with pytest.raises(ValueError, match="in the middle"):
             await tenancy.ledger.transact([one], failing)
         assert await totals(tenancy, table(main)) == {}
-        assert await tenancy.ledger.recall(app, "server:one", "k") is None
+        assert (await tenancy.ledger.receipts(app, "server:one", ["k"])).get("k") is None
         (outcome,) = await apply(tenancy, one)
         assert (outcome.status, outcome.replayed, outcome.score) == ("applied", False, 1)
 
@@ -117,7 +120,7 @@ class TestTransactions:
         for _ in range(2):
             assert await tenancy.ledger.outcome(app, one.event) == refused
             assert await tenancy.ledger.outcomes(app, [one.event]) == {one.event: refused}
-            assert await tenancy.ledger.recall(app, "server:one", "k") == (b"9", refused)
+            assert (await tenancy.ledger.receipts(app, "server:one", ["k"])).get("k") == (b"9", refused)
             assert await totals(tenancy, table(board)) == {}
             assert await entries(tenancy, board) == []
             await tenancy.reopened()
@@ -136,8 +139,8 @@ class TestReceipts:
         another = await tenancy.app("another")
         elsewhere = await tenancy.board(another)
         await apply(tenancy, submission(main, key="k", body=b"5"))
-        assert await tenancy.ledger.recall(another, "server:one", "k") is None
-        assert await tenancy.ledger.recall(app, "server:two", "k") is None
+        assert (await tenancy.ledger.receipts(another, "server:one", ["k"])).get("k") is None
+        assert (await tenancy.ledger.receipts(app, "server:two", ["k"])).get("k") is None
         (outcome,) = await apply(tenancy, submission(elsewhere, key="k", body=b"5"))
         assert not outcome.replayed
 
@@ -208,7 +211,7 @@ class TestDoubtfulCommits:
         assert (outcome.event, outcome.status, outcome.score) == (first.event, "applied", 5)
         (after,) = await apply(tenancy, submission(main, value=2, key="j", body=b"2"))
         assert (after.status, after.score) == ("applied", 7)
-        receipt = await tenancy.ledger.recall(app, "server:one", "k")
+        receipt = (await tenancy.ledger.receipts(app, "server:one", ["k"])).get("k")
         assert receipt is not None
         assert receipt.outcome is not None
         assert receipt.outcome.event == first.event
@@ -281,7 +284,7 @@ class TestNotes:
         await tenancy.ledger.transact([submission(main, value=5)], decide)
         decision = await tenancy.ledger.transact([submission(main, value=0)], decide)
         assert decision.note == 0
-        assert decision.touched[table(main)]["ann"].score == 5
+        assert decision.to_rank[table(main)]["ann"].score == 5
 
     async def test_a_note_done_with_is_not_lost_by_a_batch_that_fails(self, tenancy: Tenancy, main: Board) -> None:
         decision = await tenancy.ledger.transact([submission(main)], decide)
@@ -300,11 +303,24 @@ class TestNotes:
         assert [(key, player, held.score) for key, player, held in standings] == [(table(main), "ann", 5)]
 
 
-async def forget(tenancy: Tenancy, before: int = 0, uses_before: int = 0) -> int:
+class Once:
+    """A rule of a test: a player counts once on a board, for good."""
+
+    def facts(self, submission: Submission) -> Sequence[FactKey]:
+        return [FactKey("once", submission.board.app.number, submission.player, 0, str(submission.board.number))]
+
+    def decide(self, submission: Submission, facts: Mapping[FactKey, Fact]) -> Mapping[FactKey, Fact]:
+        (key,) = self.facts(submission)
+        if key in facts:
+            raise Refused("total_out_of_bounds", "once is enough")
+        return {key: Fact(1, submission.value, submission.accepted_at)}
+
+
+async def forget(tenancy: Tenancy, before: int = 0, facts_before: int = 0) -> int:
     """A whole pass; how much it removed."""
     removed = 0
     while True:
-        step = await tenancy.ledger.forget(before, uses_before)
+        step = await tenancy.ledger.forget(before, facts_before)
         removed += step.removed
         if step.complete:
             return removed
@@ -316,8 +332,8 @@ class TestForgetting:
         await apply(tenancy, submission(main, key="young", body=b"1", at=NOON))
         assert await forget(tenancy, before=NOON) == 1
         for _ in range(2):
-            assert await tenancy.ledger.recall(app, "server:one", "old") is None
-            assert await tenancy.ledger.recall(app, "server:one", "young") is not None
+            assert (await tenancy.ledger.receipts(app, "server:one", ["old"])).get("old") is None
+            assert (await tenancy.ledger.receipts(app, "server:one", ["young"])).get("young") is not None
             await tenancy.reopened()
 
     async def test_a_key_that_was_forgotten_is_a_new_key(self, tenancy: Tenancy, main: Board) -> None:
@@ -341,8 +357,8 @@ class TestForgetting:
         (_, told) = await apply(tenancy, old, young)
         assert await forget(tenancy, before=NOON) == 2
         assert await tenancy.ledger.outcome(app, old.event) is None
-        assert await tenancy.ledger.recall(app, "server:one", "old") is None
-        assert await tenancy.ledger.recall(app, "server:one", "young") == (b"9", told)
+        assert (await tenancy.ledger.receipts(app, "server:one", ["old"])).get("old") is None
+        assert (await tenancy.ledger.receipts(app, "server:one", ["young"])).get("young") == (b"9", told)
 
     async def test_no_refusal_goes_before_its_receipt(self, tenancy: Tenancy, app: App) -> None:
         narrow = await tenancy.board(app, max_total=6)
@@ -350,7 +366,7 @@ class TestForgetting:
         complete = False
         while not complete:
             _, complete = await tenancy.ledger.forget(NOON, 0)
-            receipt = await tenancy.ledger.recall(app, "server:one", "k")
+            receipt = (await tenancy.ledger.receipts(app, "server:one", ["k"])).get("k")
             assert receipt is None or receipt.outcome is not None
 
     async def test_what_was_taken_over_from_another_ledger_stays(self, tenancy: Tenancy, app: App) -> None:
@@ -360,27 +376,48 @@ class TestForgetting:
         assert [outcome.status for outcome in outcomes] == ["applied", "refused"]
         assert await forget(tenancy, before=NOON) == 0
         for n, outcome in zip((1, 9), outcomes, strict=True):
-            assert await tenancy.ledger.recall(app, IMPORTED, f"{n}") == (b"", outcome)
+            assert (await tenancy.ledger.receipts(app, IMPORTED, [f"{n}"])).get(f"{n}") == (b"", outcome)
 
     @pytest.mark.parametrize("restarted", [False, True])
-    async def test_a_use_stays_as_long_as_its_cooldown(
+    async def test_a_fact_stays_until_it_has_expired(
         self, tenancy: Tenancy, app: App, main: Board, restarted: bool
     ) -> None:
         rare = await tenancy.directory.create_action(Action(0, app, "rare", 5, cooldown_s=100))
         often = await tenancy.directory.create_action(Action(0, app, "often", 5, per_day=1))
         for use in (rare, often):
             await apply(tenancy, submission(main, use=use))
-        assert await forget(tenancy, uses_before=NOON) == 0
+        assert await forget(tenancy, facts_before=NOON) == 0
         if restarted:
             await tenancy.reopened()
-        assert await forget(tenancy, uses_before=NOON + 100 * SECOND) == 1
+        tomorrow = NOON + 48 * HOUR  # the day is over everywhere
+        assert await forget(tenancy, facts_before=tomorrow) == 1
         (cooling,) = await apply(tenancy, submission(main, use=rare, at=NOON + 99 * SECOND))
         assert cooling.code == "action_cooldown"
         (counts,) = await apply(tenancy, submission(main, use=often, at=NOON + 99 * SECOND))
-        assert counts.status == "applied"  # for the test: what is forgotten limits nothing
-        assert await forget(tenancy, uses_before=NOON + 100 * SECOND + 1) == 2
+        assert counts.status == "applied"  # for the test: what is removed limits nothing
+        assert await forget(tenancy, facts_before=NOON + 2 * MAX_COOLDOWN_S * SECOND) == 2
         (counts,) = await apply(tenancy, submission(main, use=rare, at=NOON + 99 * SECOND))
         assert counts.status == "applied"
+
+    async def test_facts_that_never_expire_stay(self, tenancy: Tenancy, main: Board) -> None:
+        one = submission(main)
+        one.rules = (Once(),)
+        assert [outcome.status for outcome in await apply(tenancy, one)] == ["applied"]
+        await forget(tenancy, facts_before=NOON + 10 * MAX_COOLDOWN_S * SECOND)
+        for _ in range(2):
+            again = submission(main)
+            again.rules = (Once(),)
+            assert [outcome.code for outcome in await apply(tenancy, again)] == ["total_out_of_bounds"]
+            await tenancy.reopened()
+
+    async def test_facts_of_a_deleted_player_do_not_bind_the_next_of_that_id(
+        self, tenancy: Tenancy, app: App, main: Board
+    ) -> None:
+        for _ in range(2):
+            one = submission(main)
+            one.rules = (Once(),)
+            assert [outcome.status for outcome in await apply(tenancy, one)] == ["applied"]
+            await tenancy.directory.delete_player(app, Player("ann", "ann"))
 
     async def test_a_pass_begins_again_after_the_last_was_complete(self, tenancy: Tenancy, main: Board) -> None:
         for n in range(3):
@@ -546,6 +583,6 @@ class TestDeletions:
         again = await tenancy.app()
         board = await tenancy.board(again)
         assert await tenancy.ledger.outcome(again, old.event) is None
-        assert await tenancy.ledger.recall(again, "server:one", "k") is None
+        assert (await tenancy.ledger.receipts(again, "server:one", ["k"])).get("k") is None
         (outcome,) = await apply(tenancy, submission(board, value=1, key="k", body=b"5"))
         assert (outcome.score, outcome.previous_score, outcome.replayed) == (1, None, False)

@@ -102,7 +102,7 @@ class System:
             self._now += len(step)
             decision = await self.ledger.transact(batch, decide)
             assert len(decision.outcomes) == len(batch)
-            for key, standings in decision.touched.items():
+            for key, standings in decision.to_rank.items():
                 await self.ranking.apply(key, board, standings, place=True)
 
 

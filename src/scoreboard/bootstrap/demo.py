@@ -6,7 +6,7 @@ import random
 from collections.abc import Awaitable
 
 from scoreboard.application.ports.authentication import Credential
-from scoreboard.application.updates.submit import Wish
+from scoreboard.application.updates.submit import UpdateRequest
 from scoreboard.bootstrap.service import Service, credential
 from scoreboard.domain.board import Action, App, Board, Player
 from scoreboard.domain.errors import Conflict, ScoreboardError
@@ -52,6 +52,6 @@ async def play(service: Service) -> None:
         player, action = chance.choice(NAMES).lower(), chance.choice(list(POINTS))
         try:
             for board in (BOARD, WEEKLY):
-                await service.update.one(players, APP, board, Wish(b"", player=player, action=action))
+                await service.submit.one(players, APP, board, UpdateRequest(b"", player=player, action=action))
         except ScoreboardError:
             await asyncio.sleep(1)  # a demo whose board was deleted is not worth a word

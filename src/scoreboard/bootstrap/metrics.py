@@ -7,7 +7,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 
 from scoreboard.application.live.hub import Hub
-from scoreboard.application.updates.commit import Accept
+from scoreboard.application.updates.commit import GroupCommit
 from scoreboard.application.upkeep.probe import Probe
 from scoreboard.entrypoints.sockets.live import Live
 
@@ -16,7 +16,7 @@ def gauge(registry: CollectorRegistry, name: str, text: str, value: Callable[[],
     Gauge(name, text, registry=registry).set_function(value)
 
 
-def of_process(registry: CollectorRegistry, accept: Accept, live: Live, hub: Hub) -> None:
+def of_process(registry: CollectorRegistry, accept: GroupCommit, live: Live, hub: Hub) -> None:
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
     registry.register(_Batches(accept))
@@ -38,7 +38,7 @@ def of_servers(registry: CollectorRegistry, probe: Probe, *, queued: bool) -> No
 class _Batches(Collector):
     """The mean size of a batch is the rate of the second over that of the first."""
 
-    def __init__(self, accept: Accept) -> None:
+    def __init__(self, accept: GroupCommit) -> None:
         self._accept = accept
 
     def collect(self) -> Iterator[Metric]:

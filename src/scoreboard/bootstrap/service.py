@@ -21,8 +21,8 @@ from scoreboard.application.live.directory_invalidator import DirectoryInvalidat
 from scoreboard.application.live.feed_subscriber import FeedSubscriber
 from scoreboard.application.live.hub import Hub
 from scoreboard.application.live.origins import Origins
-from scoreboard.application.live.precedence import Precedence
-from scoreboard.application.live.publisher import Publish
+from scoreboard.application.live.priority import CommitPriority
+from scoreboard.application.live.publisher import Publisher
 from scoreboard.application.ports.authentication import EVERY_APP, Credential, Role, Scope
 from scoreboard.application.ports.directory import Directory
 from scoreboard.application.ports.ledger import Ledger
@@ -34,15 +34,15 @@ from scoreboard.application.standings.names import Names
 from scoreboard.application.standings.public_boards import PublicBoards
 from scoreboard.application.standings.reads import Reads
 from scoreboard.application.tenants.administration import Tenants
-from scoreboard.application.updates.batching import Bounds
-from scoreboard.application.updates.checks.rate_limit import UpdateRates
-from scoreboard.application.updates.commit import Accept
+from scoreboard.application.updates.batching import BatchLimits
+from scoreboard.application.updates.checks.rate_limit import UpdateRateLimit
+from scoreboard.application.updates.commit import GroupCommit
 from scoreboard.application.updates.dead_letters import DeadLetters
 from scoreboard.application.updates.message_codec import MessageCodec
-from scoreboard.application.updates.queue_consumer import Work as Worker
+from scoreboard.application.updates.outcomes import Outcomes
+from scoreboard.application.updates.queue_consumer import QueueConsumer
 from scoreboard.application.updates.queue_publisher import QueuePublisher
-from scoreboard.application.updates.rank import Rank
-from scoreboard.application.updates.submit import Later, Update
+from scoreboard.application.updates.submit import QueueRoute, Submit
 from scoreboard.application.upkeep.drift import Drift
 from scoreboard.application.upkeep.probe import Probe
 from scoreboard.application.upkeep.rebuild import Rebuild
@@ -91,11 +91,11 @@ class Service:
     ledger: Ledger
     ranking: Ranking
     access: JwtAccess
-    update: Update
-    accept: Accept
+    submit: Submit
+    accept: GroupCommit
     reads: Reads
     tenants: Tenants
-    publish: Publish
+    publish: Publisher
     live: Live
     server: Server
     warmed: asyncio.Event
@@ -188,9 +188,9 @@ class _Assembly:
         on = self.on
         names = Names(on.directory)
         self.reads = Reads(on.directory, on.ledger, on.reading, names, Cursors(on.key), clock)
-        self.precedence = Precedence()
+        self.precedence = CommitPriority()
         self.hub = Hub(secrets.token_hex(6), self.precedence)
-        self.publish = Publish(self.hub, self.reads, clock)
+        self.publish = Publisher(self.hub, self.reads, clock)
         self.follow = DirectoryInvalidator(names, self.publish)
         on.directory.listen(self.follow)
         self.origins = Origins(self.settings.allowed_origins)
@@ -199,22 +199,24 @@ class _Assembly:
 
     def _join_updates(self) -> None:
         on, settings = self.on, self.settings
-        bounds = Bounds(settings.pending_updates, interval_s=settings.batch_interval_ms / 1_000)
-        self.rank = Rank(on.ledger, on.ranking, self.publish)
-        self.accept = Accept(on.ledger, self.rank, clock, bounds, self.precedence)
+        bounds = BatchLimits(settings.pending_updates, interval_s=settings.batch_interval_ms / 1_000)
+        self.accept = GroupCommit(on.ledger, on.ranking, self.publish, clock, bounds, self.precedence)
         self.envelope = MessageCodec(queue_keys(settings, on.key))
         self.enqueue = None if on.queue is None else QueuePublisher(on.queue, self.envelope, bounds)
         self.queue_key = b"" if self.enqueue is None else hashlib.blake2b(b"event", key=on.key[:64]).digest()
-        later = None if self.enqueue is None else Later(self.enqueue, self.queue_key, settings.queue_away == "direct")
-        rates = UpdateRates(settings.player_updates_per_minute, settings.server_updates_per_second)
-        self.update = Update(on.directory, on.ledger, on.limits, rates, self.accept, self.reads, later)
+        queue = None
+        if self.enqueue is not None:
+            queue = QueueRoute(self.enqueue, self.queue_key, settings.queue_away == "direct")
+        rate_limit = UpdateRateLimit(on.limits, settings.player_updates_per_minute, settings.server_updates_per_second)
+        self.submit = Submit(on.directory, on.ledger, rate_limit, self.accept, self.reads, queue)
+        self.outcomes = Outcomes(on.directory, on.ledger, self.queue_key)
 
     def routes(self, parts: frozenset[Part]) -> list[Endpoint]:
         """The hot ones first."""
         directory, ledger = self.on.directory, self.on.ledger
         offered: list[Endpoint] = []
         if "api" in parts:
-            offered += Scores(self.update, directory, ledger, self.queue_key).routes()
+            offered += Scores(self.submit, self.outcomes).routes()
             offered += Boards(self.reads, directory).routes()
         if "live" in parts:
             offered += _live_operations(self.live)
@@ -238,7 +240,7 @@ class _Assembly:
         """What each part does for as long as it runs."""
         on = self.on
         yield from on.upkeep
-        yield self.rank.catch_up
+        yield self.accept.late.run
         if on.probes:
             probe = Probe(on.probes, on.queue)
             metrics.of_servers(self.registry, probe, queued=on.queue is not None)
@@ -252,7 +254,7 @@ class _Assembly:
             if on.feed is not None:
                 yield FeedSubscriber(self.publish, on.ranking, on.feed).run
         if "worker" in parts and on.queue is not None:
-            yield Worker(on.queue, on.directory, self.envelope, self.accept).run
+            yield QueueConsumer(on.queue, on.directory, self.envelope, self.accept).run
         if "jobs" in parts:
             for name, work in self._jobs().items():
                 yield partial(_job, self.warmed, on.turns, name, work)
@@ -286,7 +288,7 @@ class _Assembly:
             ledger=self.on.ledger,
             ranking=self.on.ranking,
             access=self.access,
-            update=self.update,
+            submit=self.submit,
             accept=self.accept,
             reads=self.reads,
             tenants=self.tenants,

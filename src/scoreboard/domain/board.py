@@ -19,6 +19,7 @@ INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 SAFE_INTEGER = 2**53 - 1  # the greatest integer that every JSON reader reads exactly
 MAX_TOP_N = 1_000
 MAX_REGIONS = 100
+MAX_COOLDOWN_S = 366 * 86_400
 OF_THE_MACHINE = {"localtime", "posixrules"}  # time zones by which two servers could disagree on the season
 
 
@@ -113,7 +114,7 @@ class Action:
             raise Invalid("invalid_points", "points are a signed 64-bit integer")
         if self.per_day is not None and not 1 <= self.per_day <= 1_000_000:
             raise Invalid("invalid_per_day", "per_day is 1 to 1,000,000, or null for no limit")
-        if not 0 <= self.cooldown_s <= 366 * 86_400:
+        if not 0 <= self.cooldown_s <= MAX_COOLDOWN_S:
             raise Invalid("invalid_cooldown", "cooldown_s is 0 to one year")
         return self
 

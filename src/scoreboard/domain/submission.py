@@ -1,10 +1,12 @@
-"""A request to change a score, checked and stamped by the server, and what became of it."""
+"""Submissions: checked and stamped requests to change a score, the rules that bear on them, and their outcomes."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 from scoreboard.domain.board import Action, Board
 from scoreboard.domain.event_id import EventId
+from scoreboard.domain.facts import Fact, FactKey
 
 WORLD = ""  # the region of the table that holds everybody
 
@@ -31,12 +33,31 @@ class Standing(NamedTuple):
     event_at: int
 
 
+class Rule(Protocol):
+    """A condition that is decided inside the transaction, under the lock of the submission's player.
+
+    A rule is made for one board and action. Both methods are pure.
+    """
+
+    def facts(self, submission: "Submission") -> Sequence[FactKey]:
+        """Return the keys of the facts to read, all of the submission's player."""
+        ...
+
+    def decide(self, submission: "Submission", facts: Mapping[FactKey, Fact]) -> Mapping[FactKey, Fact]:
+        """Return the facts to write. Raise Refused to refuse the submission; then nothing is written.
+
+        `facts` holds those of the keys that exist, with the changes of earlier submissions of the batch.
+        """
+        ...
+
+
 @dataclass(slots=True)
 class Submission:
-    """`value` is an increment or a score, as the board's operator says; never from a client when there is an action.
+    """A request to change a score, checked and stamped by the server.
 
-    `credential` and `key` name the receipt, `digest` the body it stands for. `metadata` is compact JSON. One that was
-    `queued` was promised an outcome at the address of its event, whatever becomes of it.
+    `value` is an increment or a score, by the board's operator. With an action it comes from the server. `region` None
+    is still to be resolved from the player's profile. `credential` and `key` name the receipt, `digest` the body it
+    stands for. `metadata` is compact JSON. A `queued` submission gets an outcome at its event, whatever happens to it.
     """
 
     event: EventId
@@ -46,12 +67,26 @@ class Submission:
     player: str
     value: int
     credential: str
-    region: str = WORLD
+    region: str | None = WORLD
     action: Action | None = None
     key: str | None = None
     digest: bytes = b""
     metadata: bytes | None = None
     queued: bool = False
+    rules: tuple[Rule, ...] = ()
+
+    @property
+    def tables(self) -> list[TableKey]:
+        """The tables that the submission changes: the world first, then the region."""
+        board, season = self.board.number, self.season
+        if self.region:
+            return [TableKey(board, season, WORLD), TableKey(board, season, self.region)]
+        return [TableKey(board, season, WORLD)]
+
+    @property
+    def fact_keys(self) -> list[FactKey]:
+        """The facts that the submission's rules read."""
+        return [key for rule in self.rules for key in rule.facts(self)]
 
 
 Status = Literal["pending", "applied", "refused"]

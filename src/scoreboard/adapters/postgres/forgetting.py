@@ -1,6 +1,7 @@
-"""Forgetting: what is old and bears on nothing is found by going through the tables in the order of their keys.
+"""Forgetting: old receipts and refusals are found by going through the tables in the order of their keys.
 
-No index tells what is old, as it would cost every update more than to look at all rows now and then.
+Facts are keyed by when they expire. No index tells what else is old, as it would cost every update more than to look at
+all rows now and then.
 """
 
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from typing import TypeAlias
 from scoreboard.adapters.postgres.database import Database, statements
 from scoreboard.application.ports.ledger import Forgotten
 from scoreboard.domain import event_id
+from scoreboard.domain.facts import HOUR_US
 
 SQL = statements("forgetting.sql")
 STEP = 2_000  # rows looked at, and at the most removed, in one transaction
@@ -16,7 +18,7 @@ STEP = 2_000  # rows looked at, and at the most removed, in one transaction
 _Key: TypeAlias = tuple[object, ...]
 
 # In this order: when the refusals go, no receipt leads to them any more.
-TABLES: dict[str, _Key] = {"receipts": (0, ""), "refusals": (b"",), "uses": (0, "", 0, 0)}
+TABLES: dict[str, _Key] = {"receipts": (0, ""), "refusals": (b"",)}
 """Each with a key below all others."""
 
 
@@ -34,11 +36,14 @@ class Forgetting:
         self._database = database
         self._pass: _Pass | None = None
 
-    async def some(self, before: int, uses_before: int) -> Forgotten:
+    async def some(self, before: int, facts_before: int) -> Forgotten:
         """As in the port. What fails is looked at again by the next call."""
+        ((facts,),) = await self._database.fetch(SQL["facts"], facts_before // HOUR_US, STEP)
+        if facts == STEP:
+            return Forgotten(facts, complete=False)
         if self._pass is None:
             first = event_id.make(before, 0)
-            self._pass = _Pass({"receipts": first, "refusals": first, "uses": uses_before})
+            self._pass = _Pass({"receipts": first, "refusals": first})
         here = self._pass
         table = here.tables[0]
         rows = await self._database.fetch(SQL[table], *here.after, here.limits[table], STEP)
@@ -47,7 +52,7 @@ class Forgetting:
             here.after = tuple(last)
         else:
             self._next_table(here)
-        return Forgotten(removed, complete=self._pass is None)
+        return Forgotten(facts + removed, complete=self._pass is None)
 
     def _next_table(self, here: _Pass) -> None:
         del here.tables[0]

@@ -7,11 +7,11 @@ import asyncpg
 
 from scoreboard.adapters.postgres.database import NUL, Again, Connection, Database, Reading, statements
 from scoreboard.adapters.postgres.forgetting import Forgetting
-from scoreboard.application.ports.ledger import BEFORE_ALL, Decide, Decision, Forgotten, Known, Receipt, UseKey
-from scoreboard.application.updates.decide import tables_of, use_of
+from scoreboard.application.ports.ledger import BEFORE_ALL, BatchState, Decide, Decision, Forgotten, Receipt
 from scoreboard.domain import event_id
 from scoreboard.domain.board import App, Board
 from scoreboard.domain.event_id import EventId
+from scoreboard.domain.facts import Fact, FactKey
 from scoreboard.domain.submission import WORLD, Outcome, Standing, Submission, TableKey
 
 SQL = statements("ledger.sql")
@@ -72,13 +72,13 @@ class PostgresLedger:
     ) -> tuple[Decision, _Numbers]:
         numbers = _Numbers()
         gone = await self._hold(c, batch, numbers)
-        known = await self._known(c, [one for one in batch if one.board.number not in gone], numbers)
-        known.gone = gone
-        decision = decide(batch, known)
+        state = await self._read_state(c, [one for one in batch if one.board.number not in gone], numbers)
+        state.gone = gone
+        decision = decide(batch, state)
         await self._write(c, decision, numbers, done_notes)
         return decision, numbers
 
-    # What is known
+    # State
 
     async def _hold(self, c: Connection, batch: Sequence[Submission], numbers: _Numbers) -> set[int]:
         """Lock the batch's boards and players, made where they are new. Returns the boards that are gone."""
@@ -97,32 +97,35 @@ class PostgresLedger:
             raise Again
         return gone
 
-    async def _known(self, c: Connection, batch: Sequence[Submission], numbers: _Numbers) -> Known:
-        await self._find_tables(c, {key for one in batch for key in tables_of(one)}, numbers)
+    async def _read_state(self, c: Connection, batch: Sequence[Submission], numbers: _Numbers) -> BatchState:
+        await self._find_tables(c, {key for one in batch for key in one.tables}, numbers)
         await self._find_credentials(c, {_credential(one) for one in batch if one.key is not None}, numbers)
-        known = Known()
-        standings, keys, uses = set(), set(), set()
+        state = BatchState()
+        standings, keys, facts = set(), set(), set()
         for one in batch:
-            for key in tables_of(one):
-                known.standings.setdefault(key, {})
+            for key in one.tables:
+                state.standings.setdefault(key, {})
                 if key in numbers.tables:
                     standings.add((numbers.tables[key], numbers.players[_player(one)]))
             if one.key is not None and _credential(one) in numbers.credentials:
                 keys.add((numbers.credentials[_credential(one)], one.key))
-            if (use := use_of(one)) is not None:
-                uses.add(use)
+            if one.rules:
+                facts.update(one.fact_keys)
         events = {one.event for one in batch}
         (row,) = await c.fetch(
-            SQL["known"], *_columns(standings, 2), list(events), *_columns(keys, 2), *_columns(uses, 3)
+            SQL["state"],
+            *_columns(standings, 2),
+            list(events),
+            *_columns(keys, 2),
+            *_columns([_stored_key(key, numbers) for key in facts], 4),
         )
-        _learn_standings(known, row[0], numbers)
+        _learn_standings(state, row[0], numbers)
         outcomes = _outcomes(row[2], row[3])
-        _learn_receipts(known, row[1], outcomes, numbers)
-        known.outcomes = {event: outcome for event, outcome in outcomes.items() if event in events}
-        for action, player, day, today, last_at in row[4]:
-            known.uses[UseKey(action, player, day)] = today
-            known.last_uses[action, player] = last_at or 0
-        return known
+        _learn_receipts(state, row[1], outcomes, numbers)
+        state.outcomes = {event: outcome for event, outcome in outcomes.items() if event in events}
+        found = {stored[:4]: Fact(*stored[4:]) for stored in map(tuple, row[4])}
+        state.facts = {key: found[stored] for key in facts if (stored := _stored_key(key, numbers)) in found}
+        return state
 
     async def _find_tables(self, c: Connection, wanted: set[TableKey], numbers: _Numbers) -> None:
         """What is not known yet may have been made by another process; after the locks, no more."""
@@ -142,11 +145,12 @@ class PostgresLedger:
     async def _write(self, c: Connection, decision: Decision, numbers: _Numbers, done_notes: list[int]) -> None:
         await self._make_what_is_missing(c, decision, numbers)
         standings = _standing_rows(decision, numbers)
-        entries = [_entry_row(one, outcome, numbers) for one, outcome in decision.fresh if outcome.status == "applied"]
-        refusals = [_refusal_row(one, out, numbers) for one, out in decision.fresh if out.status != "applied"]
+        new = decision.new_outcomes
+        entries = [_entry_row(one, outcome, numbers) for one, outcome in new if outcome.status == "applied"]
+        refusals = [_refusal_row(one, outcome, numbers) for one, outcome in new if outcome.status != "applied"]
         receipts = [
             (numbers.credentials[_credential(one)], one.key, one.digest, one.event)
-            for one, _ in decision.fresh
+            for one, _ in decision.new_outcomes
             if one.key is not None
         ]
         # In the order of the key, so that two batches never wait for each other's.
@@ -157,8 +161,11 @@ class PostgresLedger:
                 decision.note = number
         if refusals:
             await c.fetch(SQL["add_refusals"], *_columns(refusals, 9))
-        if decision.uses:
-            await c.fetch(SQL["add_uses"], *_columns([(*key, ordinal, at) for key, ordinal, at in decision.uses], 5))
+        if decision.facts:
+            facts = [
+                (*_stored_key(key, numbers), fact.count, fact.sum, fact.at) for key, fact in decision.facts.items()
+            ]
+            await c.fetch(SQL["put_facts"], *_columns(facts, 7))
         unused = numbers.new_players.difference(row[1] for row in standings)
         if unused:
             await c.fetch(SQL["remove_players"], list(unused))
@@ -169,7 +176,7 @@ class PostgresLedger:
         if tables:
             rows = await c.fetch(SQL["add_tables"], *_columns(tables, 3))
             numbers.tables.update({TableKey(*key): number for number, *key in rows})
-        credentials = {_credential(one) for one, _ in decision.fresh}
+        credentials = {_credential(one) for one, _ in decision.new_outcomes}
         await self._find_credentials(c, credentials, numbers)
         credentials -= numbers.credentials.keys()
         if credentials:
@@ -179,11 +186,6 @@ class PostgresLedger:
             raise Again
 
     # Reads
-
-    async def recall(self, app: App, credential: str, key: str) -> Receipt | None:
-        for digest, event in await self._database.fetch(SQL["receipt"], app.number, credential, key, within_s=ROW_S):
-            return Receipt(digest, await self.outcome(app, EventId(event)))
-        return None
 
     async def receipts(self, app: App, credential: str, keys: Collection[str]) -> Mapping[str, Receipt]:
         rows = await self._database.fetch(SQL["receipts"], app.number, credential, list(keys), within_s=ROW_S)
@@ -199,7 +201,7 @@ class PostgresLedger:
     async def outcomes(self, app: App, events: Collection[EventId]) -> Mapping[EventId, Outcome]:
         if not events:
             return {}
-        rows = await self._database.fetch(SQL["outcomes"], app.number, list(events))
+        rows = await self._database.fetch(SQL["outcomes"], app.number, list(events), within_s=ROW_S)
         return {EventId(row[0]): _outcome(*row) for row in map(tuple, rows)}
 
     async def standing(self, key: TableKey, app: App, player: str) -> Standing | None:
@@ -234,8 +236,8 @@ class PostgresLedger:
             self._done_notes += notes
             raise
 
-    async def forget(self, before: int, uses_before: int) -> Forgotten:
-        return await self._forgetting.some(before, uses_before)
+    async def forget(self, before: int, facts_before: int) -> Forgotten:
+        return await self._forgetting.some(before, facts_before)
 
     async def latest_instant(self) -> int:
         ((event,),) = await self._database.fetch(SQL["latest_event"])
@@ -271,21 +273,27 @@ def _player(submission: Submission) -> _Named:
     return submission.board.app.number, submission.player
 
 
+def _stored_key(key: FactKey, numbers: _Numbers) -> tuple[int, int, str, str]:
+    return key.bucket, numbers.players[key.app, key.player], key.rule, key.key
+
+
 def _credential(submission: Submission) -> _Named:
     return submission.board.app.number, submission.credential
 
 
-def _learn_standings(known: Known, rows: Sequence[Any], numbers: _Numbers) -> None:
+def _learn_standings(state: BatchState, rows: Sequence[Any], numbers: _Numbers) -> None:
     tables = {number: key for key, number in numbers.tables.items()}
     players = {number: player for (_, player), number in numbers.players.items()}
     for table, player, score, reached_at, version, event in rows:
-        known.standings[tables[table]][players[player]] = _standing(score, reached_at, version, event)
+        state.standings[tables[table]][players[player]] = _standing(score, reached_at, version, event)
 
 
-def _learn_receipts(known: Known, rows: Sequence[Any], outcomes: dict[EventId, Outcome], numbers: _Numbers) -> None:
+def _learn_receipts(
+    state: BatchState, rows: Sequence[Any], outcomes: dict[EventId, Outcome], numbers: _Numbers
+) -> None:
     credentials = {number: named for named, number in numbers.credentials.items()}
     for credential, key, digest, event in rows:
-        known.receipts[*credentials[credential], key] = Receipt(digest, outcomes.get(EventId(event)))
+        state.receipts[*credentials[credential], key] = Receipt(digest, outcomes.get(EventId(event)))
 
 
 def _outcomes(applied: Sequence[Any], refused: Sequence[Any]) -> dict[EventId, Outcome]:
@@ -318,7 +326,7 @@ def _entry_row(submission: Submission, outcome: Outcome, numbers: _Numbers) -> t
     return (
         submission.event,
         submission.accepted_at,
-        numbers.tables[tables_of(submission)[0]],
+        numbers.tables[submission.tables[0]],
         submission.region or None,
         numbers.players[_player(submission)],
         submission.action.number if submission.action else None,
@@ -346,7 +354,7 @@ def _refusal_row(submission: Submission, outcome: Outcome, numbers: _Numbers) ->
 
 
 def _standing_rows(decision: Decision, numbers: _Numbers) -> list[tuple[Any, ...]]:
-    apps = {one.board.number: one.board.app.number for one, _ in decision.fresh}
+    apps = {one.board.number: one.board.app.number for one, _ in decision.new_outcomes}
     return [
         (
             numbers.tables[key],

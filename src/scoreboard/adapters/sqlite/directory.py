@@ -64,7 +64,7 @@ class SqliteDirectory:
         self._actions.update({k: replace(a, app=app) for k, a in self._actions.items() if k[0] == app.app})
 
     async def delete_app(self, app: App) -> None:
-        deletions = ("delete_app_standings", "delete_app_receipts", "delete_app_uses", "delete_app")
+        deletions = ("delete_app_standings", "delete_app_receipts", "delete_app")
         await self._change(*((statement, (app.number,)) for statement in deletions))
         self._apps.pop(app.app, None)
         self._boards = {key: board for key, board in self._boards.items() if key[0] != app.app}
@@ -120,7 +120,7 @@ class SqliteDirectory:
         self._actions[action.app.app, action.action] = action
 
     async def delete_action(self, action: Action) -> None:
-        await self._change(("delete_action_uses", (action.number,)), ("delete_action", (action.number,)))
+        await self._change(("delete_action", (action.number,)))
         self._actions.pop((action.app.app, action.action), None)
 
     # Players
@@ -155,7 +155,6 @@ class SqliteDirectory:
             rows = c.execute(SQL["tables_of_player"], who).fetchall()
             for statement in (
                 "delete_player_standings",
-                "delete_player_uses",
                 "delete_player_refusals",
                 "delete_player",
             ):

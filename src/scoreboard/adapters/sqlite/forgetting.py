@@ -1,7 +1,8 @@
-"""Forgetting: what is old and bears on nothing is found by going through the tables in the order of their keys.
+"""Forgetting: old receipts and refusals are found by going through the tables in the order of their keys.
 
-No index tells what is old. Receipts have random keys, and an index by their time would cost every update more than it
-costs to read them all now and then, on the reading thread (docs/decisions/0009-retention.md has the figures).
+Facts are keyed by when they expire. No index tells what else is old. Receipts have random keys, and an index by their
+time would cost every update more than it costs to read them all now and then, on the reading thread
+(docs/decisions/0009-retention.md has the figures).
 """
 
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from typing import TypeAlias
 from scoreboard.adapters.sqlite.database import Database, statements
 from scoreboard.application.ports.ledger import Forgotten
 from scoreboard.domain import event_id
+from scoreboard.domain.facts import HOUR_US
 
 SQL = statements("forgetting.sql")
 READ = 5_000  # rows at a time: some 3 ms
@@ -18,7 +20,7 @@ REMOVED = 500  # rows in one transaction: about as long as a batch of updates ta
 _Key: TypeAlias = tuple[object, ...]
 
 # In this order: when the refusals go, no receipt leads to them any more.
-TABLES: dict[str, _Key] = {"receipts": (0, ""), "refusals": (b"",), "uses": (0, "", 0, 0)}
+TABLES: dict[str, _Key] = {"receipts": (0, ""), "refusals": (b"",)}
 """Each with a key below all others."""
 
 
@@ -36,18 +38,22 @@ class Forgetting:
         self._database = database
         self._pass: _Pass | None = None
 
-    async def some(self, before: int, uses_before: int) -> Forgotten:
+    async def some(self, before: int, facts_before: int) -> Forgotten:
         """As in the port. What fails is looked at again by the next call."""
+        expired = facts_before // HOUR_US, REMOVED
+        facts = await self._database.write(lambda c: c.execute(SQL["remove_facts"], expired).rowcount)
+        if facts == REMOVED:
+            return Forgotten(facts, complete=False)
         if self._pass is None:
             first = event_id.make(before, 0)
-            self._pass = _Pass({"receipts": first, "refusals": first, "uses": uses_before})
+            self._pass = _Pass({"receipts": first, "refusals": first})
         here = self._pass
         table, limit = here.tables[0], here.limits[here.tables[0]]
         rows = await self._database.read(
             lambda c: c.execute(SQL[f"{table}_after"], (*here.after, limit, READ)).fetchall()
         )
         old = [(*key, limit) for *key, is_old in rows if is_old]
-        removed = 0
+        removed = facts
         for start in range(0, len(old), REMOVED):
             removed += await self._remove(table, old[start : start + REMOVED])
         if len(rows) == READ:

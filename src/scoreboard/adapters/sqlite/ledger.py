@@ -9,12 +9,12 @@ import msgspec
 
 from scoreboard.adapters.sqlite.database import Database, insert, statements
 from scoreboard.adapters.sqlite.forgetting import Forgetting
-from scoreboard.application.ports.ledger import BEFORE_ALL, Decide, Decision, Forgotten, Known, Receipt
-from scoreboard.application.updates.decide import tables_of, use_of
+from scoreboard.application.ports.ledger import BEFORE_ALL, BatchState, Decide, Decision, Forgotten, Receipt
 from scoreboard.domain import event_id
 from scoreboard.domain.board import App, Board
 from scoreboard.domain.errors import Unavailable
 from scoreboard.domain.event_id import EventId
+from scoreboard.domain.facts import Fact, FactKey
 from scoreboard.domain.submission import WORLD, Outcome, Standing, Submission, TableKey
 
 SQL = statements("ledger.sql")
@@ -84,7 +84,7 @@ class SqliteLedger:
     ) -> Decision:
         if self._doubtful:
             self._learn_all(c)  # the transaction in doubt may have made some
-        decision = decide(batch, self._known(c, batch, learned))
+        decision = decide(batch, self._read_state(c, batch, learned))
         self._write(c, decision, learned)
         if decision.standings:
             decision.note = self._note(c, decision, learned)
@@ -92,31 +92,34 @@ class SqliteLedger:
             c.execute(SQL["remove_notes"], (_to_json(done_notes).decode(),))
         return decision
 
-    # What is known
+    # State
 
-    def _known(self, c: sqlite3.Connection, batch: Sequence[Submission], learned: _Batch) -> Known:
-        known = Known()
+    def _read_state(self, c: sqlite3.Connection, batch: Sequence[Submission], learned: _Batch) -> BatchState:
+        state = BatchState()
 
         def query(statement: str, *values: object) -> list[Any]:
             return c.execute(statement, values).fetchall()
 
         wanted: dict[TableKey, tuple[int, dict[str, None]]] = {}
         keys: dict[tuple[int, str], list[str]] = {}
+        facts: dict[FactKey, None] = {}
         for submission in batch:
             app = submission.board.app.number
-            for key in tables_of(submission):
+            for key in submission.tables:
                 wanted.setdefault(key, (app, {}))[1][submission.player] = None
             if submission.key is not None:
                 keys.setdefault((app, submission.credential), []).append(submission.key)
-            if submission.action is not None:
-                self._read_uses(c, known, submission)
+            if submission.rules:
+                facts.update(dict.fromkeys(submission.fact_keys))
             if submission.event in self._doubtful and (outcome := self._outcome(query, submission.event)) is not None:
-                known.outcomes[submission.event] = outcome
+                state.outcomes[submission.event] = outcome
         for key, (app, players) in wanted.items():
-            known.standings[key] = self._read_standings(c, key, app, players, learned, known.gone)
+            state.standings[key] = self._read_standings(c, key, app, players, learned, state.gone)
         for (app, credential), asked in keys.items():
-            self._read_receipts(query, known, app, credential, asked)
-        return known
+            self._read_receipts(query, state, app, credential, asked)
+        for fact_key in facts:
+            self._read_fact(c, state, fact_key, learned)
+        return state
 
     def _read_standings(
         self,
@@ -138,27 +141,26 @@ class SqliteLedger:
                 standings[player] = _standing(score, reached_at, version, EventId(bytes.fromhex(event)))
         return standings
 
-    def _read_receipts(self, query: Query, known: Known, app: int, credential: str, keys: Collection[str]) -> None:
+    def _read_receipts(self, query: Query, state: BatchState, app: int, credential: str, keys: Collection[str]) -> None:
         number = self._credentials.get((app, credential))
         if number is None:
             return
         ((rows,),) = query(SQL["known_receipts"], _to_json(list(keys)).decode(), number)
         for key, digest, event in _receipts_from_json(rows):
             outcome = self._outcome(query, EventId(bytes.fromhex(event)))
-            known.receipts[app, credential, key] = Receipt(bytes.fromhex(digest), outcome)
+            state.receipts[app, credential, key] = Receipt(bytes.fromhex(digest), outcome)
 
-    def _read_uses(self, c: sqlite3.Connection, known: Known, submission: Submission) -> None:
-        use = use_of(submission)
-        if use is not None:
-            today, last_at = c.execute(SQL["known_uses"], use).fetchone()
-            known.uses[use] = today
-            known.last_uses[use.action, use.player] = last_at or 0
+    def _read_fact(self, c: sqlite3.Connection, state: BatchState, key: FactKey, learned: _Batch) -> None:
+        player = learned.players.get((key.app, key.player))
+        if player is not None:  # a new player has no facts
+            for row in c.execute(SQL["fact"], (key.bucket, player, key.rule, key.key)):
+                state.facts[key] = Fact(*row)
 
     # What is written
 
     def _write(self, c: sqlite3.Connection, decision: Decision, learned: _Batch) -> None:
         entries, refusals, receipts = [], [], []
-        for submission, outcome in decision.fresh:
+        for submission, outcome in decision.new_outcomes:
             board = submission.board
             credential = self._credential(c, board.app.number, submission.credential, learned)
             if submission.key is not None:
@@ -197,14 +199,15 @@ class SqliteLedger:
             ("add_refusal", refusals),
             ("add_receipt", receipts),
             ("put_standing", self._standing_rows(c, decision, learned)),
-            ("add_use", [(*key, ordinal, at) for key, ordinal, at in decision.uses]),
         ):
             insert(c, SQL[statement], rows)
+        if decision.facts:
+            insert(c, SQL["put_fact"], self._fact_rows(c, decision, learned))
 
     def _standing_rows(
         self, c: sqlite3.Connection, decision: Decision, learned: _Batch
     ) -> list[tuple[int, int, int, int, int, EventId]]:
-        apps = {submission.board.number: submission.board.app.number for submission, _ in decision.fresh}
+        apps = {submission.board.number: submission.board.app.number for submission, _ in decision.new_outcomes}
         rows = []
         for key, standings in decision.standings.items():
             table, app = self._table(c, key, learned), apps[key.board]
@@ -213,8 +216,24 @@ class SqliteLedger:
                 rows.append((table, number, new.score, new.reached_at, new.version, new.event))
         return rows
 
+    def _fact_rows(
+        self, c: sqlite3.Connection, decision: Decision, learned: _Batch
+    ) -> list[tuple[int, int, str, str, int, int, int]]:
+        return [
+            (
+                key.bucket,
+                self._player(c, key.app, key.player, learned),
+                key.rule,
+                key.key,
+                fact.count,
+                fact.sum,
+                fact.at,
+            )
+            for key, fact in decision.facts.items()
+        ]
+
     def _note(self, c: sqlite3.Connection, decision: Decision, learned: _Batch) -> int:
-        apps = {submission.board.number: submission.board.app.number for submission, _ in decision.fresh}
+        apps = {submission.board.number: submission.board.app.number for submission, _ in decision.new_outcomes}
         changed = [
             (self._table(c, key, learned), [learned.players[apps[key.board], player] for player in standings])
             for key, standings in decision.standings.items()
@@ -242,18 +261,10 @@ class SqliteLedger:
 
     # Reads
 
-    async def recall(self, app: App, credential: str, key: str) -> Receipt | None:
-        return self._receipt(self._database.point, app.number, credential, key)
-
-    def _receipt(self, query: Query, app: int, credential: str, key: str) -> Receipt | None:
-        number = self._credentials.get((app, credential))
-        rows = [] if number is None else query(SQL["receipt"], number, key)
-        return Receipt(rows[0][0], self._outcome(query, rows[0][1])) if rows else None
-
     async def receipts(self, app: App, credential: str, keys: Collection[str]) -> Mapping[str, Receipt]:
-        known = Known()
-        self._read_receipts(self._database.point, known, app.number, credential, keys)
-        return {key: receipt for (_, _, key), receipt in known.receipts.items()}
+        state = BatchState()
+        self._read_receipts(self._database.point, state, app.number, credential, keys)
+        return {key: receipt for (_, _, key), receipt in state.receipts.items()}
 
     async def outcome(self, app: App, event: EventId) -> Outcome | None:
         query = self._database.point
@@ -319,8 +330,8 @@ class SqliteLedger:
     async def ranked(self, notes: Collection[int]) -> None:
         self._done_notes += notes
 
-    async def forget(self, before: int, uses_before: int) -> Forgotten:
-        return await self._forgetting.some(before, uses_before)
+    async def forget(self, before: int, facts_before: int) -> Forgotten:
+        return await self._forgetting.some(before, facts_before)
 
     async def latest_instant(self) -> int:
         (event,) = await self._database.read(lambda c: c.execute(SQL["latest_event"]).fetchone())

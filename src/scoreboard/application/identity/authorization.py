@@ -32,3 +32,11 @@ def require_player(credential: Credential, player: str) -> None:
 def require_read(credential: Credential | None, board: Board) -> None:
     if not board.public:
         require(credential, board.app.app, "read:leaderboard")
+
+
+def require_value(principal: Credential, board: Board) -> None:
+    """Only actions come from players, unless the board trusts their values."""
+    if principal.role == "player" and not board.player_values:
+        raise Forbidden(
+            "value_not_allowed", "players send actions to this board, not values; their worth is the server's to say"
+        )

@@ -1,6 +1,6 @@
 """DirectoryInvalidator: what changed elsewhere, or here, changes what is shown."""
 
-from scoreboard.application.live.publisher import Publish
+from scoreboard.application.live.publisher import Publisher
 from scoreboard.application.ports.directory import AnythingChanged, BoardChanged, BoardGone, Change, PlayerChanged
 from scoreboard.application.standings.names import Names
 
@@ -8,7 +8,7 @@ from scoreboard.application.standings.names import Names
 class DirectoryInvalidator:
     """The one place that says what a change of the directory means for open pages."""
 
-    def __init__(self, names: Names, publish: Publish) -> None:
+    def __init__(self, names: Names, publish: Publisher) -> None:
         self._names = names
         self._publish = publish
 

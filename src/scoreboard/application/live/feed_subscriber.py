@@ -2,7 +2,7 @@
 
 import structlog
 
-from scoreboard.application.live.publisher import Publish
+from scoreboard.application.live.publisher import Publisher
 from scoreboard.application.ports.feed import Feed
 from scoreboard.application.ports.ranking import NotRanked, Position, Ranking
 from scoreboard.domain.errors import Unavailable
@@ -16,7 +16,7 @@ LOOK_EVERY_S = 1.0
 class FeedSubscriber:
     """Word of a change comes by the feed, at once and not for sure; positions are compared every second, for sure."""
 
-    def __init__(self, publish: Publish, ranking: Ranking, feed: Feed) -> None:
+    def __init__(self, publish: Publisher, ranking: Ranking, feed: Feed) -> None:
         self._publish = publish
         self._ranking = ranking
         self._feed = feed

@@ -11,7 +11,7 @@ from enum import Enum
 from typing import NamedTuple, Protocol
 
 from scoreboard.application.live.messages import Top, changes, encode, entries
-from scoreboard.application.live.precedence import Precedence
+from scoreboard.application.live.priority import CommitPriority
 from scoreboard.application.ports.ranking import Position
 from scoreboard.domain import instant, top
 from scoreboard.domain.board import Board
@@ -84,9 +84,9 @@ class Channel:
 class Hub:
     """`epoch` names this run of the process: positions do not outlive it, nor the epoch of the ranking."""
 
-    def __init__(self, epoch: str, precedence: Precedence) -> None:
+    def __init__(self, epoch: str, priority: CommitPriority) -> None:
         self._epoch = epoch
-        self._precedence = precedence
+        self._priority = priority
         self._channels: dict[ChannelKey, Channel] = {}
         self._offset = 0
         self.subscriptions = 0
@@ -171,6 +171,6 @@ class Hub:
                 had = sessions.get(session, JOINING)  # as it is now: some have left, or caught up, meanwhile
                 if had is not JOINING and had is not position and session.offer(channel, message, had):
                     sessions[session] = position
-            await self._precedence.give_way()
+            await self._priority.yield_to_commit()
         await asyncio.sleep(0)  # the event loop only queues what is written; its turn belongs to the cost
         return time.perf_counter() - started

@@ -1,4 +1,4 @@
-"""Publish: tell every open page, when a table's top N changed.
+"""Publisher: tell every open page, when a table's top N changed.
 
 A change after quiet goes out at once. While changes go on, the pause between two messages of a table stretches with
 what the last one cost, so that sending never takes more than a fixed share of the time; each message is the newest.
@@ -25,7 +25,7 @@ RETRY_COST_S = 0.05  # a table that could not be read counts as this dear
 SHARE = 4  # the pause is this many times the cost: at most a fifth of the time goes into one table's messages
 
 
-class Publish:
+class Publisher:
     """One task a busy channel, none a quiet one."""
 
     def __init__(self, hub: Hub, reads: Reads, clock: Clock) -> None:

@@ -6,6 +6,7 @@ from typing import NamedTuple, Protocol, TypeAlias
 
 from scoreboard.domain.board import App, Board
 from scoreboard.domain.event_id import EventId
+from scoreboard.domain.facts import Fact, FactKey
 from scoreboard.domain.submission import Outcome, Standing, Submission, TableKey
 
 BEFORE_ALL = EventId(b"")  # sorts before every event
@@ -20,46 +21,37 @@ class Receipt(NamedTuple):
     outcome: Outcome | None
 
 
-class UseKey(NamedTuple):
-    """`day` is the number of a calendar day of the app's time zone (`date.toordinal`)."""
-
-    action: int
-    player: str
-    day: int
-
-
 @dataclass(slots=True)
-class Known:
-    """All that bears on a batch, read under the locks of its transaction. What is absent does not exist.
+class BatchState:
+    """The stored state that bears on a batch, read under the locks of its transaction. What is absent does not exist.
 
-    `receipts` by (app number, credential, key); `outcomes` of submissions of this batch that were applied before;
-    `uses` of an action by a player on a day, and `last_uses` the instant of the last on any day, by (action, player);
-    `gone` are the boards of the batch that were deleted.
+    `receipts` by (app number, credential, key). `outcomes` of submissions of this batch that were applied before.
+    `facts` of the keys that the submissions' rules asked for. `gone` are the boards of the batch that were deleted.
     """
 
     receipts: dict[tuple[int, str, str], Receipt] = field(default_factory=dict)
     outcomes: dict[EventId, Outcome] = field(default_factory=dict)
     standings: dict[TableKey, dict[str, Standing]] = field(default_factory=dict)
-    uses: dict[UseKey, int] = field(default_factory=dict)
-    last_uses: dict[tuple[int, str], int] = field(default_factory=dict)
+    facts: dict[FactKey, Fact] = field(default_factory=dict)
     gone: set[int] = field(default_factory=set)
 
 
 @dataclass(slots=True)
 class Decision:
-    """What a batch comes to. `outcomes` has one for each submission, in order; `fresh` are the submissions with a new
-    outcome, to be written with it; `standings` are absolute; `uses` are (key, how many this day, instant) of actions.
-    `touched` is what is ranked: `standings`, and those that a submission left as they were. `recovered` are the tables
-    of submissions that an earlier transaction wrote without being able to say so: nobody was shown what it changed.
-    The ledger sets `note`, the number of the batch's projection note (0 when it changed no standing).
+    """The result of deciding a batch. `outcomes` has one for each submission, in order.
+
+    `new_outcomes` are the submissions whose outcome is to be written. `standings` and `facts` are absolute values to
+    be written. `to_rank` are the standings to be ranked: those written, and those that a submission left as they were.
+    `unconfirmed_tables` belong to submissions that an earlier transaction wrote without confirming it: their changes
+    were not published. The ledger sets `note`, the number of the batch's projection note (0: no standing changed).
     """
 
     outcomes: list[Outcome] = field(default_factory=list)
-    fresh: list[tuple[Submission, Outcome]] = field(default_factory=list)
+    new_outcomes: list[tuple[Submission, Outcome]] = field(default_factory=list)
     standings: dict[TableKey, dict[str, Standing]] = field(default_factory=dict)
-    touched: dict[TableKey, dict[str, Standing]] = field(default_factory=dict)
-    recovered: set[TableKey] = field(default_factory=set)
-    uses: list[tuple[UseKey, int, int]] = field(default_factory=list)
+    to_rank: dict[TableKey, dict[str, Standing]] = field(default_factory=dict)
+    unconfirmed_tables: set[TableKey] = field(default_factory=set)
+    facts: dict[FactKey, Fact] = field(default_factory=dict)
     note: int = 0
 
 
@@ -70,7 +62,7 @@ class Forgotten(NamedTuple):
     complete: bool
 
 
-Decide: TypeAlias = Callable[[Sequence[Submission], Known], Decision]
+Decide: TypeAlias = Callable[[Sequence[Submission], BatchState], Decision]
 
 
 class Ledger(Protocol):
@@ -79,17 +71,13 @@ class Ledger(Protocol):
 
         Returning means durable. With the decision goes one row, the projection note, that names the standings it
         changed. Players that are new are created. Raises Unavailable when the outcome may be unknown (a retry with the
-        same submissions finds out: `Known.outcomes`); anything else that is raised means nothing was written.
+        same submissions finds out: `BatchState.outcomes`); anything else that is raised means nothing was written.
         `decide` must be pure: it may be called on another thread, and again.
         """
         ...
 
-    async def recall(self, app: App, credential: str, key: str) -> Receipt | None:
-        """The receipt under an idempotency key. A fast refusal of work: `transact` decides for good."""
-        ...
-
     async def receipts(self, app: App, credential: str, keys: Collection[str]) -> Mapping[str, Receipt]:
-        """As `recall`, for many keys at once: the receipts of those that have one."""
+        """Return the receipts of those keys that have one. A fast look-up: `transact` decides for good."""
         ...
 
     async def outcome(self, app: App, event: EventId) -> Outcome | None:
@@ -119,12 +107,13 @@ class Ledger(Protocol):
         """What these notes name is in the ranking: they go, with a later batch."""
         ...
 
-    async def forget(self, before: int, uses_before: int) -> Forgotten:
-        """Look at some of the receipts, refusals and uses of actions, and remove the old ones: receipts and refusals of
-        what was accepted before `before`, and uses whose cooldown was over before `uses_before`. Younger ones stay, and
-        so does every applied submission, and what was IMPORTED, as its instants are not those it came at. No refusal
-        goes before the receipt that leads to it. The call after the one that was `complete` begins again. No
-        transaction waits for it longer than for another.
+    async def forget(self, before: int, facts_before: int) -> Forgotten:
+        """Look at some of the receipts, refusals and facts, and remove the old ones.
+
+        Old are receipts and refusals of what was accepted before `before`, and facts that expired before
+        `facts_before`. Applied submissions stay, and so do IMPORTED receipts, as their instants are not those at which
+        they came. No refusal is removed before the receipt that leads to it. The call after the one that was
+        `complete` begins again. No transaction waits for it longer than for another.
         """
         ...
 

@@ -10,7 +10,7 @@ import msgspec
 from scoreboard.application.ports.clock import Clock
 from scoreboard.application.ports.ledger import IMPORTED, Ledger
 from scoreboard.application.ports.ranking import NotRanked, Ranking
-from scoreboard.application.updates.commit import Accept
+from scoreboard.application.updates.commit import GroupCommit
 from scoreboard.application.updates.submit import MAX_METADATA_BYTES
 from scoreboard.application.upkeep.rebuild import Rebuild
 from scoreboard.domain import event_id
@@ -33,16 +33,16 @@ class Past(NamedTuple):
 
 
 class History:
-    def __init__(self, ledger: Ledger, ranking: Ranking, accept: Accept, rebuild: Rebuild, clock: Clock) -> None:
+    def __init__(self, ledger: Ledger, ranking: Ranking, commit: GroupCommit, rebuild: Rebuild, clock: Clock) -> None:
         self._ledger = ledger
         self._ranking = ranking
-        self._accept = accept
+        self._commit = commit
         self._rebuild = rebuild
         self._clock = clock
 
     def instant(self) -> int:
         """One that is later than all that was accepted, and earlier than all that will be."""
-        return self._accept.stamp()
+        return self._commit.stamp()
 
     async def entries(self, board: Board, after: EventId, limit: int) -> list[tuple[Submission, Outcome]]:
         """At most `limit` applied submissions past `after`, in the order of (accepted_at, event id)."""
@@ -64,7 +64,7 @@ class History:
             answers.append(_own(board, entry, sent) if isinstance(one, Submission) else one)
             if answers[-1] is None and isinstance(one, Submission):
                 submissions.append(one)
-        results = await self._accept.submit(submissions, ranks=False) if submissions else []
+        results = await self._commit.submit(submissions, ranks=False) if submissions else []
         await self._bring_back(board, [result.outcome for result in results])
         outcomes = (result.outcome for result in results)
         return [next(outcomes) if answer is None else answer for answer in answers]

@@ -1,12 +1,12 @@
-"""Requests that arrive together are done together.
+"""Batching: requests that arrive together are processed together.
 
-The next group is what arrived while the last one was done; without an interval there is no tick, and no wait when idle.
+The next batch is what arrived during the last one. Without an interval there is no tick, and no wait when idle.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from scoreboard.domain.errors import Unavailable
@@ -16,100 +16,99 @@ R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
-    """`pending` submissions at most wait for their group, beyond which updates are refused with 503; `batch` of them
-    share one (a request with more goes whole). `interval_s` is the least time between the begins of two groups."""
+class BatchLimits:
+    """Bounds of a batcher, in submissions.
+
+    At most `pending` wait for their batch; beyond that updates are refused with 503. At most `batch` share one (a
+    request with more stays whole). `interval_s` is the least time between the starts of two batches.
+    """
 
     pending: int = 20_000
     batch: int = 500
     interval_s: float = 0.0
 
 
-def _future() -> "asyncio.Future[R]":
-    return asyncio.get_running_loop().create_future()
-
-
 @dataclass(slots=True, eq=False)
-class Waiting(Generic[R]):
-    """One request, and what it waits for: a result for each of its submissions."""
+class PendingRequest(Generic[R]):
+    """One request, and the future of its results: one for each of its submissions."""
 
     submissions: Sequence[Submission]
-    ranks: bool = False
-    results: "asyncio.Future[list[R]]" = field(default_factory=_future)
+    ranks: bool
+    results: "asyncio.Future[list[R]]"
 
 
-Group = Sequence[Waiting[R]]
+Batch = Sequence[PendingRequest[R]]
 
 
 class Batcher(Generic[R]):
-    """`run` is the one worker."""
+    """Collects requests into batches. `run` is its one worker."""
 
-    def __init__(self, bounds: Bounds) -> None:
-        self._bounds = bounds
-        self._queue: deque[Waiting[R]] = deque()
+    def __init__(self, limits: BatchLimits) -> None:
+        self._limits = limits
+        self._queue: deque[PendingRequest[R]] = deque()
         self._arrived = asyncio.Event()
         self._closed = False
         self._not_before = 0.0  # by the clock of the event loop
         self.pending = 0
 
-    async def join(self, waiting: Waiting[R]) -> list[R]:
-        """The results. A caller that goes away takes nothing back. Raises Unavailable when there is no room."""
+    async def join(self, submissions: Sequence[Submission], *, ranks: bool = False) -> list[R]:
+        """Return the results. A caller that is cancelled takes nothing back. Raise Unavailable if there is no room."""
         if self._closed:
-            raise Unavailable("shutting_down", "the server is going away; try again in a moment", retry_after_s=1)
-        if self.pending + len(waiting.submissions) > self._bounds.pending:
+            raise Unavailable("shutting_down", "the server is shutting down; try again in a moment", retry_after_s=1)
+        if self.pending + len(submissions) > self._limits.pending:
             raise Unavailable("overloaded", "too many updates are waiting; try again in a moment", retry_after_s=1)
-        self.pending += len(waiting.submissions)
-        self._queue.append(waiting)
+        request: PendingRequest[R] = PendingRequest(submissions, ranks, asyncio.get_running_loop().create_future())
+        self.pending += len(submissions)
+        self._queue.append(request)
         self._arrived.set()
-        return await waiting.results
+        return await request.results
 
-    async def run(self, work: Callable[[Group[R]], Awaitable[None]]) -> None:
-        """Do group after group until `close`, and then what had arrived before it."""
+    async def run(self, work: Callable[[Batch[R]], Awaitable[None]]) -> None:
+        """Process batch after batch until `close`, and then what arrived before it."""
         while self._queue or not self._closed:
             if not self._queue:
                 self._arrived.clear()
                 await self._arrived.wait()
                 continue
-            await self._its_time()
-            group = self._next()
-            await work(group)
-            self.pending -= sum(len(waiting.submissions) for waiting in group)
+            if self._limits.interval_s and self.pending < self._limits.batch:
+                await self._wait_for_interval()
+            batch = self._take_batch()
+            await work(batch)
+            self.pending -= sum([len(request.submissions) for request in batch])
 
-    async def _its_time(self) -> None:
-        """An operator may have groups wait for more to join: fewer and larger ones cost the store less. A full one does
-        not wait."""
-        if not self._bounds.interval_s or self.pending >= self._bounds.batch:
-            return
+    async def _wait_for_interval(self) -> None:
+        """Let more requests join: fewer and larger batches cost the store less. A full batch does not wait."""
         now = asyncio.get_running_loop().time()
         if now < self._not_before and not self._closed:
             await asyncio.sleep(self._not_before - now)
-        self._not_before = max(now, self._not_before) + self._bounds.interval_s
+        self._not_before = max(now, self._not_before) + self._limits.interval_s
 
     def close(self) -> None:
-        """Take nothing more; `run` returns when all that was taken is done."""
+        """Refuse new requests. `run` returns when all earlier ones are processed."""
         self._closed = True
         self._arrived.set()
 
-    def _next(self) -> list[Waiting[R]]:
-        group = [self._queue.popleft()]
-        size = len(group[0].submissions)
-        while self._queue and size + len(self._queue[0].submissions) <= self._bounds.batch:
-            group.append(self._queue.popleft())
-            size += len(group[-1].submissions)
-        return group
+    def _take_batch(self) -> list[PendingRequest[R]]:
+        batch = [self._queue.popleft()]
+        size = len(batch[0].submissions)
+        while self._queue and size + len(self._queue[0].submissions) <= self._limits.batch:
+            batch.append(self._queue.popleft())
+            size += len(batch[-1].submissions)
+        return batch
 
 
-def answer(group: Group[R], results: list[R]) -> None:
-    """One result for each submission of the group, in order."""
+def answer(batch: Batch[R], results: list[R]) -> None:
+    """Give each request of the batch its results. `results` has one for each submission, in order."""
     start = 0
-    for waiting in group:
-        end = start + len(waiting.submissions)
-        if not waiting.results.done():  # else the caller hung up
-            waiting.results.set_result(results[start:end])
+    for request in batch:
+        end = start + len(request.submissions)
+        if not request.results.done():  # else the caller was cancelled
+            request.results.set_result(results[start:end])
         start = end
 
 
-def fail(group: Group[R], error: Exception) -> None:
-    for waiting in group:
-        if not waiting.results.done():
-            waiting.results.set_exception(error)
+def fail(batch: Batch[R], error: Exception) -> None:
+    """Raise the error in each caller of the batch."""
+    for request in batch:
+        if not request.results.done():
+            request.results.set_exception(error)

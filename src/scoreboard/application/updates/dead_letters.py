@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from scoreboard.application.ports.ledger import Ledger
 from scoreboard.application.ports.queue import Buried, Queue
-from scoreboard.application.updates.decide import dropped
+from scoreboard.application.updates.decide import decide_dropped
 from scoreboard.application.updates.message_codec import InvalidSignature, MessageCodec
 from scoreboard.domain.errors import NotFound
 from scoreboard.domain.submission import Submission
@@ -23,10 +23,10 @@ class DeadLetter:
 
 
 class DeadLetters:
-    def __init__(self, queue: Queue, envelope: MessageCodec, ledger: Ledger) -> None:
+    def __init__(self, queue: Queue, codec: MessageCodec, ledger: Ledger) -> None:
         self._queue = queue
         self._ledger = ledger
-        self._envelope = envelope
+        self._codec = codec
 
     async def list(self, most: int) -> list[DeadLetter]:
         """The oldest."""
@@ -48,7 +48,7 @@ class DeadLetters:
         and Unavailable."""
         submissions = (await self.show(letter, among)).submissions
         if submissions:
-            await self._ledger.transact(submissions, dropped)
+            await self._ledger.transact(submissions, decide_dropped)
         await self._dig_up(letter, again=False)
 
     async def _dig_up(self, letter: str, *, again: bool) -> None:
@@ -57,7 +57,7 @@ class DeadLetters:
 
     def _opened(self, letter: Buried) -> DeadLetter:
         try:
-            submissions = self._envelope.open(letter.message.body)
+            submissions = self._codec.open(letter.message.body)
         except InvalidSignature:
             submissions = None
         return DeadLetter(letter.id, letter.reason, letter.since, letter.message.attempt, submissions)

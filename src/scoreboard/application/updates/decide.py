@@ -1,105 +1,99 @@
-"""Decide a batch: drop what was applied before, fold the rest. Pure; the ledger runs it inside one transaction."""
+"""Decide a batch: drop what was applied before, run the rules, fold the rest.
+
+Everything here is pure. The ledger runs it inside one transaction.
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace
 
-from scoreboard.application.ports.ledger import IMPORTED, Decision, Known, Receipt, UseKey
-from scoreboard.application.updates.idempotency import same_body
+from scoreboard.application.ports.ledger import IMPORTED, BatchState, Decision, Receipt
+from scoreboard.application.updates.idempotency import match_receipt
 from scoreboard.domain import event_id
 from scoreboard.domain.errors import Conflict, NotFound, Refused, ScoreboardError
+from scoreboard.domain.facts import Fact, FactKey
 from scoreboard.domain.fold import fold
-from scoreboard.domain.season import local_day
-from scoreboard.domain.submission import WORLD, Outcome, Standing, Submission, TableKey
+from scoreboard.domain.submission import Outcome, Submission
 
 
-def decide(batch: Sequence[Submission], known: Known) -> Decision:
-    """One outcome for each submission, in order. `known` is brought up to date on the way, so that submissions of one
-    batch see each other."""
+def decide(batch: Sequence[Submission], state: BatchState) -> Decision:
+    """Return one outcome for each submission, in order, and what is to be written.
+
+    `state` is brought up to date on the way, so that submissions of one batch see each other.
+    """
     decision = Decision()
     for submission in batch:
-        decision.outcomes.append(
-            _gone(submission, known)
-            or _applied_before(submission, known, decision)
-            or _decide_one(submission, known, decision)
-        )
+        if submission.board.number in state.gone:
+            gone = NotFound("board_not_found", "the board was deleted while the update was on its way")
+            outcome: Outcome | None = _unrecorded(submission, gone)
+        else:
+            outcome = _find_earlier(submission, state, decision)
+        decision.outcomes.append(outcome or _apply(submission, state, decision))
     return decision
 
 
-def _gone(submission: Submission, known: Known) -> Outcome | None:
-    if submission.board.number not in known.gone:
+def _find_earlier(submission: Submission, state: BatchState, decision: Decision) -> Outcome | None:
+    """Return the outcome of a submission that was applied before, by its event or by its idempotency key."""
+    if submission.key is None and not state.outcomes:
         return None
-    return _unrecorded(submission, NotFound("board_not_found", "the board was deleted meanwhile"))
-
-
-def _applied_before(submission: Submission, known: Known, decision: Decision) -> Outcome | None:
-    receipt = None
-    if submission.key is not None:
-        receipt = known.receipts.get((submission.board.app.number, submission.credential, submission.key))
-    if known.outcomes and submission.event in known.outcomes:
-        _touch_again(submission, known, decision)
-        if receipt is None or submission.credential != IMPORTED:  # whose events come of the entry, not of the request
-            return known.outcomes[submission.event]
+    receipt = state.receipts.get((submission.board.app.number, submission.credential, submission.key or ""))
+    if submission.event in state.outcomes:
+        _rank_again(submission, state, decision)
+        # The event of an imported entry follows from the entry, not from the request.
+        if receipt is None or submission.credential != IMPORTED:
+            return state.outcomes[submission.event]
     if receipt is None:
         return None
     try:
-        first = same_body(receipt, submission.digest)
+        first = match_receipt(receipt, submission.digest)
     except ScoreboardError as error:
-        return _told(submission, error, decision)  # the key keeps its first outcome
+        return _refuse_without_key(submission, error, decision)  # the key keeps its first outcome
     if submission.queued:
         counted = f"the update under this idempotency key is {event_id.to_text(first.event)}"
-        return _told(submission, Conflict("key_replayed", counted), decision)
-    _touch_again(submission, known, decision)
+        return _refuse_without_key(submission, Conflict("key_replayed", counted), decision)
+    _rank_again(submission, state, decision)
     return replace(first, replayed=True)
 
 
-def _told(submission: Submission, error: ScoreboardError, decision: Decision) -> Outcome:
-    """A refusal that is kept under the event where somebody will ask for it, and under no key."""
-    if not submission.queued:
-        return _unrecorded(submission, error)
-    outcome = _refused(submission, error)
-    decision.fresh.append((replace(submission, key=None), outcome))
-    return outcome
-
-
-def _touch_again(submission: Submission, known: Known, decision: Decision) -> None:
-    """It was written, but perhaps nobody was told: what it changed may not be ranked or shown yet."""
-    for key in tables_of(submission):
-        standing = known.standings.get(key, {}).get(submission.player)
+def _rank_again(submission: Submission, state: BatchState, decision: Decision) -> None:
+    """Rank what an earlier transaction wrote, as that may have ended before it was ranked or published."""
+    for key in submission.tables:
+        standing = state.standings.get(key, {}).get(submission.player)
         if standing is not None:
-            decision.recovered.add(key)
-            decision.touched.setdefault(key, {})[submission.player] = standing
+            decision.unconfirmed_tables.add(key)
+            decision.to_rank.setdefault(key, {})[submission.player] = standing
 
 
-def _decide_one(submission: Submission, known: Known, decision: Decision) -> Outcome:
+def _apply(submission: Submission, state: BatchState, decision: Decision) -> Outcome:
+    """Run the rules, fold the submission into its tables, and give the key its receipt."""
     try:
-        outcome = _apply(submission, known, decision)
+        outcome = _fold(submission, state, decision)
     except Refused as refusal:
         outcome = _refused(submission, refusal)
-    decision.fresh.append((submission, outcome))
+    decision.new_outcomes.append((submission, outcome))
     if submission.key is not None:
         receipt = Receipt(submission.digest, outcome)
-        known.receipts[submission.board.app.number, submission.credential, submission.key] = receipt
+        state.receipts[submission.board.app.number, submission.credential, submission.key] = receipt
     return outcome
 
 
-def _apply(submission: Submission, known: Known, decision: Decision) -> Outcome:
-    board = submission.board
-    use = _next_use(submission, known)
-    player = submission.player
-    moves: list[tuple[TableKey, Standing | None, Standing]] = []
-    for key in tables_of(submission):
-        old = known.standings.setdefault(key, {}).get(player)
+def _fold(submission: Submission, state: BatchState, decision: Decision) -> Outcome:
+    board, player = submission.board, submission.player
+    facts: dict[FactKey, Fact] = {}
+    for rule in submission.rules:
+        facts.update(rule.decide(submission, state.facts))
+    moves = []
+    for key in submission.tables:
+        old = state.standings.setdefault(key, {}).get(player)
         moves.append((key, old, fold(board, old, submission)))
-    # Nothing can be refused from here on, so no table is changed without the others.
+    # Nothing can be refused from here on, so no table changes without the others, and no fact without them.
+    if facts:
+        state.facts.update(facts)
+        decision.facts.update(facts)
     for key, old, new in moves:
-        decision.touched.setdefault(key, {})[player] = new
+        decision.to_rank.setdefault(key, {})[player] = new
         if new is not old:
-            known.standings[key][player] = new
+            state.standings[key][player] = new
             decision.standings.setdefault(key, {})[player] = new
-    if use is not None:
-        use_key, count, at = use
-        known.uses[use_key], known.last_uses[use_key.action, player] = count, at
-        decision.uses.append(use)
     _, old, new = moves[0]
     return Outcome(
         submission.event,
@@ -114,36 +108,13 @@ def _apply(submission: Submission, known: Known, decision: Decision) -> Outcome:
     )
 
 
-def tables_of(submission: Submission) -> list[TableKey]:
-    """The world's table first, then the region's."""
-    keys = [TableKey(submission.board.number, submission.season, WORLD)]
-    if submission.region != WORLD:
-        keys.append(TableKey(submission.board.number, submission.season, submission.region))
-    return keys
-
-
-def use_of(submission: Submission) -> UseKey | None:
-    """Under what the use of a limited action is counted; None when nothing limits it."""
-    action = submission.action
-    if action is None or (action.per_day is None and not action.cooldown_s):
-        return None
-    day = local_day(action.app.time_zone, submission.accepted_at).toordinal()
-    return UseKey(action.number, submission.player, day)
-
-
-def _next_use(submission: Submission, known: Known) -> tuple[UseKey, int, int] | None:
-    key = use_of(submission)
-    if key is None or submission.action is None:
-        return None
-    action, today = submission.action, known.uses.get(key, 0)
-    if action.per_day is not None and today >= action.per_day:
-        raise Refused("action_limit", f"{action.action} counts {action.per_day} times a day for a player, and it did")
-    last_at = known.last_uses.get((action.number, submission.player), 0)
-    wait_us = last_at + action.cooldown_s * 1_000_000 - submission.accepted_at
-    if action.cooldown_s and last_at and wait_us > 0:  # the last may be of a clock that is ahead
-        wait_s = wait_us / 1e6
-        raise Refused("action_cooldown", f"{action.action} counts again in {wait_s:.0f} s", retry_after_s=wait_s)
-    return key, today + 1, submission.accepted_at
+def _refuse_without_key(submission: Submission, error: ScoreboardError, decision: Decision) -> Outcome:
+    """Refuse a submission under no key. A queued one is recorded under its event, where its outcome is asked for."""
+    if not submission.queued:
+        return _unrecorded(submission, error)
+    outcome = _refused(submission, error)
+    decision.new_outcomes.append((replace(submission, key=None), outcome))
+    return outcome
 
 
 def _refused(submission: Submission, error: ScoreboardError) -> Outcome:
@@ -161,19 +132,19 @@ def _refused(submission: Submission, error: ScoreboardError) -> Outcome:
 
 
 def _unrecorded(submission: Submission, error: ScoreboardError) -> Outcome:
-    """A refusal that is told and not kept, as there is nothing to keep it under."""
     return replace(_refused(submission, error), recorded=False)
 
 
-def dropped(batch: Sequence[Submission], known: Known) -> Decision:
-    """As `decide`, for what an operator gave up: what has no outcome yet is refused."""
+def decide_dropped(batch: Sequence[Submission], state: BatchState) -> Decision:
+    """Refuse the submissions of a dead letter that have no outcome yet. The counterpart of `decide` for an operator."""
     decision = Decision()
     for submission in batch:
         refusal = Refused("dropped", "the operator dropped this update, which could not be applied")
-        decision.outcomes.append(known.outcomes.get(submission.event) or _told(submission, refusal, decision))
+        outcome = state.outcomes.get(submission.event) or _refuse_without_key(submission, refusal, decision)
+        decision.outcomes.append(outcome)
     return decision
 
 
 def poisoned(submission: Submission) -> Outcome:
-    """The outcome of a submission that no store would take, whatever its neighbours."""
+    """Return the outcome of a submission that the store does not take, alone or with others."""
     return _unrecorded(submission, Refused("not_storable", "this update could not be stored and was not counted"))

@@ -1,18 +1,38 @@
-"""Was this done before? A known idempotency key answers with its first outcome, whatever would refuse it by now."""
+"""Idempotency: a known key answers with its first outcome, even if a check would reject the request by now."""
+
+import contextlib
+import hashlib
+from collections.abc import Iterable, Mapping
 
 from scoreboard.application.ports.ledger import Ledger, Receipt
-from scoreboard.domain.board import App
-from scoreboard.domain.errors import Conflict
+from scoreboard.domain.board import App, Board
+from scoreboard.domain.errors import Conflict, Invalid, Unavailable
+from scoreboard.domain.identifiers import check_idempotency_key
 from scoreboard.domain.submission import Outcome
 
 
-async def recall(ledger: Ledger, app: App, credential: str, key: str, digest: bytes) -> Outcome | None:
-    """The outcome under this key, None for a new key. Raises Conflict for a key that can be used no more."""
-    receipt = await ledger.recall(app, credential, key)
-    return None if receipt is None else same_body(receipt, digest)
+def digest_of(board: Board, body: bytes) -> bytes:
+    """Return the digest under which a receipt is kept. The same body to another board is another request."""
+    return hashlib.blake2b(body, digest_size=16, salt=board.number.to_bytes(16, "big")).digest()
 
 
-def same_body(receipt: Receipt, digest: bytes) -> Outcome:
+async def find_receipts(ledger: Ledger, app: App, credential: str, keys: Iterable[str | None]) -> Mapping[str, Receipt]:
+    """Return the receipts of those keys that have one. An unreachable store has none: the transaction decides."""
+    asked: set[str] = set()
+    for key in keys:
+        if key is not None:
+            with contextlib.suppress(Invalid):  # refused where the request is resolved
+                asked.add(check_idempotency_key(key))
+    if not asked:
+        return {}
+    try:
+        return await ledger.receipts(app, credential, asked)
+    except Unavailable:
+        return {}
+
+
+def match_receipt(receipt: Receipt, digest: bytes) -> Outcome:
+    """Return the first outcome of a request with this digest. Raise Conflict for another request or a spent key."""
     if receipt.digest != digest:
         raise Conflict(
             "key_reused", "this idempotency key was used for another request; use a new key for a new update"

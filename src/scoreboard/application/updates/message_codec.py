@@ -42,7 +42,7 @@ class _Submission(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     player: str
     value: int
     credential: str
-    region: str
+    region: str | None
     action: int | None
     key: str | None
     digest: bytes

@@ -1,4 +1,7 @@
-"""Work: what was queued is applied, and gets its one outcome. Any number of processes may do so at once."""
+"""The consumer of the queue: queued updates are applied, and each gets its one outcome.
+
+Any number of processes may consume at once.
+"""
 
 import asyncio
 import random
@@ -8,9 +11,10 @@ import structlog
 
 from scoreboard.application.ports.directory import Directory
 from scoreboard.application.ports.queue import Delivery, Queue
-from scoreboard.application.updates.commit import Accept
+from scoreboard.application.updates.commit import GroupCommit, RankedOutcome
 from scoreboard.application.updates.message_codec import InvalidSignature, MessageCodec
-from scoreboard.application.updates.rank import Result
+from scoreboard.application.updates.regions import resolve_regions
+from scoreboard.application.updates.rules import RULES, RuleFactory, rules_of
 from scoreboard.domain.board import Board
 from scoreboard.domain.errors import NotFound, Unavailable
 from scoreboard.domain.submission import Submission
@@ -19,31 +23,41 @@ log = structlog.get_logger(__name__)
 
 MOST = 50  # messages taken at once; each has up to 500 updates
 ATTEMPTS = 5  # of an update that the store does not take, before it becomes a dead letter
-POISON = "not_storable"  # the code of what the store does not take, whatever its neighbours
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 10.0  # while the store is away
+POISON = "not_storable"  # the code of what the store does not take, alone or with others
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 10.0  # while the store is unreachable
 
 
-class Work:
-    """A message is done with when all its submissions have their outcomes. It may come again: an outcome that is there
-    is kept, by the submission's event."""
+class QueueConsumer:
+    """Acknowledges a message when all its submissions have their outcomes.
 
-    def __init__(self, queue: Queue, directory: Directory, envelope: MessageCodec, accept: Accept) -> None:
+    A message may be delivered again: a submission that has an outcome, by its event, keeps it.
+    """
+
+    def __init__(
+        self,
+        queue: Queue,
+        directory: Directory,
+        codec: MessageCodec,
+        commit: GroupCommit,
+        rules: Sequence[RuleFactory] = RULES,
+    ) -> None:
         self._queue = queue
         self._directory = directory
-        self._envelope = envelope
-        self._accept = accept
+        self._codec = codec
+        self._commit = commit
+        self._rules = rules
 
     async def run(self) -> None:
-        """For ever."""
+        """Consume messages until cancelled."""
         while True:
             deliveries = await self._queue.take(MOST)
             try:
                 await self._work(deliveries)
             except Unavailable as error:
-                log.warning("messages_come_again", messages=len(deliveries), code=error.code)
+                log.warning("messages_requeued", messages=len(deliveries), code=error.code)
 
     async def _work(self, deliveries: Sequence[Delivery]) -> None:
-        """Raises Unavailable when the queue failed: what it did not hear comes again, and is known by then."""
+        """Apply messages. Raise Unavailable when the queue failed: what is not acknowledged is delivered again."""
         opened = [(delivery, found) for delivery in deliveries if (found := await self._opened(delivery))]
         results = await self._applied([submission for _, found in opened for submission in found])
         start, done, again = 0, [], []
@@ -62,60 +76,61 @@ class Work:
     async def _opened(self, delivery: Delivery) -> Sequence[Submission]:
         body = delivery.message.body
         try:
-            submissions = self._envelope.open(body)
+            submissions = self._codec.open(body)
         except InvalidSignature as error:
             log.error("message_tampered", reason=str(error))
             reason = f"tampered: {error}"
-            await _kept(lambda: self._queue.bury(delivery, body, reason))
+            await _until_done(lambda: self._queue.bury(delivery, body, reason))
             return ()
         boards = {submission.board.number: submission.board for submission in submissions}
         now = {number: await self._now(board) for number, board in boards.items()}
         for submission in submissions:
             submission.board = now[submission.board.number]
+            submission.rules = rules_of(submission.board, submission.action, self._rules)
         return submissions
 
     async def _now(self, then: Board) -> Board:
-        """The board as it is, or, when it is gone, as it was: another of the same id is not it."""
+        """Return the board as it is now. One that was deleted stays as it was; another of the same id is not it."""
         try:
             now = await self._directory.board(then.app.app, then.board)
         except NotFound:
             return then
         return now if now.number == then.number else then
 
-    async def _applied(self, submissions: Sequence[Submission]) -> list[Result]:
-        """Results, however long the store is away: the messages stay in our hands, and nothing else is taken."""
+    async def _applied(self, submissions: Sequence[Submission]) -> list[RankedOutcome]:
+        """Return the outcomes, however long the store is unreachable. Until then no other message is received."""
         pause_s = FIRST_PAUSE_S
         while submissions:
             try:
-                return await self._accept.submit(submissions, ranks=False)
+                await resolve_regions(self._directory, submissions)
+                return await self._commit.submit(submissions, ranks=False)
             except Unavailable as error:
                 if pause_s == FIRST_PAUSE_S:
-                    log.warning("store_away", code=error.code, submissions=len(submissions))
+                    log.warning("store_unreachable", code=error.code, submissions=len(submissions))
                 await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311  # spreads the retries
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
         return []
 
     async def _again(self, delivery: Delivery, refused: Sequence[Submission]) -> None:
-        """What the store does not take is taken apart from its neighbours, which have their outcomes."""
-        body = self._envelope.seal(refused)
+        """Retry what the store does not take apart from its neighbours, which have their outcomes."""
+        body = self._codec.seal(refused)
         if delivery.message.attempt < ATTEMPTS:
-            await _kept(lambda: self._queue.retry(delivery, body))
+            await _until_done(lambda: self._queue.retry(delivery, body))
         else:
-            await _kept(lambda: self._queue.bury(delivery, body, POISON))
+            await _until_done(lambda: self._queue.bury(delivery, body, POISON))
 
 
-async def _kept(put_elsewhere: Callable[[], Awaitable[None]]) -> None:
-    """A message goes elsewhere, however long the queue takes nothing: what comes to us may go on meanwhile, and what is
-    in our hands does not come again. When it is there no more, nothing is done."""
+async def _until_done(move: Callable[[], Awaitable[None]]) -> None:
+    """Move a message elsewhere, however long the queue accepts nothing. A message that is gone needs nothing."""
     pause_s = FIRST_PAUSE_S
     while True:
         try:
-            return await put_elsewhere()
+            return await move()
         except Unavailable as error:
             log.warning("queue_takes_nothing", code=error.code, retry_in_s=round(pause_s, 1))
         await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311  # spreads the retries
         pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
 
-def _not_taken(result: Result) -> bool:
+def _not_taken(result: RankedOutcome) -> bool:
     return result.outcome.code == POISON

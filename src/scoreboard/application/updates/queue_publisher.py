@@ -1,48 +1,50 @@
-"""QueuePublisher: accept for updates that are applied later. Returns when the queue cannot lose them."""
+"""The route through the queue: updates are published to it, and applied by a consumer."""
 
 from collections.abc import Sequence
 
 from scoreboard.application.ports.queue import Queue
-from scoreboard.application.updates.batching import Batcher, Bounds, Group, Waiting, answer, fail
+from scoreboard.application.updates.batching import Batch, Batcher, BatchLimits, answer, fail
 from scoreboard.application.updates.message_codec import MessageCodec
 from scoreboard.domain.errors import Unavailable
 from scoreboard.domain.submission import Outcome, Submission
 
 
 class QueuePublisher:
-    """Updates that arrive together are put together, many in a message. `run` is the one worker."""
+    """Publishes updates that arrive together in few messages. `run` is its one worker."""
 
-    def __init__(self, queue: Queue, envelope: MessageCodec, bounds: Bounds) -> None:
+    def __init__(self, queue: Queue, codec: MessageCodec, limits: BatchLimits) -> None:
         self._queue = queue
-        self._envelope = envelope
-        self._grouping: Batcher[Outcome] = Batcher(bounds)
+        self._codec = codec
+        self._batcher: Batcher[Outcome] = Batcher(limits)
 
     @property
     def pending(self) -> int:
-        """Submissions that are not in the queue yet."""
-        return self._grouping.pending
+        """The submissions that are not in the queue yet."""
+        return self._batcher.pending
 
     async def submit(self, submissions: Sequence[Submission]) -> list[Outcome]:
-        """Each `pending`, once it cannot be lost. Raises Unavailable when there is no room, and when the queue failed:
-        then they may be in it all the same."""
-        return await self._grouping.join(Waiting(submissions))
+        """Return a `pending` outcome for each, once it cannot be lost.
+
+        Raise Unavailable when there is no room, or when the queue failed: then they may be in it all the same.
+        """
+        return await self._batcher.join(submissions)
 
     async def run(self) -> None:
-        """Put group after group until `close`, and then what had arrived before it."""
-        await self._grouping.run(self._put)
+        """Publish batch after batch until `close`, and then what arrived before it."""
+        await self._batcher.run(self._publish)
 
     def close(self) -> None:
-        """Take nothing more; `run` returns when all that was taken is in the queue."""
-        self._grouping.close()
+        """Accept nothing more. `run` returns when all that was accepted is in the queue."""
+        self._batcher.close()
 
-    async def _put(self, group: Group[Outcome]) -> None:
-        submissions = [submission for waiting in group for submission in waiting.submissions]
+    async def _publish(self, batch: Batch[Outcome]) -> None:
+        submissions = [submission for request in batch for submission in request.submissions]
         try:
-            await self._queue.put(self._envelope.messages(submissions))
+            await self._queue.put(self._codec.messages(submissions))
         except Unavailable as error:
-            fail(group, error)
+            fail(batch, error)
         else:
-            answer(group, [_pending(submission) for submission in submissions])
+            answer(batch, [_pending(submission) for submission in submissions])
 
 
 def _pending(submission: Submission) -> Outcome:

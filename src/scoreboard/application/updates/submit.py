@@ -1,39 +1,49 @@
-"""The way of an update, top to bottom."""
+"""The path of an update: authorize, replay, resolve, check, route. From there `commit.py` takes it on.
 
-import contextlib
+One update and a batch take the same path. A request is refused with a ScoreboardError, and then nothing has changed. A
+refusal of the transaction is an outcome.
+"""
+
 import hashlib
 import os
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple, TypeAlias
 
-from scoreboard.application.identity import authorization as authenticate
+from scoreboard.application.identity import authorization
 from scoreboard.application.ports.authentication import Credential
 from scoreboard.application.ports.directory import Directory
 from scoreboard.application.ports.ledger import Ledger, Receipt
-from scoreboard.application.ports.limits import Allowance, Limits
+from scoreboard.application.ports.limits import Allowance
+from scoreboard.application.ports.ranking import Placed, RankState
 from scoreboard.application.standings.reads import Reads
-from scoreboard.application.updates import value as worth
-from scoreboard.application.updates.checks import rate_limit
-from scoreboard.application.updates.commit import Accept
-from scoreboard.application.updates.idempotency import recall, same_body
+from scoreboard.application.updates.checks import CHECKS, Check, CheckFactory, Draft
+from scoreboard.application.updates.checks.rate_limit import UpdateRateLimit
+from scoreboard.application.updates.commit import GroupCommit, RankedOutcome
+from scoreboard.application.updates.idempotency import digest_of, find_receipts, match_receipt
 from scoreboard.application.updates.queue_publisher import QueuePublisher
-from scoreboard.application.updates.rank import Result
+from scoreboard.application.updates.regions import resolve_regions
+from scoreboard.application.updates.rules import RULES, RuleFactory, rules_of
 from scoreboard.domain import event_id
 from scoreboard.domain.board import Action, Board
-from scoreboard.domain.errors import Invalid, NotFound, ScoreboardError, Unavailable
+from scoreboard.domain.errors import Forbidden, Invalid, NotFound, Refused, ScoreboardError, Unavailable
 from scoreboard.domain.identifiers import check_idempotency_key, check_player
 from scoreboard.domain.season import season_at
-from scoreboard.domain.submission import WORLD, Outcome, Submission, TableKey
+from scoreboard.domain.submission import WORLD, Outcome, Rule, Submission, TableKey
 
 MAX_METADATA_BYTES = 2_048
 MAX_BATCH = 1_000
+MAX_PREFIX = 240  # characters of a batch's key, so that a place in the batch fits behind it
+MAX_PLANS = 10_000  # boards and actions whose checks and rules are kept, a few hundred bytes each
 
 
 @dataclass(slots=True)
-class Wish:
-    """What a client asks for. One of `action`, `increment` and `score`; `raw` is the body that the key stands for.
-    `later`: whether to answer before it is applied, where there is a queue; None leaves it to the board."""
+class UpdateRequest:
+    """A client's request to change a score, with one of `action`, `increment` and `score`.
+
+    `raw` is the body that the idempotency key stands for; it is needed with a key only. `metadata` is JSON.
+    """
 
     raw: bytes
     player: str | None = None
@@ -43,260 +53,320 @@ class Wish:
     region: str | None = None
     metadata: bytes | None = None
     key: str | None = None
-    later: bool | None = None
-
-
-@dataclass(slots=True)
-class Answer:
-    """`later`: the outcome is to be told at its address; with a queue it is pending until then. `allowance` is None
-    when nothing was taken from it, as for a repeated update."""
-
-    board: Board
-    result: Result
-    later: bool
-    allowance: Allowance | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Later:
-    """Where there is a queue: `enqueue` puts updates into it; `key` seals the ids of their events. While it is away an
-    update is applied at once, `or_now`, or refused."""
+class UpdateResult:
+    """The outcome of one update, and the rank it led to in the world's table.
 
-    enqueue: QueuePublisher
-    key: bytes
-    or_now: bool
+    `rank` is None unless `rank_state` is `exact`. `deferred`: the client is to read the outcome at its event.
+    `rate` is None where the rate limit was not asked.
+    """
+
+    board: Board
+    outcome: Outcome
+    rank: Placed | None
+    rank_state: RankState
+    deferred: bool
+    rate: Allowance | None
 
 
-class Update:
+ItemResult: TypeAlias = RankedOutcome | ScoreboardError
+
+
+class BatchResult(NamedTuple):
+    """An outcome or a refusal for each request, in order. `deferred`: outcomes follow at their events."""
+
+    board: Board
+    items: Sequence[ItemResult]
+    deferred: bool
+    rate: Allowance | None
+
+
+@dataclass(frozen=True, slots=True)
+class QueueRoute:
+    """The route through the queue. `event_key` seals the ids of queued events.
+
+    While the queue is unreachable, updates are committed at once (`fallback`), or refused.
+    """
+
+    publisher: QueuePublisher
+    event_key: bytes
+    fallback: bool
+
+
+class Plan(NamedTuple):
+    """The checks and rules for updates of a board with an action, compiled once."""
+
+    board: Board
+    action: Action | None
+    checks: tuple[Check, ...]
+    rules: tuple[Rule, ...]
+
+
+class Submit:
+    """The use case of senders of updates."""
+
     def __init__(
         self,
         directory: Directory,
         ledger: Ledger,
-        limits: Limits,
-        rates: rate_limit.UpdateRates,
-        accept: Accept,
+        rate_limit: UpdateRateLimit,
+        commit: GroupCommit,
         reads: Reads,
-        later: Later | None = None,
+        queue: QueueRoute | None = None,
+        checks: Sequence[CheckFactory] = CHECKS,
+        rules: Sequence[RuleFactory] = RULES,
     ) -> None:
         self._directory = directory
         self._ledger = ledger
-        self._limits = limits
-        self._rates = rates
-        self._accept = accept
+        self._rate_limit = rate_limit
+        self._commit = commit
         self._reads = reads
-        self._later = later
+        self._queue = queue
+        self._checks = checks
+        self._rules = rules
+        self._plans: dict[tuple[int, int], Plan] = {}
 
-    async def one(self, credential: Credential | None, app: str, board_id: str, wish: Wish) -> Answer:
-        """One update, from request to rank. Returns when it is durable; raises ScoreboardError when nothing changed,
-        or Unavailable when that may be unknown. A refusal decided in the transaction is an outcome, not raised."""
-        credential = authenticate.require(credential, app, "update:score")
-        player = check_player(credential.subject if wish.player is None else wish.player)
-        authenticate.require_player(credential, player)
-        board = await self._directory.board(app, board_id)
-        later = board.consistency == "queued" if wish.later is None else wish.later
-        queued = self._later if later else None
-        try:
-            if queued is not None and (known := await self._known(board, credential, wish)) is not None:
-                return Answer(board, Result(known), later)
-            allowance = await rate_limit.check(self._limits, self._rates, credential, app)
-            submission = await self._submission(credential, board, player, wish, queued)
-            (result,) = await self._accepted((submission,), queued, ranks=True)
-        except ScoreboardError:
-            # What would refuse an update must not refuse a retry. (The transaction recalls by itself, so a key is
-            # looked up here only when it was not asked.)
-            outcome = None if wish.key is None else await self._recalled(board, credential, wish)
-            if outcome is None:
-                raise
-            return Answer(board, await self._placed(board, outcome), later)
-        if result.outcome.replayed:
-            result = await self._placed(board, result.outcome)
-        return Answer(board, result, later, allowance)
+    async def one(
+        self,
+        principal: Credential | None,
+        app: str,
+        board_id: str,
+        request: UpdateRequest,
+        *,
+        prefer_async: bool | None = None,
+    ) -> UpdateResult:
+        """Return the outcome of one update, and its rank, once it is durable.
 
-    async def _accepted(
-        self, submissions: Sequence[Submission], queued: Later | None, *, ranks: bool
-    ) -> Sequence[Result]:
-        """From here on they cannot be lost: applied, or in the queue. An event that a failing queue took all the same
-        is applied once, as it is known by its id."""
-        if queued is None:
-            return await self._accept.submit(submissions, ranks=ranks)
-        try:
-            return [Result(outcome) for outcome in await queued.enqueue.submit(submissions)]
-        except Unavailable as error:
-            if not queued.or_now or error.code != "queue_unavailable":
-                raise
-            return await self._accept.submit(submissions, ranks=ranks)
-
-    async def _known(self, board: Board, credential: Credential, wish: Wish) -> Outcome | None:
-        """What became of a queued update under this key, where that can be looked up now; else it is found out when it
-        is applied."""
-        try:
-            return None if wish.key is None else await self._recalled(board, credential, wish)
-        except Unavailable:
-            return None
+        Raise ScoreboardError when nothing changed, or Unavailable when that may be unknown. `prefer_async` asks for
+        an answer before it is applied, or after; None leaves that to the board.
+        """
+        principal = authorization.require(principal, app, "update:score")
+        board, (item,), deferred, rate = await self._submit(
+            principal, app, board_id, (request,), prefer_async, ranks=True
+        )
+        if isinstance(item, ScoreboardError):
+            raise item
+        outcome, rank, rank_state = item
+        if outcome.replayed:
+            table = TableKey(board.number, outcome.season, WORLD)
+            rank, rank_state = await self._reads.placed(board, table, outcome.player)
+        return UpdateResult(board, outcome, rank, rank_state, deferred, rate)
 
     async def many(
-        self, credential: Credential | None, app: str, board_id: str, wishes: Sequence[Wish]
-    ) -> tuple[Board, list[Result | ScoreboardError]]:
-        """Up to MAX_BATCH updates from somebody trusted, in order, in one transaction; each has its own outcome or
-        error. Ranks are not told. A key that is known answers from its receipt: in the same transaction or, where there
-        is a queue, before anything is queued."""
-        credential = authenticate.require(credential, app, "update:score")
-        if not 1 <= len(wishes) <= MAX_BATCH:
-            raise Invalid("invalid_batch", f"a batch has 1 to {MAX_BATCH} updates")
-        board = await self._directory.board(app, board_id)
-        queued = self._later if board.consistency == "queued" else None
-        known = {} if queued is None else await self._receipts(board, credential, wishes)
-        try:
-            return board, await self._each(credential, board, wishes, queued, known)
-        except ScoreboardError:
-            known = await self._receipts(board, credential, wishes)
-            if any(wish.key not in known for wish in wishes):
-                raise
-            return board, await self._each(credential, board, wishes, queued, known)
-
-    async def _each(
         self,
-        credential: Credential,
-        board: Board,
-        wishes: Sequence[Wish],
-        queued: Later | None,
-        known: Mapping[str, Receipt],
-    ) -> list[Result | ScoreboardError]:
-        if new := sum(wish.key not in known for wish in wishes):
-            await rate_limit.check(self._limits, self._rates, credential, board.app.app, new)
-        answers: list[Result | ScoreboardError | None] = []
-        submissions: list[Submission] = []
-        for wish in wishes:
+        principal: Credential | None,
+        app: str,
+        board_id: str,
+        requests: Sequence[UpdateRequest],
+        key: str | None = None,
+    ) -> BatchResult:
+        """Return an outcome or a refusal for each of up to MAX_BATCH updates from a trusted sender.
+
+        They are applied in order and in one transaction, without ranks. `key` is the idempotency key of the batch:
+        each request without a key of its own gets this one and its place. Raise ScoreboardError, as `one` does, where
+        the batch is refused or fails as a whole.
+        """
+        principal = authorization.require(principal, app, "update:score")
+        if principal.role == "player":
+            raise Forbidden("server_only", "batches come from a server's token")
+        if not 1 <= len(requests) <= MAX_BATCH:
+            raise Invalid("invalid_batch", f"a batch has 1 to {MAX_BATCH} updates")
+        if key is not None:
+            prefix = check_idempotency_key(key)
+            if len(prefix) > MAX_PREFIX:
+                prefix = hashlib.sha256(prefix.encode()).hexdigest()
+            for place, request in enumerate(requests):
+                request.key = request.key or f"{prefix}/{place}"
+        return await self._submit(principal, app, board_id, requests, None, ranks=False)
+
+    async def _submit(
+        self,
+        principal: Credential,
+        app: str,
+        board_id: str,
+        requests: Sequence[UpdateRequest],
+        prefer_async: bool | None,
+        *,
+        ranks: bool,
+    ) -> BatchResult:
+        """Replay what was applied before, and process the rest."""
+        board = await self._directory.board(app, board_id)
+        deferred = board.consistency == "queued" if prefer_async is None else prefer_async
+        queue = self._queue if deferred else None
+        items: list[ItemResult | None] = [None] * len(requests)
+        rate: Allowance | None = None
+        failure: ScoreboardError | None = None
+        if queue is not None:  # what is queued cannot be answered from a receipt any more, so keys are looked up first
+            items = await self._replay(principal, board, requests, items)
+        places = [place for place, item in enumerate(items) if item is None]
+        if places:
+            new = [requests[place] for place in places]
             try:
-                player = check_player(credential.subject if wish.player is None else wish.player)
-                authenticate.require_player(credential, player)
-                first = _first(board, wish, known, queued)
-                if first is None:
-                    submissions.append(await self._submission(credential, board, player, wish, queued))
-                answers.append(first)
+                rate = await self._rate_limit.acquire(principal, app, len(new))
+                results = await self._process(principal, board, new, queue, ranks=ranks)
             except ScoreboardError as error:
-                answers.append(error)
-        results = iter(await self._accepted(submissions, queued, ranks=False) if submissions else [])
-        told = [next(results) if answer is None else answer for answer in answers]
-        return told if known else await self._forgiven(credential, board, wishes, told)
+                failure = error
+                results = [error] * len(new)
+            for place, result in zip(places, results, strict=True):
+                items[place] = result
+            # The transaction finds receipts. What was refused before it is looked up here.
+            if queue is None and any(isinstance(result, ScoreboardError) for result in results):
+                items = await self._replay(principal, board, requests, items)
+        if failure is not None and failure in items:
+            raise failure
+        return BatchResult(board, [item for item in items if item is not None], deferred, rate)
 
-    async def _forgiven(
-        self, credential: Credential, board: Board, wishes: Sequence[Wish], told: list[Result | ScoreboardError]
-    ) -> list[Result | ScoreboardError]:
-        """What would refuse an update by now has not refused those that were done before."""
-        refused = [wish for wish, answer in zip(wishes, told, strict=True) if isinstance(answer, ScoreboardError)]
-        known = await self._receipts(board, credential, refused)
-        if not known:
-            return told
-        return [
-            (_first(board, wish, known, None) if isinstance(answer, ScoreboardError) else None) or answer
-            for wish, answer in zip(wishes, told, strict=True)
-        ]
+    async def _process(
+        self,
+        principal: Credential,
+        board: Board,
+        requests: Sequence[UpdateRequest],
+        queue: QueueRoute | None,
+        *,
+        ranks: bool,
+    ) -> list[ItemResult]:
+        """Resolve, check and route. Raise Unavailable where a store failed: that is no refusal of an item."""
+        drafts = [await self._resolve(principal, board, request, queue) for request in requests]
+        if board.regions and queue is None:
+            await resolve_regions(self._directory, [draft.submission for draft in drafts if isinstance(draft, Draft)])
+        for place, draft in enumerate(drafts):
+            try:
+                if isinstance(draft, Draft):
+                    for check in draft.checks:
+                        await check.check(draft)
+            except Unavailable:
+                raise
+            except ScoreboardError as refusal:
+                drafts[place] = refusal
+        submissions = [draft.submission for draft in drafts if isinstance(draft, Draft)]
+        results = iter(await self._route(submissions, queue, ranks=ranks) if submissions else ())
+        return [next(results) if isinstance(draft, Draft) else draft for draft in drafts]
 
-    async def _receipts(self, board: Board, credential: Credential, wishes: Sequence[Wish]) -> Mapping[str, Receipt]:
-        """As `_known`, for all that have a key: the receipts by key."""
-        keys: set[str] = set()
-        for wish in wishes:
-            with contextlib.suppress(Invalid):  # that is told of the one update
-                keys.add(check_idempotency_key(wish.key or ""))
+    async def _route(
+        self, submissions: Sequence[Submission], queue: QueueRoute | None, *, ranks: bool
+    ) -> Sequence[RankedOutcome]:
+        """Commit now, or publish to the queue. From here on the submissions cannot be lost."""
+        if queue is None:
+            return await self._commit.submit(submissions, ranks=ranks)
         try:
-            return await self._ledger.receipts(board.app, credential.name, keys) if keys else {}
+            return [RankedOutcome(outcome) for outcome in await queue.publisher.submit(submissions)]
+        except Unavailable as error:
+            if not queue.fallback or error.code != "queue_unavailable":
+                raise
+            # A failing queue may have taken them all the same. Each event is applied once.
+            await resolve_regions(self._directory, submissions)
+            return await self._commit.submit(submissions, ranks=ranks)
+
+    async def _resolve(
+        self, principal: Credential, board: Board, request: UpdateRequest, queue: QueueRoute | None
+    ) -> Draft | ScoreboardError:
+        """Return the submission that a request stands for, or the refusal of what it asks for."""
+        try:
+            player = check_player(principal.subject if request.player is None else request.player)
+            authorization.require_player(principal, player)
+            action, value = await self._resolve_value(principal, board, request)
+            if request.region is not None and request.region not in board.regions:
+                raise Invalid("unknown_region", "this board has no such region")
+            if request.metadata is not None and len(request.metadata) > MAX_METADATA_BYTES:
+                raise Invalid("metadata_too_big", f"metadata is at most {MAX_METADATA_BYTES} bytes of JSON")
+            key = None if request.key is None else check_idempotency_key(request.key)
         except Unavailable:
-            return {}
-
-    async def _recalled(self, board: Board, credential: Credential, wish: Wish) -> Outcome | None:
-        key = check_idempotency_key(wish.key or "")
-        outcome = await recall(self._ledger, board.app, credential.name, key, _digest(board, wish.raw))
-        if outcome is not None:
-            outcome.replayed = True
-        return outcome
-
-    async def _placed(self, board: Board, outcome: Outcome) -> Result:
-        key = TableKey(board.number, outcome.season, WORLD)
-        return Result(outcome, *await self._reads.placed(board, key, outcome.player))
-
-    async def _submission(
-        self, credential: Credential, board: Board, player: str, wish: Wish, queued: Later | None
-    ) -> Submission:
-        action, value = await self._worth(credential, board, wish)
-        region = await self._region(board, player, wish.region)
-        accepted_at = self._accept.stamp()
-        randomness = next(_randomness)
-        return Submission(
-            event_id.make(accepted_at, randomness)
-            if queued is None
-            else event_id.sealed(accepted_at, randomness, queued.key, board.app.number),
+            raise
+        except ScoreboardError as refusal:
+            return refusal
+        plan = self._plans.get((board.number, 0 if action is None else action.number))
+        if plan is None or plan.board is not board or plan.action is not action:
+            plan = self._compile(board, action)
+        accepted_at = self._commit.stamp()
+        if queue is None:
+            event = event_id.make(accepted_at, next(_randomness))
+        else:
+            event = event_id.sealed(accepted_at, next(_randomness), queue.event_key, board.app.number)
+        submission = Submission(
+            event,
             accepted_at,
             board,
             season_at(board.period, board.time_zone, accepted_at).name,
             player,
             value,
-            credential.name,
-            region,
+            principal.name,
+            request.region if board.regions else WORLD,
             action,
-            None if wish.key is None else check_idempotency_key(wish.key),
-            b"" if wish.key is None else _digest(board, wish.raw),
-            _metadata(wish.metadata),
-            queued is not None,
+            key,
+            b"" if key is None else digest_of(board, request.raw),
+            request.metadata,
+            queue is not None,
+            plan.rules,
         )
+        return Draft(principal, request, submission, plan.checks)
 
-    async def _worth(self, credential: Credential, board: Board, wish: Wish) -> tuple[Action | None, int]:
-        if (wish.action is None) + (wish.increment is None) + (wish.score is None) != 2:
+    async def _resolve_value(
+        self, principal: Credential, board: Board, request: UpdateRequest
+    ) -> tuple[Action | None, int]:
+        """Return the value of the request: the server's points for an action, or the value of a trusted sender."""
+        if (request.action is None) + (request.increment is None) + (request.score is None) != 2:
             raise Invalid("one_value", "give exactly one of action, increment and score")
-        if wish.action is None:
-            worth.check_sender(credential, board)
-            return None, worth.value_of(board, wish.increment, wish.score)
-        try:
-            action = await self._directory.action(board.app.app, wish.action)
-        except NotFound as error:
-            raise Invalid("unknown_action", "this app has no such action") from error
-        return action, worth.check_bounds(board, action.points)
+        action: Action | None = None
+        value = request.increment if board.operator == "increment" else request.score
+        if request.action is not None:
+            try:
+                action = await self._directory.action(board.app.app, request.action)
+            except NotFound as error:
+                raise Invalid("unknown_action", "this app has no such action") from error
+            value = action.points
+        else:
+            authorization.require_value(principal, board)
+        if value is None:
+            wanted = "increment" if board.operator == "increment" else "score"
+            raise Invalid("operator_mismatch", f"this board takes the field {wanted}")
+        if not board.min_value <= value <= board.max_value:
+            raise Refused("value_out_of_bounds", f"one update to this board is {board.min_value} to {board.max_value}")
+        return action, value
 
-    async def _region(self, board: Board, player: str, region: str | None) -> str:
-        """The region given, or else the one of the player's profile where the board has it."""
-        if not board.regions:
-            if region is not None:
-                raise Invalid("unknown_region", "this board has no regions")
-            return WORLD
-        if region is None:
-            profile = (await self._directory.find_players(board.app, [player])).get(player)
-            return profile.region if profile is not None and profile.region in board.regions else WORLD
-        if region not in board.regions:
-            raise Invalid("unknown_region", "this board has no such region")
-        return region
+    def _compile(self, board: Board, action: Action | None) -> Plan:
+        checks = tuple(check for make in self._checks if (check := make(board)) is not None)
+        plan = Plan(board, action, checks, rules_of(board, action, self._rules))
+        if len(self._plans) >= MAX_PLANS:
+            self._plans.clear()
+        self._plans[board.number, 0 if action is None else action.number] = plan
+        return plan
+
+    async def _replay(
+        self,
+        principal: Credential,
+        board: Board,
+        requests: Sequence[UpdateRequest],
+        items: Sequence[ItemResult | None],
+    ) -> list[ItemResult | None]:
+        """Answer requests that have no outcome here from the receipts of their keys, where there are such."""
+        pairs = list(zip(requests, items, strict=True))
+        keys = [request.key for request, item in pairs if not isinstance(item, RankedOutcome)]
+        receipts = await find_receipts(self._ledger, board.app, principal.name, keys)
+        return [
+            item if isinstance(item, RankedOutcome) else _replayed(receipts, board, request, item)
+            for request, item in pairs
+        ]
+
+
+def _replayed(
+    receipts: Mapping[str, Receipt], board: Board, request: UpdateRequest, item: ItemResult | None
+) -> ItemResult | None:
+    receipt = receipts.get(request.key or "")
+    if receipt is None:
+        return item
+    try:
+        return RankedOutcome(replace(match_receipt(receipt, digest_of(board, request.raw)), replayed=True))
+    except ScoreboardError as conflict:
+        return conflict
 
 
 def _random_numbers() -> Iterator[int]:
-    """Random numbers of 62 bits from the system's source, fetched by the thousand."""
+    """Yield random numbers of 62 bits from the system's source, fetched by the thousand."""
     while True:
         for (number,) in struct.iter_unpack("=Q", os.urandom(8_192)):
             yield number >> 2
 
 
 _randomness = _random_numbers()
-
-
-def _digest(board: Board, body: bytes) -> bytes:
-    """The same body to another board is another request."""
-    return hashlib.blake2b(body, digest_size=16, salt=board.number.to_bytes(16, "big")).digest()
-
-
-def _first(
-    board: Board, wish: Wish, known: Mapping[str, Receipt], queued: Later | None
-) -> Result | ScoreboardError | None:
-    """The answer to an update that was done before. One that was queued is told as it was then, with the event that has
-    its outcome."""
-    receipt = known.get(wish.key or "")
-    if receipt is None:
-        return None
-    try:
-        outcome = same_body(receipt, _digest(board, wish.raw))
-    except ScoreboardError as error:
-        return error
-    return Result(replace(outcome, status=outcome.status if queued is None else "pending", replayed=True))
-
-
-def _metadata(metadata: bytes | None) -> bytes | None:
-    if metadata is not None and len(metadata) > MAX_METADATA_BYTES:
-        raise Invalid("metadata_too_big", f"metadata is at most {MAX_METADATA_BYTES} bytes of JSON")
-    return metadata

@@ -3,7 +3,7 @@
 import asyncio
 from typing import NamedTuple
 
-from scoreboard.application.live.publisher import Publish
+from scoreboard.application.live.publisher import Publisher
 from scoreboard.application.ports.clock import Clock
 from scoreboard.application.ports.ledger import Ledger
 from scoreboard.application.ports.ranking import NotRanked, Ranking
@@ -23,7 +23,7 @@ class Rebuilt(NamedTuple):
 
 
 class Rebuild:
-    def __init__(self, ledger: Ledger, ranking: Ranking, publish: Publish, clock: Clock) -> None:
+    def __init__(self, ledger: Ledger, ranking: Ranking, publish: Publisher, clock: Clock) -> None:
         self._ledger = ledger
         self._ranking = ranking
         self._publish = publish

@@ -4,7 +4,7 @@ import asyncio
 
 import structlog
 
-from scoreboard.application.live.publisher import Publish
+from scoreboard.application.live.publisher import Publisher
 from scoreboard.application.ports.directory import Directory
 from scoreboard.application.ports.ledger import Ledger
 from scoreboard.application.ports.ranking import NotRanked, Ranking
@@ -19,7 +19,7 @@ MANY = 1_000  # standings: more than are on their way from a ledger to a ranking
 
 
 class Repair:
-    def __init__(self, directory: Directory, ledger: Ledger, ranking: Ranking, publish: Publish) -> None:
+    def __init__(self, directory: Directory, ledger: Ledger, ranking: Ranking, publish: Publisher) -> None:
         self._directory = directory
         self._ledger = ledger
         self._ranking = ranking

@@ -1,4 +1,4 @@
-"""Retention: receipts, refusals and uses of actions are removed when nobody can need them any more."""
+"""Retention: receipts, refusals and facts are removed when nobody can need them any more."""
 
 import asyncio
 
@@ -13,7 +13,7 @@ log = structlog.get_logger(__name__)
 EVERY_S = 3_600.0
 PAUSE_S = 0.25  # between two steps, so that a pass takes a small part of the time whatever there is to look at
 DAY_US = 86_400 * 1_000_000
-USES_DAYS = 2  # after which the day of a use is over in every time zone
+FACTS_DAYS = 2  # after their end: a queued update may be applied that much later
 
 
 class Retention:
@@ -40,7 +40,7 @@ class Retention:
         now = self._clock()
         removed = 0
         while True:
-            step = await self._ledger.forget(now - self._days * DAY_US, now - USES_DAYS * DAY_US)
+            step = await self._ledger.forget(now - self._days * DAY_US, now - FACTS_DAYS * DAY_US)
             removed += step.removed
             if step.complete:
                 break

@@ -2,12 +2,12 @@
 
 import asyncio
 
-from scoreboard.application.live.publisher import Publish
+from scoreboard.application.live.publisher import Publisher
 
 LOOK_EVERY_S = 1.0
 
 
-async def turn_seasons(publish: Publish) -> None:
+async def turn_seasons(publish: Publisher) -> None:
     """For ever. Which season an update belongs to does not depend on this: its `accepted_at` decides. A turn that was
     missed, because the process was down, needs nothing either."""
     while True:

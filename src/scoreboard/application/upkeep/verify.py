@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from scoreboard.application.ports.ledger import Ledger
 from scoreboard.application.ports.ranking import Ranked, Ranking
-from scoreboard.application.updates.decide import tables_of
 from scoreboard.domain.board import Board
 from scoreboard.domain.fold import fold
 from scoreboard.domain.submission import Standing, TableKey
@@ -31,7 +30,7 @@ async def verify(ledger: Ledger, ranking: Ranking, board: Board) -> Report:
     async for chunk in ledger.entries(board):
         for submission, _ in chunk:
             entries += 1
-            for key in tables_of(submission):
+            for key in submission.tables:
                 standings = folded.setdefault(key, {})
                 standings[submission.player] = fold(board, standings.get(submission.player), submission)
     differences: list[str] = []

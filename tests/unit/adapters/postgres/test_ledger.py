@@ -11,7 +11,7 @@ from scoreboard.adapters.postgres import database
 from scoreboard.adapters.postgres.database import Connection, Database
 from scoreboard.adapters.postgres.directory import PostgresDirectory
 from scoreboard.adapters.postgres.ledger import SQL, PostgresLedger
-from scoreboard.application.ports.ledger import Decision, Known
+from scoreboard.application.ports.ledger import BatchState, Decision
 from scoreboard.application.updates.decide import decide
 from scoreboard.domain.board import Action, App, Board, Player
 from scoreboard.domain.errors import Unavailable
@@ -188,7 +188,7 @@ class TestFailures:
             ledger = PostgresLedger(store)
             batch = [submission(board, value=5, key="k", body=b"5")]
 
-            def killing(batch: Sequence[Submission], known: Known) -> Decision:
+            def killing(batch: Sequence[Submission], known: BatchState) -> Decision:
                 server.kill()
                 return decide(batch, known)
 

@@ -97,7 +97,7 @@ class TestFaults:
     @pytest.mark.parametrize(
         "read",
         [
-            lambda ledger, _: ledger.recall(APP, "server:one", "k"),
+            lambda ledger, _: ledger.receipts(APP, "server:one", ["k"]),
             lambda ledger, _: ledger.outcome(APP, event(NOON)),
             lambda ledger, _: ledger.standing(table(board()), APP, "ann"),
             lambda _, directory: directory.find_players(APP, ["ann"]),

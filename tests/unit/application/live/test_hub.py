@@ -3,7 +3,7 @@ import pytest
 
 from scoreboard.application.live import hub as hub_module
 from scoreboard.application.live.hub import Channel, ChannelKey, Hub, Message
-from scoreboard.application.live.precedence import Precedence
+from scoreboard.application.live.priority import CommitPriority
 from scoreboard.application.ports.ranking import Position
 from scoreboard.domain.board import Board
 from scoreboard.domain.top import Line, TopSnapshot
@@ -39,7 +39,7 @@ def top(*scores: tuple[str, int], of: Board = MAIN, season: str = "all", epoch: 
 
 @pytest.fixture
 def hub() -> Hub:
-    return Hub("epoch", Precedence())
+    return Hub("epoch", CommitPriority())
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import pytest
 
 from scoreboard.application.live import publisher as publish_module
 from scoreboard.application.live.hub import Channel, ChannelKey, Hub, Message
-from scoreboard.application.live.precedence import Precedence
-from scoreboard.application.live.publisher import Publish
+from scoreboard.application.live.priority import CommitPriority
+from scoreboard.application.live.publisher import Publisher
 from scoreboard.application.ports.ranking import NotRanked, Position
 from scoreboard.application.standings.reads import Reads
 from scoreboard.domain.board import Board
@@ -64,24 +64,24 @@ async def world() -> World:
 
 @pytest.fixture
 def hub() -> Hub:
-    return Hub("epoch", Precedence())
+    return Hub("epoch", CommitPriority())
 
 
 @pytest.fixture
-async def publish(hub: Hub, world: World, clock: ManualClock) -> AsyncIterator[Publish]:
-    made = Publish(hub, cast("Reads", world), clock)
+async def publish(hub: Hub, world: World, clock: ManualClock) -> AsyncIterator[Publisher]:
+    made = Publisher(hub, cast("Reads", world), clock)
     yield made
     await made.close()
 
 
-async def quiet(publish: Publish) -> None:
+async def quiet(publish: Publisher) -> None:
     while publish._busy:
         await asyncio.gather(*publish._busy.values(), return_exceptions=True)
 
 
 @pytest.mark.parametrize("season", [None, TODAY])
 async def test_a_change_reaches_who_watches_the_season_or_follows_the_current_one(
-    hub: Hub, world: World, publish: Publish, season: str | None
+    hub: Hub, world: World, publish: Publisher, season: str | None
 ) -> None:
     hub.subscribe(ChannelKey(DAILY.number, season, ""), DAILY, world)
     publish.changed(DAILY, table(DAILY, TODAY))
@@ -90,7 +90,7 @@ async def test_a_change_reaches_who_watches_the_season_or_follows_the_current_on
 
 
 async def test_a_change_to_a_season_that_is_over_is_no_news_to_who_follows_the_current_one(
-    hub: Hub, world: World, publish: Publish, clock: ManualClock
+    hub: Hub, world: World, publish: Publisher, clock: ManualClock
 ) -> None:
     hub.subscribe(ChannelKey(DAILY.number, None, ""), DAILY, world)
     clock.now += 12 * HOUR
@@ -99,7 +99,7 @@ async def test_a_change_to_a_season_that_is_over_is_no_news_to_who_follows_the_c
     assert world.reads == 0
 
 
-async def test_what_nobody_watches_is_not_read(hub: Hub, world: World, publish: Publish) -> None:
+async def test_what_nobody_watches_is_not_read(hub: Hub, world: World, publish: Publisher) -> None:
     publish.changed(DAILY, table(DAILY, TODAY))
     publish.boards_changed(lambda board: board == DAILY)
     publish.table_changed(table(DAILY, TODAY))
@@ -108,7 +108,7 @@ async def test_what_nobody_watches_is_not_read(hub: Hub, world: World, publish: 
 
 
 async def test_changes_that_come_together_are_one_message_and_the_last_is_never_missed(
-    hub: Hub, world: World, publish: Publish
+    hub: Hub, world: World, publish: Publisher
 ) -> None:
     hub.subscribe(ChannelKey(DAILY.number, TODAY, ""), DAILY, world)
     for score in range(2, 100):
@@ -123,7 +123,7 @@ async def test_changes_that_come_together_are_one_message_and_the_last_is_never_
 
 @pytest.mark.parametrize("fault", [NotRanked("warming"), RuntimeError("a moment's fault")])
 async def test_a_table_that_could_not_be_read_is_told_when_it_can_be_without_another_change(
-    hub: Hub, world: World, publish: Publish, fault: Exception, monkeypatch: pytest.MonkeyPatch
+    hub: Hub, world: World, publish: Publisher, fault: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(publish_module, "SHARE", 0)
     hub.subscribe(ChannelKey(DAILY.number, TODAY, ""), DAILY, world)

@@ -10,11 +10,10 @@ from scoreboard.adapters.sqlite.database import Database
 from scoreboard.adapters.sqlite.directory import SqliteDirectory
 from scoreboard.adapters.sqlite.ledger import SqliteLedger
 from scoreboard.application.live.directory_invalidator import DirectoryInvalidator
-from scoreboard.application.live.publisher import Publish
+from scoreboard.application.live.publisher import Publisher
 from scoreboard.application.standings.names import Names
 from scoreboard.application.tenants.administration import Tenants
 from scoreboard.application.updates.decide import decide
-from scoreboard.application.updates.rank import Rank
 from scoreboard.domain.board import App, Board, Player
 from scoreboard.domain.errors import Invalid, NotFound
 from tests.making import NOON, submission, table
@@ -40,18 +39,19 @@ class Told:
 class Service:
     def __init__(self, store: Database) -> None:
         self.told = Told()
-        publish = cast("Publish", self.told)
+        publish = cast("Publisher", self.told)
         self.ledger, self.directory = SqliteLedger(store), SqliteDirectory(store)
         self.ranking = MemoryRanking(self.ledger.standings, "epoch")
         self.names = Names(self.directory)
         self.tenants = Tenants(self.directory, self.ranking, DirectoryInvalidator(self.names, publish))
-        self.rank = Rank(self.ledger, self.ranking, publish)
         self._at = NOON
 
     async def scored(self, board: Board, player: str, value: int) -> None:
         self._at += 1_000
         batch = [submission(board, player, value, self._at)]
-        await self.rank(batch, await self.ledger.transact(batch, decide), place=True)
+        decision = await self.ledger.transact(batch, decide)
+        for key, standings in decision.to_rank.items():
+            await self.ranking.apply(key, board, standings, place=False)
 
     async def shown(self, board: Board) -> list[tuple[str, int]]:
         await self.ranking.warm(table(board), board)

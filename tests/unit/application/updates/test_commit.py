@@ -1,19 +1,21 @@
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
-from scoreboard.application.live.precedence import Precedence
-from scoreboard.application.ports.ledger import Decide, Decision, Known, Ledger
-from scoreboard.application.updates import commit as accept_module
-from scoreboard.application.updates.batching import Bounds
-from scoreboard.application.updates.commit import Accept
-from scoreboard.application.updates.rank import Rank, Result
+from scoreboard.application.live.priority import CommitPriority
+from scoreboard.application.live.publisher import Publisher
+from scoreboard.application.ports.ledger import BatchState, Decide, Decision, Ledger
+from scoreboard.application.ports.ranking import Placed, Ranking
+from scoreboard.application.updates import commit as commit_module
+from scoreboard.application.updates.batching import BatchLimits
+from scoreboard.application.updates.commit import GroupCommit, RankedOutcome
+from scoreboard.domain.board import Board
 from scoreboard.domain.errors import Unavailable
-from scoreboard.domain.submission import Submission
+from scoreboard.domain.submission import Standing, Submission, TableKey
 from tests.making import NOON, ManualClock, board, submission, table
 
 MAIN = board()
@@ -24,7 +26,7 @@ class HeldLedger:
 
     def __init__(self) -> None:
         self.going = asyncio.Event()
-        self.known = Known()
+        self.known = BatchState()
         self.tried: list[list[Submission]] = []
         self.faults: list[Exception] = []  # the next transactions end in these
         self.latest = 0
@@ -50,15 +52,34 @@ class HeldLedger:
         return sum(one.score for one in self.known.standings.get(table(MAIN), {}).values())
 
 
-async def unranked(_: Sequence[Submission], decision: Decision, *, place: bool) -> list[Result]:
-    return [Result(outcome) for outcome in decision.outcomes]
+class NoRanking:
+    """Ranks nothing, at once."""
+
+    async def apply(
+        self, key: TableKey, _: Board, standings: Mapping[str, Standing], *, place: bool
+    ) -> Mapping[str, Placed]:
+        return {}
+
+    def changed(self, *_: object) -> None:
+        """Nobody watches."""
+
+
+def group_commit(ledger: HeldLedger, clock: Callable[[], int], limits: BatchLimits, ranking: NoRanking) -> GroupCommit:
+    return GroupCommit(
+        cast("Ledger", ledger),
+        cast("Ranking", ranking),
+        cast("Publisher", ranking),
+        clock,
+        limits,
+        CommitPriority(),
+    )
 
 
 @asynccontextmanager
 async def accepting(
-    ledger: HeldLedger, clock: Callable[[], int], bounds: Bounds, rank: Any = unranked
-) -> AsyncIterator[Accept]:
-    accept = Accept(cast("Ledger", ledger), cast("Rank", rank), clock, bounds, Precedence())
+    ledger: HeldLedger, clock: Callable[[], int], limits: BatchLimits, ranking: NoRanking | None = None
+) -> AsyncIterator[GroupCommit]:
+    accept = group_commit(ledger, clock, limits, ranking or NoRanking())
     await accept.start()
     run = asyncio.create_task(accept.run())
     try:
@@ -71,7 +92,7 @@ async def accepting(
 
 @pytest.fixture(autouse=True)
 def retried_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(accept_module, "RETRY_PAUSES_S", (0.0, 0.0))
+    monkeypatch.setattr(commit_module, "RETRY_PAUSES_S", (0.0, 0.0))
 
 
 @pytest.fixture
@@ -80,8 +101,8 @@ async def ledger() -> HeldLedger:
 
 
 @pytest.fixture
-async def accept(ledger: HeldLedger, clock: ManualClock) -> AsyncIterator[Accept]:
-    async with accepting(ledger, clock, Bounds(pending=20, batch=4)) as running:
+async def accept(ledger: HeldLedger, clock: ManualClock) -> AsyncIterator[GroupCommit]:
+    async with accepting(ledger, clock, BatchLimits(pending=20, batch=4)) as running:
         yield running
 
 
@@ -98,19 +119,19 @@ async def turns(condition: Callable[[], bool]) -> None:
     raise AssertionError("this never came true")
 
 
-def submitted(accept: Accept, *players: str) -> "asyncio.Task[list[Result]]":
+def submitted(accept: GroupCommit, *players: str) -> "asyncio.Task[list[RankedOutcome]]":
     """One request, with a submission for each of these players."""
     return asyncio.create_task(accept.submit([submission(MAIN, player) for player in players], ranks=False))
 
 
-async def one_in_a_held_transaction(accept: Accept, ledger: HeldLedger) -> "asyncio.Task[list[Result]]":
+async def one_in_a_held_transaction(accept: GroupCommit, ledger: HeldLedger) -> "asyncio.Task[list[RankedOutcome]]":
     first = submitted(accept, "first")
     await turns(lambda: ledger.sizes == [1])
     return first
 
 
 class TestGroupCommit:
-    async def test_what_arrives_during_a_commit_shares_the_next(self, accept: Accept, ledger: HeldLedger) -> None:
+    async def test_what_arrives_during_a_commit_shares_the_next(self, accept: GroupCommit, ledger: HeldLedger) -> None:
         first = await one_in_a_held_transaction(accept, ledger)
         others = [submitted(accept, player) for player in ("ann", "bob", "cat")]
         await turns(lambda: accept.pending == 4)
@@ -127,7 +148,7 @@ class TestGroupCommit:
         now = loop.time()
         monkeypatch.setattr(loop, "time", lambda: now)  # it stands still but for the test
         ledger.going.set()
-        async with accepting(ledger, clock, Bounds(batch=4, interval_s=0.5)) as accept:
+        async with accepting(ledger, clock, BatchLimits(batch=4, interval_s=0.5)) as accept:
             await submitted(accept, "first")  # at once
             second = submitted(accept, "second")
             await turns(lambda: accept.pending == 1)
@@ -142,7 +163,7 @@ class TestGroupCommit:
             await turns(lambda: ledger.sizes == [1, 2, 4])  # a full one does not wait
             await asyncio.gather(*full)
 
-    async def test_a_batch_is_bounded_and_keeps_requests_whole(self, accept: Accept, ledger: HeldLedger) -> None:
+    async def test_a_batch_is_bounded_and_keeps_requests_whole(self, accept: GroupCommit, ledger: HeldLedger) -> None:
         await one_in_a_held_transaction(accept, ledger)
         requests = [submitted(accept, *players) for players in ("abc", "de", "fghijk", "l")]
         await turns(lambda: accept.pending == 13)
@@ -156,7 +177,7 @@ class TestGroupCommit:
         ]
         assert ledger.sizes == [1, 3, 2, 6, 1]
 
-    async def test_a_caller_that_hangs_up_takes_nothing_back(self, accept: Accept, ledger: HeldLedger) -> None:
+    async def test_a_caller_that_hangs_up_takes_nothing_back(self, accept: GroupCommit, ledger: HeldLedger) -> None:
         first = await one_in_a_held_transaction(accept, ledger)
         waiting, neighbour = submitted(accept, "ann"), submitted(accept, "bob")
         await turns(lambda: accept.pending == 3)
@@ -170,7 +191,9 @@ class TestGroupCommit:
         assert ledger.sizes == [1, 2]
         assert ledger.total == 3
 
-    async def test_what_was_accepted_before_closing_gets_its_outcome(self, accept: Accept, ledger: HeldLedger) -> None:
+    async def test_what_was_accepted_before_closing_gets_its_outcome(
+        self, accept: GroupCommit, ledger: HeldLedger
+    ) -> None:
         first = await one_in_a_held_transaction(accept, ledger)
         second = submitted(accept, "ann")
         await turns(lambda: accept.pending == 2)
@@ -182,7 +205,7 @@ class TestGroupCommit:
         await asyncio.gather(first, second)
         assert ledger.total == 2
 
-    async def test_beyond_its_bound_the_queue_refuses(self, accept: Accept, ledger: HeldLedger) -> None:
+    async def test_beyond_its_bound_the_queue_refuses(self, accept: GroupCommit, ledger: HeldLedger) -> None:
         first = await one_in_a_held_transaction(accept, ledger)
         rest = submitted(accept, *("ann" for _ in range(19)))
         await turns(lambda: accept.pending == 20)
@@ -198,7 +221,9 @@ class TestGroupCommit:
 
 class TestPoison:
     @pytest.mark.parametrize("at", range(4))
-    async def test_only_the_poisonous_request_is_refused(self, accept: Accept, ledger: HeldLedger, at: int) -> None:
+    async def test_only_the_poisonous_request_is_refused(
+        self, accept: GroupCommit, ledger: HeldLedger, at: int
+    ) -> None:
         players = ["ann", "bob", "cat", "dan"]
         players[at] = "poison"
         await one_in_a_held_transaction(accept, ledger)
@@ -209,14 +234,14 @@ class TestPoison:
         assert told == ["not_storable" if player == "poison" else "applied" for player in players]
         assert ledger.total == 4
 
-    async def test_inside_one_request_too_and_in_order(self, accept: Accept, ledger: HeldLedger) -> None:
+    async def test_inside_one_request_too_and_in_order(self, accept: GroupCommit, ledger: HeldLedger) -> None:
         ledger.going.set()
         results = await submitted(accept, "ann", "poison", "bob", "poison", "cat")
         assert [result.outcome.player for result in results] == ["ann", "poison", "bob", "poison", "cat"]
         assert [result.outcome.status == "applied" for result in results] == [True, False, True, False, True]
         assert ledger.total == 3
 
-    async def test_the_worker_goes_on_after_it(self, accept: Accept, ledger: HeldLedger) -> None:
+    async def test_the_worker_goes_on_after_it(self, accept: GroupCommit, ledger: HeldLedger) -> None:
         ledger.going.set()
         await submitted(accept, "poison")
         (result,) = await submitted(accept, "ann")
@@ -226,7 +251,7 @@ class TestPoison:
 
 class TestDoubt:
     async def test_a_transaction_of_unknown_outcome_is_retried_under_the_same_ids(
-        self, accept: Accept, ledger: HeldLedger
+        self, accept: GroupCommit, ledger: HeldLedger
     ) -> None:
         ledger.faults = [unavailable(), unavailable()]
         ledger.going.set()
@@ -235,7 +260,9 @@ class TestDoubt:
         assert len(ledger.tried) == 3
         assert {one.event for batch in ledger.tried for one in batch} == {result.outcome.event}
 
-    async def test_what_stays_unknown_is_told_as_unavailable_to_each(self, accept: Accept, ledger: HeldLedger) -> None:
+    async def test_what_stays_unknown_is_told_as_unavailable_to_each(
+        self, accept: GroupCommit, ledger: HeldLedger
+    ) -> None:
         await one_in_a_held_transaction(accept, ledger)
         ledger.faults = [ValueError("first"), *(unavailable() for _ in range(3))]
         requests = [submitted(accept, "ann"), submitted(accept, "bob", "cat")]
@@ -245,7 +272,9 @@ class TestDoubt:
             assert isinstance(answer, Unavailable)
         assert ledger.total == 0
 
-    async def test_a_request_of_which_a_part_is_unknown_is_no_success(self, accept: Accept, ledger: HeldLedger) -> None:
+    async def test_a_request_of_which_a_part_is_unknown_is_no_success(
+        self, accept: GroupCommit, ledger: HeldLedger
+    ) -> None:
         ledger.faults = [ValueError("together"), ValueError("and apart"), *(unavailable() for _ in range(3))]
         ledger.going.set()
         with pytest.raises(Unavailable):
@@ -261,13 +290,17 @@ class TestAfterwards:
         ledger.going.set()
         ranking, ranked = asyncio.Event(), list[str]()
 
-        async def slow(submissions: Sequence[Submission], decision: Decision, *, place: bool) -> list[Result]:
-            ranked.append(f"{submissions[0].player} begins")
-            await ranking.wait()
-            ranked.append(f"{submissions[0].player} ends")
-            return await unranked(submissions, decision, place=place)
+        class Slow(NoRanking):
+            async def apply(
+                self, key: TableKey, _: Board, standings: Mapping[str, Standing], *, place: bool
+            ) -> Mapping[str, Placed]:
+                (player,) = standings
+                ranked.append(f"{player} begins")
+                await ranking.wait()
+                ranked.append(f"{player} ends")
+                return {}
 
-        async with accepting(ledger, clock, Bounds(batch=1), slow) as accept:
+        async with accepting(ledger, clock, BatchLimits(batch=1), Slow()) as accept:
             requests = [submitted(accept, player) for player in ("ann", "bob", "cat")]
             await turns(lambda: ledger.sizes == [1, 1])
             for _ in range(20):
@@ -282,11 +315,14 @@ class TestAfterwards:
         ledger.going.set()
         ranking = asyncio.Event()
 
-        async def slow(submissions: Sequence[Submission], decision: Decision, *, place: bool) -> list[Result]:
-            await ranking.wait()
-            return await unranked(submissions, decision, place=place)
+        class Slow(NoRanking):
+            async def apply(
+                self, key: TableKey, _: Board, standings: Mapping[str, Standing], *, place: bool
+            ) -> Mapping[str, Placed]:
+                await ranking.wait()
+                return {}
 
-        accept = Accept(cast("Ledger", ledger), cast("Rank", slow), clock, Bounds(), Precedence())
+        accept = group_commit(ledger, clock, BatchLimits(), Slow())
         running = asyncio.create_task(accept.run())
         request = submitted(accept, "ann")
         await turns(lambda: ledger.sizes == [1])
@@ -300,13 +336,13 @@ class TestAfterwards:
         assert result.outcome.player == "ann"
 
     async def test_a_fault_after_a_commit_leaves_nobody_waiting(self, ledger: HeldLedger, clock: ManualClock) -> None:
-        async def failing(batch: Sequence[Submission], decision: Decision, *, place: bool) -> list[Result]:
-            if batch[0].player == "ann":
-                raise RuntimeError("in the step after the commit")
-            return await unranked(batch, decision, place=place)
+        class Failing(NoRanking):
+            def changed(self, *_: object) -> None:
+                if ledger.sizes == [1]:
+                    raise RuntimeError("in the step after the commit")
 
         ledger.going.set()
-        async with accepting(ledger, clock, Bounds(), failing) as accept:
+        async with accepting(ledger, clock, BatchLimits(), Failing()) as accept:
             ann = submitted(accept, "ann")
             await turns(lambda: ledger.total == 1)
             bob = submitted(accept, "bob")
@@ -320,7 +356,7 @@ class TestAfterwards:
 
 class TestStamps:
     async def test_stamps_strictly_increase_though_the_clock_goes_back(
-        self, accept: Accept, clock: ManualClock
+        self, accept: GroupCommit, clock: ManualClock
     ) -> None:
         stamps = []
         for now in (NOON, NOON, NOON - 5, 0, NOON + 1, NOON + 100):
@@ -333,6 +369,6 @@ class TestStamps:
     ) -> None:
         ledger.latest = NOON + 7
         ledger.going.set()
-        async with accepting(ledger, clock, Bounds()) as accept:
+        async with accepting(ledger, clock, BatchLimits()) as accept:
             await submitted(accept, "ann")
             assert accept.stamp() == NOON + 8

@@ -5,7 +5,7 @@ from scoreboard.adapters.sqlite.directory import SqliteDirectory
 from scoreboard.adapters.sqlite.ledger import SqliteLedger
 from scoreboard.application.ports.ledger import Receipt
 from scoreboard.application.updates.decide import decide
-from scoreboard.application.updates.idempotency import recall, same_body
+from scoreboard.application.updates.idempotency import find_receipts, match_receipt
 from scoreboard.domain.board import App, Board, Player
 from scoreboard.domain.errors import Conflict
 from scoreboard.domain.submission import Outcome
@@ -30,6 +30,11 @@ async def applied(ledger: SqliteLedger, main: Board, value: int) -> Outcome:
     batch = [submission(main, value=value, key="k", body=b"digest")]
     (outcome,) = (await ledger.transact(batch, decide)).outcomes
     return outcome
+
+
+async def recall(ledger: SqliteLedger, app: App, credential: str, key: str, digest: bytes) -> Outcome | None:
+    receipt = (await find_receipts(ledger, app, credential, [None, key, "not a key"])).get(key)
+    return None if receipt is None else match_receipt(receipt, digest)
 
 
 @pytest.mark.parametrize(("value", "status"), [(5, "applied"), (9, "refused")])
@@ -68,5 +73,5 @@ async def test_a_key_whose_player_was_deleted_is_spent(ledger: SqliteLedger, mai
 
 def test_another_body_is_told_before_that_the_key_is_spent() -> None:
     with pytest.raises(Conflict) as raised:
-        same_body(Receipt(b"digest", None), b"another")
+        match_receipt(Receipt(b"digest", None), b"another")
     assert raised.value.code == "key_reused"

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scoreboard.application.ports.ledger import Known
+from scoreboard.application.ports.ledger import BatchState
 from scoreboard.application.ports.queue import MAX_BODY_BYTES
 from scoreboard.application.updates.decide import decide
 from scoreboard.application.updates.message_codec import (
@@ -111,8 +111,8 @@ def test_a_key_that_protects_nothing_is_not_taken(keys: list[bytes]) -> None:
 def test_an_update_to_a_board_that_is_gone_is_refused_and_nothing_else() -> None:
     sealed = submission(board(), use=action(per_day=1))
     (opened,) = ENVELOPE.open(ENVELOPE.seal([sealed]))
-    assert opened == replace(sealed, queued=True)
-    (outcome,) = decide([opened], Known(gone={1})).outcomes
+    assert opened == replace(sealed, queued=True, rules=())  # the consumer finds the rules
+    (outcome,) = decide([opened], BatchState(gone={1})).outcomes
     assert (outcome.event, outcome.status, outcome.code) == (sealed.event, "refused", "board_not_found")
 
 

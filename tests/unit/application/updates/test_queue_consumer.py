@@ -6,13 +6,12 @@ import pytest
 
 from scoreboard.application.ports.directory import Directory
 from scoreboard.application.ports.queue import Delivery, Message, Queue
-from scoreboard.application.updates import queue_consumer as work_module
-from scoreboard.application.updates.batching import Bounds
-from scoreboard.application.updates.commit import Accept
+from scoreboard.application.updates import queue_consumer
+from scoreboard.application.updates.batching import BatchLimits
+from scoreboard.application.updates.commit import GroupCommit, RankedOutcome
 from scoreboard.application.updates.message_codec import MessageCodec
-from scoreboard.application.updates.queue_consumer import ATTEMPTS, POISON, Work
+from scoreboard.application.updates.queue_consumer import ATTEMPTS, POISON, QueueConsumer
 from scoreboard.application.updates.queue_publisher import QueuePublisher
-from scoreboard.application.updates.rank import Result
 from scoreboard.domain.board import Board
 from scoreboard.domain.errors import NotFound, Unavailable
 from scoreboard.domain.submission import Outcome, Submission
@@ -20,7 +19,7 @@ from tests.making import NOON, board, submission
 from tests.running import BOUND_S
 
 MAIN = board()
-ENVELOPE = MessageCodec([b"k" * 32])
+CODEC = MessageCodec([b"k" * 32])
 
 
 class Hands:
@@ -68,13 +67,13 @@ class Store:
         self.applied: list[Submission] = []
         self.away = 0
 
-    async def submit(self, submissions: Sequence[Submission], *, ranks: bool) -> list[Result]:
+    async def submit(self, submissions: Sequence[Submission], *, ranks: bool) -> list[RankedOutcome]:
         assert not ranks
         if self.away:
             self.away -= 1
             raise Unavailable("storage_failed", "not now")
         self.applied += [one for one in submissions if one.player != "poison"]
-        return [Result(_outcome(one)) for one in submissions]
+        return [RankedOutcome(_outcome(one)) for one in submissions]
 
 
 class Boards:
@@ -96,12 +95,12 @@ def _outcome(one: Submission) -> Outcome:
 
 
 def _players(body: bytes) -> list[str]:
-    return [one.player for one in ENVELOPE.open(body)]
+    return [one.player for one in CODEC.open(body)]
 
 
 @pytest.fixture(autouse=True)
 def without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(work_module, "FIRST_PAUSE_S", 0.0)
+    monkeypatch.setattr(queue_consumer, "FIRST_PAUSE_S", 0.0)
 
 
 @pytest.fixture
@@ -121,7 +120,7 @@ def boards() -> Boards:
 
 @pytest.fixture
 async def working(queue: Hands, store: Store, boards: Boards) -> AsyncIterator[None]:
-    work = Work(cast("Queue", queue), cast("Directory", boards), ENVELOPE, cast("Accept", store))
+    work = QueueConsumer(cast("Queue", queue), cast("Directory", boards), CODEC, cast("GroupCommit", store))
     running = asyncio.create_task(work.run())
     yield
     running.cancel()
@@ -131,7 +130,7 @@ async def working(queue: Hands, store: Store, boards: Boards) -> AsyncIterator[N
 async def sent(queue: Hands, *messages: Sequence[str]) -> None:
     for players in messages:
         some = [submission(MAIN, player, n, NOON + n) for n, player in enumerate(players)]
-        await queue.put([Message(ENVELOPE.seal(some), "lane")])
+        await queue.put([Message(CODEC.seal(some), "lane")])
 
 
 async def logged(queue: Hands, count: int) -> list[tuple[str, object]]:
@@ -169,7 +168,7 @@ class TestWork:
     async def test_what_was_tampered_with_is_buried_and_nothing_of_it_is_applied(
         self, queue: Hands, store: Store
     ) -> None:
-        body = bytearray(ENVELOPE.seal([submission(MAIN, "ann")]))
+        body = bytearray(CODEC.seal([submission(MAIN, "ann")]))
         body[-1] ^= 1
         await queue.put([Message(bytes(body), "lane")])
         await sent(queue, ["bob"])
@@ -196,7 +195,7 @@ class TestWork:
 
 class TestEnqueue:
     async def test_updates_are_pending_once_the_queue_has_them(self, queue: Hands) -> None:
-        enqueue = QueuePublisher(cast("Queue", queue), ENVELOPE, Bounds())
+        enqueue = QueuePublisher(cast("Queue", queue), CODEC, BatchLimits())
         running = asyncio.create_task(enqueue.run())
         some = [submission(MAIN, player) for player in ("ann", "bob")]
         outcomes = await enqueue.submit(some)
@@ -207,7 +206,7 @@ class TestEnqueue:
 
     async def test_a_queue_that_fails_is_told_and_the_next_update_goes_through(self, queue: Hands) -> None:
         queue.faults.append(Unavailable("queue_unavailable", "away"))
-        enqueue = QueuePublisher(cast("Queue", queue), ENVELOPE, Bounds())
+        enqueue = QueuePublisher(cast("Queue", queue), CODEC, BatchLimits())
         running = asyncio.create_task(enqueue.run())
         with pytest.raises(Unavailable):
             await enqueue.submit([submission(MAIN, "ann")])

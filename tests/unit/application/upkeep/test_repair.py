@@ -8,7 +8,7 @@ from scoreboard.adapters.memory.ranking import MemoryRanking
 from scoreboard.adapters.sqlite.database import Database
 from scoreboard.adapters.sqlite.directory import SqliteDirectory
 from scoreboard.adapters.sqlite.ledger import SqliteLedger
-from scoreboard.application.live.publisher import Publish
+from scoreboard.application.live.publisher import Publisher
 from scoreboard.application.ports.ranking import NotRanked
 from scoreboard.application.updates.decide import decide
 from scoreboard.application.upkeep import repair as repair_module
@@ -28,7 +28,7 @@ class System:
         self.ranking = MemoryRanking(self.ledger.standings, "epoch")
         self.told: list[TableKey] = []
         self.shown_again = asyncio.Event()
-        self.repair = Repair(self.directory, self.ledger, self.ranking, cast("Publish", self))
+        self.repair = Repair(self.directory, self.ledger, self.ranking, cast("Publisher", self))
 
     def changed(self, _: Board, key: TableKey) -> None:
         self.told.append(key)

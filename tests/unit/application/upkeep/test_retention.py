@@ -41,10 +41,10 @@ async def test_a_key_is_remembered_for_so_many_days(ledger: SqliteLedger, main: 
     retain = Retention(ledger, clock, DAYS)
     clock.now = NOON + DAYS * DAY_US
     assert await retain.once() == 0
-    assert await ledger.recall(main.app, "server:one", "k") is not None
+    assert (await ledger.receipts(main.app, "server:one", ["k"])).get("k") is not None
     clock.now += 1
     assert await retain.once() == 1
-    assert await ledger.recall(main.app, "server:one", "k") is None
+    assert (await ledger.receipts(main.app, "server:one", ["k"])).get("k") is None
 
 
 async def test_a_pass_that_fails_does_not_end_it(
@@ -53,7 +53,7 @@ async def test_a_pass_that_fails_does_not_end_it(
     calls: list[int] = []
     again = asyncio.Event()
 
-    async def failing(before: int, uses_before: int) -> Forgotten:
+    async def failing(before: int, facts_before: int) -> Forgotten:
         calls.append(before)
         if len(calls) == 1:
             raise Unavailable("storage_failed", "not now")

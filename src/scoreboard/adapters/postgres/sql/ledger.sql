@@ -34,9 +34,9 @@ JOIN tables t ON t.board = w.board AND t.season = w.season AND t.region = w.regi
 SELECT c.number, c.app, c.name
 FROM unnest($1::bigint[], $2::text[]) w(app, name) JOIN credentials c ON c.app = w.app AND c.name = w.name
 
--- name: known
+-- name: state
 -- All that bears on a batch, under its locks: standings; receipts; the outcomes of its events and of those that the
--- receipts name; uses of actions.
+-- receipts name; facts.
 WITH receipted AS MATERIALIZED (
   SELECT r.credential, r.key, r.digest, r.event
   FROM unnest($4::bigint[], $5::text[]) w(credential, key)
@@ -61,10 +61,9 @@ SELECT
     FROM asked a CROSS JOIN LATERAL (SELECT * FROM refusals WHERE event = a.event OFFSET 0) r -- however few there are
   ),
   ARRAY(
-    SELECT ROW(w.action, w.player, w.day,
-      (SELECT count(*) FROM uses u WHERE u.action = w.action AND u.player = w.player AND u.day = w.day),
-      (SELECT max(u.at) FROM uses u WHERE u.action = w.action AND u.player = w.player))
-    FROM unnest($6::bigint[], $7::text[], $8::integer[]) w(action, player, day)
+    SELECT ROW(f.bucket, f.player, f.rule, f.key, f.count, f.sum, f.at)
+    FROM unnest($6::bigint[], $7::bigint[], $8::text[], $9::text[]) w(bucket, player, rule, key)
+    JOIN facts f ON f.bucket = w.bucket AND f.player = w.player AND f.rule = w.rule AND f.key = w.key
   )
 
 -- name: add_tables
@@ -114,9 +113,12 @@ SELECT * FROM unnest(
   $1::bytea[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::text[], $9::text[]
 )
 
--- name: add_uses
-INSERT INTO uses (action, player, day, ordinal, at)
-SELECT * FROM unnest($1::bigint[], $2::text[], $3::integer[], $4::integer[], $5::bigint[])
+-- name: put_facts
+INSERT INTO facts (bucket, player, rule, key, count, sum, at)
+SELECT * FROM unnest(
+  $1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[]
+)
+ON CONFLICT (bucket, player, rule, key) DO UPDATE SET count = excluded.count, sum = excluded.sum, at = excluded.at
 
 -- name: remove_players
 -- Those that were made for updates which then were refused.
@@ -127,11 +129,6 @@ DELETE FROM players WHERE number = ANY($1::bigint[])
 DELETE FROM notes WHERE number IN (
   SELECT n.number FROM notes n WHERE n.number = ANY($1::bigint[]) FOR UPDATE SKIP LOCKED
 )
-
--- name: receipt
-SELECT r.digest, r.event
-FROM credentials c JOIN receipts r ON r.credential = c.number AND r.key = $3
-WHERE c.app = $1 AND c.name = $2
 
 -- name: receipts
 -- Those of a credential's keys that have one.

@@ -15,13 +15,8 @@ FROM refusals WHERE event > ?1 AND event < ?2 ORDER BY event LIMIT ?3
 -- name: remove_from_refusals
 DELETE FROM refusals WHERE event = ?1 AND event < ?2
 
--- name: uses_after
--- A use bears on its day, and on the cooldown of its action, which may be longer.
-SELECT u.action, u.player, u.day, u.ordinal, u.at + coalesce(a.cooldown_s, 0) * 1000000 < ?5
-FROM uses u LEFT JOIN actions a ON a.number = u.action
-WHERE (u.action, u.player, u.day, u.ordinal) > (?1, ?2, ?3, ?4)
-ORDER BY u.action, u.player, u.day, u.ordinal LIMIT ?6
-
--- name: remove_from_uses
-DELETE FROM uses WHERE action = ?1 AND player = ?2 AND day = ?3 AND ordinal = ?4
-  AND at + coalesce((SELECT cooldown_s FROM actions WHERE number = ?1), 0) * 1000000 < ?5
+-- name: remove_facts
+-- Some of the facts whose bucket is over.
+DELETE FROM facts WHERE (bucket, player, rule, key) IN (
+  SELECT bucket, player, rule, key FROM facts WHERE bucket > 0 AND bucket <= ?1 ORDER BY bucket, player LIMIT ?2
+)

@@ -10,18 +10,13 @@ FROM json_each(?1) j
 LEFT JOIN players p ON p.app = ?2 AND p.player = j.value
 LEFT JOIN standings s ON s.tbl = ?3 AND s.player = p.number
 
--- name: known_uses
-SELECT
-  (SELECT count(*) FROM uses WHERE action = ?1 AND player = ?2 AND day = ?3),
-  (SELECT max(at) FROM uses WHERE action = ?1 AND player = ?2)
+-- name: fact
+SELECT count, sum, at FROM facts WHERE bucket = ?1 AND player = ?2 AND rule = ?3 AND key = ?4
 
 -- name: known_receipts
 -- Those of a credential's keys that have one: one row of JSON.
 SELECT json_group_array(json_array(r.key, hex(r.digest), hex(r.event)))
 FROM json_each(?1) j CROSS JOIN receipts r ON r.credential = ?2 AND r.key = j.value
-
--- name: receipt
-SELECT digest, event FROM receipts WHERE credential = ?1 AND key = ?2
 
 -- name: ledger_outcome
 SELECT l.event, l.tbl, p.player, l.score, l.previous_score
@@ -57,8 +52,8 @@ INSERT OR REPLACE INTO standings (tbl, player, score, reached_at, version, event
 -- name: add_receipt
 INSERT INTO receipts (credential, key, digest, event) VALUES (?, ?, ?, ?)
 
--- name: add_use
-INSERT INTO uses (action, player, day, ordinal, at) VALUES (?, ?, ?, ?, ?)
+-- name: put_fact
+INSERT OR REPLACE INTO facts (bucket, player, rule, key, count, sum, at) VALUES (?, ?, ?, ?, ?, ?, ?)
 
 -- name: add_note
 INSERT INTO notes (standings) VALUES (?1)

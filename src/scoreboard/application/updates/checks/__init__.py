@@ -1,1 +1,38 @@
-"""Checks before routing. One file a check; the first refusal wins, and nothing has happened yet."""
+"""Checks before an update is routed. A check is one file here and one row of CHECKS."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
+
+from scoreboard.application.ports.authentication import Credential
+from scoreboard.domain.board import Board
+from scoreboard.domain.submission import Submission
+
+if TYPE_CHECKING:
+    from scoreboard.application.updates.submit import UpdateRequest
+
+
+class Draft(NamedTuple):
+    """A resolved request that is not accepted yet, and the checks of its board."""
+
+    principal: Credential
+    request: "UpdateRequest"
+    submission: Submission
+    checks: "tuple[Check, ...]"
+
+
+class Check(Protocol):
+    """A condition that is decided before routing. A check is made for one board."""
+
+    async def check(self, draft: Draft) -> None:
+        """Return if the update may go on. Raise a ScoreboardError with a stable code if not; nothing has happened yet.
+
+        Raise Unavailable where that cannot be decided: it fails the whole request, and the client retries.
+        """
+        ...
+
+
+CheckFactory: TypeAlias = Callable[[Board], Check | None]
+"""Makes the check of a board. Returns None where the board does not ask for it."""
+
+CHECKS: tuple[CheckFactory, ...] = ()
+"""In the order in which they are decided. The first refusal wins."""

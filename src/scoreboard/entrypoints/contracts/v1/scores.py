@@ -1,22 +1,17 @@
 """Updates: one, a batch, and the outcome of one."""
 
-import hashlib
 import re
 
 import msgspec
 from aiohttp import web
 
-from scoreboard.application.identity import authorization as authenticate
 from scoreboard.application.live.messages import score_text
-from scoreboard.application.ports.directory import Directory
-from scoreboard.application.ports.ledger import Ledger
 from scoreboard.application.ports.limits import Allowance
-from scoreboard.application.updates.rank import Result
-from scoreboard.application.updates.submit import Answer, Update, Wish
+from scoreboard.application.updates.outcomes import EventOutcome, Outcomes
+from scoreboard.application.updates.submit import ItemResult, Submit, UpdateRequest, UpdateResult
 from scoreboard.domain import errors, event_id, instant
 from scoreboard.domain.board import Board
-from scoreboard.domain.errors import Forbidden, NotFound, ScoreboardError
-from scoreboard.domain.identifiers import check_idempotency_key
+from scoreboard.domain.errors import ScoreboardError
 from scoreboard.domain.submission import Outcome
 from scoreboard.entrypoints.contracts.v1 import schema
 from scoreboard.entrypoints.http import problems
@@ -24,7 +19,6 @@ from scoreboard.entrypoints.http.response import Response
 from scoreboard.entrypoints.http.router import Endpoint, RequestContext, decoded
 
 BATCH_BYTES = 4 * 1024 * 1024
-MAX_PREFIX = 240  # characters of a batch's key, so that a place in the batch fits behind it
 TAKING = ("overloaded", "shutting_down", "queue_unavailable")  # when nothing more can be accepted
 UPDATE_ERRORS = (
     *("invalid_player", "wrong_player", "invalid_idempotency_key", "key_reused", "key_spent", "rate_limited"),
@@ -40,13 +34,9 @@ _batch = msgspec.json.Decoder(schema.Batch)
 
 
 class Scores:
-    """`queue_key` seals the events of queued updates, where there is a queue."""
-
-    def __init__(self, update: Update, directory: Directory, ledger: Ledger, queue_key: bytes = b"") -> None:
-        self._update = update
-        self._directory = directory
-        self._ledger = ledger
-        self._queue_key = queue_key
+    def __init__(self, submit: Submit, outcomes: Outcomes) -> None:
+        self._submit = submit
+        self._outcomes = outcomes
 
     def routes(self) -> list[Endpoint]:
         board = "/v1/apps/{app}/boards/{board}"
@@ -109,23 +99,23 @@ class Scores:
         """
         app, board = call.path
         body = await call.body()
-        wish = _wish(decoded(_update, body), body, call.header("Idempotency-Key"))
+        request = _to_request(decoded(_update, body), body, call.header("Idempotency-Key"))
         prefer = call.header("Prefer")
-        wish.later = None if prefer is None else _preference(prefer)
-        answer = await self._update.one(call.credential(), app, board, wish)
-        outcome = answer.result.outcome
-        headers = b"" if answer.allowance is None else _rate_headers(answer.allowance)
+        prefer_async = None if prefer is None else _preference(prefer)
+        result = await self._submit.one(call.credential(), app, board, request, prefer_async=prefer_async)
+        outcome = result.outcome
+        headers = b"" if result.rate is None else _rate_headers(result.rate)
         if outcome.replayed:
             headers += b"Idempotent-Replayed: true\r\n"
-        if wish.later is not None:
-            headers += b"Preference-Applied: %b\r\n" % (b"respond-async" if answer.later else b"wait")
-        if answer.later and outcome.recorded:
+        if prefer_async is not None:
+            headers += b"Preference-Applied: %b\r\n" % (b"respond-async" if prefer_async else b"wait")
+        if result.deferred and outcome.recorded:
             return _accepted(app, outcome, headers)
         if outcome.status == "refused":
             refusal = problems.of_error(_refusal(outcome))
             refusal.add(headers)
             return refusal
-        return Response(200, _encode(_applied(answer)), headers)
+        return Response(200, _encode(_applied(result)), headers)
 
     async def many(self, call: RequestContext) -> web.StreamResponse:
         """Count up to 1,000 updates of one board, in their order, in one transaction.
@@ -143,16 +133,13 @@ class Scores:
         - **Cost**: as many updates of the allowance as the batch has; far cheaper for the server than one by one.
         """
         app, board_id = call.path
-        credential = authenticate.require(call.credential(), app, "update:score")
-        if credential.role == "player":
-            raise Forbidden("server_only", "batches come from a server's token")
         updates = decoded(_batch, await call.body(BATCH_BYTES)).updates
-        prefix = call.header("Idempotency-Key")
-        if prefix is not None:
-            check_idempotency_key(prefix)
-        wishes = [_batch_wish(item, prefix, place) for place, item in enumerate(updates)]
-        board, results = await self._update.many(credential, app, board_id, wishes)
-        answers = [_batch_answer(board, item, result) for item, result in zip(updates, results, strict=True)]
+        key = call.header("Idempotency-Key")
+        requests = [_to_batch_request(item, keyed=key is not None) for item in updates]
+        board, results, deferred, _ = await self._submit.many(call.credential(), app, board_id, requests, key)
+        answers = [
+            _batch_answer(board, item, result, deferred=deferred) for item, result in zip(updates, results, strict=True)
+        ]
         applied, accepted, refused = (
             sum(isinstance(answer, kind) for answer in answers)
             for kind in (schema.BatchApplied, schema.BatchAccepted, schema.BatchRefused)
@@ -167,35 +154,22 @@ class Scores:
         - **Who**: a token of the app that may update; a player's token sees that player's updates only.
         - **Cost**: one read by key.
         """
-        app_id, text = call.path
-        credential = authenticate.require(call.credential(), app_id, "update:score")
-        app = await self._directory.app(app_id)
-        event = event_id.from_text(text)
-        outcome = await self._ledger.outcome(app, event)
-        if outcome is None and self._queue_key and event_id.is_sealed(event, self._queue_key, app.number):
-            return Response(200, _encode(_pending(event)), b"Cache-Control: no-store\r\n")
-        if outcome is None or (credential.role == "player" and credential.subject != outcome.player):
-            raise NotFound("event_not_found", "this app has no such event")
-        board = next((board for board in await self._directory.boards(app) if board.number == outcome.board), None)
-        if board is None:
-            raise NotFound("event_not_found", "this app has no such event")
-        return Response(200, _encode(_event(board, outcome)), b"Cache-Control: no-store\r\n")
+        app, event = call.path
+        found = await self._outcomes.get(call.credential(), app, event)
+        return Response(200, _encode(_event(found)), b"Cache-Control: no-store\r\n")
 
 
-def _wish(update: schema.ScoreUpdate, raw: bytes, key: str | None) -> Wish:
+def _to_request(update: schema.ScoreUpdate, raw: bytes, key: str | None) -> UpdateRequest:
     metadata = None if update.metadata is msgspec.UNSET else bytes(update.metadata)
     increment = None if update.increment is None else int(update.increment)
     score = None if update.score is None else int(update.score)
-    return Wish(raw, update.player, update.action, increment, score, update.region, metadata, key)
+    return UpdateRequest(raw, update.player, update.action, increment, score, update.region, metadata, key)
 
 
-def _batch_wish(item: schema.BatchItem, prefix: str | None, place: int) -> Wish:
-    key = item.idempotency_key
-    if key is None and prefix is not None:
-        if len(prefix) > MAX_PREFIX:
-            prefix = hashlib.sha256(prefix.encode()).hexdigest()
-        key = f"{prefix}/{place}"
-    return _wish(item, b"" if key is None else _encode(item), key)
+def _to_batch_request(item: schema.BatchItem, *, keyed: bool) -> UpdateRequest:
+    """`keyed`: the batch has a key, which stands for the body of each item without a key of its own."""
+    raw = _encode(item) if keyed or item.idempotency_key is not None else b""
+    return _to_request(item, raw, item.idempotency_key)
 
 
 def _preference(prefer: str) -> bool | None:
@@ -205,9 +179,8 @@ def _preference(prefer: str) -> bool | None:
     return False if _WAIT.search(prefer) else None
 
 
-def _applied(answer: Answer) -> schema.Applied:
-    outcome, placed, state = answer.result
-    board = answer.board
+def _applied(result: UpdateResult) -> schema.Applied:
+    board, outcome, placed = result.board, result.outcome, result.rank
     previous = outcome.previous_score
     return schema.Applied(
         event_id.to_text(outcome.event),
@@ -220,7 +193,7 @@ def _applied(answer: Answer) -> schema.Applied:
         outcome.changed,
         None if placed is None else placed.rank,
         None if placed is None else placed.previous_rank,
-        state,
+        result.rank_state,
         instant.to_text(outcome.accepted_at),
     )
 
@@ -239,15 +212,15 @@ def _refusal(outcome: Outcome) -> ScoreboardError:
 
 
 def _batch_answer(
-    board: Board, item: schema.BatchItem, result: Result | ScoreboardError
+    board: Board, item: schema.BatchItem, result: ItemResult, *, deferred: bool
 ) -> schema.BatchApplied | schema.BatchAccepted | schema.BatchRefused:
     if isinstance(result, ScoreboardError):
         return schema.BatchRefused(item.player, result.code, result.detail)
     outcome = result.outcome
+    if outcome.status == "pending" or (deferred and outcome.replayed):
+        return schema.BatchAccepted(outcome.player, event_id.to_text(outcome.event), outcome.replayed)
     if outcome.status == "refused":
         return schema.BatchRefused(outcome.player, outcome.code, outcome.detail)
-    if outcome.status == "pending":
-        return schema.BatchAccepted(outcome.player, event_id.to_text(outcome.event), outcome.replayed)
     return schema.BatchApplied(
         outcome.player,
         event_id.to_text(outcome.event),
@@ -258,14 +231,13 @@ def _batch_answer(
     )
 
 
-def _pending(event: event_id.EventId) -> schema.Event:
-    accepted_at = instant.to_text(event_id.accepted_at(event))
-    return schema.Event(event_id.to_text(event), "pending", None, None, None, accepted_at)
-
-
-def _event(board: Board, outcome: Outcome) -> schema.Event:
-    event = schema.Event(
-        event_id.to_text(outcome.event),
+def _event(found: EventOutcome) -> schema.Event:
+    event, outcome, board = found
+    if outcome is None or board is None:
+        accepted_at = instant.to_text(event_id.accepted_at(event))
+        return schema.Event(event_id.to_text(event), "pending", None, None, None, accepted_at)
+    answer = schema.Event(
+        event_id.to_text(event),
         outcome.status,
         board.board,
         outcome.player,
@@ -273,11 +245,11 @@ def _event(board: Board, outcome: Outcome) -> schema.Event:
         instant.to_text(outcome.accepted_at),
     )
     if outcome.status == "refused":
-        event.code, event.detail = outcome.code, outcome.detail
+        answer.code, answer.detail = outcome.code, outcome.detail
     else:
-        event.score = score_text(board, outcome.score)
-        event.previous_score = None if outcome.previous_score is None else score_text(board, outcome.previous_score)
-    return event
+        answer.score = score_text(board, outcome.score)
+        answer.previous_score = None if outcome.previous_score is None else score_text(board, outcome.previous_score)
+    return answer
 
 
 def _rate_headers(allowance: Allowance) -> bytes:

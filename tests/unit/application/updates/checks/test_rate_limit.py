@@ -2,11 +2,9 @@ import pytest
 
 from scoreboard.adapters.memory.limits import MemoryLimits
 from scoreboard.application.ports.authentication import Role
-from scoreboard.application.updates.checks.rate_limit import UpdateRates, check
+from scoreboard.application.updates.checks.rate_limit import UpdateRateLimit
 from scoreboard.bootstrap.service import credential
 from scoreboard.domain.errors import TooMany
-
-RATES = UpdateRates(player_per_minute=3, server_per_second=5)
 
 
 class Time:
@@ -23,14 +21,14 @@ def time() -> Time:
 
 
 @pytest.fixture
-def limits(time: Time) -> MemoryLimits:
-    return MemoryLimits(time)
+def limits(time: Time) -> UpdateRateLimit:
+    return UpdateRateLimit(MemoryLimits(time), player_per_minute=3, server_per_second=5)
 
 
-async def refused(limits: MemoryLimits, role: Role = "player", app: str = "game", subject: str = "ann") -> float:
+async def refused(limits: UpdateRateLimit, role: Role = "player", app: str = "game", subject: str = "ann") -> float:
     """The wait that a refusal tells; 0 when it is allowed."""
     try:
-        await check(limits, RATES, credential(role, app, subject), app)
+        await limits.acquire(credential(role, app, subject), app, 1)
     except TooMany as error:
         return error.retry_after_s or 0.0
     return 0.0
@@ -38,7 +36,7 @@ async def refused(limits: MemoryLimits, role: Role = "player", app: str = "game"
 
 @pytest.mark.parametrize(("role", "limit", "period_s"), [("player", 3, 60.0), ("server", 5, 1.0), ("admin", 5, 1.0)])
 async def test_each_role_has_its_rate(
-    limits: MemoryLimits, time: Time, role: Role, limit: int, period_s: float
+    limits: UpdateRateLimit, time: Time, role: Role, limit: int, period_s: float
 ) -> None:
     assert [await refused(limits, role) for _ in range(limit)] == [0.0] * limit
     wait_s = await refused(limits, role)
@@ -47,12 +45,12 @@ async def test_each_role_has_its_rate(
     assert await refused(limits, role) == 0.0
 
 
-async def test_what_is_left_is_told(limits: MemoryLimits) -> None:
-    allowance = await check(limits, RATES, credential("player", "game", "ann"), "game")
+async def test_what_is_left_is_told(limits: UpdateRateLimit) -> None:
+    allowance = await limits.acquire(credential("player", "game", "ann"), "game", 1)
     assert (allowance.limit, allowance.remaining) == (3, 2)
 
 
-async def test_callers_do_not_share(limits: MemoryLimits) -> None:
+async def test_callers_do_not_share(limits: UpdateRateLimit) -> None:
     while not await refused(limits):
         pass
     assert await refused(limits, subject="bob") == 0.0
@@ -60,19 +58,19 @@ async def test_callers_do_not_share(limits: MemoryLimits) -> None:
     assert await refused(limits, app="another") == 0.0
 
 
-async def test_a_batch_takes_as_much_as_it_has(limits: MemoryLimits) -> None:
+async def test_a_batch_takes_as_much_as_it_has(limits: UpdateRateLimit) -> None:
     server = credential("server", "game", "one")
-    await check(limits, RATES, server, "game", updates=4)
+    await limits.acquire(server, "game", 4)
     with pytest.raises(TooMany) as raised:
-        await check(limits, RATES, server, "game", updates=2)
+        await limits.acquire(server, "game", 2)
     assert raised.value.code == "rate_limited"
-    await check(limits, RATES, server, "game", updates=1)
+    await limits.acquire(server, "game", 1)
 
 
-async def test_a_batch_greater_than_the_limit_is_allowed_after_a_rest(limits: MemoryLimits, time: Time) -> None:
+async def test_a_batch_greater_than_the_limit_is_allowed_after_a_rest(limits: UpdateRateLimit, time: Time) -> None:
     server = credential("server", "game", "one")
-    await check(limits, RATES, server, "game", updates=1_000)
+    await limits.acquire(server, "game", 1_000)
     with pytest.raises(TooMany):
-        await check(limits, RATES, server, "game")
+        await limits.acquire(server, "game", 1)
     time.now += 1.0
-    await check(limits, RATES, server, "game", updates=1_000)
+    await limits.acquire(server, "game", 1_000)

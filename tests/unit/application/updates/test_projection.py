@@ -1,19 +1,20 @@
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import cast
 
 import pytest
 
-from scoreboard.application.live.publisher import Publish
-from scoreboard.application.ports.ledger import Known, Ledger
+from scoreboard.application.live.priority import CommitPriority
+from scoreboard.application.live.publisher import Publisher
+from scoreboard.application.ports.ledger import BatchState, Decide, Decision, Ledger
 from scoreboard.application.ports.ranking import NotRanked, Placed, Ranking
-from scoreboard.application.updates import rank as rank_module
-from scoreboard.application.updates.decide import decide
-from scoreboard.application.updates.rank import Rank, Result
+from scoreboard.application.updates import late_projection
+from scoreboard.application.updates.batching import BatchLimits
+from scoreboard.application.updates.commit import GroupCommit, RankedOutcome
 from scoreboard.domain.board import Board
 from scoreboard.domain.errors import Unavailable
-from scoreboard.domain.submission import Standing, TableKey
-from tests.making import board, submission, table
+from scoreboard.domain.submission import Standing, Submission, TableKey
+from tests.making import ManualClock, board, submission, table
 from tests.running import BOUND_S
 
 REGIONAL = board(regions=("eu",))
@@ -30,7 +31,19 @@ class World:
         self.published: list[TableKey] = []
         self.meeting: asyncio.Barrier | None = None  # where calls wait for each other
         self.held: dict[TableKey, dict[str, Standing]] = {}
-        self.rank = Rank(cast("Ledger", self), cast("Ranking", self), cast("Publish", self))
+        self.commit = GroupCommit(
+            cast("Ledger", self),
+            cast("Ranking", self),
+            cast("Publisher", self),
+            ManualClock(),
+            BatchLimits(),
+            CommitPriority(),
+        )
+
+    async def transact(self, batch: Sequence[Submission], decide: Decide) -> Decision:
+        decision = decide(batch, BatchState())
+        decision.note = 7
+        return decision
 
     async def apply(
         self, key: TableKey, _: Board, standings: Mapping[str, Standing], *, place: bool
@@ -50,18 +63,19 @@ class World:
     def changed(self, _: Board, key: TableKey) -> None:
         self.published.append(key)
 
-    async def ranks(self, value: int = 5, *, place: bool = True) -> Result:
-        """What a new player's update in a region is answered with."""
-        batch = [submission(REGIONAL, value=value, region="eu")]
-        decision = decide(batch, Known())
-        decision.note = 7
-        (result,) = await self.rank(batch, decision, place=place)
+    async def ranks(self, value: int = 5, *, place: bool = True) -> RankedOutcome:
+        """Return the answer to a new player's update in a region."""
+        (result,) = await self.commit.submit([submission(REGIONAL, value=value, region="eu")], ranks=place)
         return result
 
 
 @pytest.fixture
-def world() -> World:
-    return World()
+async def world() -> AsyncIterator[World]:
+    world = World()
+    running = asyncio.create_task(world.commit.run())
+    yield world
+    world.commit.close()
+    await running
 
 
 async def test_the_tables_of_a_batch_are_ranked_at_once(world: World) -> None:
@@ -73,26 +87,26 @@ async def test_the_tables_of_a_batch_are_ranked_at_once(world: World) -> None:
 
 async def test_a_ranked_update_is_placed_published_and_its_note_done_with(world: World) -> None:
     result = await world.ranks()
-    assert (result.placed, result.rank_state) == (Placed(1, None), "exact")
+    assert (result.rank, result.rank_state) == (Placed(1, None), "exact")
     assert world.published == [table(REGIONAL), table(REGIONAL, region="eu")]
     assert world.notes == [7]
 
 
 async def test_places_are_told_only_when_asked_for(world: World) -> None:
-    assert (await world.ranks(place=False)).placed is None
+    assert (await world.ranks(place=False)).rank is None
 
 
 async def test_while_a_table_warms_up_the_rank_is_absent_and_says_so(world: World) -> None:
     world.faults[""] = NotRanked("warming")
     result = await world.ranks()
-    assert (result.outcome.status, result.placed, result.rank_state) == ("applied", None, "warming")
+    assert (result.outcome.status, result.rank, result.rank_state) == ("applied", None, "warming")
     assert world.notes == [7]  # the table being made will have it
 
 
 async def test_the_rank_of_who_is_beyond_what_is_kept_is_absent_and_says_so(world: World) -> None:
     world.beyond = True
     result = await world.ranks()
-    assert (result.outcome.status, result.placed, result.rank_state) == ("applied", None, "beyond")
+    assert (result.outcome.status, result.rank, result.rank_state) == ("applied", None, "beyond")
     assert world.notes == [7]
 
 
@@ -113,11 +127,11 @@ async def test_a_note_that_stays_does_not_fail_the_update(world: World) -> None:
 async def test_what_could_not_be_ranked_is_ranked_and_shown_when_the_ranking_is_back(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rank_module, "CATCH_UP_EVERY_S", 0.0)
+    monkeypatch.setattr(late_projection, "RETRY_EVERY_S", 0.0)
     world.faults = {"": Unavailable("ranking_unavailable", "away"), "eu": NotRanked("warming")}
     for value in (5, 7):
         await world.ranks(value)
-    catching_up = asyncio.create_task(world.rank.catch_up())
+    catching_up = asyncio.create_task(world.commit.late.run())
     for _ in range(10):
         await asyncio.sleep(0)
     assert world.held == {}

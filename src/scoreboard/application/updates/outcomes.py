@@ -1,0 +1,44 @@
+"""The outcome of one update, looked up by its event."""
+
+from typing import NamedTuple
+
+from scoreboard.application.identity import authorization
+from scoreboard.application.ports.authentication import Credential
+from scoreboard.application.ports.directory import Directory
+from scoreboard.application.ports.ledger import Ledger
+from scoreboard.domain import event_id
+from scoreboard.domain.board import Board
+from scoreboard.domain.errors import NotFound
+from scoreboard.domain.event_id import EventId
+from scoreboard.domain.submission import Outcome
+
+
+class EventOutcome(NamedTuple):
+    """An event with its outcome and board. Both are None while it waits in the queue."""
+
+    event: EventId
+    outcome: Outcome | None
+    board: Board | None
+
+
+class Outcomes:
+    """`event_key` seals the events of queued updates. It is empty where there is no queue."""
+
+    def __init__(self, directory: Directory, ledger: Ledger, event_key: bytes = b"") -> None:
+        self._directory = directory
+        self._ledger = ledger
+        self._event_key = event_key
+
+    async def get(self, principal: Credential | None, app_id: str, event_text: str) -> EventOutcome:
+        """Return the outcome of an event of this app. Raise NotFound; a player finds that player's events only."""
+        principal = authorization.require(principal, app_id, "update:score")
+        app = await self._directory.app(app_id)
+        event = event_id.from_text(event_text)
+        outcome = await self._ledger.outcome(app, event)
+        if outcome is None and self._event_key and event_id.is_sealed(event, self._event_key, app.number):
+            return EventOutcome(event, None, None)
+        if outcome is not None and not (principal.role == "player" and principal.subject != outcome.player):
+            for board in await self._directory.boards(app):
+                if board.number == outcome.board:
+                    return EventOutcome(event, outcome, board)
+        raise NotFound("event_not_found", "this app has no such event")

@@ -1,0 +1,45 @@
+"""Limit how often an action counts for a player on one calendar day of the app's time zone."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from scoreboard.domain.board import Action, Board
+from scoreboard.domain.errors import Refused
+from scoreboard.domain.facts import NO_FACT, Fact, FactKey
+from scoreboard.domain.season import local_day
+from scoreboard.domain.submission import Submission
+
+NAME = "action_per_day"
+EPOCH_DAY = 719_163  # 1970-01-01 as `date.toordinal`
+DAYS_KEPT = 2  # after the start of the day in UTC: by then it is over in every time zone
+
+
+def action_per_day(_: Board, action: Action | None) -> "ActionPerDay | None":
+    if action is None or action.per_day is None:
+        return None
+    return ActionPerDay(action, action.per_day)
+
+
+@dataclass(frozen=True, slots=True)
+class ActionPerDay:
+    """Counts the uses of an action by a player and day."""
+
+    action: Action
+    per_day: int
+
+    def facts(self, submission: Submission) -> Sequence[FactKey]:
+        return (self._key(submission),)
+
+    def decide(self, submission: Submission, facts: Mapping[FactKey, Fact]) -> Mapping[FactKey, Fact]:
+        key = self._key(submission)
+        today = facts.get(key, NO_FACT)
+        if today.count >= self.per_day:
+            text = f"{self.action.action} counts {self.per_day} times a day for a player, and it did"
+            raise Refused("action_limit", text)
+        return {key: Fact(today.count + 1, 0, max(today.at, submission.accepted_at))}
+
+    def _key(self, submission: Submission) -> FactKey:
+        app = self.action.app
+        day = local_day(app.time_zone, submission.accepted_at).toordinal()
+        bucket = (day - EPOCH_DAY + DAYS_KEPT) * 24
+        return FactKey(NAME, app.number, submission.player, bucket, f"{self.action.number}/{day}")
