@@ -76,7 +76,8 @@ def main() -> int:
     _BUILD.mkdir(exist_ok=True)
     here = machine.look(_BUILD)
     print(
-        f"{here.processor}, {here.cores} cores; data on {here.filesystem}, fsync {here.fsync_p50_ms} ms",
+        f"{here.processor}, {here.cores} cores; {here.python} ({here.python_build});"
+        f" data on {here.filesystem}, fsync {here.fsync_p50_ms} ms",
         file=sys.stderr,
     )
     if here.filesystem in {"tmpfs", "ramfs"}:

@@ -79,8 +79,9 @@ Made by `python -m bench`. Server on one core, load on another; each ratio again
 whole server process; PostgreSQL, Redis and RabbitMQ share the load's core, unless a row says all
 cores. MB and KB are 10^6 and 10^3 bytes. The limits are in `bench/limits/`.
 
-{machine.processor}, {machine.cores} cores, {machine.memory_gib} GiB; {machine.system}; {machine.python},
-SQLite {machine.sqlite}, aiohttp {machine.aiohttp}, uvloop {machine.uvloop}, scoreboard {machine.scoreboard}.
+{machine.processor}, {machine.cores} cores, {machine.memory_gib} GiB; {machine.system}; {machine.python}
+({machine.python_build}), SQLite {machine.sqlite}, aiohttp {machine.aiohttp}, uvloop {machine.uvloop},
+scoreboard {machine.scoreboard}.
 Data on {machine.filesystem}: 4 KiB and fsync {machine.fsync_p50_ms} ms (p50), {machine.fsync_p99_ms} ms (p99).
 Load average before: {machine.load_average}.
 

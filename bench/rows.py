@@ -36,18 +36,18 @@ class Row:
 
 def _against_noop(run: Run, kind: wire.Kind, at_least: float, aim: float) -> Outcome:
     """Closed loop."""
-    return against_noop(run.duel(kind), at_least, aim)
+    return against_limit(run.duel(kind), at_least, aim)
 
 
-def against_noop(duel: Duel, at_least: float, aim: float) -> Outcome:
-    """Rate and processor time of the product by those of the bare application."""
+def against_limit(duel: Duel, at_least: float, aim: float) -> Outcome:
+    """Return rate and processor time of the product as ratios of those of its limit."""
     limit_rate, rate = duel.median(lambda r: r.rate)
     limit_us, us = duel.median(lambda r: r.cpu_us)
     by_rate, by_cpu = rate / limit_rate, limit_us / us
     ratio, why = _decide(duel, by_rate, by_cpu)
     text = (
-        f"{by_rate:.2f} by rate ({rate:,.0f}/s; no-op {limit_rate:,.0f}/s), "
-        f"{by_cpu:.2f} by CPU ({us:.1f} us; no-op {limit_us:.1f} us){why}"
+        f"{by_rate:.2f} by rate ({rate:,.0f}/s; {duel.against} {limit_rate:,.0f}/s), "
+        f"{by_cpu:.2f} by CPU ({us:.1f} us; {duel.against} {limit_us:.1f} us){why}"
     )
     return Outcome(text, ratio >= at_least, ratio >= aim, {"rate_ratio": by_rate, "cpu_ratio": by_cpu, **duel.raw()})
 
@@ -55,7 +55,7 @@ def against_noop(duel: Duel, at_least: float, aim: float) -> Outcome:
 def _decide(duel: Duel, by_rate: float, by_cpu: float) -> tuple[float, str]:
     """Which ratio decides, and in words why where it is not the rate.
 
-    The rate says the truth when both servers filled their core and had it to themselves. If not, then the no-op could
+    The rate says the truth when both servers filled their core and had it to themselves. If not, then the limit could
     have done more, so the smaller ratio decides; but if the load generator was what could not do more, the CPU does.
     """
     limit_busy, busy = duel.median(lambda r: r.server_core_busy)
@@ -64,7 +64,7 @@ def _decide(duel: Duel, by_rate: float, by_cpu: float) -> tuple[float, str]:
     if load >= 0.9 and not others:
         return by_cpu, f"; CPU decides: the load's core was the slower side (server core {busy:.0%} busy)"
     if others or min(limit_busy, busy) < 0.95:
-        cores = f"server core {limit_busy:.0%} busy with the no-op, {busy:.0%} with the product"
+        cores = f"server core {limit_busy:.0%} busy with the {duel.against}, {busy:.0%} with the product"
         return min(by_rate, by_cpu), f"; the smaller decides: {cores}{others}"
     return by_rate, ""
 

@@ -40,8 +40,9 @@ class Sizes:
 
 @dataclass
 class Duel:
-    """Rounds of the limit and of the product, taken in turn."""
+    """Rounds of the limit and of the product, taken in turn. `against` is the name of the limit."""
 
+    against: str = "no-op"
     limit: list[wire.Round] = field(default_factory=list)
     product: list[wire.Round] = field(default_factory=list)
 
@@ -202,11 +203,17 @@ class Run:
         return figures
 
     def duel(
-        self, kind: wire.Kind, *, rate: float = 0.0, sides: tuple[Server, Stand] | None = None, on: str = ""
+        self,
+        kind: wire.Kind,
+        *,
+        rate: float = 0.0,
+        sides: tuple[Server, Stand] | None = None,
+        against: str = "no-op",
+        on: str = "",
     ) -> Duel:
-        """The bare application and the product (`on` its backends), in turn: closed loop, or open loop at `rate`
-        requests/s."""
-        result = Duel()
+        """Measure the limit and the product (`on` its backends), in turn: closed loop, or open loop at `rate`
+        requests/s. The limit is the bare application unless `sides` has another, `against` its name."""
+        result = Duel(against)
         noop, full = sides or (self.noop, self.full)
         blank = wire.Ask(kind, full.token if kind in {"update", "keyed"} else "")
         for turn in range(self.sizes.rounds):
@@ -220,7 +227,7 @@ class Run:
                     rounds.append(self.closed(port, ask, pids, beside=beside))
             limit, own = result.limit[-1], result.product[-1]
             self.say(f"  turn {turn + 1}: limit {_brief(limit)}; product {_brief(own)}")
-        self.limits[f"no-op for {kind}{f' at {rate:,.0f}/s' if rate else ''}{on}"] = {
+        self.limits[f"{against} for {kind}{f' at {rate:,.0f}/s' if rate else ''}{on}"] = {
             "rate": round(result.median(lambda r: r.rate)[0]),
             "cpu_us": round(result.median(lambda r: r.cpu_us)[0], 1),
             "p50_ms": round(result.median(lambda r: r.p50_ms)[0], 3),

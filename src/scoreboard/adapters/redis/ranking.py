@@ -16,6 +16,9 @@ so that neither what it reads nor a late update brings them back.
 With `keep` a table holds its best part only, down to a floor (docs/decisions/0013). Who stays behind the floor costs no
 write; what cannot be known from the part alone is `beyond`, for whoever reads the totals.
 
+Concurrent reads of a rank, a position or the same slice share the next call, and never one that has begun: an answer
+is never older than its question.
+
 Reads raise NotRanked; `apply`, `remove` and `drop` raise Unavailable when the server fails, as nothing that is made
 later would make good for them: their caller comes back.
 """
@@ -26,11 +29,11 @@ from typing import Any, Literal, TypeAlias
 
 from scoreboard.adapters.redis import encoding, keys, tables, told
 from scoreboard.adapters.redis.builder import Builder, Load
+from scoreboard.adapters.redis.coalescing import Coalescer
 from scoreboard.adapters.redis.connection import Client
 from scoreboard.adapters.redis.encoding import Encoding
 from scoreboard.adapters.redis.script import Script
 from scoreboard.adapters.redis.tables import Tables
-from scoreboard.adapters.redis.together import Together
 from scoreboard.adapters.redis.totals import Counts, Totals, given
 from scoreboard.application.ports.ranking import Details, NotRanked, OrderKey, Placed, Position, Slice
 from scoreboard.domain.board import Board
@@ -39,6 +42,7 @@ from scoreboard.domain.submission import Standing, TableKey
 
 _Known: TypeAlias = Details | Literal["beyond"]
 
+PLAYERS_A_CALL = 200
 PROOFS = 10  # in a row, of one update: more are asked for only while tables come and go
 
 ALL = -1  # standings are kept
@@ -63,11 +67,14 @@ class RedisRanking:
         self._counts = None if totals is None else Counts(totals, self._note_count)
         self._keep = keep
         self._is_past = is_past
-        self._details = Together(self._those_known)
+        self._details = Coalescer(self._details_of, PLAYERS_A_CALL)
+        self._heads = Coalescer(self._head)
+        self._slices = Coalescer(self._slice_at)
 
     async def close(self) -> None:
         """Make no more tables, and answer nobody any more."""
-        await self._details.close()
+        for reads in (self._details, self._heads, self._slices):
+            await reads.close()
         if self._counts is not None:
             await self._counts.close()
         await self._builder.close()
@@ -133,8 +140,13 @@ class RedisRanking:
 
     async def slice(self, key: TableKey, board: Board, start: int, stop: int) -> Slice:
         start = max(start, 0)
-        found = await self._slice(key, board, "at", start, max(stop - start, 0))
-        return Slice(_NO_TABLE, 0, start, []) if found is None else found
+        return await self._slices.ask((key, start, max(stop - start, 0)), board)
+
+    async def _slice_at(self, place: tuple[TableKey, int, int], boards: Sequence[Board]) -> Sequence[Slice]:
+        """Read one slice for every caller. What it depends on is the same for all versions of a board."""
+        key, start, most = place
+        found = await self._slice(key, boards[-1], "at", start, most)
+        return [Slice(_NO_TABLE, 0, start, []) if found is None else found] * len(boards)
 
     async def slice_after(self, key: TableKey, board: Board, after: OrderKey, limit: int) -> Slice:
         found = await self._slice(key, board, "after", Encoding(board).member(after), limit)
@@ -145,8 +157,13 @@ class RedisRanking:
         return None if found is None or found.start < 0 else found
 
     async def details(self, key: TableKey, board: Board, player: str) -> Details | None:
-        found = await self._details.one(key, board, player)
+        found = await self._details.ask(key, (board, player))
         return None if found is None else _certain(found)
+
+    async def _details_of(self, key: TableKey, asked: Sequence[tuple[Board, str]]) -> Sequence[_Known | None]:
+        board, _ = asked[-1]
+        found = await self._those_known(key, board, {player for _, player in asked})
+        return [found.get(player) for _, player in asked]
 
     async def several(self, key: TableKey, board: Board, players: Collection[str]) -> Mapping[str, Details]:
         found = await self._those_known(key, board, players)
@@ -172,12 +189,19 @@ class RedisRanking:
 
     async def position(self, key: TableKey, board: Board) -> Position:
         """Of the part that is kept; NotRanked where that is less than the top N."""
-        found = await self._read(tables.DETAILS, key, board)
+        found = await self._heads.ask(key, board)
         if found is None:
             return _NO_TABLE
-        if ALL < found[4] < board.top_n:
+        position, kept = found
+        if ALL < kept < board.top_n:  # `top_n` may change, so it is compared for each caller
             raise NotRanked("beyond")
-        return told.position(*found[:2])
+        return position
+
+    async def _head(self, key: TableKey, boards: Sequence[Board]) -> Sequence[tuple[Position, int] | None]:
+        """Read the position of a table, and how many standings are kept, once for every caller."""
+        found = await self._read(tables.DETAILS, key, boards[-1])
+        head = None if found is None else (told.position(*found[:2]), found[4])
+        return [head] * len(boards)
 
     # What is kept
 

@@ -1,0 +1,200 @@
+"""Concurrent reads of a real server share script calls, and are as exact as reads that each make one of their own."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import pytest
+
+from scoreboard.adapters.redis import keys, tables
+from scoreboard.adapters.redis.connection import Client, connected
+from scoreboard.adapters.redis.ranking import RedisRanking
+from scoreboard.adapters.redis.script import Script
+from scoreboard.application.ports.ranking import NotRanked, Position, Ranked
+from scoreboard.domain.submission import Standing, TableKey
+from tests.making import board, standing, table
+from tests.properties.test_order import Plain
+from tests.servers.redis import Server
+
+pytestmark = pytest.mark.slow
+
+MAIN = board()
+KEY = table(MAIN)
+READERS = 64
+FIRST = {f"p{n}": standing(100 - n) for n in range(20)}
+
+
+async def load(_: TableKey) -> AsyncIterator[list[tuple[str, Standing]]]:
+    yield list(FIRST.items())
+
+
+@pytest.fixture
+async def client(server: Server) -> AsyncIterator[Client]:
+    async with connected(server.url) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def ranking(client: Client) -> AsyncIterator[RedisRanking]:
+    """A ranking of one table, which is complete."""
+    one = RedisRanking(client, load)
+    await one.warm(KEY, MAIN)
+    yield one
+    await one.close()
+
+
+def script_calls(server: Server) -> int:
+    return int(server.ask("INFO", "commandstats")["cmdstat_evalsha"]["calls"])
+
+
+async def put(ranking: RedisRanking, **standings: Standing) -> None:
+    await ranking.apply(KEY, MAIN, standings, place=False)
+
+
+class Held:
+    """The first call of a script has run in the server, but its answer is kept back until `let_go`."""
+
+    def __init__(self, ranking: RedisRanking, script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.ran, self.let_go = asyncio.Event(), asyncio.Event()
+        self._script = script
+        self._call = ranking._tables.call
+        monkeypatch.setattr(ranking._tables, "call", self)
+
+    async def __call__(self, script: Script, key: TableKey, *arguments: str | bytes | int) -> Any:
+        answer = await self._call(script, key, *arguments)
+        if script is self._script and not self.ran.is_set():
+            self.ran.set()
+            await self.let_go.wait()
+        return answer
+
+
+class TestCalls:
+    async def test_positions_asked_at_once_take_one_call(self, ranking: RedisRanking, server: Server) -> None:
+        before = script_calls(server)
+        found = await asyncio.gather(*(ranking.position(KEY, MAIN) for _ in range(READERS)))
+        assert script_calls(server) == before + 1
+        assert set(found) == {await ranking.position(KEY, MAIN)}
+
+    async def test_equal_slices_asked_at_once_take_one_call(self, ranking: RedisRanking, server: Server) -> None:
+        before = script_calls(server)
+        places = [(0, 10), (0, 5), (7, 9), (3, 1)]
+        found = await asyncio.gather(*(ranking.slice(KEY, MAIN, *place) for place in places * READERS))
+        assert script_calls(server) == before + len(places)
+        ranked = Plain(MAIN, FIRST).ranked()
+        assert [list(one.rows) for one in found] == [ranked[start:stop] for start, stop in places] * READERS
+
+    async def test_those_who_ask_during_a_call_share_the_next(
+        self, ranking: RedisRanking, server: Server, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        held = Held(ranking, tables.DETAILS, monkeypatch)
+        before = script_calls(server)
+        first = asyncio.create_task(ranking.position(KEY, MAIN))
+        await held.ran.wait()
+        others = [asyncio.create_task(ranking.position(KEY, MAIN)) for _ in range(READERS)]
+        await asyncio.sleep(0)
+        assert script_calls(server) == before + 1
+        held.let_go.set()
+        await asyncio.gather(first, *others)
+        assert script_calls(server) == before + 2
+
+    async def test_tables_share_no_call(self, ranking: RedisRanking, server: Server) -> None:
+        other = table(MAIN, region="eu")
+        await ranking.warm(other, MAIN)
+        before = script_calls(server)
+        await asyncio.gather(*(ranking.position(key, MAIN) for key in (KEY, other) * READERS))
+        assert script_calls(server) == before + 2
+
+
+class TestExactness:
+    async def test_a_position_is_never_from_a_call_begun_before_the_question(
+        self, ranking: RedisRanking, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        before = await ranking.position(KEY, MAIN)
+        held = Held(ranking, tables.DETAILS, monkeypatch)
+        early = asyncio.create_task(ranking.position(KEY, MAIN))
+        await held.ran.wait()
+        await put(ranking, p19=standing(500, version=2))
+        late = asyncio.create_task(ranking.position(KEY, MAIN))
+        await asyncio.sleep(0)
+        held.let_go.set()
+        assert await early == before
+        assert await late == Position(before.epoch, before.offset + 1)
+
+    async def test_a_slice_is_never_from_a_call_begun_before_the_question(
+        self, ranking: RedisRanking, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        held = Held(ranking, tables.SLICE, monkeypatch)
+        early = asyncio.create_task(ranking.slice(KEY, MAIN, 0, 1))
+        await held.ran.wait()
+        await put(ranking, p19=standing(500, version=2))
+        late = asyncio.create_task(ranking.slice(KEY, MAIN, 0, 1))
+        await asyncio.sleep(0)
+        held.let_go.set()
+        assert [one.player for one in (await early).rows] == ["p0"]
+        assert [one.player for one in (await late).rows] == ["p19"]
+
+    async def test_reads_among_writes_see_every_update_that_was_answered(
+        self, ranking: RedisRanking, client: Client, server: Server
+    ) -> None:
+        """Another process writes. A page that is kept for its position is the page of that position."""
+        pages: dict[Position, list[Ranked]] = {}
+        scores: dict[str, int] = {player: one.score for player, one in FIRST.items()}
+        writer = RedisRanking(client, load)
+        writes, rounds = 200, 0
+        answered = await ranking.position(KEY, MAIN)
+        before = script_calls(server)
+
+        async def write() -> None:
+            nonlocal answered
+            for n in range(writes):
+                player = f"p{n * 7 % 20}"
+                await put(writer, **{player: standing(101 + n, version=2 + n)})
+                scores[player], answered = 101 + n, Position(answered.epoch, answered.offset + 1)
+
+        async def read(least: Position, known: Mapping[str, int]) -> None:
+            position, page = await asyncio.gather(ranking.position(KEY, MAIN), ranking.slice(KEY, MAIN, 0, 20))
+            assert position.epoch == page.position.epoch == least.epoch
+            assert min(position.offset, page.position.offset) >= least.offset
+            assert all(one.score >= known[one.player] for one in page.rows)
+            assert pages.setdefault(page.position, list(page.rows)) == page.rows
+
+        writing = asyncio.create_task(write())
+        while not writing.done():
+            await asyncio.gather(*(read(answered, dict(scores)) for _ in range(READERS)))
+            rounds += 1
+        await writing
+        assert script_calls(server) - before <= writes + 2 * rounds
+        last = await ranking.slice(KEY, MAIN, 0, 20)
+        assert last.position == answered == await ranking.position(KEY, MAIN)
+        assert {one.player: one.score for one in last.rows} == scores
+        await writer.close()
+
+
+class TestCallers:
+    async def test_each_caller_is_measured_by_the_board_it_knows(
+        self, ranking: RedisRanking, client: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A capped table answers for a top N that it holds, whoever else shares the call."""
+        await client.hset(f"{keys.of(KEY)}:meta", mapping={"floor": "f" * 32, "counted": 20, "counted_at": 2**50})
+        small, large = board(top_n=20), board(top_n=21)
+        found = await asyncio.gather(
+            *(ranking.position(KEY, of) for of in (small, large, small)), return_exceptions=True
+        )
+        assert [type(one) for one in found] == [Position, NotRanked, Position]
+
+    async def test_a_server_that_is_down_is_an_error_for_all(self, ranking: RedisRanking, server: Server) -> None:
+        server.kill()
+        found = await asyncio.gather(*(ranking.position(KEY, MAIN) for _ in range(READERS)), return_exceptions=True)
+        assert [one.state for one in found if isinstance(one, NotRanked)] == ["unavailable"] * READERS
+
+    async def test_one_that_is_cancelled_takes_no_answer_from_the_others(
+        self, ranking: RedisRanking, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        held = Held(ranking, tables.DETAILS, monkeypatch)
+        readers = [asyncio.create_task(ranking.position(KEY, MAIN)) for _ in range(3)]
+        await held.ran.wait()
+        readers[0].cancel()
+        held.let_go.set()
+        found = await asyncio.gather(*readers, return_exceptions=True)
+        assert isinstance(found[0], asyncio.CancelledError)
+        assert found[1] == found[2] == await ranking.position(KEY, MAIN)
