@@ -1,0 +1,206 @@
+"""Stores made by version 0.1.0 (schema 1 of SQLite, 3 of PostgreSQL), opened by this version."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scoreboard.application.operations import drift
+from tests.making import ManualClock
+from tests.migration.stores import (
+    LATE,
+    Store,
+    answers,
+    differences,
+    micros,
+    outcomes,
+    pending,
+    recorded,
+    restored,
+    send,
+)
+from tests.running import BOUND_S, Client, Running, eventually
+from tests.servers.redis import emptied
+
+POINTS = "/v1/apps/game/boards/points"
+
+
+def within(expected: Any, found: Any) -> Any:
+    """Return what is found, without the fields that the old version did not have."""
+    if isinstance(expected, dict) and isinstance(found, dict):
+        return {name: within(value, found[name]) for name, value in expected.items() if name in found}
+    if isinstance(expected, list) and isinstance(found, list) and len(expected) == len(found):
+        return [within(*pair) for pair in zip(expected, found, strict=True)]
+    return found
+
+
+async def use(service: Running, action: str, player: str, app: str = "game") -> str:
+    """Use an action once. Returns `applied`, or the code of the refusal."""
+    path, body = f"/v1/apps/{app}/boards/points/scores", {"player": player, "action": action}
+    request = {"app": app, "path": path, "role": "server", "subject": "new", "key": None, "body": body}
+    ((status, _, _),) = await send(service, request)
+    return str(status)
+
+
+async def lines(service: Running) -> list[str]:
+    """Return the players of the board `points`, best first."""
+    return [line["player"] for line in (await service.anybody.get(f"{POINTS}/top?limit=1000")).ok()["entries"]]
+
+
+async def test_scores_ranks_and_history_stay(old: Store, expected: Any) -> None:
+    async with old.running() as service:
+        found = await answers(service)
+        assert within(expected["answers"], found) == expected["answers"]
+        assert await differences(service) == []
+
+
+async def test_ledger_totals_and_ranking_agree_after_more_updates(old: Store, expected: Any) -> None:
+    async with old.running() as service:
+        before = await answers(service)
+        for app, one in expected["answers"].items():
+            for name, board in one["boards"].items():
+                value = {"increment": 1} if board["rules"]["operator"] == "increment" else {"score": 1}
+                region = {"region": "eu"} if board["rules"]["regions"] else {}
+                updates = [{"player": player, **value, **region} for player in ("ann", "new")]
+                path = f"/v1/apps/{app}/boards/{name}/scores/batch"
+                answer = (await service.operator.post(path, {"updates": updates})).ok()
+                assert answer["applied"] + answer.get("accepted", 0) == len(updates)
+        after = await answers(service)
+        for app, one in before.items():
+            for name, board in one["boards"].items():
+                assert after[app]["boards"][name]["entries"] == board["entries"] + 2
+        assert await differences(service) == []
+
+
+async def test_a_repeated_request_has_its_first_outcome_and_counts_nothing(
+    old: Store, expected: Any, clock: ManualClock
+) -> None:
+    clock.now = micros("2026-11-21T12:00:00Z")  # the limits of the day before do not refuse any more
+    async with old.running() as service:
+        before = await answers(service)
+        for request, events in zip(expected["requests"], recorded(old.kind)["events"], strict=True):
+            found = await send(service, request)
+            assert [[status, replayed] for status, _, replayed in found] == request["results"], request
+            assert [event for _, event, _ in found] == events, request
+            assert await outcomes(service, request["app"], events) == request["outcomes"], request
+        assert await answers(service) == before
+
+
+async def test_an_idempotency_key_is_not_good_for_another_body(old: Store, expected: Any) -> None:
+    async with old.running() as service:
+        for request in expected["requests"]:
+            if request["key"] is not None and "updates" not in request["body"]:
+                ((code, _, _),) = await send(service, {**request, "body": {**request["body"], "metadata": "other"}})
+                assert code == "key_reused", request
+
+
+async def test_limits_of_a_day_hold_until_the_day_is_over(old: Store, clock: ManualClock) -> None:
+    """A day is one of the app's time zone. Each player has as many uses left as the limit is above those counted."""
+    async with old.running() as service:
+        for player, left in (("ann", 0), ("bob", 1), ("cid", 3)):
+            assert [await use(service, "daily", player) for _ in range(left)] == ["applied"] * left
+            assert await use(service, "daily", player) == "action_limit"
+        clock.now = micros("2026-11-20T23:59:59Z")
+        assert await use(service, "daily", "ann") == "action_limit"
+        clock.now = micros("2026-11-21T00:00:00Z")
+        for player in ("ann", "bob"):
+            assert [await use(service, "daily", player) for _ in range(3)] == ["applied"] * 3
+            assert await use(service, "daily", player) == "action_limit"
+
+
+async def test_limits_of_a_day_hold_in_a_time_zone_ahead(old: Store, clock: ManualClock) -> None:
+    async with old.running() as service:
+        assert await use(service, "greet", "zoë", "club") == "action_limit"
+        assert await use(service, "greet", "mia", "club") == "applied"  # two uses were before midnight in Auckland
+        clock.now = micros("2026-11-21T10:59:59Z")
+        assert await use(service, "greet", "zoë", "club") == "action_limit"
+        assert await use(service, "greet", "mia", "club") == "applied"
+        assert await use(service, "greet", "mia", "club") == "action_limit"
+        clock.now = micros("2026-11-21T11:00:00Z")
+        assert await use(service, "greet", "zoë", "club") == "applied"
+
+
+async def test_cooldowns_hold_until_they_are_over(old: Store, clock: ManualClock) -> None:
+    async with old.running() as service:
+        assert await use(service, "visit", "ann") == "action_cooldown"  # used at 11:30
+        assert await use(service, "visit", "bob") == "applied"  # used at 10:30
+        assert await use(service, "visit", "dan") == "applied"
+        assert await use(service, "quest", "ann") == "action_limit"
+        assert await use(service, "quest", "bob") == "action_cooldown"
+        clock.now = micros("2026-11-20T12:09:59Z")
+        assert await use(service, "quest", "bob") == "action_cooldown"
+        clock.now = micros("2026-11-20T12:10:01Z")
+        assert await use(service, "quest", "bob") == "applied"
+        clock.now = micros("2026-11-20T12:29:59Z")
+        assert await use(service, "visit", "ann") == "action_cooldown"
+        assert await use(service, "quest", "bob") == "action_limit"
+        clock.now = micros("2026-11-20T12:30:01Z")
+        assert await use(service, "visit", "ann") == "applied"
+
+
+async def test_a_cooldown_of_many_days_holds(old: Store, clock: ManualClock) -> None:
+    """The use was on 2026-11-12 at 10:00, the cooldown is 30 days. Retention runs when the service starts."""
+    for day in ("2026-11-20T12:00:01Z", "2026-12-01T00:00:00Z", "2026-12-12T09:59:59Z"):
+        clock.now = micros(day)
+        async with old.running() as service:
+            assert await use(service, "spin", "ann") == "action_cooldown", day
+    clock.now = micros("2026-12-12T10:00:01Z")
+    async with old.running() as service:
+        assert await use(service, "spin", "ann") == "applied"
+
+
+async def test_what_was_not_acknowledged_is_ranked_again(old: Store) -> None:
+    async with old.running("api") as service:
+        expected = set(recorded(old.kind)["pending"])
+        assert f"game points all world {LATE}" in expected
+        assert expected <= await pending(service)
+    async with old.running() as service:
+
+        async def acknowledged() -> bool:
+            return not await pending(service)
+
+        await eventually(acknowledged, "the repair acknowledges what it ranked")
+        assert LATE in await lines(service)
+        assert await differences(service) == []
+
+
+@pytest.mark.slow
+async def test_what_redis_does_not_have_is_ranked_from_the_old_note(
+    tmp_path: Path, redis_url: str, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The ranking is made without the one player, as it was when the process of the old version ended."""
+    monkeypatch.setattr(drift, "LOOK_AGAIN_S", 2 * BOUND_S)  # or the drift check ranks the player, without the note
+    old = await restored("postgres", tmp_path, ranking_url=emptied(redis_url))
+    await old.migrate()
+    await old.execute(
+        "CREATE TABLE aside AS SELECT * FROM standings WHERE player_id = 'late';"
+        "DELETE FROM standings WHERE player_id = 'late'"
+    )
+    async with old.running("api") as service:
+        assert (await service.operator.post(f"{POINTS}/rebuild", None)).ok()["rank_state"] == "exact"
+        assert LATE not in await lines(service)
+    await old.execute("INSERT INTO standings SELECT * FROM aside; DROP TABLE aside")
+    async with old.running() as service:
+
+        async def ranked() -> bool:
+            return LATE in await lines(service)
+
+        await eventually(ranked, "the repair ranks the player")
+
+
+async def test_a_token_of_the_old_version_is_good(old: Store, expected: Any) -> None:
+    async with old.running() as service:
+        client = Client(service.http, service.url, expected["token"])
+        assert (await client.get("/v1/apps/game")).ok()["app"] == "game"
+        (await client.get("/v1/apps/club")).refused(403, "wrong_app")
+
+
+async def test_a_migrated_store_is_left_as_it_is(old: Store, expected: Any) -> None:
+    await old.migrate()
+    async with old.running("api"):
+        pass
+    before = await old.content()
+    assert await old.migrate() == []
+    async with old.running("api") as service:
+        assert within(expected["answers"], await answers(service)) == expected["answers"]
+    assert await old.content() == before
