@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 import asyncpg
 
-from scoreboard.application.operations.verify import verify
+from scoreboard.application.upkeep.verify import verify
 from scoreboard.bootstrap import service as bootstrap
 from tests.running import Answer, Client, Running, running
 from tests.servers import postgres

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from scoreboard.application.operations import drift
+from scoreboard.application.upkeep import drift
 from tests.making import ManualClock
 from tests.migration.stores import (
     LATE,
