@@ -140,14 +140,13 @@ export interface BatchAnswer {
 
 export interface Outcome {
   event: string;
-  status: "pending" | "applied" | "held" | "refused";
+  status: "pending" | "applied" | "refused";
   board: string | null;
   player: string | null;
   season: string | null;
   accepted_at: string;
   score: Score | null;
   previous_score: Score | null;
-  late: boolean;
   code: string | null;
   detail: string | null;
 }

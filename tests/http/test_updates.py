@@ -274,7 +274,7 @@ class TestPreferences:
         assert answer.headers["Preference-Applied"] == "respond-async"
         outcome = (await server.get(accepted["outcome"])).ok()
         assert (outcome["event"], outcome["status"], outcome["score"]) == (accepted["event"], "applied", 5)
-        assert (outcome["board"], outcome["player"], outcome["season"], outcome["late"]) == ("main", "a", "all", False)
+        assert (outcome["board"], outcome["player"], outcome["season"]) == ("main", "a", "all")
 
     async def test_a_queued_board_answers_202_unless_asked_to_wait(self, service: Running) -> None:
         board = await service.board(consistency="queued")

@@ -122,14 +122,13 @@ class Event(_Result, frozen=True):
     while it is pending only the event and its instant are known."""
 
     event: str
-    status: Literal["pending", "applied", "held", "refused"]
+    status: Literal["pending", "applied", "refused"]
     board: str | None
     player: str | None
     season: str | None
     accepted_at: datetime
     score: int | None = None
     previous_score: int | None = None
-    late: bool = False
     code: str | None = None
     detail: str | None = None
 

@@ -16,13 +16,10 @@ errors into these at their edge; entry points render them through one table each
 
 import os
 import socket
-from typing import ClassVar
 
 
 class ScoreboardError(Exception):
     """The root of the tree. Raising one means: nothing was changed."""
-
-    retryable: ClassVar[bool] = False
 
     def __init__(self, code: str, detail: str, *, retry_after_s: float | None = None) -> None:
         super().__init__(detail)
@@ -56,13 +53,11 @@ class Refused(ScoreboardError):
 
 
 class TooMany(ScoreboardError):
-    retryable = True
+    pass
 
 
 class Unavailable(ScoreboardError):
     """Whether anything was changed may be unknown; a retry under the same ids or key finds out."""
-
-    retryable = True
 
 
 def why(error: BaseException) -> str:

@@ -3,6 +3,7 @@ tests/ports."""
 
 import asyncio
 from collections.abc import Sequence
+from datetime import date
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from scoreboard.application.updates.decide import decide
 from scoreboard.domain.board import Action, App, Board, Player
 from scoreboard.domain.errors import Unavailable
 from scoreboard.domain.submission import Outcome, Submission, TableKey
-from tests.making import NOON, submission, table
+from tests.making import HOUR, NOON, SECOND, submission, table
 from tests.running import eventually
 from tests.servers.postgres import Server, fresh_database
 from tests.unit.adapters.postgres.conftest import Process, rows
@@ -296,3 +297,30 @@ async def test_the_player_id_stands_beside_the_standing(process: Process) -> Non
     board = await a_board(store)
     await PostgresLedger(store).transact([submission(board, player) for player in ("zoë", "ann")], decide)
     assert set(await rows(store.fetch("SELECT player_id FROM standings"))) == {("zoë",), ("ann",)}
+
+
+async def test_uses_that_the_version_before_counts_bind_the_rules_of_this_one(process: Process) -> None:
+    """While processes of version 0.1.0 run beside this one they insert into `uses`."""
+    store = await process()
+    board = await a_board(store)
+    once = await PostgresDirectory(store).create_action(Action(0, board.app, "win", 5, per_day=2, cooldown_s=60))
+    ledger = PostgresLedger(store)
+    await ledger.transact([submission(board)], decide)
+    day = date(2026, 11, 21).toordinal()
+    for ordinal in (1, 2):
+        await store.fetch(
+            "INSERT INTO uses (action, player, day, ordinal, at) VALUES ($1, 'ann', $2, $3, $4)",
+            once.number,
+            day,
+            ordinal,
+            NOON + ordinal,
+        )
+    for at, code in ((NOON + 30 * SECOND, "action_limit"), (NOON + 24 * HOUR, "")):
+        (outcome,) = (await ledger.transact([submission(board, use=once, at=at)], decide)).outcomes
+        assert outcome.code == code
+    slow = await PostgresDirectory(store).create_action(Action(0, board.app, "slow", 5, cooldown_s=60))
+    await store.fetch(
+        "INSERT INTO uses (action, player, day, ordinal, at) VALUES ($1, 'ann', $2, 1, $3)", slow.number, day, NOON
+    )
+    (outcome,) = (await ledger.transact([submission(board, use=slow, at=NOON + 59 * SECOND)], decide)).outcomes
+    assert outcome.code == "action_cooldown"

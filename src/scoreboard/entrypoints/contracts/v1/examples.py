@@ -224,7 +224,6 @@ EXAMPLES: Mapping[str, Sequence[Example]] = {
                 "accepted_at": "2026-11-21T18:04:05.123456Z",
                 "score": 5,
                 "previous_score": None,
-                "late": False,
                 "code": None,
                 "detail": None,
             },

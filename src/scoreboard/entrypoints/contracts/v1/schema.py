@@ -96,14 +96,13 @@ class Event(msgspec.Struct):
     """The outcome of one update."""
 
     event: str
-    status: Literal["pending", "applied", "held", "refused"]
+    status: Literal["pending", "applied", "refused"]
     board: str | None
     player: str | None
     season: str | None
     accepted_at: str
     score: Score | None = None
     previous_score: Score | None = None
-    late: bool = False
     code: str | None = None
     detail: str | None = None
 
