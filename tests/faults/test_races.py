@@ -13,7 +13,7 @@ from scoreboard.application.updates.batching import Bounds
 from scoreboard.application.updates.checks.rate_limit import UpdateRates
 from scoreboard.application.updates.submit import Wish
 from scoreboard.application.upkeep.repair import Repair
-from scoreboard.bootstrap.service import credential
+from scoreboard.bootstrap.tokens import credential
 from scoreboard.domain.board import Player
 from tests.faults.held import pending, writer_held
 from tests.running import BOUND_S, Running, eventually, wire
@@ -30,7 +30,7 @@ async def test_a_retry_that_the_limit_refuses_before_the_first_has_an_outcome_co
     """The recall is between the two: it finds nothing yet, and everything after."""
     board = await service.board()
     (await service.operator.post("/v1/apps/game/actions", {"action": "coin", "points": 5})).ok(201)
-    service.service.update._rates = UpdateRates(player_per_minute=1)
+    service.service.update._rates = UpdateRates(player_per_minute=1, server_per_second=1_000)
     alice = service.client("player", "game", "alice")
     async with writer_held(service) as release:
         first = asyncio.create_task(alice.post(f"{board}/scores", {"action": "coin"}, Idempotency_Key="k"))

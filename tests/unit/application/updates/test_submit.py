@@ -24,7 +24,7 @@ from scoreboard.application.updates.commit import Accept
 from scoreboard.application.updates.queue_publisher import QueuePublisher
 from scoreboard.application.updates.rank import Rank, Result
 from scoreboard.application.updates.submit import MAX_BATCH, MAX_METADATA_BYTES, Answer, Later, Update, Wish
-from scoreboard.bootstrap.service import credential
+from scoreboard.bootstrap.tokens import credential
 from scoreboard.domain import event_id
 from scoreboard.domain.board import Action, App, Board, Player
 from scoreboard.domain.errors import (

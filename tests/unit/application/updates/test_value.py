@@ -2,7 +2,7 @@ import pytest
 
 from scoreboard.application.ports.authentication import Role
 from scoreboard.application.updates.value import check_bounds, check_sender, value_of
-from scoreboard.bootstrap.service import credential
+from scoreboard.bootstrap.tokens import credential
 from scoreboard.domain.board import Operator
 from scoreboard.domain.errors import Forbidden, Invalid, Refused
 from tests.making import board

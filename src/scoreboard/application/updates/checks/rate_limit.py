@@ -11,8 +11,8 @@ from scoreboard.domain.errors import TooMany
 class UpdateRates:
     """Updates a player's token may make in a minute, and a server's or admin's in a second."""
 
-    player_per_minute: int = 120
-    server_per_second: int = 50_000
+    player_per_minute: int
+    server_per_second: int
 
 
 async def check(limits: Limits, rates: UpdateRates, credential: Credential, app: str, updates: int = 1) -> Allowance:

@@ -1,0 +1,13 @@
+"""The worker part: commits the updates that wait in the queue."""
+
+from collections.abc import Iterator
+
+from scoreboard.application.ports.backend import Task
+from scoreboard.application.updates.queue_consumer import Work
+from scoreboard.bootstrap.container import Container
+
+
+def tasks(shared: Container) -> Iterator[Task]:
+    """Yield the queue's consumer, where there is a queue."""
+    if shared.queue is not None:
+        yield Work(shared.queue, shared.directory, shared.writes.codec, shared.writes.commit).run
