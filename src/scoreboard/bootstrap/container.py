@@ -1,7 +1,6 @@
 """Container: the pieces that the parts of a process share, on open backends."""
 
 import asyncio
-import secrets
 from contextlib import AsyncExitStack
 
 from prometheus_client import CollectorRegistry
@@ -9,27 +8,18 @@ from prometheus_client import CollectorRegistry
 from scoreboard.adapters.jose.access import JwtAccess
 from scoreboard.adapters.memory.limits import MemoryLimits
 from scoreboard.adapters.memory.turns import MemoryTurns
-from scoreboard.application.live.directory_invalidator import DirectoryInvalidator
-from scoreboard.application.live.hub import Hub
-from scoreboard.application.live.origins import Origins
-from scoreboard.application.live.precedence import Precedence
-from scoreboard.application.live.publisher import Publish
 from scoreboard.application.ports.backend import DatabaseBackend, QueueBackend, RankingBackend
 from scoreboard.application.ports.clock import Clock
 from scoreboard.application.ports.limits import Limits
-from scoreboard.application.standings.cursors import Cursors
-from scoreboard.application.standings.fallback import FallbackRanking
-from scoreboard.application.standings.names import Names
-from scoreboard.application.standings.reads import Reads
 from scoreboard.application.tenants.administration import Tenants
 from scoreboard.application.updates.fallback_rate_limiter import FallbackRateLimiter
 from scoreboard.application.upkeep.rebuild import Rebuild
 from scoreboard.bootstrap import registry
 from scoreboard.bootstrap.backends import open_database, open_queue, open_ranking
 from scoreboard.bootstrap.keys import read_signing_key
+from scoreboard.bootstrap.read_path import ReadPath
 from scoreboard.bootstrap.settings import Settings
 from scoreboard.bootstrap.write_path import WritePath
-from scoreboard.entrypoints.sockets.live import Live, LiveLimits
 
 
 class Container:
@@ -55,47 +45,39 @@ class Container:
         self.queue = None if queue is None else queue.queue
         self.metrics = CollectorRegistry()
         self.warmed = asyncio.Event()
-        self.origins = Origins(settings.allowed_origins)
         key = read_signing_key(settings)
         self.access = JwtAccess(key)
-        self._build_reads(Cursors(key))
-        self._build_live()
-        self.writes = WritePath(
+        self.read_path = ReadPath(
             settings=settings,
             key=key,
             clock=clock,
             directory=self.directory,
             ledger=self.ledger,
             ranking=self.ranking,
-            limits=self._limits(),
-            queue=self.queue,
-            reads=self.reads,
-            publish=self.publish,
-            precedence=self.precedence,
+            totals=database.totals,
+            access=self.access,
         )
-        self.tenants = Tenants(self.directory, self.ranking, self.invalidator)
-        self.rebuild = Rebuild(self.ledger, self.ranking, self.publish, clock)
+        self.write_path = WritePath(
+            settings=settings,
+            key=key,
+            clock=clock,
+            directory=self.directory,
+            ledger=self.ledger,
+            ranking=self.ranking,
+            limits=_limits(ranking),
+            queue=self.queue,
+            reads=self.read_path.reads,
+            publish=self.read_path.publish,
+            precedence=self.read_path.precedence,
+        )
+        self.tenants = Tenants(self.directory, self.ranking, self.read_path.invalidator)
+        self.rebuild = Rebuild(self.ledger, self.ranking, self.read_path.publish, clock)
 
-    def _build_reads(self, cursors: Cursors) -> None:
-        """Read from the ranking, or from the totals while a ranking that processes share cannot answer."""
-        totals = self.database.totals
-        reading = self.ranking if totals is None else FallbackRanking(self.ranking, totals)
-        self.names = Names(self.directory)
-        self.reads = Reads(self.directory, self.ledger, reading, self.names, cursors, self.clock)
 
-    def _build_live(self) -> None:
-        self.precedence = Precedence()
-        self.hub = Hub(secrets.token_hex(6), self.precedence)
-        self.publish = Publish(self.hub, self.reads, self.clock)
-        self.invalidator = DirectoryInvalidator(self.names, self.publish)
-        self.directory.listen(self.invalidator)
-        limits = LiveLimits(self.settings.live_connections)
-        self.live = Live(self.hub, self.reads, self.directory, self.access, self.origins, limits)
-
-    def _limits(self) -> Limits:
-        """Count in this process while limits that processes share cannot be reached."""
-        limits = self.ranking_backend.limits
-        return limits if self.ranking_backend.load_table else FallbackRateLimiter(limits, MemoryLimits())
+def _limits(ranking: RankingBackend) -> Limits:
+    """Return limits that are counted in this process while the server that processes share is unreachable."""
+    in_process = ranking.load_table is not None
+    return ranking.limits if in_process else FallbackRateLimiter(ranking.limits, MemoryLimits())
 
 
 async def open_container(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Container:

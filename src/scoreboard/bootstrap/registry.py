@@ -139,7 +139,7 @@ def _find(setting: BackendSetting, url: str) -> Row:
     """Return the row of a URL's scheme. Raises SettingsError, which names the schemes there are and not the URL."""
     known = {scheme: row for row in BUILT_IN[setting] for scheme in row.schemes}
     scheme, separator, _ = url.partition("://")
-    if separator or not url:
+    if bool(scheme) == bool(separator):
         if scheme in known:
             return known[scheme]
         for added in _added(setting):

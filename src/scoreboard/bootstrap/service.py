@@ -72,10 +72,10 @@ async def _warm(shared: Container, report: Report) -> None:
 
 
 def _build(shared: Container, parts: frozenset[Part]) -> Service:
-    settings, writes = shared.settings, shared.writes
+    settings, writes = shared.settings, shared.write_path
     connections = settings.http_connections or room(settings.live_connections)
-    limiter = ConnectionLimiter(connections, lambda: shared.live.connections, shared.metrics)
-    metrics.of_process(shared.metrics, writes.commit, shared.live, shared.hub)
+    limiter = ConnectionLimiter(connections, lambda: shared.read_path.live.connections, shared.metrics)
+    metrics.of_process(shared.metrics, writes.commit, shared.read_path.live, shared.read_path.hub)
     return Service(
         settings=settings,
         directory=shared.directory,
@@ -85,11 +85,11 @@ def _build(shared: Container, parts: frozenset[Part]) -> Service:
         update=writes.submit,
         accept=writes.commit,
         enqueue=writes.publisher,
-        reads=shared.reads,
+        reads=shared.read_path.reads,
         tenants=shared.tenants,
-        publish=shared.publish,
-        live=shared.live,
-        server=Server(_routes(shared, parts), shared.access, shared.origins, limiter, shared.metrics),
+        publish=shared.read_path.publish,
+        live=shared.read_path.live,
+        server=Server(_routes(shared, parts), shared.access, shared.read_path.origins, limiter, shared.metrics),
         warmed=shared.warmed,
     )
 
@@ -116,7 +116,7 @@ def _tasks(shared: Container, parts: frozenset[Part]) -> Iterator[Task]:
     """Yield what runs for as long as the service: in every process, then by its parts."""
     yield from shared.database.tasks
     yield from shared.ranking_backend.tasks
-    yield shared.writes.rank.catch_up
+    yield shared.write_path.rank.catch_up
     pings = {**shared.database.pings, **shared.ranking_backend.pings}
     if pings or shared.queue_backend is not None:
         probe = Probe(pings, shared.queue_backend)

@@ -13,7 +13,6 @@ class MemoryPlugin:
     async def open(
         self, options: BackendOptions, database: DatabaseBackend, clock: Clock, stack: AsyncExitStack
     ) -> RankingBackend:
-        del options, clock
         ranking = MemoryRanking(database.ledger.standings, secrets.token_hex(6))
         stack.push_async_callback(ranking.close)
         return RankingBackend(ranking=ranking, limits=MemoryLimits(), load_table=ranking.warm)

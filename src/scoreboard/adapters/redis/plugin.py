@@ -25,7 +25,6 @@ class RedisPlugin:
         return diagnostics.diagnose(options)
 
     def remedy(self, error: BaseException | None, options: BackendOptions) -> str:
-        del options
         return inspection.remedy(error, "SCOREBOARD_RANKING_URL")
 
     async def open(

@@ -15,7 +15,6 @@ class SqlitePlugin:
     """The caller holds the lock of the data folder, and translates OSError and sqlite3.Error."""
 
     async def open(self, options: BackendOptions, clock: Clock, stack: AsyncExitStack) -> DatabaseBackend:
-        del clock
         store = await stack.enter_async_context(database.opened(options.data / FILE))
         directory, ledger = SqliteDirectory(store), SqliteLedger(store)
         await directory.start()

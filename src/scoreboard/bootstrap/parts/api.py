@@ -13,16 +13,16 @@ from scoreboard.entrypoints.http.router import Endpoint
 
 def board_routes(shared: Container) -> list[Endpoint]:
     """Return the routes that are called most: updates, then reads of boards."""
-    writes = shared.writes
+    writes = shared.write_path
     return [
         *Scores(writes.submit, shared.directory, shared.ledger, writes.event_key).routes(),
-        *Boards(shared.reads, shared.directory).routes(),
+        *Boards(shared.read_path.reads, shared.directory).routes(),
     ]
 
 
 def administration_routes(shared: Container) -> list[Endpoint]:
     """Return the routes of apps and what is in them, of ledgers, and of dead letters."""
-    writes = shared.writes
+    writes = shared.write_path
     history = History(shared.ledger, shared.ranking, writes.commit, shared.rebuild, shared.clock)
     dead_letters = None if shared.queue is None else DeadLetters(shared.queue, writes.codec, shared.ledger)
     return [

@@ -25,7 +25,7 @@ async def _in_turn(shared: Container, name: str, job: Task) -> None:
 
 def _jobs(shared: Container) -> dict[str, Task]:
     directory, ledger, ranking, clock = shared.directory, shared.ledger, shared.ranking, shared.clock
-    repair = Repair(directory, ledger, ranking, shared.publish)
+    repair = Repair(directory, ledger, ranking, shared.read_path.publish)
     text = "Standings that are durable and not ranked yet, as repair last saw."
     gauge(shared.metrics, "scoreboard_unranked_standings", text, lambda: repair.unranked)
     retention = Retention(ledger, clock, shared.settings.receipt_days)

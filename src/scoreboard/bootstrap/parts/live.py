@@ -15,15 +15,15 @@ from scoreboard.entrypoints.sockets.live import Live
 
 
 def routes(shared: Container) -> list[Endpoint]:
-    return [*_stream_routes(shared.live), *Pages().routes()]
+    return [*_stream_routes(shared.read_path.live), *Pages().routes()]
 
 
 def tasks(shared: Container) -> Iterator[Task]:
     """Yield the upkeep of live connections, the turn of seasons, and the changes that other processes publish."""
-    yield shared.live.run
-    yield partial(turn_seasons, shared.publish)
+    yield shared.read_path.live.run
+    yield partial(turn_seasons, shared.read_path.publish)
     if shared.ranking_backend.feed is not None:
-        yield FeedSubscriber(shared.publish, shared.ranking, shared.ranking_backend.feed).run
+        yield FeedSubscriber(shared.read_path.publish, shared.ranking, shared.ranking_backend.feed).run
 
 
 def _stream_routes(live: Live) -> list[Endpoint]:

@@ -10,4 +10,4 @@ from scoreboard.bootstrap.container import Container
 def tasks(shared: Container) -> Iterator[Task]:
     """Yield the queue's consumer, where there is a queue."""
     if shared.queue is not None:
-        yield Work(shared.queue, shared.directory, shared.writes.codec, shared.writes.commit).run
+        yield Work(shared.queue, shared.directory, shared.write_path.codec, shared.write_path.commit).run
