@@ -14,8 +14,7 @@ from scoreboard.application.ports.limits import Limits
 from scoreboard.application.tenants.administration import Tenants
 from scoreboard.application.updates.fallback_rate_limiter import FallbackRateLimiter
 from scoreboard.application.upkeep.rebuild import Rebuild
-from scoreboard.bootstrap import registry
-from scoreboard.bootstrap.backends import open_database, open_queue, open_ranking
+from scoreboard.bootstrap import backends
 from scoreboard.bootstrap.keys import read_signing_key
 from scoreboard.bootstrap.read_path import ReadPath
 from scoreboard.bootstrap.settings import Settings
@@ -82,9 +81,9 @@ def _limits(ranking: RankingBackend) -> Limits:
 
 async def open_container(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Container:
     """Open the backends that the settings name. Raises SettingsError and NotUsable."""
-    options = registry.options_of(settings)
-    registry.check_backends(options)
-    database = await open_database(options, clock, stack)
-    queue = await open_queue(options, clock, stack)
-    ranking = await open_ranking(options, database, clock, stack)
+    options = backends.options_of(settings)
+    backends.check_backends(options)
+    database = await backends.open_database(options, clock, stack)
+    queue = await backends.open_queue(options, clock, stack)
+    ranking = await backends.open_ranking(options, database, clock, stack)
     return Container(settings, clock, database, ranking, queue)

@@ -11,21 +11,13 @@ from importlib.metadata import EntryPoint, entry_points
 from pkgutil import resolve_name
 from typing import Any, Literal, TypeAlias, cast
 
-from scoreboard.application.ports.backend import (
-    BackendOptions,
-    DatabaseOpener,
-    QueueOpener,
-    RankingOpener,
-    ServerPlugin,
-)
-from scoreboard.bootstrap.settings import Settings, SettingsError
-from scoreboard.domain.board import MAX_TOP_N
+from scoreboard.application.ports.backend import DatabaseOpener, QueueOpener, RankingOpener, ServerPlugin
+from scoreboard.bootstrap.settings import SettingsError
 
 BackendSetting: TypeAlias = Literal["database_url", "database_replica_url", "ranking_url", "queue_url"]
 
 GROUP = "scoreboard.backends"
 NO_SERVER = ""
-FEWEST_KEPT = 2 * MAX_TOP_N  # a table is filled up when half is left, which must have every live top N
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,61 +60,14 @@ def queue_opener(url: str) -> QueueOpener:
     return cast("QueueOpener", _plugin("queue_url", url))
 
 
-def server_plugins(options: BackendOptions) -> list[tuple[ServerPlugin, str]]:
-    """Return the plugin of each server that the settings name, with its URL."""
-    return [(cast("ServerPlugin", _plugin(setting, url)), url) for setting, url in _urls(options) if url]
+def server_plugin(setting: BackendSetting, url: str) -> ServerPlugin:
+    """Return the plugin that checks and diagnoses the server of a URL, which is not empty."""
+    return cast("ServerPlugin", _plugin(setting, url))
 
 
-def options_of(settings: Settings) -> BackendOptions:
-    return BackendOptions(
-        data=settings.data,
-        database_url=settings.database_url,
-        database_connections=settings.database_connections,
-        database_replica_url=settings.database_replica_url,
-        ranking_url=settings.ranking_url,
-        ranking_keep=settings.ranking_keep,
-        queue_url=settings.queue_url,
-    )
-
-
-def check_schemes(options: BackendOptions) -> None:
+def check_scheme(setting: BackendSetting, url: str) -> None:
     """Raise SettingsError for a URL that no plugin opens."""
-    for setting, url in _urls(options):
-        if url:
-            _find(setting, url)
-
-
-def check_url(setting: BackendSetting, url: str) -> None:
-    """Raise SettingsError for a URL that its plugin refuses, or whose driver is not installed."""
-    plugin: ServerPlugin = _plugin(setting, url)
-    try:
-        plugin.check_url(url)
-    except ValueError as error:
-        raise SettingsError(f"{setting}: {error}") from None
-
-
-def check_backends(options: BackendOptions) -> None:
-    """Raise SettingsError for URLs that are wrong, or that do not make a service together."""
-    check_schemes(options)
-    if 0 < options.ranking_keep < FEWEST_KEPT:
-        raise SettingsError(f"ranking_keep is 0 for all, or at least {FEWEST_KEPT:,}")
-    if options.database_url and not options.ranking_url:
-        raise SettingsError("with a database_url give a ranking_url too: processes share the ranking (redis://…)")
-    beside = options.ranking_url or options.queue_url or options.database_replica_url
-    if beside and not options.database_url:
-        raise SettingsError("ranking_url, queue_url and database_replica_url need a database_url (postgresql://…)")
-    for setting, url in _urls(options):
-        if url:
-            check_url(setting, url)
-
-
-def _urls(options: BackendOptions) -> list[tuple[BackendSetting, str]]:
-    return [
-        ("database_url", options.database_url),
-        ("ranking_url", options.ranking_url),
-        ("database_replica_url", options.database_replica_url),
-        ("queue_url", options.queue_url),
-    ]
+    _find(setting, url)
 
 
 def _plugin(setting: BackendSetting, url: str) -> Any:

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from scoreboard import __version__
 from scoreboard.application.ports.backend import NotUsable
 from scoreboard.application.ports.diagnostics import Finding
-from scoreboard.bootstrap import registry, settings
+from scoreboard.bootstrap import backends, settings
 from scoreboard.bootstrap.data_dir import FolderLocked, FolderUnusable, running, running_url
 from scoreboard.bootstrap.diagnostics.local import diagnose_data_dir, diagnose_settings
 from scoreboard.bootstrap.diagnostics.servers import diagnose_servers
@@ -72,7 +72,7 @@ async def _usable(local: Settings, findings: list[Finding]) -> bool:
     """Looks at what the settings lead to; whether its boards can be looked at, too."""
     if not local.database_url:
         return _at_home(local, findings)
-    found, usable = await diagnose_servers(registry.options_of(local))
+    found, usable = await diagnose_servers(backends.options_of(local))
     findings += found
     return usable
 

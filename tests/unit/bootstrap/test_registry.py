@@ -9,7 +9,7 @@ import pytest
 
 from scoreboard.application.ports.backend import BackendOptions
 from scoreboard.application.ports.diagnostics import Finding
-from scoreboard.bootstrap import registry
+from scoreboard.bootstrap import backends, registry
 from scoreboard.bootstrap.diagnostics.servers import diagnose_servers
 from scoreboard.bootstrap.settings import Settings, SettingsError
 from tests.running import eventually, running
@@ -19,7 +19,7 @@ DRIVERS = ("asyncpg", "redis", "aio_pika", "aiormq")
 
 
 def options(**given: str) -> BackendOptions:
-    return registry.options_of(Settings(**given))  # type: ignore[arg-type]  # all are texts
+    return backends.options_of(Settings(**given))  # type: ignore[arg-type]  # all are texts
 
 
 @pytest.mark.parametrize(
@@ -35,11 +35,10 @@ def options(**given: str) -> BackendOptions:
     ],
 )
 def test_an_unknown_scheme_names_the_known_ones_and_shows_no_secret(given: dict[str, str], said: str) -> None:
-    for check in (registry.check_schemes, registry.check_backends):
-        with pytest.raises(SettingsError) as refused:
-            check(options(**given))
-        assert str(refused.value).startswith(said)
-        assert SECRET not in str(refused.value)
+    with pytest.raises(SettingsError) as refused:
+        backends.check_backends(options(**given))
+    assert str(refused.value).startswith(said)
+    assert SECRET not in str(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -55,7 +54,7 @@ def test_an_unknown_scheme_names_the_known_ones_and_shows_no_secret(given: dict[
 )
 def test_urls_that_make_no_service_are_named(given: dict[str, str], said: str) -> None:
     with pytest.raises(SettingsError, match=said) as refused:
-        registry.check_backends(options(**given))
+        backends.check_backends(options(**given))
     assert SECRET not in str(refused.value)
 
 
@@ -77,9 +76,9 @@ def test_a_driver_that_is_missing_is_named_with_its_extra(given: dict[str, str],
     shared = {"database_url": "postgresql://h/d", "ranking_url": "redis://h", **given}
     told = in_a_process(
         f"sys.modules[{driver!r}] = None",
-        "from scoreboard.bootstrap import registry",
+        "from scoreboard.bootstrap import backends",
         "from scoreboard.bootstrap.settings import Settings",
-        f"registry.check_backends(registry.options_of(Settings(**{shared!r})))",
+        f"backends.check_backends(backends.options_of(Settings(**{shared!r})))",
     )
     assert re.search(rf"_url: {driver}[.\w]* is not installed; pip install 'scoreboard\[{extra}\]'$", told.strip())
 
@@ -154,6 +153,6 @@ async def test_the_doctor_asks_a_plugin_that_was_added() -> None:
 @pytest.mark.usefixtures("added")
 def test_what_was_added_is_named_among_the_known_and_missed_when_it_is_not_there() -> None:
     with pytest.raises(SettingsError, match=r"begins with amqp:// or amqps:// or added://$"):
-        registry.check_schemes(options(queue_url="kafka://h"))
+        registry.check_scheme("queue_url", "kafka://h")
     with pytest.raises(SettingsError, match=r"^queue_url: no_such_module is not installed$"):
-        registry.check_url("queue_url", "added://h")
+        registry.server_plugin("queue_url", "added://h")

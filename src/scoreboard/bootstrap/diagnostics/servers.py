@@ -5,7 +5,8 @@ from itertools import chain
 
 from scoreboard.application.ports.backend import BackendOptions, ServerPlugin
 from scoreboard.application.ports.diagnostics import Finding
-from scoreboard.bootstrap import registry
+from scoreboard.bootstrap.backends import check_backends, server_urls
+from scoreboard.bootstrap.registry import server_plugin
 from scoreboard.domain.errors import Unavailable, why
 from scoreboard.domain.redaction import redact_url
 
@@ -17,8 +18,8 @@ async def diagnose_servers(options: BackendOptions) -> tuple[list[Finding], bool
 
     Returns the findings, and whether the service can open the database.
     """
-    registry.check_backends(options)
-    plugins = registry.server_plugins(options)
+    check_backends(options)
+    plugins = [(server_plugin(setting, url), url) for setting, url in server_urls(options)]
     database, *others = await asyncio.gather(*(_diagnose(plugin, url, options) for plugin, url in plugins))
     usable = not any(finding.state == "problem" for finding in database)
     return [*database, *chain.from_iterable(others)], usable
