@@ -13,7 +13,7 @@ from typing import Literal, Protocol
 
 from chaos.failover import Failover
 from scoreboard.application.ports.authentication import Role
-from scoreboard.bootstrap import service as bootstrap
+from scoreboard.bootstrap import tokens
 from scoreboard.bootstrap.settings import Settings
 from tests.running import HOUR_S, Process, free_port, settings
 from tests.servers import rabbitmq, redis
@@ -112,7 +112,7 @@ class Cluster:
         return settings(self._folder / "look", **given)
 
     def token(self, role: Role, app: str) -> str:
-        return bootstrap.mint(self.settings, role=role, app=app, subject="chaos", ttl_s=DAY_S)
+        return tokens.mint(self.settings, role=role, app=app, subject="chaos", ttl_s=DAY_S)
 
     async def ready(self) -> None:
         """Every role takes requests."""

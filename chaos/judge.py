@@ -19,6 +19,7 @@ from chaos.load import Load
 from scoreboard.application.ports.ranking import NotRanked
 from scoreboard.application.upkeep.verify import Report, verify
 from scoreboard.bootstrap import service as bootstrap
+from scoreboard.bootstrap.lifecycle import Service
 from scoreboard.domain.board import Board
 from tests.running import Client
 
@@ -78,7 +79,7 @@ async def judge(
         left_in_queues=await _drained(cluster, patience()),
     )
     entries = 0
-    async with bootstrap.opened(cluster.settings, parts=frozenset()) as service:
+    async with bootstrap.open_service(cluster.settings, parts=frozenset()) as service:
         for one in boards:
             board = await service.directory.board(app, one.name)
             report = await _verified(service, board, patience())
@@ -141,21 +142,21 @@ async def _outcome(client: Client, app: str, event: str) -> str:
     return str(told["status"])
 
 
-async def _verified(service: bootstrap.Service, board: Board, patience: _Patience) -> Report:
+async def _verified(service: Service, board: Board, patience: _Patience) -> Report:
     """The service's own opinion, when what is repaired by itself has been."""
     while (report := await _report(service, board)).differences and await patience.left():
         pass
     return report
 
 
-async def _report(service: bootstrap.Service, board: Board) -> Report:
+async def _report(service: Service, board: Board) -> Report:
     try:
         return await verify(service.ledger, service.ranking, board)
     except NotRanked as error:
         return Report(0, 0, [f"{board.board} is not ranked: {error.state}"])
 
 
-async def _totals(service: bootstrap.Service, board: Board) -> dict[tuple[str, str], int]:
+async def _totals(service: Service, board: Board) -> dict[tuple[str, str], int]:
     """By region and player."""
     return {
         (key.region, player): standing.score

@@ -26,7 +26,10 @@ from yarl import URL
 
 from scoreboard.adapters.sqlite.ledger import SqliteLedger
 from scoreboard.application.ports.authentication import Role
+from scoreboard.application.ports.clock import Clock
 from scoreboard.bootstrap import service as bootstrap
+from scoreboard.bootstrap import tokens
+from scoreboard.bootstrap.lifecycle import Service
 from scoreboard.bootstrap.listening import listening
 from scoreboard.bootstrap.settings import Settings, load
 from scoreboard.domain.errors import ScoreboardError
@@ -138,7 +141,7 @@ def _named(headers: Mapping[str, str]) -> dict[str, str]:
 class Running:
     """A service in this process, listening. Tokens as the command line makes them; clients that hold them."""
 
-    def __init__(self, service: bootstrap.Service, url: str, http: aiohttp.ClientSession) -> None:
+    def __init__(self, service: Service, url: str, http: aiohttp.ClientSession) -> None:
         self.service = service
         self.url = url
         self.http = http
@@ -148,7 +151,7 @@ class Running:
         return int(self.url.rpartition(":")[2])
 
     def token(self, role: Role, app: str, subject: str = "somebody", ttl_s: int = HOUR_S) -> str:
-        return self.service.access.mint(bootstrap.credential(role, app, subject), ttl_s)
+        return self.service.access.mint(tokens.credential(role, app, subject), ttl_s)
 
     def client(self, role: Role, app: str, subject: str = "somebody") -> Client:
         return Client(self.http, self.url, self.token(role, app, subject))
@@ -184,10 +187,15 @@ def settings(data: Path, **given: Any) -> Settings:
 
 @asynccontextmanager
 async def running(
-    data: Path, *, when_ready: bool = True, parts: frozenset[bootstrap.Part] = bootstrap.PARTS, **given: Any
+    data: Path,
+    *,
+    when_ready: bool = True,
+    parts: frozenset[bootstrap.Part] = bootstrap.PARTS,
+    clock: Clock = bootstrap.wall_clock,
+    **given: Any,
 ) -> AsyncIterator[Running]:
     """The service, or some of its parts, in this process, on a free port."""
-    async with bootstrap.opened(settings(data, **given), parts=parts) as service:
+    async with bootstrap.open_service(settings(data, **given), parts=parts, clock=clock) as service:
         with answers_as_declared(service.server):
             async with listening(service, "127.0.0.1", 0) as url, aiohttp.ClientSession() as http:
                 if when_ready:
@@ -296,7 +304,7 @@ class Process:
         return status
 
     def mint(self, role: Role, app: str, subject: str = "somebody") -> str:
-        return bootstrap.mint(settings(self.data), role=role, app=app, subject=subject, ttl_s=HOUR_S)
+        return tokens.mint(settings(self.data), role=role, app=app, subject=subject, ttl_s=HOUR_S)
 
 
 @contextmanager

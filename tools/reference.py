@@ -88,7 +88,7 @@ def api() -> str:
 async def _openapi() -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         async with (
-            service.opened(load({}, data=folder)) as opened,
+            service.open_service(load({}, data=folder)) as opened,
             listening(opened, "127.0.0.1", 0) as url,
         ):
             asked = await asyncio.to_thread(urllib.request.urlopen, f"{url}/openapi.json")

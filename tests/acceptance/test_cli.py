@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from cyclopts import App
 
-from scoreboard.bootstrap.backends import DATABASE
+from scoreboard.adapters.sqlite.plugin import FILE as DATABASE
 from scoreboard.cli import main
 from tests.acceptance.command_line import BOUND_S, COMMAND, CommandLine, Ended, Served, until
 

@@ -9,8 +9,7 @@ import jsonschema_rs
 import pytest
 
 from scoreboard.adapters.rabbitmq import queue
-from scoreboard.adapters.rabbitmq.topology import Topology
-from scoreboard.bootstrap.distributed import QUEUE
+from scoreboard.adapters.rabbitmq.topology import NAME, Topology
 from scoreboard.entrypoints.contracts.v1.examples import WITH_A_QUEUE
 from tests.acceptance.command_line import CommandLine
 from tests.running import Client, eventually, free_port
@@ -43,7 +42,7 @@ def broker() -> Iterator[Broker]:
 
 async def bury(url: str, reason: str) -> None:
     """What waits in the queue becomes a dead letter, as a worker does it."""
-    async with queue.opened(url, Topology(QUEUE)) as opened:
+    async with queue.opened(url, Topology(NAME)) as opened:
         for delivery in await opened.take(10):
             await opened.bury(delivery, delivery.message.body, reason)
 

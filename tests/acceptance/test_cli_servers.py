@@ -101,6 +101,24 @@ async def test_migrations_at_once_are_all_well(cli: CommandLine) -> None:
 
 
 @pytest.mark.slow
+async def test_no_driver_is_needed_of_a_server_that_is_not_there(cli: CommandLine, redis_url: str) -> None:
+    """PostgreSQL and Redis serve without aio-pika; with a queue's URL its extra is named."""
+    broken = cli.home / "without"
+    broken.mkdir()
+    (broken / "aio_pika.py").write_text("raise ModuleNotFoundError('No module named aio_pika', name='aio_pika')")
+    settings = given(await postgres.fresh_database(), redis.emptied(redis_url)) | {"PYTHONPATH": str(broken)}
+    line = cli.run("serve", "--port", "0", **settings).failed(2, "aio_pika is not installed", "'scoreboard[rabbitmq]'")
+    assert SECRET not in line
+    del settings["SCOREBOARD_QUEUE_URL"]
+    cli.environment |= settings
+    with cli.serving() as served:
+        cli.run("apps", "create", "game").ok()
+        cli.run("boards", "create", "main", "--app", "game").ok()
+        assert served.standings("game", "main") == []
+    assert cli.run("doctor").ok().out
+
+
+@pytest.mark.slow
 def test_the_doctor_names_each_server_that_cannot_be_reached(cli: CommandLine) -> None:
     settings = given(f"postgresql://u:{SECRET}@{nobody()}/db")
     done = cli.run("doctor", **settings)

@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 
 from scoreboard.application.ports.authentication import Role
-from scoreboard.bootstrap.service import mint
+from scoreboard.bootstrap.tokens import mint
 from tests.distributed.servers import SIGNING_KEY, Servers
 from tests.live.watching import Page, scores_of
 from tests.running import HOUR_S, Client, Process, eventually, process, settings

@@ -67,7 +67,7 @@ async def test_a_high_update_overtakes_a_backlog_of_ten_thousand_messages(server
     async with running(tmp_path / "api", parts=frozenset({"api"}), **given) as api:
         await api.board("low", consistency="queued", priority="low")
         high = await api.board("high", consistency="queued", priority="high")
-        enqueue = api.service.enqueue
+        enqueue = api.service.queue_publisher
         assert enqueue is not None
         board = await api.service.directory.board("game", "low")
         alone = [enqueue._codec.messages([submission(board, f"p{n}")]) for n in range(BACKLOG)]

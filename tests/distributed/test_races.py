@@ -15,7 +15,7 @@ from scoreboard.adapters.postgres.ledger import PostgresLedger
 from scoreboard.adapters.redis.feed import RedisFeed
 from scoreboard.application.ports.ranking import NotRanked
 from scoreboard.application.upkeep.repair import Repair
-from scoreboard.bootstrap import service as bootstrap
+from scoreboard.bootstrap import tokens
 from scoreboard.domain.submission import TableKey
 from tests.distributed.calls import differences, known, score, top, update
 from tests.distributed.held import DOORS, Relay, doors, entries, held, rows
@@ -107,7 +107,7 @@ async def is_ranked(ask: Callable[[], Awaitable[Answer]]) -> bool:
 def minted(api: Process, *who: Any) -> str:
     role, app = who or ("admin", "*")
     given = settings(api.data, signing_key=SIGNING_KEY)
-    return bootstrap.mint(given, role=role, app=app, subject="somebody", ttl_s=HOUR_S)
+    return tokens.mint(given, role=role, app=app, subject="somebody", ttl_s=HOUR_S)
 
 
 async def has_entries(servers: Servers, count: int) -> bool:
@@ -187,7 +187,7 @@ def repair_of(one: Running) -> Repair:
     """Repair by this process, of notes of any age."""
     inside = one.service
     ledger = PostgresLedger(cast("PostgresLedger", inside.ledger)._database, fresh_s=0.0)
-    return Repair(inside.directory, ledger, inside.ranking, inside.publish)
+    return Repair(inside.directory, ledger, inside.ranking, inside.publisher)
 
 
 async def never(*_: Any, **__: Any) -> None:

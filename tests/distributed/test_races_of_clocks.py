@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from scoreboard.bootstrap import service as bootstrap
 from tests.distributed.calls import differences, known, score, top, update
 from tests.distributed.held import DOORS, entries, held
 from tests.distributed.servers import Servers
@@ -50,12 +49,9 @@ async def apart(servers: Servers, tmp_path: Path) -> AsyncIterator[Apart]:
 @asynccontextmanager
 async def by_clock(clock: ManualClock, folder: Path, servers: Servers) -> AsyncIterator[Running]:
     """A process that goes by this clock."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(bootstrap, "clock", clock)
-        async with running(folder, parts=DOORS, **servers.settings()) as one:
-            patched.undo()
-            one.service.access._clock = lambda: clock() / SECOND
-            yield one
+    async with running(folder, parts=DOORS, clock=clock, **servers.settings()) as one:
+        one.service.access._clock = lambda: clock() / SECOND
+        yield one
 
 
 async def board_of(apart: Apart, **rules: Any) -> str:

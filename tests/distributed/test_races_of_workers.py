@@ -129,14 +129,14 @@ async def counted(servers: Servers, count: int) -> bool:
 def outcomes(one: Running, monkeypatch: pytest.MonkeyPatch) -> list[Outcome]:
     """Those of all that this process applies from now on."""
     told: list[Outcome] = []
-    submit = one.service.accept.submit
+    submit = one.service.commit.submit
 
     async def telling(submissions: Sequence[Submission], *, ranks: bool) -> Any:
         results = await submit(submissions, ranks=ranks)
         told.extend(result.outcome for result in results)
         return results
 
-    monkeypatch.setattr(one.service.accept, "submit", telling)
+    monkeypatch.setattr(one.service.commit, "submit", telling)
     return told
 
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from scoreboard.adapters.sqlite.plugin import FILE as DATABASE
 from scoreboard.application.upkeep.verify import Report, verify
 from scoreboard.bootstrap import service as bootstrap
-from scoreboard.bootstrap.backends import DATABASE
 from tests.running import BOUND_S, eventually, settings
 
 ROOT = Path(__file__).parents[2]
@@ -116,6 +116,6 @@ def account(data: Path, lines: list[Line]) -> Account:
 
 async def verified(data: Path, app: str, board: str) -> Report:
     """The service's own opinion: fold = totals = ranking."""
-    async with bootstrap.opened(settings(data)) as service:
+    async with bootstrap.open_service(settings(data)) as service:
         await eventually(lambda: service.ready)
         return await verify(service.ledger, service.ranking, await service.directory.board(app, board))

@@ -30,7 +30,7 @@ async def writer_held(running: Running) -> AsyncIterator[Callable[[], None]]:
 
 async def pending(running: Running, count: int) -> None:
     """Wait until so many updates wait for a transaction, or are in one."""
-    await eventually(lambda: running.service.accept.pending == count, f"{count} updates are pending")
+    await eventually(lambda: running.service.commit.pending == count, f"{count} updates are pending")
 
 
 class Faulty:

@@ -70,7 +70,7 @@ class Run:
 
     async def ranking(self) -> "Ranking":
         """The board's, of all regions."""
-        async with bootstrap.opened(self.cluster.settings, parts=frozenset()) as service:
+        async with bootstrap.open_service(self.cluster.settings, parts=frozenset()) as service:
             board = await service.directory.board(APP, self.board.name)
         name = keys.of(TableKey(board.number, "all", ""))
         return Ranking(self.cluster.settings.ranking_url, f"{name}:order", f"{name}:held")

@@ -208,7 +208,7 @@ async def test_what_could_not_be_ranked_is_answered_without_a_rank_and_ranked_la
     assert (answer["score"], answer["rank"], answer["previous_rank"]) == (5, None, None)
     assert answer["rank_state"] == "unavailable"
     monkeypatch.setattr(type(ranking), "apply", apply)
-    repair = Repair(service.service.directory, service.service.ledger, ranking, service.service.publish)
+    repair = Repair(service.service.directory, service.service.ledger, ranking, service.service.publisher)
     await repair.once()
     assert (await service.anybody.get(f"{board}/players/a")).ok()["rank"] == 2
     await is_sound(service, board)

@@ -13,7 +13,7 @@ from scoreboard.application.tenants.administration import Tenants
 from scoreboard.application.updates.batching import BatchLimits
 from scoreboard.application.updates.submit import UpdateRequest
 from scoreboard.application.upkeep.repair import Repair
-from scoreboard.bootstrap.service import credential
+from scoreboard.bootstrap.tokens import credential
 from scoreboard.domain.board import Player
 from tests.faults.held import pending, writer_held
 from tests.running import BOUND_S, Running, eventually, wire
@@ -47,7 +47,7 @@ async def test_a_retry_that_the_limit_refuses_before_the_first_has_an_outcome_co
 @pytest.mark.parametrize("batch", [1, 500], ids=["in-a-later-transaction", "in-the-same-transaction"])
 async def test_a_retry_while_the_first_is_in_its_transaction_counts_once(service: Running, batch: int) -> None:
     board = await service.board()
-    service.service.accept._batcher._limits = BatchLimits(batch=batch)
+    service.service.commit._batcher._limits = BatchLimits(batch=batch)
     server = service.client("server", "game")
     async with writer_held(service) as release:
         leading = asyncio.create_task(server.post(f"{board}/scores", {"player": "z", "increment": 1}))
@@ -69,7 +69,7 @@ async def test_a_retry_while_the_first_is_in_its_transaction_counts_once(service
 async def test_an_action_once_a_day_counts_once_of_two_at_once(service: Running, batch: int) -> None:
     board = await service.board()
     (await service.operator.post("/v1/apps/game/actions", {"action": "gift", "points": 3, "per_day": 1})).ok(201)
-    service.service.accept._batcher._limits = BatchLimits(batch=batch)
+    service.service.commit._batcher._limits = BatchLimits(batch=batch)
     alice, server = service.client("player", "game", "alice"), service.client("server", "game")
     async with writer_held(service) as release:
         leading = asyncio.create_task(server.post(f"{board}/scores", {"player": "z", "increment": 1}))

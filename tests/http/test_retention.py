@@ -2,26 +2,22 @@
 
 from pathlib import Path
 
-import pytest
-
 from scoreboard.application.upkeep.retention import DAY_US
-from scoreboard.bootstrap import service as bootstrap
+from scoreboard.bootstrap.service import wall_clock
 from tests.running import eventually, running
 
 
 async def test_keys_and_refusals_are_forgotten_after_so_many_days_and_scores_are_not(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
-    data, now = tmp_path / "data", bootstrap.clock
-    with monkeypatch.context() as patched:
-        patched.setattr(bootstrap, "clock", lambda: now() - 8 * DAY_US)
-        async with running(data, receipt_days=7) as service:
-            board = await service.board(max_total=10)
-            server = service.client("server", "game")
-            counted = (await server.post(f"{board}/scores", {"player": "a", "increment": 9}, Idempotency_Key="k")).ok()
-            refused = await server.post(f"{board}/scores", {"player": "a", "increment": 9}, Idempotency_Key="r")
-            refused.refused(409, "total_out_of_bounds")
-            assert (await service.records())["receipts"] == 2
+    data = tmp_path / "data"
+    async with running(data, receipt_days=7, clock=lambda: wall_clock() - 8 * DAY_US) as service:
+        board = await service.board(max_total=10)
+        server = service.client("server", "game")
+        counted = (await server.post(f"{board}/scores", {"player": "a", "increment": 9}, Idempotency_Key="k")).ok()
+        refused = await server.post(f"{board}/scores", {"player": "a", "increment": 9}, Idempotency_Key="r")
+        refused.refused(409, "total_out_of_bounds")
+        assert (await service.records())["receipts"] == 2
     async with running(data, receipt_days=30) as service:
         again = await service.client("server", "game").post(
             f"{board}/scores", {"player": "a", "increment": 9}, Idempotency_Key="k"

@@ -1,11 +1,8 @@
-"""Season turns on live boards and in the reads. The clock is the bootstrap's."""
+"""Season turns on live boards and in the reads. The clock is a test's."""
 
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pytest
-
-from scoreboard.bootstrap import service as bootstrap
 from tests.live.watching import page, score, scores_of, stream
 from tests.running import running
 
@@ -13,21 +10,23 @@ from tests.running import running
 class Clock:
     """A wall clock that stands still until it is set."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    def __init__(self, text: str) -> None:
         self.now = 0
         self.set(text)
-        monkeypatch.setattr(bootstrap, "clock", lambda: self.now)
+
+    def __call__(self) -> int:
+        return self.now
 
     def set(self, text: str) -> None:
         self.now = int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()) * 1_000_000
 
 
-async def test_a_turn_shows_the_new_season_without_an_update(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = Clock(monkeypatch, "2026-03-01T12:00:00")
-    async with running(tmp_path / "data") as service:
+async def test_a_turn_shows_the_new_season_without_an_update(tmp_path: Path) -> None:
+    clock = Clock("2026-03-01T12:00:00")
+    async with running(tmp_path / "data", clock=clock) as service:
         board = await service.board(period="daily")
         await score(service, "alice", 5)
-    async with running(tmp_path / "data") as service:
+    async with running(tmp_path / "data", clock=clock) as service:
         async with page(service) as follows, page(service) as stays, stream(service) as events:
             _, top = await follows.watch()
             assert (top["season"], scores_of(top)) == ("2026-03-01", [("alice", 5)])
@@ -47,11 +46,9 @@ async def test_a_turn_shows_the_new_season_without_an_update(tmp_path: Path, mon
         assert (new["season"], scores_of(new)) == ("2026-03-02", [("bob", 1)])
 
 
-async def test_the_first_turn_of_a_board_that_was_just_made_is_shown_too(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    clock = Clock(monkeypatch, "2026-03-01T23:59:59")
-    async with running(tmp_path / "data") as service:
+async def test_the_first_turn_of_a_board_that_was_just_made_is_shown_too(tmp_path: Path) -> None:
+    clock = Clock("2026-03-01T23:59:59")
+    async with running(tmp_path / "data", clock=clock) as service:
         await service.board(period="daily")
         async with page(service) as follows:
             _, top = await follows.watch()
@@ -61,11 +58,11 @@ async def test_the_first_turn_of_a_board_that_was_just_made_is_shown_too(
 
 
 async def test_a_season_begins_at_midnight_of_the_boards_own_time_zone_across_a_change_of_the_clocks(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
     """Trap 6: 29 March 2026 has 23 hours in Berlin."""
-    clock = Clock(monkeypatch, "2026-03-28T22:59:59")
-    async with running(tmp_path / "data") as service:
+    clock = Clock("2026-03-28T22:59:59")
+    async with running(tmp_path / "data", clock=clock) as service:
         board = await service.board(period="daily", time_zone="Europe/Berlin")
         for at, season in (
             ("2026-03-28T22:59:59", "2026-03-28"),
@@ -81,13 +78,13 @@ async def test_a_season_begins_at_midnight_of_the_boards_own_time_zone_across_a_
             assert scores_of(page_of) == [("alice", expected)]
 
 
-async def test_a_turn_while_the_service_was_down_is_no_loss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = Clock(monkeypatch, "2026-03-01T12:00:00")
-    async with running(tmp_path / "data") as service:
+async def test_a_turn_while_the_service_was_down_is_no_loss(tmp_path: Path) -> None:
+    clock = Clock("2026-03-01T12:00:00")
+    async with running(tmp_path / "data", clock=clock) as service:
         board = await service.board(period="monthly")
         await score(service, "alice", 5)
     clock.set("2026-05-01T12:00:00")
-    async with running(tmp_path / "data") as service:
+    async with running(tmp_path / "data", clock=clock) as service:
         assert (await service.anybody.get(f"{board}/top")).ok()["season"] == "2026-05"
         old = (await service.anybody.get(f"{board}/top?season=2026-03")).ok()
         assert scores_of(old) == [("alice", 5)]

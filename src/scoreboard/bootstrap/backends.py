@@ -1,131 +1,95 @@
-"""The backends of the ports, chosen by URL. Whoever opens a thing closes it."""
+"""The backends that the settings name: checked, and opened by their plugins."""
 
-import hashlib
-import secrets
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager
-from dataclasses import dataclass, field
+from contextlib import AsyncExitStack
 
-from scoreboard.adapters.jose.access import signing_key
-from scoreboard.adapters.memory.limits import MemoryLimits
-from scoreboard.adapters.memory.ranking import MemoryRanking
-from scoreboard.adapters.memory.turns import MemoryTurns
-from scoreboard.adapters.sqlite import database as sqlite
-from scoreboard.adapters.sqlite.directory import SqliteDirectory
-from scoreboard.adapters.sqlite.ledger import SqliteLedger
+from scoreboard.application.ports.backend import BackendOptions, DatabaseBackend, QueueBackend, RankingBackend
 from scoreboard.application.ports.clock import Clock
-from scoreboard.application.ports.directory import Directory
-from scoreboard.application.ports.feed import Feed
-from scoreboard.application.ports.ledger import Ledger
-from scoreboard.application.ports.limits import Limits
-from scoreboard.application.ports.queue import Queue
-from scoreboard.application.ports.ranking import Ranking, RankingCache
-from scoreboard.application.ports.turns import Turns
+from scoreboard.bootstrap import data_dir, registry
+from scoreboard.bootstrap.registry import BackendSetting
 from scoreboard.bootstrap.settings import Settings, SettingsError
 from scoreboard.domain.board import MAX_TOP_N
 
-DATABASE, KEY = "scoreboard.db", "token.key"
-MIN_KEY_CHARS = 32
 FEWEST_KEPT = 2 * MAX_TOP_N  # a table is filled up when half is left, which must have every live top N
 
 
-class NotUsable(Exception):
-    """What the service cannot begin without is not there, or not as it has to be; str() says what to do."""
+def options_of(settings: Settings) -> BackendOptions:
+    return BackendOptions(
+        data=settings.data,
+        database_url=settings.database_url,
+        database_connections=settings.database_connections,
+        database_replica_url=settings.database_replica_url,
+        ranking_url=settings.ranking_url,
+        ranking_keep=settings.ranking_keep,
+        queue_url=settings.queue_url,
+    )
 
 
-Work = Callable[[], Awaitable[None]]
+def server_urls(options: BackendOptions) -> list[tuple[BackendSetting, str]]:
+    """Return the URL of each server, the database first; none for the embedded service."""
+    urls: list[tuple[BackendSetting, str]] = [
+        ("database_url", options.database_url),
+        ("ranking_url", options.ranking_url),
+        ("database_replica_url", options.database_replica_url),
+        ("queue_url", options.queue_url),
+    ]
+    return [(setting, url) for setting, url in urls if url]
 
 
-@dataclass(slots=True)
-class Backends:
-    """`reading` is the ranking to read from. Where there are such, `totals` is one that reads the ledger's totals, for
-    who compares and needs no positions; `cache` is what need not keep everything, and `replica_lag_s` tells how far a
-    replica is behind. `probes`, by the server's name, fail when it does not answer. `upkeep` is for every process to do
-    as long as it runs, `jobs` (by name) for one at a time."""
-
-    directory: Directory
-    ledger: Ledger
-    ranking: Ranking
-    reading: Ranking
-    limits: Limits
-    turns: Turns
-    key: bytes
-    feed: Feed | None = None
-    queue: Queue | None = None
-    totals: Ranking | None = None
-    cache: RankingCache | None = None
-    replica_lag_s: Callable[[], float] | None = None
-    probes: dict[str, Callable[[], Awaitable[object]]] = field(default_factory=dict)
-    upkeep: list[Work] = field(default_factory=list)
-    jobs: dict[str, Work] = field(default_factory=dict)
-
-
-async def opened(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Backends:
-    """What the settings say. Raises SettingsError where they do not fit together."""
-    check(settings)
-    if not settings.database_url:
-        return await _embedded(settings, stack)
-    with drivers():
-        from scoreboard.bootstrap import distributed  # noqa: PLC0415 - what it needs is an extra
-    return await distributed.opened(settings, clock, stack)
-
-
-@contextmanager
-def drivers() -> Iterator[None]:
-    """What is imported here needs the drivers of the servers. Raises SettingsError where they are not installed."""
-    try:
-        yield
-    except ImportError as error:
-        raise SettingsError(f"{error.name} is not installed; install scoreboard[postgres,redis,rabbitmq]") from error
-
-
-def check_schemes(settings: Settings) -> None:
-    """Raises SettingsError for URLs that lead to no backend."""
-    postgresql = ("postgresql://", "postgres://")
-    for name, url, schemes in (
-        ("database_url", settings.database_url, postgresql),
-        ("database_replica_url", settings.database_replica_url, postgresql),
-        ("ranking_url", settings.ranking_url, ("redis://", "rediss://", "unix://", "redis+", "rediss+")),
-        ("queue_url", settings.queue_url, ("amqp://", "amqps://")),
-    ):
-        if url and not url.startswith(schemes):
-            raise SettingsError(f"{name} begins with {' or '.join(schemes)}")  # the rest of it may be a secret
-
-
-def check(settings: Settings) -> None:
-    """Raises SettingsError for URLs that lead to no backend, or are not enough."""
-    check_schemes(settings)
-    if 0 < settings.ranking_keep < FEWEST_KEPT:
+def check_backends(options: BackendOptions) -> None:
+    """Raise SettingsError for URLs that are wrong, or that do not make a service together."""
+    _check_schemes(options)
+    if 0 < options.ranking_keep < FEWEST_KEPT:
         raise SettingsError(f"ranking_keep is 0 for all, or at least {FEWEST_KEPT:,}")
-    if settings.database_url and not settings.ranking_url:
+    if options.database_url and not options.ranking_url:
         raise SettingsError("with a database_url give a ranking_url too: processes share the ranking (redis://…)")
-    beside = settings.ranking_url or settings.queue_url or settings.database_replica_url
-    if beside and not settings.database_url:
+    beside = options.ranking_url or options.queue_url or options.database_replica_url
+    if beside and not options.database_url:
         raise SettingsError("ranking_url, queue_url and database_replica_url need a database_url (postgresql://…)")
+    for setting, url in server_urls(options):
+        _check_url(setting, url)
 
 
-def key_of(settings: Settings) -> bytes:
-    """What tokens and cursors are signed with: the same in every process."""
-    if not settings.signing_key:
-        return signing_key(settings.data / KEY)
-    if len(settings.signing_key) < MIN_KEY_CHARS:
-        raise SettingsError(f"signing_key has at least {MIN_KEY_CHARS} characters; make one with: openssl rand -hex 32")
-    return settings.signing_key.encode()
+async def open_database(options: BackendOptions, clock: Clock, stack: AsyncExitStack) -> DatabaseBackend:
+    """Raises NotUsable when it is unreachable or has no schema."""
+    return await registry.database_opener(options.database_url).open(options, clock, stack)
 
 
-async def _embedded(settings: Settings, stack: AsyncExitStack) -> Backends:
-    """SQLite and in process."""
-    store = await stack.enter_async_context(sqlite.opened(settings.data / DATABASE))
-    directory, ledger = SqliteDirectory(store), SqliteLedger(store)
-    await directory.start()
-    await ledger.start()
-    ranking = MemoryRanking(ledger.standings, secrets.token_hex(6))
-    return Backends(directory, ledger, ranking, ranking, MemoryLimits(), MemoryTurns(), key_of(settings))
+async def open_ranking(
+    options: BackendOptions, database: DatabaseBackend, clock: Clock, stack: AsyncExitStack
+) -> RankingBackend:
+    return await registry.ranking_opener(options.ranking_url).open(options, database, clock, stack)
 
 
-def queue_keys(settings: Settings, key: bytes) -> list[bytes]:
-    """Messages are sealed with the first, and opened with any."""
-    given = [part.strip() for part in settings.queue_keys.split(",") if part.strip()]
-    if any(len(part) < MIN_KEY_CHARS for part in given):
-        raise SettingsError(f"each of queue_keys has at least {MIN_KEY_CHARS} characters")
-    return [part.encode() for part in given] or [hashlib.blake2b(b"queue", key=key[:64]).digest()]
+async def open_queue(options: BackendOptions, clock: Clock, stack: AsyncExitStack) -> QueueBackend | None:
+    if not options.queue_url:
+        return None
+    return await registry.queue_opener(options.queue_url).open(options, clock, stack)
+
+
+async def migrate(settings: Settings) -> list[str]:
+    """Bring the database to the newest schema; return the names of the migrations applied.
+
+    Raises NotUsable when it is unreachable, and SettingsError. No other server's driver is needed.
+    """
+    options = options_of(settings)
+    _check_schemes(options)
+    plugin = registry.database_opener(options.database_url)
+    if options.database_url:
+        _check_url("database_url", options.database_url)
+        return await plugin.migrate(options)
+    with data_dir.locked(settings.data), data_dir.usable(settings.data):
+        return await plugin.migrate(options)
+
+
+def _check_schemes(options: BackendOptions) -> None:
+    for setting, url in server_urls(options):
+        registry.check_scheme(setting, url)
+
+
+def _check_url(setting: BackendSetting, url: str) -> None:
+    """Raise SettingsError for a URL that its plugin refuses, or whose driver is not installed."""
+    plugin = registry.server_plugin(setting, url)
+    try:
+        plugin.check_url(url)
+    except ValueError as error:
+        raise SettingsError(f"{setting}: {error}") from None

@@ -7,7 +7,8 @@ from collections.abc import Awaitable
 
 from scoreboard.application.ports.authentication import Credential
 from scoreboard.application.updates.submit import UpdateRequest
-from scoreboard.bootstrap.service import Service, credential
+from scoreboard.bootstrap.lifecycle import Service
+from scoreboard.bootstrap.tokens import credential
 from scoreboard.domain.board import Action, App, Board, Player
 from scoreboard.domain.errors import Conflict, ScoreboardError
 

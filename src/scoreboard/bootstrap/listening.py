@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
-from scoreboard.bootstrap.service import Service
+from scoreboard.bootstrap.lifecycle import Service
 
 
 class PortInUse(Exception):
@@ -49,7 +49,7 @@ async def listening(service: Service, host: str, port: int) -> AsyncIterator[str
         await site.stop()
         await connections.drain()
     finally:
-        service.told_to_stop()
+        service.begin_stop()
         await runner.cleanup()
 
 

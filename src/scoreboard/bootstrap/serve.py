@@ -3,27 +3,21 @@
 import asyncio
 import contextlib
 import gc
-import json
 import resource
 import signal
 import sys
-from pathlib import Path
 
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
 
+from scoreboard.bootstrap import data_dir
 from scoreboard.bootstrap import demo as demonstration
-from scoreboard.bootstrap.folder import FolderLocked, running
+from scoreboard.bootstrap.data_dir import FolderLocked
+from scoreboard.bootstrap.lifecycle import Service
 from scoreboard.bootstrap.listening import PortInUse, check_free, listening
-from scoreboard.bootstrap.service import (
-    ADDRESS,
-    PARTS,
-    Part,
-    Service,
-    credential,
-    opened,
-)
+from scoreboard.bootstrap.service import PARTS, Part, open_service
 from scoreboard.bootstrap.settings import Settings, SettingsError
+from scoreboard.bootstrap.tokens import credential
 
 DAY_S = 86_400
 
@@ -58,21 +52,21 @@ async def serve(settings: Settings, *, demo: bool = False, parts: frozenset[Part
     try:
         check_free(settings.host, settings.port)
     except PortInUse as error:
-        if running(settings.data):
+        if data_dir.running(settings.data):
             raise FolderLocked(f"scoreboard runs already on {settings.data}; stop it first") from error
         raise
-    async with opened(settings, _say, parts) as service:
+    async with open_service(settings, _say, parts) as service:
         if demo:
             await demonstration.prepare(service)
         async with listening(service, settings.host, settings.port) as address:
             if not settings.database_url:
-                _remember(settings.data, address)
+                data_dir.write_address(settings.data, address)
             try:
                 _welcome(service, address, parts, demo=demo)
                 await _until(stop, service, demo=demo)
                 _say("stopping: finishing what was accepted")
             finally:
-                (settings.data / ADDRESS).unlink(missing_ok=True)
+                data_dir.remove_address(settings.data)
     _say("stopped")
 
 
@@ -106,21 +100,6 @@ def _welcome(service: Service, address: str, parts: frozenset[Part], *, demo: bo
 
 def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
-
-
-def _remember(folder: Path, address: str) -> None:
-    written = folder / f"{ADDRESS}.new"
-    written.write_text(json.dumps({"url": address}))
-    written.replace(folder / ADDRESS)
-
-
-def running_url(settings: Settings) -> str | None:
-    """The address of the `serve` that has this folder; None when none does (what a killed one left is void)."""
-    if not running(settings.data):
-        return None
-    with contextlib.suppress(OSError, ValueError, KeyError):
-        return str(json.loads((settings.data / ADDRESS).read_text())["url"])
-    return None
 
 
 def logging_to_stderr(level: str) -> None:

@@ -1,376 +1,133 @@
-"""The service, put together of the parts that one process plays. Whoever opens a thing closes it."""
+"""The service on its backends: the parts that one process plays, built and started."""
 
 import asyncio
-import hashlib
-import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
-from functools import partial
 from typing import Literal
 
-import structlog
-from aiohttp import web
-from prometheus_client import CollectorRegistry
-
-from scoreboard.adapters.jose.access import JwtAccess
-from scoreboard.adapters.memory.ranking import MemoryRanking
-from scoreboard.adapters.sqlite import database as sqlite
-from scoreboard.application.live.directory_invalidator import DirectoryInvalidator
-from scoreboard.application.live.feed_subscriber import FeedSubscriber
-from scoreboard.application.live.hub import Hub
-from scoreboard.application.live.origins import Origins
-from scoreboard.application.live.priority import CommitPriority
-from scoreboard.application.live.publisher import Publisher
-from scoreboard.application.ports.authentication import EVERY_APP, Credential, Role, Scope
-from scoreboard.application.ports.directory import Directory
-from scoreboard.application.ports.ledger import Ledger
-from scoreboard.application.ports.ranking import Ranking
-from scoreboard.application.ports.turns import Turns
-from scoreboard.application.records.history import History
-from scoreboard.application.standings.cursors import Cursors
-from scoreboard.application.standings.names import Names
+from scoreboard.application.ports.backend import Task
+from scoreboard.application.ports.clock import Clock
 from scoreboard.application.standings.public_boards import PublicBoards
-from scoreboard.application.standings.reads import Reads
-from scoreboard.application.tenants.administration import Tenants
-from scoreboard.application.updates.batching import BatchLimits
-from scoreboard.application.updates.checks.rate_limit import UpdateRateLimit
-from scoreboard.application.updates.commit import GroupCommit
-from scoreboard.application.updates.dead_letters import DeadLetters
-from scoreboard.application.updates.message_codec import MessageCodec
-from scoreboard.application.updates.outcomes import Outcomes
-from scoreboard.application.updates.queue_consumer import QueueConsumer
-from scoreboard.application.updates.queue_publisher import QueuePublisher
-from scoreboard.application.updates.submit import QueueRoute, Submit
-from scoreboard.application.upkeep.drift import Drift
 from scoreboard.application.upkeep.probe import Probe
-from scoreboard.application.upkeep.rebuild import Rebuild
-from scoreboard.application.upkeep.repair import Repair
-from scoreboard.application.upkeep.retention import Retention
-from scoreboard.application.upkeep.seasons import turn_seasons
-from scoreboard.application.upkeep.trim import Trim
-from scoreboard.bootstrap import backends, folder, loading, metrics
-from scoreboard.bootstrap.backends import Backends, Work, queue_keys
+from scoreboard.bootstrap import data_dir, metrics, warmup
+from scoreboard.bootstrap.container import Container, open_container
+from scoreboard.bootstrap.lifecycle import Service
+from scoreboard.bootstrap.parts import api, jobs, live, worker
 from scoreboard.bootstrap.settings import Settings
-from scoreboard.entrypoints.contracts.v1.boards import Boards
-from scoreboard.entrypoints.contracts.v1.dead_letters import DeadLetters as DeadLettersDoor
-from scoreboard.entrypoints.contracts.v1.history import History as HistoryDoor
-from scoreboard.entrypoints.contracts.v1.scores import Scores
-from scoreboard.entrypoints.contracts.v1.service import Service as ServiceDoor
-from scoreboard.entrypoints.contracts.v1.tenants import Tenants as TenantsDoor
+from scoreboard.entrypoints.contracts.v1.service import Service as ServiceRoutes
 from scoreboard.entrypoints.http.connection_limiter import ConnectionLimiter, room
-from scoreboard.entrypoints.http.router import Endpoint, RequestContext
+from scoreboard.entrypoints.http.router import Endpoint
 from scoreboard.entrypoints.http.server import Server
 from scoreboard.entrypoints.pages.documentation import LiveReference, Reference
-from scoreboard.entrypoints.pages.live_page import Listing, Pages
+from scoreboard.entrypoints.pages.live_page import Listing
 from scoreboard.entrypoints.sockets import asyncapi
-from scoreboard.entrypoints.sockets.live import Live, LiveLimits
-
-log = structlog.get_logger(__name__)
-
-ADDRESS = "serve.json"
-STOP_S = 8.0  # from being told to stop: what a server has not taken by then was not accepted, and is left
-SCOPES: dict[Role, frozenset[Scope]] = {
-    "player": frozenset({"update:score", "read:leaderboard"}),
-    "server": frozenset({"update:score", "read:leaderboard"}),
-    "admin": frozenset({"update:score", "read:leaderboard", "admin"}),
-}
-
 
 Part = Literal["api", "live", "worker", "jobs"]
 PARTS: frozenset[Part] = frozenset({"api", "live", "worker", "jobs"})
+Report = Callable[[str], None]
 
 
-@dataclass(slots=True)
-class Service:
-    """The parts that this process plays, running. `ready` when the rankings of the open seasons are loaded."""
-
-    settings: Settings
-    directory: Directory
-    ledger: Ledger
-    ranking: Ranking
-    access: JwtAccess
-    submit: Submit
-    accept: GroupCommit
-    reads: Reads
-    tenants: Tenants
-    publish: Publisher
-    live: Live
-    server: Server
-    warmed: asyncio.Event
-    enqueue: QueuePublisher | None
-    tasks: list[asyncio.Task[None]]
-    working: list[asyncio.Task[None]]
-    stop_by: float | None = None  # by the clock of the event loop; None for as long as nobody told it to stop
-
-    def told_to_stop(self) -> None:
-        self.stop_by = asyncio.get_running_loop().time() + STOP_S
-
-    @property
-    def ready(self) -> bool:
-        return self.warmed.is_set()
-
-
-Told = Callable[[str], None]
-
-
-@asynccontextmanager
-async def opened(
-    settings: Settings, told: Told = lambda _: None, parts: frozenset[Part] = PARTS
-) -> AsyncIterator[Service]:
-    """The service on its backends, without a listening socket. Raises SettingsError, FolderLocked, FolderUnusable, and
-    NotUsable when a server that it begins with is away."""
-    async with AsyncExitStack() as stack:
-        if settings.database_url:
-            folder.make(settings.data)
-        else:
-            stack.enter_context(folder.locked(settings.data))
-            with folder.usable(settings.data):
-                (settings.data / ADDRESS).unlink(missing_ok=True)  # of a server that was killed
-        with folder.usable(settings.data):
-            joined = await backends.opened(settings, clock, stack)
-        service = _Assembly(settings, joined).service(parts)
-        await service.accept.start()
-        stack.push_async_callback(_finished, service)
-        service.working.append(asyncio.create_task(service.accept.run()))
-        if service.enqueue is not None:
-            service.working.append(asyncio.create_task(service.enqueue.run()))
-        service.tasks.append(asyncio.create_task(_warm(service, told)))
-        yield service
-
-
-async def _finished(service: Service) -> None:
-    """Stop in order: sockets are told to come back, what was accepted gets its outcome, then the rest ends."""
-    await service.live.close()
-    if service.enqueue is not None:
-        service.enqueue.close()
-    service.accept.close()
-    await _worked(service)
-    for task in service.tasks:
-        task.cancel()
-    await asyncio.gather(*service.tasks, return_exceptions=True)
-    if isinstance(service.ranking, MemoryRanking):
-        await service.ranking.close()
-    await service.publish.close()
-
-
-async def _worked(service: Service) -> None:
-    """What is under way is done, or its time is up: a server does not answer. Then nobody was promised anything: who
-    sent it has no answer, and what came from the queue comes again."""
-    patience_s = None if service.stop_by is None else max(0.0, service.stop_by - asyncio.get_running_loop().time())
-    done, left = await asyncio.wait(service.working, timeout=patience_s)
-    if left:
-        enqueued = 0 if service.enqueue is None else service.enqueue.pending
-        log.warning("stopped_without_an_answer", updates=service.accept.pending + enqueued)
-    for task in left:
-        task.cancel()
-    await asyncio.gather(*left, return_exceptions=True)
-    await asyncio.gather(*done)
-
-
-class _Assembly:
-    """The pieces, joined. All roles have them all; `operations` and `upkeep` say what a part offers and does."""
-
-    def __init__(self, settings: Settings, on: Backends) -> None:
-        self.settings = settings
-        self.on = on
-        self.registry = CollectorRegistry()
-        self.access = JwtAccess(on.key)
-        self.warmed = asyncio.Event()
-        self._join_reads()
-        self._join_updates()
-        self.tenants = Tenants(on.directory, on.ranking, self.follow)
-        self.rebuild = Rebuild(on.ledger, on.ranking, self.publish, clock)
-        self.history = History(on.ledger, on.ranking, self.accept, self.rebuild, clock)
-
-    def _join_reads(self) -> None:
-        on = self.on
-        names = Names(on.directory)
-        self.reads = Reads(on.directory, on.ledger, on.reading, names, Cursors(on.key), clock)
-        self.precedence = CommitPriority()
-        self.hub = Hub(secrets.token_hex(6), self.precedence)
-        self.publish = Publisher(self.hub, self.reads, clock)
-        self.follow = DirectoryInvalidator(names, self.publish)
-        on.directory.listen(self.follow)
-        self.origins = Origins(self.settings.allowed_origins)
-        limits = LiveLimits(self.settings.live_connections)
-        self.live = Live(self.hub, self.reads, on.directory, self.access, self.origins, limits)
-
-    def _join_updates(self) -> None:
-        on, settings = self.on, self.settings
-        bounds = BatchLimits(settings.pending_updates, interval_s=settings.batch_interval_ms / 1_000)
-        self.accept = GroupCommit(on.ledger, on.ranking, self.publish, clock, bounds, self.precedence)
-        self.envelope = MessageCodec(queue_keys(settings, on.key))
-        self.enqueue = None if on.queue is None else QueuePublisher(on.queue, self.envelope, bounds)
-        self.queue_key = b"" if self.enqueue is None else hashlib.blake2b(b"event", key=on.key[:64]).digest()
-        queue = None
-        if self.enqueue is not None:
-            queue = QueueRoute(self.enqueue, self.queue_key, settings.queue_away == "direct")
-        rate_limit = UpdateRateLimit(on.limits, settings.player_updates_per_minute, settings.server_updates_per_second)
-        self.submit = Submit(on.directory, on.ledger, rate_limit, self.accept, self.reads, queue)
-        self.outcomes = Outcomes(on.directory, on.ledger, self.queue_key)
-
-    def routes(self, parts: frozenset[Part]) -> list[Endpoint]:
-        """The hot ones first."""
-        directory, ledger = self.on.directory, self.on.ledger
-        offered: list[Endpoint] = []
-        if "api" in parts:
-            offered += Scores(self.submit, self.outcomes).routes()
-            offered += Boards(self.reads, directory).routes()
-        if "live" in parts:
-            offered += _live_operations(self.live)
-            offered += Pages().routes()
-        if parts & {"api", "live"}:
-            offered += Listing(PublicBoards(directory, ledger, clock)).routes()
-            offered += LiveReference(asyncapi.document()).routes()
-        if "api" in parts:
-            offered += TenantsDoor(self.tenants, directory).routes()
-            offered += HistoryDoor(self.history, self.rebuild, directory).routes()
-            offered += DeadLettersDoor(self._dead_letters()).routes()
-        offered += ServiceDoor(self.warmed.is_set, self.registry).routes()
-        if "api" in parts:
-            offered += Reference(offered).routes()
-        return offered
-
-    def _dead_letters(self) -> DeadLetters | None:
-        return None if self.on.queue is None else DeadLetters(self.on.queue, self.envelope, self.on.ledger)
-
-    def upkeep(self, parts: frozenset[Part]) -> Iterator[Work]:
-        """What each part does for as long as it runs."""
-        on = self.on
-        yield from on.upkeep
-        yield self.accept.late.run
-        if on.probes:
-            probe = Probe(on.probes, on.queue)
-            metrics.of_servers(self.registry, probe, queued=on.queue is not None)
-            yield probe.run
-        if on.replica_lag_s is not None:
-            text = "How far the replica was behind, as last looked."
-            metrics.gauge(self.registry, "scoreboard_replica_lag_seconds", text, on.replica_lag_s)
-        if "live" in parts:
-            yield self.live.run
-            yield partial(turn_seasons, self.publish)
-            if on.feed is not None:
-                yield FeedSubscriber(self.publish, on.ranking, on.feed).run
-        if "worker" in parts and on.queue is not None:
-            yield QueueConsumer(on.queue, on.directory, self.envelope, self.accept).run
-        if "jobs" in parts:
-            for name, work in self._jobs().items():
-                yield partial(_job, self.warmed, on.turns, name, work)
-
-    def _jobs(self) -> dict[str, Work]:
-        """One process at a time does each."""
-        on = self.on
-        repair = Repair(on.directory, on.ledger, on.ranking, self.publish)
-        retention = Retention(on.ledger, clock, self.settings.receipt_days)
-        text = "Standings that are durable and not ranked yet, as repair last saw."
-        metrics.gauge(self.registry, "scoreboard_unranked_standings", text, lambda: repair.unranked)
-        jobs = {**on.jobs, "repair": repair.run, "retention": retention.run}
-        if on.cache is not None:
-            jobs["trim"] = Trim(on.directory, on.cache, clock).run
-        if on.totals is not None and on.cache is not None:
-            drift = Drift(on.directory, on.ledger, on.totals, on.ranking, on.cache, self.rebuild, clock)
-            text = "Rankings found to differ from the totals."
-            metrics.gauge(self.registry, "scoreboard_drifted_tables", text, lambda: drift.found)
-            jobs["drift"] = drift.run
-        return jobs
-
-    def service(self, parts: frozenset[Part]) -> Service:
-        settings, live = self.settings, self.live
-        connections = settings.http_connections or room(settings.live_connections)
-        admission = ConnectionLimiter(connections, lambda: live.connections, self.registry)
-        server = Server(self.routes(parts), self.access, self.origins, admission, self.registry)
-        metrics.of_process(self.registry, self.accept, live, self.hub)
-        return Service(
-            settings=settings,
-            directory=self.on.directory,
-            ledger=self.on.ledger,
-            ranking=self.on.ranking,
-            access=self.access,
-            submit=self.submit,
-            accept=self.accept,
-            reads=self.reads,
-            tenants=self.tenants,
-            publish=self.publish,
-            live=live,
-            server=server,
-            warmed=self.warmed,
-            enqueue=self.enqueue,
-            tasks=[asyncio.ensure_future(work()) for work in self.upkeep(parts)],
-            working=[],
-        )
-
-
-async def _job(warmed: asyncio.Event, turns: Turns, name: str, work: Work) -> None:
-    await warmed.wait()
-    await turns.in_turn(name, work)
-
-
-def _live_operations(live: Live) -> list[Endpoint]:
-    async def websocket(call: RequestContext) -> web.StreamResponse:
-        return await live.websocket(call.request)
-
-    async def stream(call: RequestContext) -> web.StreamResponse:
-        return await live.stream(call.request, *call.path)
-
-    return [
-        Endpoint(
-            "GET",
-            "/v1/live",
-            "openLive",
-            "Live boards by WebSocket",
-            websocket,
-            "live",
-            described=False,
-            streams=True,
-        ),
-        Endpoint(
-            "GET",
-            "/v1/apps/{app}/boards/{board}/stream",
-            "streamTop",
-            "Live board by SSE",
-            stream,
-            "live",
-            described=False,
-            streams=True,
-        ),
-    ]
-
-
-async def _warm(service: Service, told: Told) -> None:
-    """Load the tables of the open seasons, where this process holds them."""
-    if isinstance(service.ranking, MemoryRanking):
-        await loading.loaded(service.directory, service.ledger, service.ranking, clock, told)
-    service.warmed.set()
-
-
-def clock() -> int:
-    """The wall clock, in microseconds since 1970."""
+def wall_clock() -> int:
+    """Return the time in microseconds since 1970."""
     return time.time_ns() // 1_000
 
 
-def credential(role: Role, app: str, subject: str) -> Credential:
-    """Who a minted token speaks for. Only an admin may be of every app."""
-    if app == EVERY_APP and role != "admin":
-        raise ValueError("only an admin's token can be for every app")
-    return Credential(app, subject, role, SCOPES[role])
+@asynccontextmanager
+async def open_service(
+    settings: Settings,
+    report: Report = lambda _: None,
+    parts: frozenset[Part] = PARTS,
+    clock: Clock = wall_clock,
+) -> AsyncIterator[Service]:
+    """Run the service without a listening socket; `report` gets the progress of its start.
+
+    Raises SettingsError, FolderLocked, FolderUnusable, and NotUsable when the database is unreachable.
+    """
+    async with AsyncExitStack() as stack:
+        if settings.database_url:
+            data_dir.make(settings.data)
+        else:
+            stack.enter_context(data_dir.locked(settings.data))
+        with data_dir.usable(settings.data):
+            if not settings.database_url:
+                data_dir.remove_address(settings.data)  # of a server that was killed
+            shared = await open_container(settings, clock, stack)
+        service = _build(shared, parts)
+        service.tasks += [asyncio.ensure_future(task()) for task in _tasks(shared, parts)]
+        await service.commit.start()
+        stack.push_async_callback(service.stop)
+        service.working.append(asyncio.create_task(service.commit.run()))
+        if service.queue_publisher is not None:
+            service.working.append(asyncio.create_task(service.queue_publisher.run()))
+        service.tasks.append(asyncio.create_task(_warm(shared, report)))
+        yield service
 
 
-def mint(settings: Settings, *, role: Role, app: str, subject: str, ttl_s: int) -> str:
-    """A token made with the settings' key; that of the folder is made when there is none."""
-    folder.make(settings.data)
-    with folder.usable(settings.data):
-        return JwtAccess(backends.key_of(settings)).mint(credential(role, app, subject), ttl_s)
+async def _warm(shared: Container, report: Report) -> None:
+    load_table = shared.ranking_backend.load_table
+    if load_table is not None:
+        await warmup.load_open_tables(shared.directory, shared.ledger, load_table, shared.clock, report)
+    shared.warmed.set()
 
 
-async def migrate(settings: Settings) -> list[str]:
-    """Bring the database to the newest schema; returns the names of the migrations applied. Raises NotUsable where it
-    cannot be reached, and SettingsError. Of the settings of shared servers the database alone is needed."""
-    backends.check_schemes(settings)
-    if settings.database_url:
-        with backends.drivers():
-            from scoreboard.bootstrap import distributed  # noqa: PLC0415 - an extra
-        return await distributed.migrate(settings)
-    with folder.locked(settings.data), folder.usable(settings.data):
-        return sqlite.migrate(settings.data / backends.DATABASE)
+def _build(shared: Container, parts: frozenset[Part]) -> Service:
+    settings, writes = shared.settings, shared.write_path
+    connections = settings.http_connections or room(settings.live_connections)
+    limiter = ConnectionLimiter(connections, lambda: shared.read_path.live.connections, shared.metrics)
+    metrics.of_process(shared.metrics, writes.commit, shared.read_path.live, shared.read_path.hub)
+    return Service(
+        settings=settings,
+        directory=shared.directory,
+        ledger=shared.ledger,
+        ranking=shared.ranking,
+        access=shared.access,
+        submit=writes.submit,
+        commit=writes.commit,
+        queue_publisher=writes.publisher,
+        reads=shared.read_path.reads,
+        tenants=shared.tenants,
+        publisher=shared.read_path.publisher,
+        live=shared.read_path.live,
+        server=Server(_routes(shared, parts), shared.access, shared.read_path.origins, limiter, shared.metrics),
+        warmed=shared.warmed,
+    )
+
+
+def _routes(shared: Container, parts: frozenset[Part]) -> list[Endpoint]:
+    """Return what the parts answer, the routes that are called most first; the documentation describes them."""
+    routes: list[Endpoint] = []
+    if "api" in parts:
+        routes += api.board_routes(shared)
+    if "live" in parts:
+        routes += live.routes(shared)
+    if parts & {"api", "live"}:
+        routes += Listing(PublicBoards(shared.directory, shared.ledger, shared.clock)).routes()
+        routes += LiveReference(asyncapi.document()).routes()
+    if "api" in parts:
+        routes += api.administration_routes(shared)
+    routes += ServiceRoutes(shared.warmed.is_set, shared.metrics).routes()
+    if "api" in parts:
+        routes += Reference(routes).routes()
+    return routes
+
+
+def _tasks(shared: Container, parts: frozenset[Part]) -> Iterator[Task]:
+    """Yield what runs for as long as the service: in every process, then by its parts."""
+    yield from shared.database.tasks
+    yield from shared.ranking_backend.tasks
+    yield shared.write_path.commit.late.run
+    pings = {**shared.database.pings, **shared.ranking_backend.pings}
+    if pings or shared.queue_backend is not None:
+        probe = Probe(pings, shared.queue_backend)
+        metrics.of_servers(shared.metrics, probe, queued=shared.queue_backend is not None)
+        yield probe.run
+    if shared.database.replica is not None:
+        text = "How far the replica was behind, as last looked."
+        metrics.gauge(shared.metrics, "scoreboard_replica_lag_seconds", text, shared.database.replica.lag_s)
+    if "live" in parts:
+        yield from live.tasks(shared)
+    if "worker" in parts:
+        yield from worker.tasks(shared)
+    if "jobs" in parts:
+        yield from jobs.tasks(shared)

@@ -17,23 +17,8 @@ from msgspec import Meta
 PREFIX = "SCOREBOARD_"
 TESTS = f"{PREFIX}TEST_"  # variables of the test suite, which are no settings
 
-HIDDEN = "(hidden)"
-_HOST = r"(?:\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::[0-9]+)?"
-_ADDRESS = re.compile(
-    rf"(?P<scheme>[a-z+]+://)(?:[^/?#@]*(?P<at>@))?(?P<rest>(?:{_HOST}(?:,{_HOST})*)?(?:/[a-z0-9_.%/-]*)?)(?P<more>\?[^@]*)?",
-    re.IGNORECASE,
-)
 _ORIGIN = re.compile(r"https?://[a-z0-9.\-_\[\]:]+")  # as browsers send it: small letters, no path
 _WHOLE = re.compile(r"[+-]?[0-9]{1,19}")
-
-
-def shown_url(url: str) -> str:
-    """Where it leads, without what may be secret: who it is that asks, and what follows a '?'."""
-    found = _ADDRESS.fullmatch(url)
-    if found is None:
-        return HIDDEN
-    who = f"{HIDDEN}@" if found["at"] else ""
-    return f"{found['scheme']}{who}{found['rest']}{'?' + HIDDEN if found['more'] else ''}"
 
 
 class SettingsError(ValueError):

@@ -7,10 +7,11 @@ from pathlib import Path
 from cyclopts import App
 
 from scoreboard.bootstrap import settings
-from scoreboard.bootstrap.settings import HIDDEN, Effective, shown_url
+from scoreboard.bootstrap.settings import Effective
 from scoreboard.cli import show
 from scoreboard.cli.resources import Json
 from scoreboard.cli.serve import Given
+from scoreboard.domain.redaction import HIDDEN, redact_url
 
 _PASSWORD = re.compile(r"(?<=://)[^/@]*@")  # in an address
 
@@ -53,7 +54,7 @@ def told(one: Effective) -> dict[str, object]:
 def _shown(one: Effective) -> str | int | None:
     value, setting = _plain(one.value), one.setting
     if setting.secret and value is not None:
-        return shown_url(str(value)) if setting.name.endswith("_url") else HIDDEN
+        return redact_url(str(value)) if setting.name.endswith("_url") else HIDDEN
     return _PASSWORD.sub(f"{HIDDEN}@", value) if isinstance(value, str) else value
 
 

@@ -7,10 +7,13 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from scoreboard import __version__
-from scoreboard.bootstrap import backends, checkup, settings
-from scoreboard.bootstrap.checkup import Finding
-from scoreboard.bootstrap.folder import FolderLocked, FolderUnusable, running
-from scoreboard.bootstrap.serve import logging_to_stderr, running_url
+from scoreboard.application.ports.backend import NotUsable
+from scoreboard.application.ports.diagnostics import Finding
+from scoreboard.bootstrap import backends, settings
+from scoreboard.bootstrap.data_dir import FolderLocked, FolderUnusable, running, running_url
+from scoreboard.bootstrap.diagnostics.local import diagnose_data_dir, diagnose_settings
+from scoreboard.bootstrap.diagnostics.servers import diagnose_servers
+from scoreboard.bootstrap.serve import logging_to_stderr
 from scoreboard.bootstrap.settings import Settings
 from scoreboard.cli import show
 from scoreboard.cli.client import Client
@@ -53,14 +56,14 @@ async def _looked(target: Target, most: int) -> list[Finding]:
     findings: list[Finding] = []
     if elsewhere(target) is None:
         local = settings.load(data=target.data)
-        findings += checkup.of_settings(settings.effective(data=target.data), local)
+        findings += diagnose_settings(settings.effective(data=target.data), local)
         if not await _usable(local, findings):
             return findings
     try:
         async with connected(target, log_level=SILENT) as connection:
             async for finding in _of_server(connection, most):
                 findings.append(finding)
-    except (CommandError, FolderLocked, FolderUnusable, backends.NotUsable) as error:
+    except (CommandError, FolderLocked, FolderUnusable, NotUsable) as error:
         findings.append(Finding("server", "problem", str(error), "see its log; is it running?"))
     return findings
 
@@ -69,13 +72,9 @@ async def _usable(local: Settings, findings: list[Finding]) -> bool:
     """Looks at what the settings lead to; whether its boards can be looked at, too."""
     if not local.database_url:
         return _at_home(local, findings)
-    with backends.drivers():
-        from scoreboard.bootstrap import distributed, servers  # noqa: PLC0415 - what they need is an extra
-    backends.check(local)
-    distributed.check_urls(local)
-    found = await servers.of_servers(local)
+    found, usable = await diagnose_servers(backends.options_of(local))
     findings += found
-    return not any(one.check == "postgresql" and one.state == "problem" for one in found)
+    return usable
 
 
 def _at_home(local: Settings, findings: list[Finding]) -> bool:
@@ -85,14 +84,13 @@ def _at_home(local: Settings, findings: list[Finding]) -> bool:
             Finding("folder", "ok", f"{local.data.absolute()} is not there yet; `scoreboard serve` makes it")
         )
         return False
-    findings += checkup.of_folder(local.data)
     served = running(local.data)
-    found, sound = checkup.of_store(local.data, served=served)
+    found, sound = diagnose_data_dir(local.data, served=served)
     findings += found
     if not served:
         findings.append(Finding("server", "ok", "none runs on this folder; to start one: scoreboard serve"))
         return sound
-    if running_url(local) is None:
+    if running_url(local.data) is None:
         text = "another process has the folder, and does not say where it listens"
         findings.append(Finding("server", "warning", text, "a server that starts or a command: look again in a moment"))
         return False

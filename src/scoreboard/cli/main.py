@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from cyclopts import App, CoercionError, CycloptsError
 
 from scoreboard import __version__
-from scoreboard.bootstrap.backends import NotUsable
-from scoreboard.bootstrap.folder import FolderLocked, FolderUnusable
+from scoreboard.application.ports.backend import NotUsable
+from scoreboard.bootstrap.data_dir import FolderLocked, FolderUnusable
 from scoreboard.bootstrap.listening import PortInUse
 from scoreboard.bootstrap.settings import SettingsError
 from scoreboard.cli import show

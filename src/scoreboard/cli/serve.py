@@ -6,8 +6,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from scoreboard.bootstrap import backends, service, settings
 from scoreboard.bootstrap import serve as role
-from scoreboard.bootstrap import service, settings
 from scoreboard.cli import show
 from scoreboard.cli.resources import Flag, Json
 from scoreboard.cli.target import run
@@ -96,7 +96,7 @@ def migrate(
 ) -> None:
     """Bring the store up to this version: SQLite's in the data folder, which `serve` does at its start too, or
     PostgreSQL's, while the old version still serves."""
-    applied = run(service.migrate(settings.load(data=data, database_url=database_url)))
+    applied = run(backends.migrate(settings.load(data=data, database_url=database_url)))
     if json:
         show.document({"applied": applied})
         return

@@ -11,9 +11,10 @@ from typing import Any, TypeVar
 
 from cyclopts import Parameter
 
-from scoreboard.bootstrap import service, settings
+from scoreboard.bootstrap import service, settings, tokens
+from scoreboard.bootstrap.data_dir import running_url
 from scoreboard.bootstrap.listening import listening
-from scoreboard.bootstrap.serve import logging_to_stderr, running_url
+from scoreboard.bootstrap.serve import logging_to_stderr
 from scoreboard.cli.client import Client, client, renewed
 from scoreboard.cli.errors import UsageError
 from scoreboard.client.requests import checked_address, checked_token
@@ -66,7 +67,7 @@ def way_to(target: Target | None, *, reading: bool = False) -> Way | None:
     if remote is not None:
         return remote
     local = settings.load(data=target.data)
-    return _local(local, lambda: running_url(local)) if running_url(local) is not None else None
+    return _local(local, lambda: running_url(local.data)) if running_url(local.data) is not None else None
 
 
 @asynccontextmanager
@@ -83,7 +84,7 @@ async def connected(
     local = settings.load(data=(target or Target()).data)
     logging_to_stderr(log_level)
     parts: frozenset[service.Part] = frozenset({"api", "live"}) if local.database_url else service.PARTS
-    async with service.opened(local, parts=parts) as opened, listening(opened, "127.0.0.1", 0) as url:
+    async with service.open_service(local, parts=parts) as opened, listening(opened, "127.0.0.1", 0) as url:
         way = _local(local, lambda: url)
         async with client(way.locate, way.token) as speaking:
             yield Connection(speaking, way.name, served=False)
@@ -111,7 +112,7 @@ def _loops() -> Callable[[], asyncio.AbstractEventLoop]:
 
 def _local(local: settings.Settings, locate: Callable[[], str | None]) -> Way:
     def mint() -> str:
-        return service.mint(local, role="admin", app="*", subject=LOCAL_SUBJECT, ttl_s=TOKEN_TTL_S)
+        return tokens.mint(local, role="admin", app="*", subject=LOCAL_SUBJECT, ttl_s=TOKEN_TTL_S)
 
     return Way(locate, renewed(mint, TOKEN_RENEWED_S), str(local.data.absolute()))
 

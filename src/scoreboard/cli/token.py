@@ -5,7 +5,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from scoreboard.application.ports.authentication import EVERY_APP, Role
-from scoreboard.bootstrap import service, settings
+from scoreboard.bootstrap import settings, tokens
 from scoreboard.cli import show
 from scoreboard.cli.errors import UsageError
 from scoreboard.cli.resources import Json
@@ -90,7 +90,7 @@ def _print(role: Role, app: str, subject: str, days: float, data: Data, *, json:
         show.note(
             f"There was no data folder {chosen.data.resolve()}: made. The token is good for a service on it alone."
         )
-    made = service.mint(chosen, role=role, app=app, subject=subject, ttl_s=int(ttl_s))
+    made = tokens.mint(chosen, role=role, app=app, subject=subject, ttl_s=int(ttl_s))
     if json:
         show.document({"token": made, "role": role, "app": app, "subject": subject, "expires_in_s": int(ttl_s)})
     else:

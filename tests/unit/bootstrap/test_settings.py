@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from scoreboard.bootstrap.settings import CATALOGUE, Settings, SettingsError, effective, load, shown_url
+from scoreboard.bootstrap.settings import CATALOGUE, Settings, SettingsError, effective, load
 from scoreboard.cli.serve import Given
 
 SERVICE = [setting for setting in CATALOGUE if setting.reader == "service"]
@@ -97,20 +97,3 @@ def test_the_catalogue_tells_all_there_is() -> None:
 
 def test_every_setting_of_the_service_is_an_option_of_serve() -> None:
     assert [field.name for field in dataclasses.fields(Given)] == [setting.name for setting in SERVICE]
-
-
-@pytest.mark.parametrize(
-    ("url", "shown"),
-    [
-        ("postgresql://db.example/x", "postgresql://db.example/x"),
-        ("postgresql://u:s3cret@a:1,b:2/x?password=s3cret", "postgresql://(hidden)@a:1,b:2/x?(hidden)"),
-        ("redis+sentinel://u:s3cret@a:1,[::1]:2/main/0", "redis+sentinel://(hidden)@a:1,[::1]:2/main/0"),
-        ("unix:///run/redis.sock", "unix:///run/redis.sock"),
-        ("redis://:s3cret/@h", "(hidden)"),
-        ("redis://u:12?s3cret@h", "(hidden)"),
-        ("amqp://u:s3cret#@h/", "(hidden)"),
-        ("s3cret", "(hidden)"),
-    ],
-)
-def test_an_address_is_shown_without_its_secrets(url: str, shown: str) -> None:
-    assert shown_url(url) == shown

@@ -22,6 +22,7 @@ from aio_pika.exceptions import ChannelPreconditionFailed
 
 from scoreboard.application.ports.queue import Tier
 
+NAME = "scoreboard"  # what all names on the broker begin with
 TIERS: tuple[Tier, ...] = ("high", "normal", "low")
 SHARDS = 4
 WAITS_S = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)

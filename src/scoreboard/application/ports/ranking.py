@@ -122,6 +122,22 @@ class Ranking(Protocol):
         ...
 
 
+class LedgerTotals(Ranking, Protocol):
+    """A ranking read from the ledger's totals: slower, and exact while every other is down. Nothing is applied to it.
+
+    `best` and `of_players` are for a ranking that keeps a part of each table. Each read is of one instant, not before
+    the call, and raises Unavailable; `total` raises NotRanked.
+    """
+
+    async def best(self, key: TableKey, board: Board, most: int) -> Sequence[tuple[str, Standing]]:
+        """The best standings of a table, best first."""
+        ...
+
+    async def of_players(self, key: TableKey, board: Board, players: Collection[str]) -> Mapping[str, Standing]:
+        """The standings of those of `players` that have one."""
+        ...
+
+
 class RankingCache(Protocol):
     """A ranking that need not keep everything: the rest is read from the totals."""
 

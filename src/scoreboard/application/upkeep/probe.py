@@ -2,26 +2,23 @@
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Mapping
-from typing import TypeAlias
+from collections.abc import Mapping
 
-from scoreboard.application.ports.queue import Queue
+from scoreboard.application.ports.backend import Ping, QueueBackend
 
 EVERY_S = 5.0
 ANSWER_S = 3.0
-
-Ask: TypeAlias = Callable[[], Awaitable[object]]
 
 
 class Probe:
     """`answers` by the name of the server, none before the first look. `waiting` and `dead` are not a number while the
     queue is away."""
 
-    def __init__(self, servers: Mapping[str, Ask], queue: Queue | None) -> None:
+    def __init__(self, servers: Mapping[str, Ping], queue: QueueBackend | None) -> None:
         self._servers = dict(servers)
-        self._queue = queue
+        self._queue = None if queue is None else queue.queue
         if queue is not None:
-            self._servers["rabbitmq"] = self._count
+            self._servers[queue.name] = self._count
         self.answers: dict[str, bool] = {}
         self.waiting = self.dead = math.nan
 
@@ -32,12 +29,12 @@ class Probe:
             await asyncio.sleep(EVERY_S)
 
     async def once(self) -> None:
-        await asyncio.gather(*(self._look(name, ask) for name, ask in self._servers.items()))
+        await asyncio.gather(*(self._look(name, ping) for name, ping in self._servers.items()))
 
-    async def _look(self, name: str, ask: Ask) -> None:
+    async def _look(self, name: str, ping: Ping) -> None:
         try:
             async with asyncio.timeout(ANSWER_S):
-                await ask()
+                await ping()
         except Exception:  # whatever it is: it does not answer; who uses it says why
             self.answers[name] = False
         else:

@@ -5,10 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from scoreboard.adapters.rabbitmq.diagnostics import RIGHTS
 from scoreboard.adapters.rabbitmq.inspection import inspect
-from scoreboard.adapters.rabbitmq.topology import Topology
-from scoreboard.bootstrap.distributed import QUEUE
-from scoreboard.bootstrap.servers import RABBITMQ_RIGHTS
+from scoreboard.adapters.rabbitmq.topology import NAME, Topology
 from tests.servers.rabbitmq import PROGRAM, Server, started
 from tests.servers.redis import missing
 
@@ -25,13 +24,13 @@ def bare() -> Iterator[Server]:
 
 
 async def test_quorum_queues_and_rights_that_are_missing_are_told(bare: Server) -> None:
-    topology = Topology(QUEUE)
+    topology = Topology(NAME)
     assert (await inspect(bare.url, topology)).lacks == "quorum queues"
     bare.control("enable_feature_flag", "quorum_queue")
     assert (await inspect(bare.url, topology)).lacks == ""
     bare.control("set_permissions", "guest", "^other", "^(scoreboard|amq.default)", ".*")
     assert (await inspect(bare.url, topology)).lacks == "rights"
-    bare.control("set_permissions", "guest", *shlex.split(RABBITMQ_RIGHTS))
+    bare.control("set_permissions", "guest", *shlex.split(RIGHTS))
     found = await inspect(bare.url, topology)
     assert (found.lacks, found.made) == ("", False)
-    assert QUEUE not in bare.control("list_queues", "name")
+    assert NAME not in bare.control("list_queues", "name")

@@ -7,10 +7,10 @@ import pytest
 
 from scoreboard.adapters import redis as adapter
 from scoreboard.adapters.redis.connection import connected
+from scoreboard.adapters.redis.diagnostics import RIGHTS
 from scoreboard.adapters.redis.inspection import denied, inspect
 from scoreboard.adapters.redis.limits import RedisLimits
 from scoreboard.adapters.redis.ranking import RedisRanking
-from scoreboard.bootstrap.servers import REDIS_RIGHTS
 from tests.making import board, standing, table
 from tests.servers.redis import Server
 
@@ -27,7 +27,7 @@ def allowed(server: Server, *rights: str) -> str:
 @pytest.mark.parametrize(
     ("rights", "missing"),
     [
-        (REDIS_RIGHTS, []),
+        (RIGHTS, []),
         ("~* &* +@all", []),
         ("~sb:* &sb:* +@all -zadd -info", ["info", "zadd"]),
         ("~sb:* +@all", ["publish", "subscribe"]),
@@ -43,7 +43,7 @@ async def test_what_the_user_may_not_call_is_named(server: Server, rights: str, 
 
 @pytest.mark.slow
 async def test_the_rights_that_are_advised_are_enough(server: Server) -> None:
-    url = allowed(server, *REDIS_RIGHTS.split())
+    url = allowed(server, *RIGHTS.split())
     assert (await inspect(url)).policy == "noeviction"
 
     async def load(_: object):  # type: ignore[no-untyped-def]  # of nothing

@@ -4,7 +4,7 @@ import pytest
 
 from scoreboard.application.identity.authorization import require, require_player, require_read
 from scoreboard.application.ports.authentication import Credential, Role, Scope
-from scoreboard.bootstrap.service import credential
+from scoreboard.bootstrap.tokens import credential
 from scoreboard.domain.errors import Forbidden, Unauthenticated
 from tests.making import board
 

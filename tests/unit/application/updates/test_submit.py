@@ -33,7 +33,7 @@ from scoreboard.application.updates.submit import (
     UpdateRequest,
     UpdateResult,
 )
-from scoreboard.bootstrap.service import credential
+from scoreboard.bootstrap.tokens import credential
 from scoreboard.domain import event_id
 from scoreboard.domain.board import Action, App, Board, Player
 from scoreboard.domain.errors import (

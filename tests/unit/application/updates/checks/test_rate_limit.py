@@ -3,7 +3,7 @@ import pytest
 from scoreboard.adapters.memory.limits import MemoryLimits
 from scoreboard.application.ports.authentication import Role
 from scoreboard.application.updates.checks.rate_limit import UpdateRateLimit
-from scoreboard.bootstrap.service import credential
+from scoreboard.bootstrap.tokens import credential
 from scoreboard.domain.errors import TooMany
 
 

@@ -1,10 +1,12 @@
+"""A stop is not failed by Redis."""
+
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from scoreboard.bootstrap import distributed
+from scoreboard.adapters.redis import plugin
 
 
 async def test_a_ranking_whose_connections_cannot_be_closed_is_left_all_the_same(
@@ -15,6 +17,6 @@ async def test_a_ranking_whose_connections_cannot_be_closed_is_left_all_the_same
         yield "the client"
         raise RedisTimeoutError("Timed out closing connection after 0.5")
 
-    monkeypatch.setattr(distributed, "connected", silent)
-    async with distributed._redis("redis://h") as client:
+    monkeypatch.setattr(plugin, "connected", silent)
+    async with plugin._closing_quietly("redis://h") as client:
         assert str(client) == "the client"

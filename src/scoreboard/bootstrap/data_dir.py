@@ -1,6 +1,7 @@
 """The data folder: made when absent, and for one process alone where the database is in it."""
 
 import contextlib
+import json
 import os
 import sqlite3
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from scoreboard.adapters.sqlite import database
 
+ADDRESS = "serve.json"
 LOCK_TRIES, LOCK_PAUSE_S = 10, 0.05  # a command that looks whether a server runs holds the lock for a moment
 
 
@@ -68,3 +70,23 @@ def usable(folder: Path) -> Iterator[None]:
         raise FolderUnusable(
             f"cannot use the data folder {folder}: {reason.lower()}; choose another with --data"
         ) from error
+
+
+def write_address(folder: Path, url: str) -> None:
+    """Leave the address of this server, for commands."""
+    written = folder / f"{ADDRESS}.new"
+    written.write_text(json.dumps({"url": url}))
+    written.replace(folder / ADDRESS)
+
+
+def remove_address(folder: Path) -> None:
+    (folder / ADDRESS).unlink(missing_ok=True)
+
+
+def running_url(folder: Path) -> str | None:
+    """Return the address of the `serve` that has the folder, None without one: a killed one may have left its own."""
+    if not running(folder):
+        return None
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        return str(json.loads((folder / ADDRESS).read_text())["url"])
+    return None

@@ -1,17 +1,14 @@
-"""What a checkup says of settings, folders and disks."""
+"""What the doctor says of settings, folders and disks."""
 
-import dataclasses
 from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
-from scoreboard.adapters.sqlite.inspection import Inspection
-from scoreboard.bootstrap import checkup
-from scoreboard.bootstrap.checkup import GIB, Finding
+from scoreboard.application.ports.diagnostics import Finding
+from scoreboard.bootstrap.diagnostics import local
+from scoreboard.bootstrap.diagnostics.local import GIB
 from scoreboard.bootstrap.settings import CATALOGUE, effective, load
-
-WELL = Inspection(1, 1, "wal", 2, [], 1 << 20, 0, 0)
 
 
 def states(findings: Iterable[Finding]) -> list[str]:
@@ -20,7 +17,7 @@ def states(findings: Iterable[Finding]) -> list[str]:
 
 def of_settings(**environment: str) -> list[Finding]:
     named = {f"SCOREBOARD_{name}": value for name, value in environment.items()}
-    return list(checkup.of_settings(effective(named), load(named)))
+    return list(local.diagnose_settings(effective(named), load(named)))
 
 
 def test_settings_that_are_well_are_one_line_that_says_what_set_them() -> None:
@@ -52,19 +49,19 @@ def test_a_folder_and_a_key_are_their_owners(tmp_path: Path) -> None:
     key = tmp_path / "token.key"
     key.write_bytes(b"x" * 32)
     key.chmod(0o600)
-    assert "problem" not in states(checkup.of_folder(tmp_path))
+    assert "problem" not in states(local._folder(tmp_path))
     key.chmod(0o640)
-    (told,) = [finding for finding in checkup.of_folder(tmp_path) if finding.state == "problem"]
+    (told,) = [finding for finding in local._folder(tmp_path) if finding.state == "problem"]
     assert (told.check, "0640" in told.text, "chmod 600" in str(told.remedy)) == ("key", True, True)
     key.chmod(0o600)
     tmp_path.chmod(0o770)
-    (told,) = [finding for finding in checkup.of_folder(tmp_path) if finding.state == "problem"]
+    (told,) = [finding for finding in local._folder(tmp_path) if finding.state == "problem"]
     assert (told.check, "chmod 700" in str(told.remedy)) == ("folder", True)
 
 
 @pytest.mark.parametrize(("free", "state"), [(0, "problem"), (GIB, "warning"), (3 * GIB, "ok")])
 def test_little_space_is_told_before_there_is_none(free: int, state: str) -> None:
-    assert checkup._of_space(free).state == state
+    assert local._space(free).state == state
 
 
 @pytest.mark.parametrize(
@@ -79,39 +76,10 @@ def test_little_space_is_told_before_there_is_none(free: int, state: str) -> Non
     ],
 )
 def test_a_file_system_that_keeps_nothing_or_promises_little_is_told(kind: str | None, state: str) -> None:
-    assert checkup._of_file_system(kind).state == state
+    assert local._file_system(kind).state == state
 
 
 @pytest.mark.skipif(not Path("/dev/shm").is_mount(), reason="needs a file system in memory")  # noqa: S108 - only looked at
 def test_the_file_system_is_that_of_the_nearest_mount() -> None:
-    assert checkup.file_system(Path("/dev/shm")) == "tmpfs"  # noqa: S108 - only looked at
-    assert checkup.file_system(Path("/proc/self")) == "proc"
-
-
-@pytest.mark.parametrize(
-    ("change", "state", "words"),
-    [
-        ({"version": 2}, "problem", "newer"),
-        ({"version": 0}, "warning", "schema 0 of 1"),
-        ({"faults": ["row 5 missing from index"]}, "problem", "row 5 missing"),
-        ({"faults": None}, "ok", "when it is stopped"),
-        ({"journal_mode": "delete"}, "problem", "may be lost"),
-        ({"synchronous": 1}, "problem", "may be lost"),
-        ({"wal_bytes": 5 * GIB}, "warning", "GiB"),
-        ({"latest_instant": 2**60}, "problem", "ahead of the clock"),
-    ],
-)
-def test_a_store_that_is_not_well_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str, object], state: str, words: str
-) -> None:
-    (tmp_path / "scoreboard.db").touch()
-    found = WELL
-    monkeypatch.setattr(checkup, "inspect", lambda path, *, check: found)
-    findings, sound = checkup.of_store(tmp_path, served=False)
-    assert (set(states(findings)), sound) == ({"ok"}, True)
-    found = dataclasses.replace(WELL, **change)  # type: ignore[arg-type]
-    findings, sound = checkup.of_store(tmp_path, served=False)
-    (told,) = [finding for finding in findings if words in finding.text]
-    assert told.state == state
-    assert sound == (not change.keys() & {"version", "faults"} or state == "ok")
-    assert (told.remedy is None) == (state == "ok")
+    assert local.file_system(Path("/dev/shm")) == "tmpfs"  # noqa: S108 - only looked at
+    assert local.file_system(Path("/proc/self")) == "proc"

@@ -1,10 +1,10 @@
-"""The tables of the open seasons, loaded at start where the process holds them."""
+"""Warm-up: the tables of the open seasons, loaded at start where the ranking is in this process."""
 
 import asyncio
 import time
 from collections.abc import Callable
 
-from scoreboard.adapters.memory.ranking import MemoryRanking
+from scoreboard.application.ports.backend import LoadTable
 from scoreboard.application.ports.clock import Clock
 from scoreboard.application.ports.directory import Directory
 from scoreboard.application.ports.ledger import Ledger
@@ -16,28 +16,28 @@ from scoreboard.domain.submission import TableKey
 LOAD_AGAIN_S, LOAD_AGAIN_MOST_S = 0.2, 30.0  # between two tries; it doubles
 
 
-async def loaded(
-    directory: Directory, ledger: Ledger, ranking: MemoryRanking, clock: Clock, told: Callable[[str], None]
+async def load_open_tables(
+    directory: Directory, ledger: Ledger, load_table: LoadTable, clock: Clock, report: Callable[[str], None]
 ) -> None:
-    """Returns when all that is open is there; `told` is how far it is."""
+    """Return when every table of an open season is loaded; `report` gets the progress."""
     started = time.perf_counter()
     standings = tables = 0
     for app in await directory.apps():
         for board in await directory.boards(app):
             for key in await _open_tables(ledger, board, clock):
-                told(f"loading {app.app}/{board.board} {key.season} {key.region or 'world'}")
-                standings += await _table_loaded(ranking, key, board)
+                report(f"loading {app.app}/{board.board} {key.season} {key.region or 'world'}")
+                standings += await _load(load_table, key, board)
                 tables += 1
     seconds = time.perf_counter() - started
-    told(f"loaded {standings:,} standings in {tables} tables in {seconds:.1f} s")
+    report(f"loaded {standings:,} standings in {tables} tables in {seconds:.1f} s")
 
 
-async def _table_loaded(ranking: MemoryRanking, key: TableKey, board: Board) -> int:
-    """Tried until it is: a service without one of its tables is not ready. The log has why."""
+async def _load(load_table: LoadTable, key: TableKey, board: Board) -> int:
+    """Try until it succeeds: a service without one of its tables is not ready. The log has the reason."""
     pause_s = LOAD_AGAIN_S
     while True:
         try:
-            return await ranking.warm(key, board)
+            return await load_table(key, board)
         except NotRanked:
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, LOAD_AGAIN_MOST_S)

@@ -1,0 +1,65 @@
+"""Findings about a PostgreSQL server and its replica, for `scoreboard doctor`."""
+
+from collections.abc import AsyncIterator
+
+from scoreboard.adapters.postgres import inspection, replica
+from scoreboard.adapters.postgres.inspection import Inspection
+from scoreboard.application.ports.backend import BackendOptions
+from scoreboard.application.ports.diagnostics import Finding, version_finding
+from scoreboard.domain.redaction import redact_url
+
+OLDEST = 150_000
+PROCESSES = 4  # that a database should have room for: one of each role
+LAG_S = 30.0  # a replica may be this far behind without a warning
+MIGRATE = "scoreboard migrate"
+
+
+async def diagnose_primary(options: BackendOptions) -> AsyncIterator[Finding]:
+    """Raises Unavailable when it does not answer."""
+    found = await inspection.inspect(options.database_url)
+    major, minor = divmod(found.version, 10_000)
+    name = f"PostgreSQL {major}.{minor} at {redact_url(options.database_url)}"
+    yield version_finding("postgresql", name, new_enough=found.version >= OLDEST, oldest="15")
+    if found.replica:
+        remedy = "name the primary; with several hosts add ?target_session_attrs=primary"
+        yield Finding("postgresql", "problem", "it is a replica and takes no updates", remedy)
+    yield _schema(found)
+    if not found.durable:
+        text = "fsync or full_page_writes is off: what is committed may be lost with the power"
+        yield Finding("postgresql", "problem", text, "set both on in postgresql.conf")
+    yield _connections(found, options.database_connections)
+
+
+async def diagnose_replica(options: BackendOptions) -> AsyncIterator[Finding]:
+    """Raises Unavailable when it, or its primary, does not answer."""
+    where = redact_url(options.database_replica_url)
+    try:
+        lag_s = await replica.inspect(options.database_url, options.database_replica_url)
+    except replica.Unfit as error:
+        remedy = "correct SCOREBOARD_DATABASE_REPLICA_URL, or leave it out; until then reads go to the primary"
+        yield Finding("replica", "problem", f"{where}: {error}", remedy)
+        return
+    if lag_s > LAG_S:
+        remedy = "see what holds it up (pg_stat_replication on the primary); until then reads go to the primary"
+        yield Finding("replica", "warning", f"{where} is {lag_s:,.0f} s behind", remedy)
+    else:
+        yield Finding("replica", "ok", f"{where} follows, {lag_s:.1f} s behind")
+
+
+def _schema(found: Inspection) -> Finding:
+    if not found.schema:
+        return Finding("postgresql", "problem", "it has no schema yet", MIGRATE)
+    text = f"schema {found.schema} of {found.newest}"
+    if found.schema < found.newest:
+        return Finding("postgresql", "problem", text, MIGRATE)
+    if found.schema > found.newest:
+        return Finding("postgresql", "warning", f"{text}: a newer Scoreboard made it", "update this one")
+    return Finding("postgresql", "ok", text)
+
+
+def _connections(found: Inspection, connections: int) -> Finding:
+    text = f"{found.used} of its {found.room} connections are in use; a process takes {connections}"
+    if found.room < PROCESSES * connections:
+        remedy = "raise max_connections, or lower SCOREBOARD_DATABASE_CONNECTIONS"
+        return Finding("postgresql", "warning", f"{text}: too few for one process of each role", remedy)
+    return Finding("postgresql", "ok", text)

@@ -1,0 +1,25 @@
+"""Backend plugin without a server: SQLite in the data folder of one process."""
+
+from contextlib import AsyncExitStack
+
+from scoreboard.adapters.sqlite import database
+from scoreboard.adapters.sqlite.directory import SqliteDirectory
+from scoreboard.adapters.sqlite.ledger import SqliteLedger
+from scoreboard.application.ports.backend import BackendOptions, DatabaseBackend
+from scoreboard.application.ports.clock import Clock
+
+FILE = "scoreboard.db"
+
+
+class SqlitePlugin:
+    """The caller holds the lock of the data folder, and translates OSError and sqlite3.Error."""
+
+    async def open(self, options: BackendOptions, clock: Clock, stack: AsyncExitStack) -> DatabaseBackend:
+        store = await stack.enter_async_context(database.opened(options.data / FILE))
+        directory, ledger = SqliteDirectory(store), SqliteLedger(store)
+        await directory.start()
+        await ledger.start()
+        return DatabaseBackend(directory=directory, ledger=ledger)
+
+    async def migrate(self, options: BackendOptions) -> list[str]:
+        return database.migrate(options.data / FILE)

@@ -1,0 +1,89 @@
+"""Container: the pieces that the parts of a process share, on open backends."""
+
+import asyncio
+from contextlib import AsyncExitStack
+
+from prometheus_client import CollectorRegistry
+
+from scoreboard.adapters.jose.access import JwtAccess
+from scoreboard.adapters.memory.limits import MemoryLimits
+from scoreboard.adapters.memory.turns import MemoryTurns
+from scoreboard.application.ports.backend import DatabaseBackend, QueueBackend, RankingBackend
+from scoreboard.application.ports.clock import Clock
+from scoreboard.application.ports.limits import Limits
+from scoreboard.application.tenants.administration import Tenants
+from scoreboard.application.updates.fallback_rate_limiter import FallbackRateLimiter
+from scoreboard.application.upkeep.rebuild import Rebuild
+from scoreboard.bootstrap import backends
+from scoreboard.bootstrap.keys import read_signing_key
+from scoreboard.bootstrap.read_path import ReadPath
+from scoreboard.bootstrap.settings import Settings
+from scoreboard.bootstrap.write_path import WritePath
+
+
+class Container:
+    """`warmed` is set once the rankings of the open seasons are loaded; `metrics` is what `/metrics` reports."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        database: DatabaseBackend,
+        ranking: RankingBackend,
+        queue: QueueBackend | None,
+    ) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.database = database
+        self.directory = database.directory
+        self.ledger = database.ledger
+        self.turns = database.turns or MemoryTurns()
+        self.ranking_backend = ranking
+        self.ranking = ranking.ranking
+        self.queue_backend = queue
+        self.queue = None if queue is None else queue.queue
+        self.metrics = CollectorRegistry()
+        self.warmed = asyncio.Event()
+        key = read_signing_key(settings)
+        self.access = JwtAccess(key)
+        self.read_path = ReadPath(
+            settings=settings,
+            key=key,
+            clock=clock,
+            directory=self.directory,
+            ledger=self.ledger,
+            ranking=self.ranking,
+            totals=database.totals,
+            access=self.access,
+        )
+        self.write_path = WritePath(
+            settings=settings,
+            key=key,
+            clock=clock,
+            directory=self.directory,
+            ledger=self.ledger,
+            ranking=self.ranking,
+            limits=_limits(ranking),
+            queue=self.queue,
+            reads=self.read_path.reads,
+            publisher=self.read_path.publisher,
+            priority=self.read_path.priority,
+        )
+        self.tenants = Tenants(self.directory, self.ranking, self.read_path.invalidator)
+        self.rebuild = Rebuild(self.ledger, self.ranking, self.read_path.publisher, clock)
+
+
+def _limits(ranking: RankingBackend) -> Limits:
+    """Return limits that are counted in this process while the server that processes share is unreachable."""
+    in_process = ranking.load_table is not None
+    return ranking.limits if in_process else FallbackRateLimiter(ranking.limits, MemoryLimits())
+
+
+async def open_container(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Container:
+    """Open the backends that the settings name. Raises SettingsError and NotUsable."""
+    options = backends.options_of(settings)
+    backends.check_backends(options)
+    database = await backends.open_database(options, clock, stack)
+    queue = await backends.open_queue(options, clock, stack)
+    ranking = await backends.open_ranking(options, database, clock, stack)
+    return Container(settings, clock, database, ranking, queue)

@@ -1,0 +1,1 @@
+"""Diagnostics: what `scoreboard doctor` looks at before it asks a server."""

@@ -1,0 +1,49 @@
+"""ReadPath: from the ranking to who reads boards, on request or live."""
+
+import secrets
+
+from scoreboard.application.live.directory_invalidator import DirectoryInvalidator
+from scoreboard.application.live.hub import Hub
+from scoreboard.application.live.origins import Origins
+from scoreboard.application.live.priority import CommitPriority
+from scoreboard.application.live.publisher import Publisher
+from scoreboard.application.ports.authentication import Access
+from scoreboard.application.ports.clock import Clock
+from scoreboard.application.ports.directory import Directory
+from scoreboard.application.ports.ledger import Ledger
+from scoreboard.application.ports.ranking import Ranking
+from scoreboard.application.standings.cursors import Cursors
+from scoreboard.application.standings.fallback import FallbackRanking
+from scoreboard.application.standings.names import Names
+from scoreboard.application.standings.reads import Reads
+from scoreboard.bootstrap.settings import Settings
+from scoreboard.entrypoints.sockets.live import Live, LiveLimits
+
+
+class ReadPath:
+    """`publisher` sends a changed top N to the live connections of this process."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        key: bytes,
+        clock: Clock,
+        directory: Directory,
+        ledger: Ledger,
+        ranking: Ranking,
+        totals: Ranking | None,
+        access: Access,
+    ) -> None:
+        # A ranking that processes share may be down: its reads fall back to the totals.
+        reading = ranking if totals is None else FallbackRanking(ranking, totals)
+        names = Names(directory)
+        self.reads = Reads(directory, ledger, reading, names, Cursors(key), clock)
+        self.priority = CommitPriority()
+        self.hub = Hub(secrets.token_hex(6), self.priority)
+        self.publisher = Publisher(self.hub, self.reads, clock)
+        self.invalidator = DirectoryInvalidator(names, self.publisher)
+        directory.listen(self.invalidator)
+        self.origins = Origins(settings.allowed_origins)
+        limits = LiveLimits(settings.live_connections)
+        self.live = Live(self.hub, self.reads, directory, access, self.origins, limits)
