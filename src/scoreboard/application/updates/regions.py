@@ -1,12 +1,12 @@
 """Regions of updates that do not name one: the region of the player's profile, where the board has it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from scoreboard.application.ports.directory import Directory
 from scoreboard.domain.submission import WORLD, Submission
 
 
-async def resolve_regions(directory: Directory, submissions: Sequence[Submission]) -> None:
+async def resolve_regions(directory: Directory, submissions: Iterable[Submission]) -> None:
     """Set the region of each submission that has none, with one look-up for each app. Raise Unavailable."""
     open_ = [submission for submission in submissions if submission.region is None]
     for app in {submission.board.app.number: submission.board.app for submission in open_}.values():

@@ -9,7 +9,7 @@ import os
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias, TypeVar
 
 from scoreboard.application.identity import authorization
 from scoreboard.application.ports.authentication import Credential
@@ -35,7 +35,10 @@ from scoreboard.domain.submission import WORLD, Outcome, Rule, Submission, Table
 MAX_METADATA_BYTES = 2_048
 MAX_BATCH = 1_000
 MAX_PREFIX = 240  # characters of a batch's key, so that a place in the batch fits behind it
-MAX_PLANS = 10_000  # boards and actions whose checks and rules are kept, a few hundred bytes each
+MAX_COMPILED = 10_000  # boards and actions whose checks and rules are kept, a few hundred bytes each
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 @dataclass(slots=True)
@@ -55,12 +58,11 @@ class UpdateRequest:
     key: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class UpdateResult:
+class UpdateResult(NamedTuple):
     """The outcome of one update, and the rank it led to in the world's table.
 
-    `rank` is None unless `rank_state` is `exact`. `deferred`: the client is to read the outcome at its event.
-    `rate` is None where the rate limit was not asked.
+    `rank` is None unless `rank_state` is `exact`. `deferred`: the client is to read the outcome at its event. `rate`
+    is None where nothing was taken from the rate limit.
     """
 
     board: Board
@@ -95,15 +97,6 @@ class QueueRoute:
     fallback: bool
 
 
-class Plan(NamedTuple):
-    """The checks and rules for updates of a board with an action, compiled once."""
-
-    board: Board
-    action: Action | None
-    checks: tuple[Check, ...]
-    rules: tuple[Rule, ...]
-
-
 class Submit:
     """The use case of senders of updates."""
 
@@ -126,7 +119,8 @@ class Submit:
         self._queue = queue
         self._checks = checks
         self._rules = rules
-        self._plans: dict[tuple[int, int], Plan] = {}
+        self._compiled_checks: dict[int, tuple[Board, tuple[Check, ...]]] = {}
+        self._compiled_rules: dict[tuple[int, int], tuple[Board, Action | None, tuple[Rule, ...]]] = {}
 
     async def one(
         self,
@@ -178,7 +172,8 @@ class Submit:
             if len(prefix) > MAX_PREFIX:
                 prefix = hashlib.sha256(prefix.encode()).hexdigest()
             for place, request in enumerate(requests):
-                request.key = request.key or f"{prefix}/{place}"
+                if request.key is None:
+                    request.key = f"{prefix}/{place}"
         return await self._submit(principal, app, board_id, requests, None, ranks=False)
 
     async def _submit(
@@ -195,28 +190,29 @@ class Submit:
         board = await self._directory.board(app, board_id)
         deferred = board.consistency == "queued" if prefer_async is None else prefer_async
         queue = self._queue if deferred else None
-        items: list[ItemResult | None] = [None] * len(requests)
+        # The transaction finds receipts. A queued update is answered before it, so its key is looked up first.
+        receipts: Mapping[str, Receipt] = {}
+        new = requests
+        if queue is not None:
+            receipts = await self._find_receipts(principal, board, requests)
+            new = [request for request in requests if request.key not in receipts]
+        items: Sequence[ItemResult] = ()
         rate: Allowance | None = None
-        failure: ScoreboardError | None = None
-        if queue is not None:  # what is queued cannot be answered from a receipt any more, so keys are looked up first
-            items = await self._replay(principal, board, requests, items)
-        places = [place for place, item in enumerate(items) if item is None]
-        if places:
-            new = [requests[place] for place in places]
-            try:
+        try:
+            if new:
                 rate = await self._rate_limit.acquire(principal, app, len(new))
-                results = await self._process(principal, board, new, queue, ranks=ranks)
-            except ScoreboardError as error:
-                failure = error
-                results = [error] * len(new)
-            for place, result in zip(places, results, strict=True):
-                items[place] = result
-            # The transaction finds receipts. What was refused before it is looked up here.
-            if queue is None and any(isinstance(result, ScoreboardError) for result in results):
-                items = await self._replay(principal, board, requests, items)
-        if failure is not None and failure in items:
-            raise failure
-        return BatchResult(board, [item for item in items if item is not None], deferred, rate)
+                items, refused = await self._process(principal, board, new, queue, ranks=ranks)
+                if refused and queue is None:
+                    receipts = await self._find_receipts(principal, board, requests)
+        except ScoreboardError as error:
+            if queue is None:
+                receipts = await self._find_receipts(principal, board, requests)
+            if any(request.key not in receipts for request in new):
+                raise
+            items = [error] * len(new)
+        if receipts:
+            items = _replay(board, requests, receipts, items, looked_up_first=queue is not None)
+        return BatchResult(board, items, deferred, rate)
 
     async def _process(
         self,
@@ -226,23 +222,51 @@ class Submit:
         queue: QueueRoute | None,
         *,
         ranks: bool,
-    ) -> list[ItemResult]:
-        """Resolve, check and route. Raise Unavailable where a store failed: that is no refusal of an item."""
-        drafts = [await self._resolve(principal, board, request, queue) for request in requests]
-        if board.regions and queue is None:
-            await resolve_regions(self._directory, [draft.submission for draft in drafts if isinstance(draft, Draft)])
-        for place, draft in enumerate(drafts):
+    ) -> tuple[Sequence[ItemResult], bool]:
+        """Resolve, check and route. Return a result for each request, and whether one of them was refused.
+
+        Raise Unavailable where a store failed: that is no refusal of an item.
+        """
+        submissions: dict[int, Submission] = {}
+        refusals: dict[int, ScoreboardError] = {}
+        for place, request in enumerate(requests):
             try:
-                if isinstance(draft, Draft):
-                    for check in draft.checks:
-                        await check.check(draft)
+                submissions[place] = await self._resolve(principal, board, request, queue)
             except Unavailable:
                 raise
             except ScoreboardError as refusal:
-                drafts[place] = refusal
-        submissions = [draft.submission for draft in drafts if isinstance(draft, Draft)]
-        results = iter(await self._route(submissions, queue, ranks=ranks) if submissions else ())
-        return [next(results) if isinstance(draft, Draft) else draft for draft in drafts]
+                refusals[place] = refusal
+        if board.regions and queue is None:
+            await resolve_regions(self._directory, submissions.values())
+        if self._checks:
+            await self._check(principal, board, requests, submissions, refusals)
+        results: Sequence[ItemResult] = ()
+        if submissions:
+            results = await self._route(list(submissions.values()), queue, ranks=ranks)
+        if not refusals:
+            return results, False
+        outcomes = iter(results)
+        return [refusals.get(place) or next(outcomes) for place in range(len(requests))], True
+
+    async def _check(
+        self,
+        principal: Credential,
+        board: Board,
+        requests: Sequence[UpdateRequest],
+        submissions: dict[int, Submission],
+        refusals: dict[int, ScoreboardError],
+    ) -> None:
+        """Move the submissions that a check refuses from `submissions` to `refusals`."""
+        checks = self._checks_of(board)
+        for place, submission in list(submissions.items()):
+            try:
+                for check in checks:
+                    await check.check(Draft(principal, requests[place], submission))
+            except Unavailable:
+                raise
+            except ScoreboardError as refusal:
+                refusals[place] = refusal
+                del submissions[place]
 
     async def _route(
         self, submissions: Sequence[Submission], queue: QueueRoute | None, *, ranks: bool
@@ -261,30 +285,22 @@ class Submit:
 
     async def _resolve(
         self, principal: Credential, board: Board, request: UpdateRequest, queue: QueueRoute | None
-    ) -> Draft | ScoreboardError:
-        """Return the submission that a request stands for, or the refusal of what it asks for."""
-        try:
-            player = check_player(principal.subject if request.player is None else request.player)
-            authorization.require_player(principal, player)
-            action, value = await self._resolve_value(principal, board, request)
-            if request.region is not None and request.region not in board.regions:
-                raise Invalid("unknown_region", "this board has no such region")
-            if request.metadata is not None and len(request.metadata) > MAX_METADATA_BYTES:
-                raise Invalid("metadata_too_big", f"metadata is at most {MAX_METADATA_BYTES} bytes of JSON")
-            key = None if request.key is None else check_idempotency_key(request.key)
-        except Unavailable:
-            raise
-        except ScoreboardError as refusal:
-            return refusal
-        plan = self._plans.get((board.number, 0 if action is None else action.number))
-        if plan is None or plan.board is not board or plan.action is not action:
-            plan = self._compile(board, action)
+    ) -> Submission:
+        """Return the submission that a request stands for. Raise ScoreboardError for what it may not ask for."""
+        player = check_player(principal.subject if request.player is None else request.player)
+        authorization.require_player(principal, player)
+        action, value = await self._resolve_value(principal, board, request)
+        if request.region is not None and request.region not in board.regions:
+            raise Invalid("unknown_region", "this board has no such region")
+        if request.metadata is not None and len(request.metadata) > MAX_METADATA_BYTES:
+            raise Invalid("metadata_too_big", f"metadata is at most {MAX_METADATA_BYTES} bytes of JSON")
+        key = None if request.key is None else check_idempotency_key(request.key)
         accepted_at = self._commit.stamp()
         if queue is None:
             event = event_id.make(accepted_at, next(_randomness))
         else:
             event = event_id.sealed(accepted_at, next(_randomness), queue.event_key, board.app.number)
-        submission = Submission(
+        return Submission(
             event,
             accepted_at,
             board,
@@ -298,9 +314,8 @@ class Submit:
             b"" if key is None else digest_of(board, request.raw),
             request.metadata,
             queue is not None,
-            plan.rules,
+            self._rules_of(board, action),
         )
-        return Draft(principal, request, submission, plan.checks)
 
     async def _resolve_value(
         self, principal: Credential, board: Board, request: UpdateRequest
@@ -325,41 +340,59 @@ class Submit:
             raise Refused("value_out_of_bounds", f"one update to this board is {board.min_value} to {board.max_value}")
         return action, value
 
-    def _compile(self, board: Board, action: Action | None) -> Plan:
-        checks = tuple(check for make in self._checks if (check := make(board)) is not None)
-        plan = Plan(board, action, checks, rules_of(board, action, self._rules))
-        if len(self._plans) >= MAX_PLANS:
-            self._plans.clear()
-        self._plans[board.number, 0 if action is None else action.number] = plan
-        return plan
+    def _checks_of(self, board: Board) -> tuple[Check, ...]:
+        """Return the checks of a board, compiled when it was made or changed."""
+        compiled = self._compiled_checks.get(board.number)
+        if compiled is None or compiled[0] is not board:
+            checks = tuple(check for make in self._checks if (check := make(board)) is not None)
+            compiled = _keep(self._compiled_checks, board.number, (board, checks))
+        return compiled[1]
 
-    async def _replay(
-        self,
-        principal: Credential,
-        board: Board,
-        requests: Sequence[UpdateRequest],
-        items: Sequence[ItemResult | None],
-    ) -> list[ItemResult | None]:
-        """Answer requests that have no outcome here from the receipts of their keys, where there are such."""
-        pairs = list(zip(requests, items, strict=True))
-        keys = [request.key for request, item in pairs if not isinstance(item, RankedOutcome)]
-        receipts = await find_receipts(self._ledger, board.app, principal.name, keys)
-        return [
-            item if isinstance(item, RankedOutcome) else _replayed(receipts, board, request, item)
-            for request, item in pairs
-        ]
+    def _rules_of(self, board: Board, action: Action | None) -> tuple[Rule, ...]:
+        """Return the rules of a board and an action, compiled when one of them was made or changed."""
+        number = 0 if action is None else action.number
+        compiled = self._compiled_rules.get((board.number, number))
+        if compiled is None or compiled[0] is not board or compiled[1] is not action:
+            rules = rules_of(board, action, self._rules)
+            compiled = _keep(self._compiled_rules, (board.number, number), (board, action, rules))
+        return compiled[2]
+
+    async def _find_receipts(
+        self, principal: Credential, board: Board, requests: Sequence[UpdateRequest]
+    ) -> Mapping[str, Receipt]:
+        return await find_receipts(self._ledger, board.app, principal.name, [request.key for request in requests])
 
 
-def _replayed(
-    receipts: Mapping[str, Receipt], board: Board, request: UpdateRequest, item: ItemResult | None
-) -> ItemResult | None:
-    receipt = receipts.get(request.key or "")
-    if receipt is None:
-        return item
-    try:
-        return RankedOutcome(replace(match_receipt(receipt, digest_of(board, request.raw)), replayed=True))
-    except ScoreboardError as conflict:
-        return conflict
+def _replay(
+    board: Board,
+    requests: Sequence[UpdateRequest],
+    receipts: Mapping[str, Receipt],
+    items: Sequence[ItemResult],
+    *,
+    looked_up_first: bool,
+) -> list[ItemResult]:
+    """Answer requests with a receipt from it. `items` are of all requests, or of those without a receipt."""
+    processed = iter(items)
+    replayed: list[ItemResult] = []
+    for request in requests:
+        receipt = receipts.get(request.key or "")
+        item = None if looked_up_first and receipt is not None else next(processed)
+        if receipt is not None and not isinstance(item, RankedOutcome):
+            try:
+                outcome = match_receipt(receipt, digest_of(board, request.raw))
+                item = RankedOutcome(replace(outcome, replayed=True))
+            except ScoreboardError as conflict:
+                item = conflict
+        if item is not None:
+            replayed.append(item)
+    return replayed
+
+
+def _keep(compiled: dict[K, V], key: K, value: V) -> V:
+    if len(compiled) >= MAX_COMPILED:
+        compiled.clear()
+    compiled[key] = value
+    return value
 
 
 def _random_numbers() -> Iterator[int]:

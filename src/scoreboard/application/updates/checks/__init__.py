@@ -12,12 +12,11 @@ if TYPE_CHECKING:
 
 
 class Draft(NamedTuple):
-    """A resolved request that is not accepted yet, and the checks of its board."""
+    """A resolved request that is not accepted yet."""
 
     principal: Credential
     request: "UpdateRequest"
     submission: Submission
-    checks: "tuple[Check, ...]"
 
 
 class Check(Protocol):
