@@ -129,7 +129,7 @@ async def test_a_caller_that_is_cancelled_harms_none_of_its_batch(service: Runni
         release()
         for task in (leading, before, behind):
             async with asyncio.timeout(BOUND_S):
-                assert (await task).result.outcome.score == 5
+                assert (await task).outcome.score == 5
     assert {player for player, _ in await top(service, board)} == {"z", "before", "cancelled", "behind"}
     async with asyncio.timeout(BOUND_S):
         await start("next")
