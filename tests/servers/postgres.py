@@ -4,11 +4,12 @@ import atexit
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from itertools import count
 from pathlib import Path
@@ -20,9 +21,11 @@ import pytest
 from scoreboard.adapters.postgres import database
 from tests.running import BOUND_S, free_port
 from tests.servers import processes
+from tests.servers.shared import kept_working
 
 URL = "SCOREBOARD_TEST_POSTGRES_URL"
 START_S = 4 * BOUND_S  # after a crash all files are synced first
+SSL_REQUEST = bytes((0, 0, 0, 8, 4, 210, 22, 47))
 _DEBIAN = Path("/usr/lib/postgresql")
 
 
@@ -112,6 +115,18 @@ class Server:
         (self._data / "pg_hba.conf").write_text("\n".join((own, *lines, "")))
         os.kill(self.pid, signal.SIGHUP)
 
+    def works(self) -> bool:
+        """Return whether a new process of it answers a client's first message."""
+        with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=BOUND_S) as connection:
+            connection.sendall(SSL_REQUEST)
+            return connection.recv(1) in {b"N", b"S"}
+        return False
+
+    def replace(self) -> None:
+        """Start it again with its data, which tests that share a database still need."""
+        self.kill()
+        self.start()
+
     def log(self) -> str:
         return (self._folder / "log").read_text(errors="replace")
 
@@ -169,13 +184,12 @@ def _shared() -> str:
         return given
     server = Server(Path(tempfile.mkdtemp(prefix="pg-")))
     server.start()
-    atexit.register(_remove, server)
+    stack = ExitStack()
+    stack.callback(shutil.rmtree, server._folder)
+    stack.callback(server.stop)
+    stack.enter_context(kept_working(server))
+    atexit.register(stack.close)
     return server.url
-
-
-def _remove(server: Server) -> None:
-    server.stop()
-    shutil.rmtree(server._folder)
 
 
 _numbers = count()

@@ -1,5 +1,6 @@
 """RabbitMQ: one node, with an epmd of its own."""
 
+import asyncio
 import os
 import shutil
 import signal
@@ -7,19 +8,31 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+import uuid
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
+import aio_pika
 import pytest
+from aio_pika.exceptions import CONNECTION_EXCEPTIONS
 
 from tests.running import BOUND_S, free_port
+from tests.servers.shared import kept_working
 
 URL = "SCOREBOARD_TEST_RABBITMQ_URL"
 PROGRAM = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 PROTOCOL_HEADER = b"AMQP\x00\x00\x09\x01"
 START_S = 4 * BOUND_S
+PROBE_S = 30.0
+PROBE: Mapping[str, Any] = {
+    "x-queue-type": "quorum",
+    "x-overflow": "reject-publish",
+    "x-dead-letter-exchange": "",
+    "x-dead-letter-routing-key": "nowhere",
+    "x-dead-letter-strategy": "at-least-once",
+}
 
 
 class Broker(Protocol):
@@ -95,6 +108,37 @@ class Server:
             self._epmd.wait()
             self._epmd = None
 
+    def works(self) -> bool:
+        """Return whether a new queue, declared as the service declares its own, takes and gives a message."""
+        try:
+            asyncio.run(self._probe())
+        except (*CONNECTION_EXCEPTIONS, aio_pika.exceptions.QueueEmpty, TimeoutError, asyncio.CancelledError):
+            return False
+        return True
+
+    async def _probe(self) -> None:
+        async with (
+            asyncio.timeout(PROBE_S),
+            await aio_pika.connect(self.url) as connection,
+            connection.channel() as channel,
+        ):
+            queue = await channel.declare_queue(f"probe-{uuid.uuid4().hex}", durable=True, arguments=dict(PROBE))
+            await channel.default_exchange.publish(aio_pika.Message(b"probe"), queue.name)
+            await (await queue.get()).ack()
+
+    def log(self) -> str:
+        """Return the output of the shell, then the log of the node from its first error."""
+        logs = "".join(file.read_text(errors="replace") for file in (self._folder / "log").glob("*.log"))
+        lines = logs.splitlines(keepends=True)
+        first = next((number for number, line in enumerate(lines) if " [error] " in line), 0)
+        return (self._folder / "out").read_text(errors="replace")[-2_000:] + "".join(lines[first:])
+
+    def replace(self) -> None:
+        """Start a new node without data at the same port."""
+        self.stop()
+        shutil.rmtree(self._folder / "data")
+        self.start()
+
     def control(self, *command: str) -> str:
         """What `rabbitmqctl` prints."""
         called = [str(PROGRAM.with_name("rabbitmqctl")), "--quiet", *command]
@@ -154,7 +198,7 @@ def shared() -> Iterator[Broker]:
         return
     if not PROGRAM.exists() or shutil.which("epmd") is None:
         (pytest.fail if "CI" in os.environ else pytest.skip)("install rabbitmq-server")
-    with started() as server:
+    with started() as server, kept_working(server):
         yield server
 
 

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn, Protocol, TypeVar
 
@@ -16,6 +16,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from tests.running import BOUND_S, free_port
+from tests.servers.shared import kept_working
 
 URL = "SCOREBOARD_TEST_REDIS_URL"
 SERVICE = "scores"
@@ -103,15 +104,36 @@ class Server:
         process = self._process
 
         def answers() -> object:
-            assert process.poll() is None, (self._folder / "log").read_text()[-2_000:]
+            assert process.poll() is None, self.log()[-2_000:]
             return self.ask("PING")
 
         until(answers, "Redis answers")
 
     def ask(self, *command: str | int) -> Any:
         """The answer to one command."""
-        with redis.Redis(port=self.port, protocol=2, retry=Retry(NoBackoff(), 0), decode_responses=True) as client:
+        retry = Retry(NoBackoff(), 0)
+        with redis.Redis(
+            port=self.port, protocol=2, retry=retry, socket_timeout=BOUND_S, decode_responses=True
+        ) as client:
             return client.execute_command(*command)
+
+    def works(self) -> bool:
+        with suppress(redis.RedisError):
+            return bool(self.ask("PING"))
+        return False
+
+    def log(self) -> str:
+        return (self._folder / "log").read_text(errors="replace")
+
+    def replace(self) -> None:
+        """Start a new server without data at the same port."""
+        self.kill()
+        self.forget()
+        self.start()
+
+    def forget(self) -> None:
+        """Delete the configuration that a node of a Cluster keeps."""
+        (self._folder / "nodes.conf").unlink(missing_ok=True)
 
     def kill(self) -> None:
         """kill -9, and wait for its end."""
@@ -163,6 +185,21 @@ class Cluster(_Several):
         for master, replica in zip(masters, replicas, strict=True):
             replica.ask("CLUSTER", "REPLICATE", master.ask("CLUSTER", "MYID"))
         self.whole()
+
+    def works(self) -> bool:
+        with suppress(redis.RedisError):
+            return self._is_whole()
+        return False
+
+    def log(self) -> str:
+        return "\n".join(server.log() for server in self.servers)
+
+    def replace(self) -> None:
+        """Start a new Cluster without data at the same ports."""
+        self.stop()
+        for server in self.servers:
+            server.forget()
+        self.start()
 
     def whole(self) -> None:
         """Returns when every slot is served and every master has its replica, whichever that is now."""
@@ -271,7 +308,7 @@ def shared(folder: Path) -> Iterator[str]:
     if URL in os.environ:
         yield os.environ[URL]
         return
-    with started(Server(folder)) as server:
+    with started(Server(folder)) as server, kept_working(server):
         yield server.url
 
 
