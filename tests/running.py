@@ -30,10 +30,10 @@ from scoreboard.bootstrap import service as bootstrap
 from scoreboard.bootstrap.listening import listening
 from scoreboard.bootstrap.settings import Settings, load
 from scoreboard.domain.errors import ScoreboardError
-from scoreboard.entrypoints.http import refusals
-from scoreboard.entrypoints.http.problems import HttpError
+from scoreboard.entrypoints.contracts.v1 import refusals
+from scoreboard.entrypoints.http.endpoint import Endpoint
+from scoreboard.entrypoints.http.errors import HttpError
 from scoreboard.entrypoints.http.response import Response
-from scoreboard.entrypoints.http.router import Endpoint
 from scoreboard.entrypoints.http.server import Server
 
 BOUND_S = 120.0  # no promise about speed: the longest a test waits for what must come
@@ -203,8 +203,9 @@ def answers_as_declared(server: Server) -> Iterator[None]:
     async def noting(request: web.BaseRequest) -> web.StreamResponse:
         reply = await answer(request)
         with contextlib.suppress(HttpError, ScoreboardError):  # no operation of this address
-            operation, _ = server._router.match(request.method, request.raw_path.partition("?")[0])
-            if isinstance(reply, Response) and operation.described and not _declared(operation, reply):
+            (contract, operation), _ = server._router.match(request.method, request.raw_path.partition("?")[0])
+            described = contract.name == "v1" and operation.described
+            if isinstance(reply, Response) and described and not _declared(operation, reply):
                 undeclared.add((operation.name, reply.status, reply.body))
         return reply
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from scoreboard.entrypoints.http import router as operations
+from scoreboard.entrypoints.http import request as request_module
 from tests.faults.held import pending, writer_held
 from tests.running import BOUND_S, Running, running, wire
 
@@ -304,7 +304,7 @@ async def test_what_is_not_http_is_refused_and_closed(service: Running, bytes_se
 
 async def test_a_broken_chunk_is_refused(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     """At once where the parser says so; else when the rest of the body has not come in time."""
-    monkeypatch.setattr(operations, "BODY_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(request_module, "BODY_TIMEOUT_S", 0.2)
     board = await service.board()
     head = request("POST", f"{board}/scores", "Content-Type: application/json", "Transfer-Encoding: chunked")
     async with wire(service.port) as raw:
@@ -328,7 +328,7 @@ async def test_a_broken_chunk_is_refused(service: Running, monkeypatch: pytest.M
 async def test_a_body_that_never_comes_is_not_waited_for_without_end(
     service: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(operations, "BODY_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(request_module, "BODY_TIMEOUT_S", 0.2)
     board = await service.board()
     async with wire(service.port) as raw:
         await raw.send(update(board, service.token("server", "game"), "a")[:-3])
@@ -437,7 +437,10 @@ class TestService:
         assert page.headers["Content-Type"].startswith("text/html")
         assert "default-src 'none'" in page.headers["Content-Security-Policy"]
         metrics = await service.anybody.get("/metrics")
-        assert b'scoreboard_http_request_seconds_count{operation="updateScore",status="200"} 1.0' in metrics.raw
+        assert (
+            b'scoreboard_http_request_seconds_count{contract="v1",operation="updateScore",status="200"} 1.0'
+            in metrics.raw
+        )
         assert b"scoreboard_pending_updates 0.0" in metrics.raw
         document = (await service.anybody.get("/openapi.json")).ok()
         assert document["openapi"].startswith("3.1")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from scoreboard.entrypoints.http.router import Endpoint
+from scoreboard.entrypoints.http.endpoint import Endpoint
 from tests.running import Answer, Client, Running
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
@@ -82,7 +82,7 @@ def endpoints(service: Running) -> list[Endpoint]:
     while nodes:
         for key, child in nodes.pop().items():
             if key is None:
-                found += child.values()
+                found += [route.endpoint for route in child.values()]
             else:
                 nodes.append(child)
     assert len(found) > 30

@@ -11,7 +11,6 @@ from functools import partial
 from typing import Literal
 
 import structlog
-from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from scoreboard.adapters.jose.access import JwtAccess
@@ -53,17 +52,24 @@ from scoreboard.application.upkeep.trim import Trim
 from scoreboard.bootstrap import backends, folder, loading, metrics
 from scoreboard.bootstrap.backends import Backends, Work, queue_keys
 from scoreboard.bootstrap.settings import Settings
-from scoreboard.entrypoints.contracts.v1.boards import Boards
-from scoreboard.entrypoints.contracts.v1.dead_letters import DeadLetters as DeadLettersDoor
-from scoreboard.entrypoints.contracts.v1.history import History as HistoryDoor
-from scoreboard.entrypoints.contracts.v1.scores import Scores
-from scoreboard.entrypoints.contracts.v1.service import Service as ServiceDoor
-from scoreboard.entrypoints.contracts.v1.tenants import Tenants as TenantsDoor
+from scoreboard.entrypoints.contracts.v1.contract import v1, v1_live
+from scoreboard.entrypoints.contracts.v1.descriptions import DESCRIPTION
+from scoreboard.entrypoints.contracts.v1.routes.boards import BoardRoutes
+from scoreboard.entrypoints.contracts.v1.routes.dead_letters import DeadLetterRoutes
+from scoreboard.entrypoints.contracts.v1.routes.history import HistoryRoutes
+from scoreboard.entrypoints.contracts.v1.routes.live import live_routes
+from scoreboard.entrypoints.contracts.v1.routes.public_boards import PublicBoardRoutes
+from scoreboard.entrypoints.contracts.v1.routes.scores import ScoreRoutes
+from scoreboard.entrypoints.contracts.v1.routes.service import ServiceRoutes
+from scoreboard.entrypoints.contracts.v1.routes.tenants import TenantRoutes
+from scoreboard.entrypoints.http import openapi
 from scoreboard.entrypoints.http.connection_limiter import ConnectionLimiter, room
-from scoreboard.entrypoints.http.router import Endpoint, RequestContext
+from scoreboard.entrypoints.http.contract import Contract
+from scoreboard.entrypoints.http.endpoint import Endpoint
 from scoreboard.entrypoints.http.server import Server
+from scoreboard.entrypoints.pages.contract import pages
 from scoreboard.entrypoints.pages.documentation import LiveReference, Reference
-from scoreboard.entrypoints.pages.live_page import Listing, Pages
+from scoreboard.entrypoints.pages.live_page import Pages
 from scoreboard.entrypoints.sockets import asyncapi
 from scoreboard.entrypoints.sockets.live import Live, LiveLimits
 
@@ -209,27 +215,30 @@ class _Assembly:
         rates = UpdateRates(settings.player_updates_per_minute, settings.server_updates_per_second)
         self.update = Update(on.directory, on.ledger, on.limits, rates, self.accept, self.reads, later)
 
-    def routes(self, parts: frozenset[Part]) -> list[Endpoint]:
-        """The hot ones first."""
+    def contracts(self, parts: frozenset[Part]) -> list[Contract]:
+        """`/v1` is the default."""
         directory, ledger = self.on.directory, self.on.ledger
-        offered: list[Endpoint] = []
+        routes: list[Endpoint] = []
+        live: list[Endpoint] = []
+        shown: list[Endpoint] = []
         if "api" in parts:
-            offered += Scores(self.update, directory, ledger, self.queue_key).routes()
-            offered += Boards(self.reads, directory).routes()
+            routes += ScoreRoutes(self.update, directory, ledger, self.queue_key).routes()
+            routes += BoardRoutes(self.reads, directory).routes()
         if "live" in parts:
-            offered += _live_operations(self.live)
-            offered += Pages().routes()
+            live += live_routes(self.live)
+            shown += Pages().routes()
         if parts & {"api", "live"}:
-            offered += Listing(PublicBoards(directory, ledger, clock)).routes()
-            offered += LiveReference(asyncapi.document()).routes()
+            routes += PublicBoardRoutes(PublicBoards(directory, ledger, clock)).routes()
+            shown += LiveReference(asyncapi.document()).routes()
         if "api" in parts:
-            offered += TenantsDoor(self.tenants, directory).routes()
-            offered += HistoryDoor(self.history, self.rebuild, directory).routes()
-            offered += DeadLettersDoor(self._dead_letters()).routes()
-        offered += ServiceDoor(self.warmed.is_set, self.registry).routes()
+            routes += TenantRoutes(self.tenants, directory).routes()
+            routes += HistoryRoutes(self.history, self.rebuild, directory).routes()
+            routes += DeadLetterRoutes(self._dead_letters()).routes()
+        routes += ServiceRoutes(self.warmed.is_set, self.registry).routes()
+        api = v1(routes, self.access)
         if "api" in parts:
-            offered += Reference(offered).routes()
-        return offered
+            shown += Reference(openapi.document(api, DESCRIPTION)).routes()
+        return [api, v1_live(live, self.access), pages(shown)]
 
     def _dead_letters(self) -> DeadLetters | None:
         return None if self.on.queue is None else DeadLetters(self.on.queue, self.envelope, self.on.ledger)
@@ -278,7 +287,7 @@ class _Assembly:
         settings, live = self.settings, self.live
         connections = settings.http_connections or room(settings.live_connections)
         admission = ConnectionLimiter(connections, lambda: live.connections, self.registry)
-        server = Server(self.routes(parts), self.access, self.origins, admission, self.registry)
+        server = Server(self.contracts(parts), self.origins, admission, self.registry)
         metrics.of_process(self.registry, self.accept, live, self.hub)
         return Service(
             settings=settings,
@@ -303,37 +312,6 @@ class _Assembly:
 async def _job(warmed: asyncio.Event, turns: Turns, name: str, work: Work) -> None:
     await warmed.wait()
     await turns.in_turn(name, work)
-
-
-def _live_operations(live: Live) -> list[Endpoint]:
-    async def websocket(call: RequestContext) -> web.StreamResponse:
-        return await live.websocket(call.request)
-
-    async def stream(call: RequestContext) -> web.StreamResponse:
-        return await live.stream(call.request, *call.path)
-
-    return [
-        Endpoint(
-            "GET",
-            "/v1/live",
-            "openLive",
-            "Live boards by WebSocket",
-            websocket,
-            "live",
-            described=False,
-            streams=True,
-        ),
-        Endpoint(
-            "GET",
-            "/v1/apps/{app}/boards/{board}/stream",
-            "streamTop",
-            "Live board by SSE",
-            stream,
-            "live",
-            described=False,
-            streams=True,
-        ),
-    ]
 
 
 async def _warm(service: Service, told: Told) -> None:

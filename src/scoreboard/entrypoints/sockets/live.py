@@ -63,11 +63,10 @@ class Live:
 
     # WebSocket
 
-    async def websocket(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def websocket(self, request: web.BaseRequest, credential: Credential | None) -> web.StreamResponse:
         """One WebSocket, from upgrade to close."""
         if not self._origins.may_connect(request.headers.get("Origin"), request.headers.get("Host")):
             raise Forbidden("origin_not_allowed", "pages of this origin may not connect; see the setting origins")
-        credential = self._credential(request)
         socket = web.WebSocketResponse(
             compress=False, autoping=False, max_msg_size=self._limits.message_bytes, timeout=5.0, writer_limit=1 << 20
         )
@@ -193,11 +192,12 @@ class Live:
 
     # Server-Sent Events
 
-    async def stream(self, request: web.BaseRequest, app: str, board: str) -> web.StreamResponse:
+    async def stream(
+        self, request: web.BaseRequest, credential: Credential | None, app: str, board: str
+    ) -> web.StreamResponse:
         """The messages of one table as Server-Sent Events (the HTML standard, 9.2)."""
         query = {name: values[-1] for name, values in parse_qs(request.query_string).items()}
         wanted = messages.Subscribe(app, board, query.get("region"), query.get("season"))
-        credential = self._credential(request)
         key = await self._key(wanted, credential)
         if self._closing or self.connections >= self._limits.connections:
             raise Unavailable("too_many_connections", "too many live connections; come back later", retry_after_s=5)
@@ -271,12 +271,6 @@ class Live:
         for channel in connection.channels:
             self._hub.unsubscribe(channel, connection)
         connection.channels.clear()
-
-    def _credential(self, request: web.BaseRequest) -> Credential | None:
-        """From the header, or from the query for browsers, which cannot set headers here."""
-        header = request.headers.get("Authorization", "")
-        token = header[7:] if header[:7].lower() == "bearer " else request.query.get("token")
-        return None if token is None else self._access.verify(token)
 
 
 class _Ended(Exception):

@@ -5,13 +5,13 @@ from aiohttp import web
 
 from scoreboard.application.identity import authorization as authenticate
 from scoreboard.application.live.messages import score_text
-from scoreboard.application.updates.dead_letters import DeadLetter, letter_not_found
-from scoreboard.application.updates.dead_letters import DeadLetters as Operations
+from scoreboard.application.updates.dead_letters import DeadLetter, DeadLetters, letter_not_found
 from scoreboard.domain import event_id, instant
 from scoreboard.domain.submission import Submission
 from scoreboard.entrypoints.contracts.v1 import schema
+from scoreboard.entrypoints.http.endpoint import Endpoint
+from scoreboard.entrypoints.http.request import RequestContext
 from scoreboard.entrypoints.http.response import Response
-from scoreboard.entrypoints.http.router import Endpoint, RequestContext
 
 AMONG = 1_000  # of the oldest
 
@@ -20,8 +20,8 @@ _UNCACHED = b"Cache-Control: no-store\r\n"
 _ERRORS = ("operator_only", "queue_unavailable")
 
 
-class DeadLetters:
-    def __init__(self, operations: Operations | None) -> None:
+class DeadLetterRoutes:
+    def __init__(self, operations: DeadLetters | None) -> None:
         """Without a queue, None, there are no dead letters."""
         self._operations = operations
 
@@ -77,7 +77,7 @@ class DeadLetters:
 
         - **Who**: the operator (an admin's token for every app).
         """
-        authenticate.require_operator(call.credential())
+        authenticate.require_operator(call.principal)
         limit = call.query(schema.DeadLettersQuery).limit
         found = [] if self._operations is None else await self._operations.list(limit)
         return Response(200, _encode(schema.DeadLetters([_told(letter) for letter in found])), _UNCACHED)
@@ -111,8 +111,8 @@ class DeadLetters:
         await self._for_operator(call).drop(call.path[0], AMONG)
         return Response(204)
 
-    def _for_operator(self, call: RequestContext) -> Operations:
-        authenticate.require_operator(call.credential())
+    def _for_operator(self, call: RequestContext) -> DeadLetters:
+        authenticate.require_operator(call.principal)
         if self._operations is None:
             raise letter_not_found()
         return self._operations

@@ -18,8 +18,10 @@ from scoreboard.domain.errors import Unavailable
 from scoreboard.domain.submission import TableKey
 from scoreboard.entrypoints.contracts.v1 import schema
 from scoreboard.entrypoints.http.conditional import matches
+from scoreboard.entrypoints.http.endpoint import Endpoint
+from scoreboard.entrypoints.http.json_body import decode_json
+from scoreboard.entrypoints.http.request import RequestContext
 from scoreboard.entrypoints.http.response import Response
-from scoreboard.entrypoints.http.router import Endpoint, RequestContext, decoded
 
 PAGES_CACHED = 1_000
 
@@ -40,7 +42,7 @@ class _Kept(NamedTuple):
     body: bytes
 
 
-class Boards:
+class BoardRoutes:
     def __init__(self, reads: Reads, directory: Directory) -> None:
         self._reads = reads
         self._directory = directory
@@ -190,7 +192,7 @@ class Boards:
         """
         board = await self._board(call)
         key = self._table(board, call)
-        wanted = decoded(_players, await call.body()).players
+        wanted = decode_json(_players, await call.body()).players
         try:
             lines, missing = await self._reads.several(board, key, wanted)
         except NotRanked as error:
@@ -199,7 +201,7 @@ class Boards:
 
     async def _board(self, call: RequestContext) -> Board:
         board = await self._directory.board(call.path[0], call.path[1])
-        authenticate.require_read(call.credential(), board)
+        authenticate.require_read(call.principal, board)
         return board
 
     def _table(self, board: Board, call: RequestContext) -> TableKey:

@@ -19,9 +19,11 @@ from scoreboard.domain.errors import Forbidden, NotFound, ScoreboardError
 from scoreboard.domain.identifiers import check_idempotency_key
 from scoreboard.domain.submission import Outcome
 from scoreboard.entrypoints.contracts.v1 import schema
-from scoreboard.entrypoints.http import problems
+from scoreboard.entrypoints.contracts.v1.errors import render_error
+from scoreboard.entrypoints.http.endpoint import Endpoint
+from scoreboard.entrypoints.http.json_body import decode_json
+from scoreboard.entrypoints.http.request import RequestContext
 from scoreboard.entrypoints.http.response import Response
-from scoreboard.entrypoints.http.router import Endpoint, RequestContext, decoded
 
 BATCH_BYTES = 4 * 1024 * 1024
 MAX_PREFIX = 240  # characters of a batch's key, so that a place in the batch fits behind it
@@ -39,7 +41,7 @@ _update = msgspec.json.Decoder(schema.ScoreUpdate)
 _batch = msgspec.json.Decoder(schema.Batch)
 
 
-class Scores:
+class ScoreRoutes:
     """`queue_key` seals the events of queued updates, where there is a queue."""
 
     def __init__(self, update: Update, directory: Directory, ledger: Ledger, queue_key: bytes = b"") -> None:
@@ -109,10 +111,10 @@ class Scores:
         """
         app, board = call.path
         body = await call.body()
-        wish = _wish(decoded(_update, body), body, call.header("Idempotency-Key"))
+        wish = _wish(decode_json(_update, body), body, call.header("Idempotency-Key"))
         prefer = call.header("Prefer")
         wish.later = None if prefer is None else _preference(prefer)
-        answer = await self._update.one(call.credential(), app, board, wish)
+        answer = await self._update.one(call.principal, app, board, wish)
         outcome = answer.result.outcome
         headers = b"" if answer.allowance is None else _rate_headers(answer.allowance)
         if outcome.replayed:
@@ -122,7 +124,7 @@ class Scores:
         if answer.later and outcome.recorded:
             return _accepted(app, outcome, headers)
         if outcome.status == "refused":
-            refusal = problems.of_error(_refusal(outcome))
+            refusal = render_error(_refusal(outcome))
             refusal.add(headers)
             return refusal
         return Response(200, _encode(_applied(answer)), headers)
@@ -143,10 +145,10 @@ class Scores:
         - **Cost**: as many updates of the allowance as the batch has; far cheaper for the server than one by one.
         """
         app, board_id = call.path
-        credential = authenticate.require(call.credential(), app, "update:score")
+        credential = authenticate.require(call.principal, app, "update:score")
         if credential.role == "player":
             raise Forbidden("server_only", "batches come from a server's token")
-        updates = decoded(_batch, await call.body(BATCH_BYTES)).updates
+        updates = decode_json(_batch, await call.body(BATCH_BYTES)).updates
         prefix = call.header("Idempotency-Key")
         if prefix is not None:
             check_idempotency_key(prefix)
@@ -168,7 +170,7 @@ class Scores:
         - **Cost**: one read by key.
         """
         app_id, text = call.path
-        credential = authenticate.require(call.credential(), app_id, "update:score")
+        credential = authenticate.require(call.principal, app_id, "update:score")
         app = await self._directory.app(app_id)
         event = event_id.from_text(text)
         outcome = await self._ledger.outcome(app, event)

@@ -7,16 +7,17 @@ from scoreboard.application.identity import authorization as authenticate
 from scoreboard.application.live.messages import score_text
 from scoreboard.application.ports.directory import Directory
 from scoreboard.application.ports.ledger import BEFORE_ALL
-from scoreboard.application.records.history import History as Operations
-from scoreboard.application.records.history import Past
+from scoreboard.application.records.history import History, Past
 from scoreboard.application.upkeep.rebuild import Rebuild
 from scoreboard.domain import event_id, instant
 from scoreboard.domain.board import Board
 from scoreboard.domain.errors import ScoreboardError
 from scoreboard.domain.submission import Outcome, Submission
 from scoreboard.entrypoints.contracts.v1 import schema
+from scoreboard.entrypoints.http.endpoint import Endpoint
+from scoreboard.entrypoints.http.json_body import decode_json
+from scoreboard.entrypoints.http.request import RequestContext
 from scoreboard.entrypoints.http.response import Response
-from scoreboard.entrypoints.http.router import Endpoint, RequestContext, decoded
 
 BATCH_BYTES = 4 * 1024 * 1024
 REBUILD_WAIT_S = 30.0
@@ -26,8 +27,8 @@ _batch = msgspec.json.Decoder(schema.LedgerBatch)
 _UNCACHED = b"Cache-Control: no-store\r\n"
 
 
-class History:
-    def __init__(self, operations: Operations, rebuild: Rebuild, directory: Directory) -> None:
+class HistoryRoutes:
+    def __init__(self, operations: History, rebuild: Rebuild, directory: Directory) -> None:
         self._operations = operations
         self._rebuild = rebuild
         self._directory = directory
@@ -97,7 +98,7 @@ class History:
         - **Who**: the app's admin.
         """
         board = await self._board(call)
-        entries = decoded(_batch, await call.body(BATCH_BYTES)).entries
+        entries = decode_json(_batch, await call.body(BATCH_BYTES)).entries
         outcomes = await self._operations.take_over(board, [_past(entry) for entry in entries])
         results = [_result(board, entry, outcome) for entry, outcome in zip(entries, outcomes, strict=True)]
         applied = sum(isinstance(result, schema.BatchApplied) for result in results)
@@ -118,7 +119,7 @@ class History:
 
     async def _board(self, call: RequestContext) -> Board:
         app, board = call.path
-        authenticate.require(call.credential(), app, "admin")
+        authenticate.require(call.principal, app, "admin")
         return await self._directory.board(app, board)
 
 

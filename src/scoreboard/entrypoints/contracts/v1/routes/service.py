@@ -9,15 +9,16 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from scoreboard.domain.errors import Unavailable
+from scoreboard.entrypoints.http.endpoint import Endpoint
+from scoreboard.entrypoints.http.request import RequestContext
 from scoreboard.entrypoints.http.response import Response
-from scoreboard.entrypoints.http.router import Endpoint, RequestContext
 
 
 class Health(msgspec.Struct):
     status: Literal["live", "ready"]
 
 
-class Service:
+class ServiceRoutes:
     def __init__(self, ready: Callable[[], bool], registry: CollectorRegistry) -> None:
         self._ready = ready
         self._registry = registry

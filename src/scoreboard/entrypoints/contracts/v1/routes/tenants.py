@@ -9,11 +9,13 @@ from aiohttp import web
 from scoreboard.application.identity import authorization as authenticate
 from scoreboard.application.live.messages import score_text
 from scoreboard.application.ports.directory import Directory
-from scoreboard.application.tenants.administration import Tenants as Operations
+from scoreboard.application.tenants.administration import Tenants
 from scoreboard.domain import board as domain
 from scoreboard.entrypoints.contracts.v1 import schema
+from scoreboard.entrypoints.http.endpoint import Endpoint
+from scoreboard.entrypoints.http.json_body import decode_json
+from scoreboard.entrypoints.http.request import RequestContext
 from scoreboard.entrypoints.http.response import Response
-from scoreboard.entrypoints.http.router import Endpoint, RequestContext, decoded
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -21,8 +23,8 @@ _encode = msgspec.json.Encoder().encode
 _UNCACHED = b"Cache-Control: no-store\r\n"
 
 
-class Tenants:
-    def __init__(self, operations: Operations, directory: Directory) -> None:
+class TenantRoutes:
+    def __init__(self, operations: Tenants, directory: Directory) -> None:
         self._operations = operations
         self._directory = directory
 
@@ -69,7 +71,7 @@ class Tenants:
 
         - **Who**: the operator (an admin's token for every app).
         """
-        authenticate.require_operator(call.credential())
+        authenticate.require_operator(call.principal)
         return _ok(schema.Apps([_app(app) for app in await self._directory.apps()]))
 
     async def create_app(self, call: RequestContext) -> web.StreamResponse:
@@ -80,7 +82,7 @@ class Tenants:
 
         - **Who**: the operator (an admin's token for every app).
         """
-        authenticate.require_operator(call.credential())
+        authenticate.require_operator(call.principal)
         body = await _body(call, schema.App)
         app = domain.App(0, body.app, body.name or body.app, body.time_zone)
         return _created(_app(await self._operations.create_app(app)))
@@ -107,7 +109,7 @@ class Tenants:
 
         - **Who**: the operator (an admin's token for every app).
         """
-        authenticate.require_operator(call.credential())
+        authenticate.require_operator(call.principal)
         await self._operations.delete_app(await self._directory.app(call.path[0]))
         return Response(204)
 
@@ -271,12 +273,12 @@ class Tenants:
 
     async def _owned(self, call: RequestContext) -> domain.App:
         """The app in the address, for its admin."""
-        authenticate.require(call.credential(), call.path[0], "admin")
+        authenticate.require(call.principal, call.path[0], "admin")
         return await self._directory.app(call.path[0])
 
 
 def _five(
-    doors: Tenants,
+    routes: TenantRoutes,
     kind: str,
     many: str,
     types: tuple[type, type, type],
@@ -293,7 +295,7 @@ def _five(
     made = (f"{kind}_exists", f"invalid_{kind}", *rules, *fixed, *operator)
 
     def door(method: str, path: str, verb: str, summary: str, **more: Any) -> Endpoint:
-        return Endpoint(method, path, f"{verb}{name}", summary, getattr(doors, f"{verb}_{kind}"), tag, **more)
+        return Endpoint(method, path, f"{verb}{name}", summary, getattr(routes, f"{verb}_{kind}"), tag, **more)
 
     every = door("GET", many, "list", f"List {kind}s", query=query, replies={200: listed}, errors=operator)
     return [
@@ -306,7 +308,7 @@ def _five(
 
 
 async def _body(call: RequestContext, kind: type[T]) -> T:
-    return decoded(msgspec.json.Decoder(kind), await call.body())
+    return decode_json(msgspec.json.Decoder(kind), await call.body())
 
 
 _SCORES = {"min_value", "max_value", "min_total", "max_total", "points"}
