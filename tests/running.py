@@ -25,6 +25,7 @@ from aiohttp import web
 from yarl import URL
 
 from scoreboard.adapters.sqlite.ledger import SqliteLedger
+from scoreboard.application.identity.principals import principal_of
 from scoreboard.application.ports.authentication import Role
 from scoreboard.bootstrap import service as bootstrap
 from scoreboard.bootstrap.listening import listening
@@ -148,7 +149,7 @@ class Running:
         return int(self.url.rpartition(":")[2])
 
     def token(self, role: Role, app: str, subject: str = "somebody", ttl_s: int = HOUR_S) -> str:
-        return self.service.access.mint(bootstrap.credential(role, app, subject), ttl_s)
+        return self.service.issuer.sign(principal_of(role, app, subject), ttl_s)
 
     def client(self, role: Role, app: str, subject: str = "somebody") -> Client:
         return Client(self.http, self.url, self.token(role, app, subject))
@@ -177,6 +178,20 @@ class Running:
         )
 
 
+def endpoints(service: Running) -> list[Endpoint]:
+    """Every endpoint that the server has, described or not."""
+    found = []
+    nodes = [service.service.server._router._root]
+    while nodes:
+        for key, child in nodes.pop().items():
+            if key is None:
+                found += [route.endpoint for route in child.values()]
+            else:
+                nodes.append(child)
+    assert len(found) > 30
+    return sorted(found, key=lambda endpoint: (endpoint.path, endpoint.method))
+
+
 def settings(data: Path, **given: Any) -> Settings:
     """The settings of a test: its own folder, nothing from the environment."""
     return load({}, data=data, **given)
@@ -203,7 +218,7 @@ def answers_as_declared(server: Server) -> Iterator[None]:
     async def noting(request: web.BaseRequest) -> web.StreamResponse:
         reply = await answer(request)
         with contextlib.suppress(HttpError, ScoreboardError):  # no operation of this address
-            (contract, operation), _ = server._router.match(request.method, request.raw_path.partition("?")[0])
+            (contract, operation, *_), _ = server._router.match(request.method, request.raw_path.partition("?")[0])
             described = contract.name == "v1" and operation.described
             if isinstance(reply, Response) and described and not _declared(operation, reply):
                 undeclared.add((operation.name, reply.status, reply.body))

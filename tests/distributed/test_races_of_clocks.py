@@ -54,7 +54,6 @@ async def by_clock(clock: ManualClock, folder: Path, servers: Servers) -> AsyncI
         patched.setattr(bootstrap, "clock", clock)
         async with running(folder, parts=DOORS, **servers.settings()) as one:
             patched.undo()
-            one.service.access._clock = lambda: clock() / SECOND
             yield one
 
 

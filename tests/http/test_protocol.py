@@ -199,12 +199,12 @@ async def test_a_client_that_waits_for_100_continue_is_told_to_go_on(service: Ru
 async def test_a_client_that_was_refused_before_its_body_is_not_waited_for(service: Running) -> None:
     """It may leave the body out then: what comes next would be taken for it."""
     board = await service.board()
-    for header in ("Content-Type: text/plain", "Content-Type: application/json"):
-        method = "POST" if "plain" in header else "PUT"
+    token, body = f"Authorization: Bearer {service.token('server', 'game')}", ("Content-Length: 30", "Content-Type: x")
+    for method, headers, status in (("POST", (), 401), ("POST", (token,), 415), ("PUT", (), 405)):
         async with wire(service.port) as raw:
-            await raw.send(request(method, f"{board}/scores", "Expect: 100-continue", "Content-Length: 30", header))
+            await raw.send(request(method, f"{board}/scores", "Expect: 100-continue", *body, *headers))
             answer = await raw.answer()
-            assert answer.status in {405, 415}
+            assert answer.status == status
             assert answer.headers["Connection"] == "close"
 
 
@@ -306,7 +306,8 @@ async def test_a_broken_chunk_is_refused(service: Running, monkeypatch: pytest.M
     """At once where the parser says so; else when the rest of the body has not come in time."""
     monkeypatch.setattr(request_module, "BODY_TIMEOUT_S", 0.2)
     board = await service.board()
-    head = request("POST", f"{board}/scores", "Content-Type: application/json", "Transfer-Encoding: chunked")
+    sent = (f"Authorization: Bearer {service.token('server', 'game')}", "Content-Type: application/json")
+    head = request("POST", f"{board}/scores", *sent, "Transfer-Encoding: chunked")
     async with wire(service.port) as raw:
         await raw.send(head + b"zz\r\nnot a chunk\r\n")
         answer = await raw.answer()

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 
-from scoreboard.adapters.jose.access import signing_key
+from scoreboard.adapters.jose.tokens import signing_key
 from scoreboard.adapters.memory.limits import MemoryLimits
 from scoreboard.adapters.memory.ranking import MemoryRanking
 from scoreboard.adapters.memory.turns import MemoryTurns

@@ -12,6 +12,7 @@ from pathlib import Path
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
 
+from scoreboard.application.identity.principals import principal_of
 from scoreboard.bootstrap import demo as demonstration
 from scoreboard.bootstrap.folder import FolderLocked, running
 from scoreboard.bootstrap.listening import PortInUse, check_free, listening
@@ -20,7 +21,6 @@ from scoreboard.bootstrap.service import (
     PARTS,
     Part,
     Service,
-    credential,
     opened,
 )
 from scoreboard.bootstrap.settings import Settings, SettingsError
@@ -93,7 +93,7 @@ def _welcome(service: Service, address: str, parts: frozenset[Part], *, demo: bo
     if not parts & {"api", "live"}:
         _say(f"health      {address}/health/ready")
     if demo:
-        token = service.access.mint(credential("server", demonstration.APP, "you"), DAY_S)
+        token = service.issuer.sign(principal_of("server", demonstration.APP, "you"), DAY_S)
         url = f"{address}/v1/apps/{demonstration.APP}/boards/{demonstration.BOARD}/scores"
         _say("score a point:")
         print(

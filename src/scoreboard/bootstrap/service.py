@@ -13,16 +13,18 @@ from typing import Literal
 import structlog
 from prometheus_client import CollectorRegistry
 
-from scoreboard.adapters.jose.access import JwtAccess
+from scoreboard.adapters.jose.tokens import JwtAuthenticator, JwtIssuer
 from scoreboard.adapters.memory.ranking import MemoryRanking
 from scoreboard.adapters.sqlite import database as sqlite
+from scoreboard.application.identity.authentication import authenticate
+from scoreboard.application.identity.principals import principal_of
 from scoreboard.application.live.directory_invalidator import DirectoryInvalidator
 from scoreboard.application.live.feed_subscriber import FeedSubscriber
 from scoreboard.application.live.hub import Hub
 from scoreboard.application.live.origins import Origins
 from scoreboard.application.live.precedence import Precedence
 from scoreboard.application.live.publisher import Publish
-from scoreboard.application.ports.authentication import EVERY_APP, Credential, Role, Scope
+from scoreboard.application.ports.authentication import Role
 from scoreboard.application.ports.directory import Directory
 from scoreboard.application.ports.ledger import Ledger
 from scoreboard.application.ports.ranking import Ranking
@@ -77,12 +79,6 @@ log = structlog.get_logger(__name__)
 
 ADDRESS = "serve.json"
 STOP_S = 8.0  # from being told to stop: what a server has not taken by then was not accepted, and is left
-SCOPES: dict[Role, frozenset[Scope]] = {
-    "player": frozenset({"update:score", "read:leaderboard"}),
-    "server": frozenset({"update:score", "read:leaderboard"}),
-    "admin": frozenset({"update:score", "read:leaderboard", "admin"}),
-}
-
 
 Part = Literal["api", "live", "worker", "jobs"]
 PARTS: frozenset[Part] = frozenset({"api", "live", "worker", "jobs"})
@@ -96,7 +92,7 @@ class Service:
     directory: Directory
     ledger: Ledger
     ranking: Ranking
-    access: JwtAccess
+    issuer: JwtIssuer
     update: Update
     accept: Accept
     reads: Reads
@@ -182,13 +178,14 @@ class _Assembly:
         self.settings = settings
         self.on = on
         self.registry = CollectorRegistry()
-        self.access = JwtAccess(on.key)
+        self.issuer = JwtIssuer(on.key)
+        self.authenticators = (JwtAuthenticator(on.key),)
         self.warmed = asyncio.Event()
         self._join_reads()
         self._join_updates()
         self.tenants = Tenants(on.directory, on.ranking, self.follow)
         self.rebuild = Rebuild(on.ledger, on.ranking, self.publish, clock)
-        self.history = History(on.ledger, on.ranking, self.accept, self.rebuild, clock)
+        self.history = History(on.directory, on.ledger, on.ranking, self.accept, self.rebuild, clock)
 
     def _join_reads(self) -> None:
         on = self.on
@@ -201,7 +198,8 @@ class _Assembly:
         on.directory.listen(self.follow)
         self.origins = Origins(self.settings.allowed_origins)
         limits = LiveLimits(self.settings.live_connections)
-        self.live = Live(self.hub, self.reads, on.directory, self.access, self.origins, limits)
+        verify = partial(authenticate, self.authenticators)
+        self.live = Live(self.hub, self.reads, on.directory, verify, self.origins, limits)
 
     def _join_updates(self) -> None:
         on, settings = self.on, self.settings
@@ -223,7 +221,7 @@ class _Assembly:
         shown: list[Endpoint] = []
         if "api" in parts:
             routes += ScoreRoutes(self.update, directory, ledger, self.queue_key).routes()
-            routes += BoardRoutes(self.reads, directory).routes()
+            routes += BoardRoutes(self.reads).routes()
         if "live" in parts:
             live += live_routes(self.live)
             shown += Pages().routes()
@@ -231,17 +229,14 @@ class _Assembly:
             routes += PublicBoardRoutes(PublicBoards(directory, ledger, clock)).routes()
             shown += LiveReference(asyncapi.document()).routes()
         if "api" in parts:
-            routes += TenantRoutes(self.tenants, directory).routes()
-            routes += HistoryRoutes(self.history, self.rebuild, directory).routes()
-            routes += DeadLetterRoutes(self._dead_letters()).routes()
+            routes += TenantRoutes(self.tenants).routes()
+            routes += HistoryRoutes(self.history, self.rebuild).routes()
+            routes += DeadLetterRoutes(DeadLetters(self.on.queue, self.envelope, ledger)).routes()
         routes += ServiceRoutes(self.warmed.is_set, self.registry).routes()
-        api = v1(routes, self.access)
+        api = v1(routes, self.authenticators)
         if "api" in parts:
             shown += Reference(openapi.document(api, DESCRIPTION)).routes()
-        return [api, v1_live(live, self.access), pages(shown)]
-
-    def _dead_letters(self) -> DeadLetters | None:
-        return None if self.on.queue is None else DeadLetters(self.on.queue, self.envelope, self.on.ledger)
+        return [api, v1_live(live, self.authenticators), pages(shown)]
 
     def upkeep(self, parts: frozenset[Part]) -> Iterator[Work]:
         """What each part does for as long as it runs."""
@@ -294,7 +289,7 @@ class _Assembly:
             directory=self.on.directory,
             ledger=self.on.ledger,
             ranking=self.on.ranking,
-            access=self.access,
+            issuer=self.issuer,
             update=self.update,
             accept=self.accept,
             reads=self.reads,
@@ -326,18 +321,11 @@ def clock() -> int:
     return time.time_ns() // 1_000
 
 
-def credential(role: Role, app: str, subject: str) -> Credential:
-    """Who a minted token speaks for. Only an admin may be of every app."""
-    if app == EVERY_APP and role != "admin":
-        raise ValueError("only an admin's token can be for every app")
-    return Credential(app, subject, role, SCOPES[role])
-
-
 def mint(settings: Settings, *, role: Role, app: str, subject: str, ttl_s: int) -> str:
     """A token made with the settings' key; that of the folder is made when there is none."""
     folder.make(settings.data)
     with folder.usable(settings.data):
-        return JwtAccess(backends.key_of(settings)).mint(credential(role, app, subject), ttl_s)
+        return JwtIssuer(backends.key_of(settings)).sign(principal_of(role, app, subject), ttl_s)
 
 
 async def migrate(settings: Settings) -> list[str]:

@@ -7,8 +7,8 @@ import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from scoreboard.application.identity import authorization as authenticate
-from scoreboard.application.ports.authentication import Credential
+from scoreboard.application.identity.authorization import authorize, authorize_player
+from scoreboard.application.ports.authentication import Principal
 from scoreboard.application.ports.directory import Directory
 from scoreboard.application.ports.ledger import Ledger, Receipt
 from scoreboard.application.ports.limits import Allowance, Limits
@@ -86,12 +86,12 @@ class Update:
         self._reads = reads
         self._later = later
 
-    async def one(self, credential: Credential | None, app: str, board_id: str, wish: Wish) -> Answer:
+    async def one(self, credential: Principal | None, app: str, board_id: str, wish: Wish) -> Answer:
         """One update, from request to rank. Returns when it is durable; raises ScoreboardError when nothing changed,
         or Unavailable when that may be unknown. A refusal decided in the transaction is an outcome, not raised."""
-        credential = authenticate.require(credential, app, "update:score")
+        credential = authorize(credential, "update_score", app)
         player = check_player(credential.subject if wish.player is None else wish.player)
-        authenticate.require_player(credential, player)
+        authorize_player(credential, "update_score", player)
         board = await self._directory.board(app, board_id)
         later = board.consistency == "queued" if wish.later is None else wish.later
         queued = self._later if later else None
@@ -126,7 +126,7 @@ class Update:
                 raise
             return await self._accept.submit(submissions, ranks=ranks)
 
-    async def _known(self, board: Board, credential: Credential, wish: Wish) -> Outcome | None:
+    async def _known(self, board: Board, credential: Principal, wish: Wish) -> Outcome | None:
         """What became of a queued update under this key, where that can be looked up now; else it is found out when it
         is applied."""
         try:
@@ -135,12 +135,12 @@ class Update:
             return None
 
     async def many(
-        self, credential: Credential | None, app: str, board_id: str, wishes: Sequence[Wish]
+        self, credential: Principal | None, app: str, board_id: str, wishes: Sequence[Wish]
     ) -> tuple[Board, list[Result | ScoreboardError]]:
         """Up to MAX_BATCH updates from somebody trusted, in order, in one transaction; each has its own outcome or
         error. Ranks are not told. A key that is known answers from its receipt: in the same transaction or, where there
         is a queue, before anything is queued."""
-        credential = authenticate.require(credential, app, "update:score")
+        credential = authorize(credential, "update_scores", app)
         if not 1 <= len(wishes) <= MAX_BATCH:
             raise Invalid("invalid_batch", f"a batch has 1 to {MAX_BATCH} updates")
         board = await self._directory.board(app, board_id)
@@ -156,7 +156,7 @@ class Update:
 
     async def _each(
         self,
-        credential: Credential,
+        credential: Principal,
         board: Board,
         wishes: Sequence[Wish],
         queued: Later | None,
@@ -169,7 +169,6 @@ class Update:
         for wish in wishes:
             try:
                 player = check_player(credential.subject if wish.player is None else wish.player)
-                authenticate.require_player(credential, player)
                 first = _first(board, wish, known, queued)
                 if first is None:
                     submissions.append(await self._submission(credential, board, player, wish, queued))
@@ -181,7 +180,7 @@ class Update:
         return told if known else await self._forgiven(credential, board, wishes, told)
 
     async def _forgiven(
-        self, credential: Credential, board: Board, wishes: Sequence[Wish], told: list[Result | ScoreboardError]
+        self, credential: Principal, board: Board, wishes: Sequence[Wish], told: list[Result | ScoreboardError]
     ) -> list[Result | ScoreboardError]:
         """What would refuse an update by now has not refused those that were done before."""
         refused = [wish for wish, answer in zip(wishes, told, strict=True) if isinstance(answer, ScoreboardError)]
@@ -193,7 +192,7 @@ class Update:
             for wish, answer in zip(wishes, told, strict=True)
         ]
 
-    async def _receipts(self, board: Board, credential: Credential, wishes: Sequence[Wish]) -> Mapping[str, Receipt]:
+    async def _receipts(self, board: Board, credential: Principal, wishes: Sequence[Wish]) -> Mapping[str, Receipt]:
         """As `_known`, for all that have a key: the receipts by key."""
         keys: set[str] = set()
         for wish in wishes:
@@ -204,7 +203,7 @@ class Update:
         except Unavailable:
             return {}
 
-    async def _recalled(self, board: Board, credential: Credential, wish: Wish) -> Outcome | None:
+    async def _recalled(self, board: Board, credential: Principal, wish: Wish) -> Outcome | None:
         key = check_idempotency_key(wish.key or "")
         outcome = await recall(self._ledger, board.app, credential.name, key, _digest(board, wish.raw))
         if outcome is not None:
@@ -216,7 +215,7 @@ class Update:
         return Result(outcome, *await self._reads.placed(board, key, outcome.player))
 
     async def _submission(
-        self, credential: Credential, board: Board, player: str, wish: Wish, queued: Later | None
+        self, credential: Principal, board: Board, player: str, wish: Wish, queued: Later | None
     ) -> Submission:
         action, value = await self._worth(credential, board, wish)
         region = await self._region(board, player, wish.region)
@@ -240,7 +239,7 @@ class Update:
             queued is not None,
         )
 
-    async def _worth(self, credential: Credential, board: Board, wish: Wish) -> tuple[Action | None, int]:
+    async def _worth(self, credential: Principal, board: Board, wish: Wish) -> tuple[Action | None, int]:
         if (wish.action is None) + (wish.increment is None) + (wish.score is None) != 2:
             raise Invalid("one_value", "give exactly one of action, increment and score")
         if wish.action is None:

@@ -1,11 +1,11 @@
 """What an update is worth: the server's points for an action, or a value from somebody trusted to send one."""
 
-from scoreboard.application.ports.authentication import Credential
+from scoreboard.application.ports.authentication import Principal
 from scoreboard.domain.board import Board
 from scoreboard.domain.errors import Forbidden, Invalid, Refused
 
 
-def check_sender(credential: Credential, board: Board) -> None:
+def check_sender(credential: Principal, board: Board) -> None:
     """Only actions come from players, unless the board trusts their values."""
     if credential.role == "player" and not board.player_values:
         raise Forbidden(

@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from aiohttp import web
 
+from scoreboard.application.identity.policy import POLICY, UseCase
 from scoreboard.entrypoints.http.request import RequestContext
 
 Handler: TypeAlias = Callable[[RequestContext], Awaitable[web.StreamResponse]]
@@ -14,10 +15,12 @@ Handler: TypeAlias = Callable[[RequestContext], Awaitable[web.StreamResponse]]
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """`path` is a template such as `/v1/apps/{app}`. `replies` are the success answers: a type for JSON, None for an
-    empty body, text for another media type; `sends` are headers of theirs. `errors` are the codes of its refusals
-    beside those that its path, body, query and token imply. The handler's docstring describes it to users, in Markdown.
-    One that `streams` writes its answer itself, to the connection; any other returns a Response.
+    """`path` is a template such as `/v1/apps/{app}`. `policy` is its row in the policy table.
+
+    `replies` are the success answers: a type for JSON, None for an empty body, text for another media type; `sends` are
+    headers of theirs. `errors` are the codes of its refusals beside those that its path, body, query and policy imply.
+    The handler's docstring describes it to users, in Markdown. One that `streams` writes its answer itself, to the
+    connection; any other returns a Response.
     """
 
     method: str
@@ -26,13 +29,13 @@ class Endpoint:
     summary: str
     handler: Handler
     tag: str
+    policy: UseCase
     body: type | None = None
     query: type | None = None
     headers: tuple[str, ...] = ()
     replies: dict[int, type | str | None] = field(default_factory=dict)
     sends: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()
-    secured: bool = True
     described: bool = True
     streams: bool = False
 
@@ -47,5 +50,10 @@ class Endpoint:
 
     @property
     def personal(self) -> bool:
-        """Whether it looks at a token, be it that it needs none for a public board."""
-        return self.tag != "service"
+        """Whether it looks at a credential, even if it needs none for a public board."""
+        return POLICY[self.policy].permission is not None
+
+    @property
+    def secured(self) -> bool:
+        """Whether it always needs a credential."""
+        return self.personal and not POLICY[self.policy].public_boards

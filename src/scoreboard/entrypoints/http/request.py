@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 import msgspec
 from aiohttp import StreamReader, web
 
-from scoreboard.application.ports.authentication import Credential
+from scoreboard.application.ports.authentication import Principal
 from scoreboard.domain.errors import Invalid
 from scoreboard.entrypoints.http.errors import HttpError
 
@@ -48,7 +48,7 @@ class RequestContext:
         media_types: Sequence[str],
         path: Sequence[str],
         query_text: str,
-        principal: Credential | None,
+        principal: Principal | None,
     ) -> None:
         self._request = request
         self._media_types = media_types

@@ -12,8 +12,12 @@ from scoreboard.entrypoints.http.errors import HttpError
 
 
 class Route(NamedTuple):
+    """An endpoint of a contract. `personal` and `secured` are the endpoint's, worked out once."""
+
     contract: Contract
     endpoint: Endpoint
+    personal: bool
+    secured: bool
 
 
 class Router:
@@ -29,7 +33,7 @@ class Router:
     def add(self, contract: Contract) -> None:
         """Raises ValueError for an endpoint that is there already."""
         for endpoint in contract.routes:
-            self._add(Route(contract, endpoint))
+            self._add(Route(contract, endpoint, endpoint.personal, endpoint.secured))
             self._own(endpoint.path, contract)
 
     def _add(self, route: Route) -> None:

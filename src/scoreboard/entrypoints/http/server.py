@@ -9,6 +9,7 @@ import structlog
 from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter
 
+from scoreboard.application.identity.authorization import token_missing
 from scoreboard.application.live.origins import Origins
 from scoreboard.domain.errors import ScoreboardError
 from scoreboard.entrypoints.http.connection import Connections
@@ -67,11 +68,13 @@ class Server:
         contract: Contract | None = None
         name = "none"
         try:
-            (contract, endpoint), values = self._router.match(request.method, path)
+            (contract, endpoint, personal, secured), values = self._router.match(request.method, path)
             if endpoint.streams and not isinstance(request, web.BaseRequest):
                 return _STREAM
             name = endpoint.name
-            principal = await contract.authenticate(request) if endpoint.personal else None
+            principal = await contract.authenticate(request) if personal else None
+            if secured and principal is None:  # before the body is read
+                raise token_missing()
             context = RequestContext(request, contract.media_types, values, query_text, principal)
             response = await endpoint.handler(context)
         except (ConnectionError, asyncio.CancelledError):

@@ -21,14 +21,14 @@ class Reference:
         self._files = Files(POLICY, "docs", "docs/swagger-ui")
 
     def routes(self) -> list[Endpoint]:
+        served = (
+            ("/openapi.json", "getOpenApi", "OpenAPI", self.openapi),
+            ("/docs", "getDocs", "This description, to read and try", self.page),
+            ("/docs/{file}", "getDocsFile", "A file of that page", self.file),
+        )
         return [
-            Endpoint("GET", "/openapi.json", "getOpenApi", "OpenAPI", self.openapi, "service", described=False),
-            Endpoint(
-                "GET", "/docs", "getDocs", "This description, to read and try", self.page, "service", described=False
-            ),
-            Endpoint(
-                "GET", "/docs/{file}", "getDocsFile", "A file of that page", self.file, "service", described=False
-            ),
+            Endpoint("GET", path, name, summary, handler, "service", "use_service", described=False)
+            for path, name, summary, handler in served
         ]
 
     async def openapi(self, _: RequestContext) -> web.StreamResponse:
@@ -48,7 +48,8 @@ class LiveReference:
         self._asyncapi = asyncapi
 
     def routes(self) -> list[Endpoint]:
-        return [Endpoint("GET", "/asyncapi.json", "getAsyncApi", "AsyncAPI", self.asyncapi, "service", described=False)]
+        path, name = "/asyncapi.json", "getAsyncApi"
+        return [Endpoint("GET", path, name, "AsyncAPI", self.asyncapi, "service", "use_service", described=False)]
 
     async def asyncapi(self, _: RequestContext) -> web.StreamResponse:
         return Response(200, self._asyncapi, b"Cache-Control: no-cache\r\n")

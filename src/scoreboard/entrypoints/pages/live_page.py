@@ -57,7 +57,7 @@ class Pages:
             ("/page/{version}/client/{module}", "getPageModule", "A module of the client", self.module),
         )
         return [
-            Endpoint("GET", path, name, summary, handler, "service", described=False)
+            Endpoint("GET", path, name, summary, handler, "service", "use_service", described=False)
             for path, name, summary, handler in served
         ]
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import cast
 from urllib.parse import parse_qs
@@ -10,13 +11,13 @@ import msgspec
 import structlog
 from aiohttp import WSMessage, WSMsgType, web
 
-from scoreboard.application.identity import authorization as authenticate
+from scoreboard.application.identity.authorization import authorize_read
 from scoreboard.application.live import codes
 from scoreboard.application.live.codes import Close
 from scoreboard.application.live.flow import Flowing
 from scoreboard.application.live.hub import JOINING, Channel, ChannelKey, Hub
 from scoreboard.application.live.origins import Origins
-from scoreboard.application.ports.authentication import Access, Credential
+from scoreboard.application.ports.authentication import Principal
 from scoreboard.application.ports.directory import Directory
 from scoreboard.application.ports.ranking import NotRanked, Position
 from scoreboard.application.standings.reads import Reads
@@ -45,12 +46,18 @@ class LiveLimits:
 
 class Live:
     def __init__(
-        self, hub: Hub, reads: Reads, directory: Directory, access: Access, origins: Origins, limits: LiveLimits
+        self,
+        hub: Hub,
+        reads: Reads,
+        directory: Directory,
+        authenticate: Callable[[str], Awaitable[Principal]],
+        origins: Origins,
+        limits: LiveLimits,
     ) -> None:
         self._hub = hub
         self._reads = reads
         self._directory = directory
-        self._access = access
+        self._authenticate = authenticate
         self._origins = origins
         self._limits = limits
         self._sockets: dict[Connection, web.WebSocketResponse] = {}
@@ -63,7 +70,7 @@ class Live:
 
     # WebSocket
 
-    async def websocket(self, request: web.BaseRequest, credential: Credential | None) -> web.StreamResponse:
+    async def websocket(self, request: web.BaseRequest, principal: Principal | None) -> web.StreamResponse:
         """One WebSocket, from upgrade to close."""
         if not self._origins.may_connect(request.headers.get("Origin"), request.headers.get("Host")):
             raise Forbidden("origin_not_allowed", "pages of this origin may not connect; see the setting origins")
@@ -77,7 +84,7 @@ class Live:
             await _close(socket, codes.GOING_AWAY if self._closing else codes.TOO_MANY_CONNECTIONS)
             return socket
         connection = _connection(request, WEBSOCKET)
-        connection.credential = credential
+        connection.principal = principal
         self._sockets[connection] = socket
         try:
             await self._converse(connection, socket)
@@ -111,7 +118,7 @@ class Live:
                 _say(connection, messages.Pong())
             case messages.Authenticate():
                 try:
-                    connection.credential = self._access.verify(request.token)
+                    connection.principal = await self._authenticate(request.token)
                 except Unauthenticated as error:
                     raise _Ended(codes.UNAUTHORIZED) from error
                 _say(connection, messages.Authenticated())
@@ -130,7 +137,7 @@ class Live:
                     _say(connection, messages.Unsubscribed(request.app, request.board, request.region, request.season))
 
     async def _subscribe(self, connection: Connection, request: messages.Subscribe) -> None:
-        key = await self._key(request, connection.credential)
+        key = await self._key(request, connection.principal)
         if len(connection.channels) >= self._limits.subscriptions and all(c.key != key for c in connection.channels):
             raise _Ended(codes.TOO_MANY_SUBSCRIPTIONS)
         channel = await self._joined(connection, key, request.app, request.board)
@@ -181,11 +188,11 @@ class Live:
             self._hub.unsubscribe(channel, connection)
 
     async def _key(
-        self, request: messages.Subscribe | messages.Unsubscribe, credential: Credential | None, *, check: bool = True
+        self, request: messages.Subscribe | messages.Unsubscribe, principal: Principal | None, *, check: bool = True
     ) -> ChannelKey:
         board = await self._directory.board(request.app, request.board)
         if check:
-            authenticate.require_read(credential, board)
+            authorize_read(principal, board)
         table = self._reads.table(board, request.season, request.region)
         current = request.season in {None, "current"}
         return ChannelKey(board.number, None if current else table.season, table.region or WORLD)
@@ -193,19 +200,19 @@ class Live:
     # Server-Sent Events
 
     async def stream(
-        self, request: web.BaseRequest, credential: Credential | None, app: str, board: str
+        self, request: web.BaseRequest, principal: Principal | None, app: str, board: str
     ) -> web.StreamResponse:
         """The messages of one table as Server-Sent Events (the HTML standard, 9.2)."""
         query = {name: values[-1] for name, values in parse_qs(request.query_string).items()}
         wanted = messages.Subscribe(app, board, query.get("region"), query.get("season"))
-        key = await self._key(wanted, credential)
+        key = await self._key(wanted, principal)
         if self._closing or self.connections >= self._limits.connections:
             raise Unavailable("too_many_connections", "too many live connections; come back later", retry_after_s=5)
         connection = _connection(request, EVENTS)
         if request.method == "HEAD":
             connection.write(self._stream_head(request))
             return _Written()
-        connection.credential = credential
+        connection.principal = principal
         ended = self._streams[connection] = connection.ended = asyncio.Event()
         try:
             connection.write(self._stream_head(request) + b"retry: 2000\n\n")

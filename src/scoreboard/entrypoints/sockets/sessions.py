@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Callable
 from typing import NamedTuple
 
-from scoreboard.application.identity import authorization as authenticate
+from scoreboard.application.identity.authorization import authorize_read
 from scoreboard.application.live.hub import JOINING, Channel, Message
-from scoreboard.application.ports.authentication import Credential
+from scoreboard.application.ports.authentication import Principal
 from scoreboard.application.ports.ranking import Position
 from scoreboard.domain.board import Board
 from scoreboard.domain.errors import ScoreboardError
@@ -60,17 +60,17 @@ class Connection:
         "behind",
         "behind_since",
         "channels",
-        "credential",
         "ended",
         "last_heard",
         "messages",
+        "principal",
     )
 
     def __init__(self, transport: asyncio.Transport, framing: Framing, now: float) -> None:
         self._transport = transport
         self._write = transport.write
         self._framing = framing
-        self.credential: Credential | None = None
+        self.principal: Principal | None = None
         self.channels: set[Channel] = set()
         self.behind: set[Channel] | None = None  # channels with news that could not be written; mostly none
         self.behind_since = 0.0
@@ -128,7 +128,7 @@ class Connection:
 
     def may_watch(self, board: Board) -> bool:
         try:
-            authenticate.require_read(self.credential, board)
+            authorize_read(self.principal, board)
         except ScoreboardError:
             return False
         return True

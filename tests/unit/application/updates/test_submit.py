@@ -11,9 +11,10 @@ from scoreboard.adapters.memory.ranking import MemoryRanking
 from scoreboard.adapters.sqlite.database import Database
 from scoreboard.adapters.sqlite.directory import SqliteDirectory
 from scoreboard.adapters.sqlite.ledger import SqliteLedger
+from scoreboard.application.identity.principals import principal_of
 from scoreboard.application.live.precedence import Precedence
 from scoreboard.application.live.publisher import Publish
-from scoreboard.application.ports.authentication import Credential
+from scoreboard.application.ports.authentication import Principal
 from scoreboard.application.ports.ranking import Placed
 from scoreboard.application.standings.cursors import Cursors
 from scoreboard.application.standings.names import Names
@@ -24,7 +25,6 @@ from scoreboard.application.updates.commit import Accept
 from scoreboard.application.updates.queue_publisher import QueuePublisher
 from scoreboard.application.updates.rank import Rank, Result
 from scoreboard.application.updates.submit import MAX_BATCH, MAX_METADATA_BYTES, Answer, Later, Update, Wish
-from scoreboard.bootstrap.service import credential
 from scoreboard.domain import event_id
 from scoreboard.domain.board import Action, App, Board, Player
 from scoreboard.domain.errors import (
@@ -41,8 +41,8 @@ from scoreboard.domain.errors import (
 from scoreboard.domain.submission import Outcome, Submission
 from tests.making import HOUR, NOON, SECOND, ManualClock
 
-SERVER = credential("server", "game", "one")
-ANN = credential("player", "game", "ann")
+SERVER = principal_of("server", "game", "one")
+ANN = principal_of("player", "game", "ann")
 RATES = UpdateRates(player_per_minute=3, server_per_second=20)
 PENDING = 1_500
 
@@ -69,13 +69,13 @@ class World:
         app = await self.directory.app("game")
         return await self.directory.create_action(Action(0, app, action, points, **rules))
 
-    async def sent(self, who: Credential | None = SERVER, board: str = "main", **wish: Any) -> Answer:
+    async def sent(self, who: Principal | None = SERVER, board: str = "main", **wish: Any) -> Answer:
         raw = repr(sorted(wish.items())).encode()
         if who is SERVER:
             wish.setdefault("player", "ann")
         return await self.update.one(who, "game", board, Wish(raw, **wish))
 
-    async def refused(self, kind: type[ScoreboardError], who: Credential | None = SERVER, **wish: Any) -> str:
+    async def refused(self, kind: type[ScoreboardError], who: Principal | None = SERVER, **wish: Any) -> str:
         """The code of the refusal, and nothing was written."""
         before = [entry async for chunk in self.ledger.entries(await self._main()) for entry in chunk]
         with pytest.raises(kind) as raised:
@@ -141,7 +141,7 @@ class TestRefusals:
         with pytest.raises(Unauthenticated):
             await world.sent(None, board="nowhere", increment=1)
         with pytest.raises(Forbidden):
-            await world.sent(credential("server", "another", "one"), board="nowhere", increment=1)
+            await world.sent(principal_of("server", "another", "one"), board="nowhere", increment=1)
         with pytest.raises(Forbidden):
             await world.sent(ANN, board="nowhere", player="bob", increment=1)
         with pytest.raises(NotFound):
@@ -270,7 +270,7 @@ class TestKeys:
 
 
 class TestMany:
-    async def many(self, world: World, *wishes: Wish, who: Credential | None = SERVER) -> list[Any]:
+    async def many(self, world: World, *wishes: Wish, who: Principal | None = SERVER) -> list[Any]:
         _, answers = await world.update.many(who, "game", "main", wishes)
         return [
             (answer.outcome.status, answer.outcome.code, answer.outcome.score)
@@ -323,10 +323,11 @@ class TestMany:
         assert await self.many(world, Wish(b"1", player="ann", score=5)) == ["operator_mismatch"]
         assert [chunk async for chunk in world.ledger.entries(main)] == []
 
-    async def test_a_player_sends_for_nobody_else(self, world: World) -> None:
+    async def test_a_player_sends_no_batches(self, world: World) -> None:
         await world.board(player_values=True)
-        answers = await self.many(world, Wish(b"1", increment=1), Wish(b"2", player="bob", increment=1), who=ANN)
-        assert answers == [("applied", "", 1), "wrong_player"]
+        with pytest.raises(Forbidden) as raised:
+            await self.many(world, Wish(b"1", increment=1), who=ANN)
+        assert raised.value.code == "server_only"
 
 
 class Line:

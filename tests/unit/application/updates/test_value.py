@@ -1,8 +1,8 @@
 import pytest
 
+from scoreboard.application.identity.principals import principal_of
 from scoreboard.application.ports.authentication import Role
 from scoreboard.application.updates.value import check_bounds, check_sender, value_of
-from scoreboard.bootstrap.service import credential
 from scoreboard.domain.board import Operator
 from scoreboard.domain.errors import Forbidden, Invalid, Refused
 from tests.making import board
@@ -13,11 +13,11 @@ BOUNDED = board(min_value=-2, max_value=5)
 @pytest.mark.parametrize("role", ["server", "admin"])
 @pytest.mark.parametrize("trusting", [False, True])
 def test_servers_send_values_to_every_board(role: Role, trusting: bool) -> None:
-    check_sender(credential(role, "game", "one"), board(player_values=trusting))
+    check_sender(principal_of(role, "game", "one"), board(player_values=trusting))
 
 
 def test_players_send_values_only_where_the_board_trusts_them() -> None:
-    player = credential("player", "game", "ann")
+    player = principal_of("player", "game", "ann")
     check_sender(player, board(player_values=True))
     with pytest.raises(Forbidden) as raised:
         check_sender(player, board())

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from scoreboard.application.ports.authentication import Credential
+from scoreboard.application.ports.authentication import Principal
 from scoreboard.application.ports.limits import Allowance, Limits
 from scoreboard.domain.errors import TooMany
 
@@ -15,7 +15,7 @@ class UpdateRates:
     server_per_second: int = 50_000
 
 
-async def check(limits: Limits, rates: UpdateRates, credential: Credential, app: str, updates: int = 1) -> Allowance:
+async def check(limits: Limits, rates: UpdateRates, credential: Principal, app: str, updates: int = 1) -> Allowance:
     """Take `updates` from the credential's allowance. Raises TooMany with the true wait."""
     if credential.role == "player":
         limit, period_s = rates.player_per_minute, 60.0

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from scoreboard.application.ports.authentication import Access
-from scoreboard.entrypoints.contracts.v1.authentication import BearerAuthentication, LiveAuthentication
+from scoreboard.application.ports.authentication import Authenticator
+from scoreboard.entrypoints.contracts.v1.authentication import bearer, bearer_or_query
 from scoreboard.entrypoints.contracts.v1.errors import render_error
 from scoreboard.entrypoints.http.contract import Contract
 from scoreboard.entrypoints.http.endpoint import Endpoint
@@ -16,12 +16,12 @@ RESPONSE_HEADERS = (
 )
 
 
-def v1(routes: Sequence[Endpoint], access: Access) -> Contract:
-    return Contract(
-        "v1", routes, BearerAuthentication(access), render_error, (JSON,), REQUEST_HEADERS, RESPONSE_HEADERS
-    )
+def v1(routes: Sequence[Endpoint], authenticators: Sequence[Authenticator]) -> Contract:
+    return Contract("v1", routes, bearer(authenticators), render_error, (JSON,), REQUEST_HEADERS, RESPONSE_HEADERS)
 
 
-def v1_live(routes: Sequence[Endpoint], access: Access) -> Contract:
+def v1_live(routes: Sequence[Endpoint], authenticators: Sequence[Authenticator]) -> Contract:
     """The live endpoints, where a token may stand in the address, as browsers cannot set headers there."""
-    return Contract("v1-live", routes, LiveAuthentication(access), render_error, (), REQUEST_HEADERS, RESPONSE_HEADERS)
+    return Contract(
+        "v1-live", routes, bearer_or_query(authenticators), render_error, (), REQUEST_HEADERS, RESPONSE_HEADERS
+    )

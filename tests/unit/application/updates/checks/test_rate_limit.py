@@ -1,9 +1,9 @@
 import pytest
 
 from scoreboard.adapters.memory.limits import MemoryLimits
+from scoreboard.application.identity.principals import principal_of
 from scoreboard.application.ports.authentication import Role
 from scoreboard.application.updates.checks.rate_limit import UpdateRates, check
-from scoreboard.bootstrap.service import credential
 from scoreboard.domain.errors import TooMany
 
 RATES = UpdateRates(player_per_minute=3, server_per_second=5)
@@ -30,7 +30,7 @@ def limits(time: Time) -> MemoryLimits:
 async def refused(limits: MemoryLimits, role: Role = "player", app: str = "game", subject: str = "ann") -> float:
     """The wait that a refusal tells; 0 when it is allowed."""
     try:
-        await check(limits, RATES, credential(role, app, subject), app)
+        await check(limits, RATES, principal_of(role, app, subject), app)
     except TooMany as error:
         return error.retry_after_s or 0.0
     return 0.0
@@ -48,7 +48,7 @@ async def test_each_role_has_its_rate(
 
 
 async def test_what_is_left_is_told(limits: MemoryLimits) -> None:
-    allowance = await check(limits, RATES, credential("player", "game", "ann"), "game")
+    allowance = await check(limits, RATES, principal_of("player", "game", "ann"), "game")
     assert (allowance.limit, allowance.remaining) == (3, 2)
 
 
@@ -61,7 +61,7 @@ async def test_callers_do_not_share(limits: MemoryLimits) -> None:
 
 
 async def test_a_batch_takes_as_much_as_it_has(limits: MemoryLimits) -> None:
-    server = credential("server", "game", "one")
+    server = principal_of("server", "game", "one")
     await check(limits, RATES, server, "game", updates=4)
     with pytest.raises(TooMany) as raised:
         await check(limits, RATES, server, "game", updates=2)
@@ -70,7 +70,7 @@ async def test_a_batch_takes_as_much_as_it_has(limits: MemoryLimits) -> None:
 
 
 async def test_a_batch_greater_than_the_limit_is_allowed_after_a_rest(limits: MemoryLimits, time: Time) -> None:
-    server = credential("server", "game", "one")
+    server = principal_of("server", "game", "one")
     await check(limits, RATES, server, "game", updates=1_000)
     with pytest.raises(TooMany):
         await check(limits, RATES, server, "game")

@@ -55,10 +55,10 @@ class PublicBoardRoutes:
                 "The boards that everybody may read",
                 self.public_boards,
                 "service",
+                "use_service",
                 query=PageQuery,
                 replies={200: PageBoards},
                 errors=("storage_failed",),
-                secured=False,
             )
         ]
 

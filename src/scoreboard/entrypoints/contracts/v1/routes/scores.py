@@ -6,7 +6,7 @@ import re
 import msgspec
 from aiohttp import web
 
-from scoreboard.application.identity import authorization as authenticate
+from scoreboard.application.identity.authorization import authorize
 from scoreboard.application.live.messages import score_text
 from scoreboard.application.ports.directory import Directory
 from scoreboard.application.ports.ledger import Ledger
@@ -15,7 +15,7 @@ from scoreboard.application.updates.rank import Result
 from scoreboard.application.updates.submit import Answer, Update, Wish
 from scoreboard.domain import errors, event_id, instant
 from scoreboard.domain.board import Board
-from scoreboard.domain.errors import Forbidden, NotFound, ScoreboardError
+from scoreboard.domain.errors import NotFound, ScoreboardError
 from scoreboard.domain.identifiers import check_idempotency_key
 from scoreboard.domain.submission import Outcome
 from scoreboard.entrypoints.contracts.v1 import schema
@@ -60,6 +60,7 @@ class ScoreRoutes:
                 "Update a player's score",
                 self.one,
                 "scores",
+                "update_score",
                 body=schema.ScoreUpdate,
                 headers=("Idempotency-Key", "Prefer"),
                 replies={200: schema.Applied, 202: schema.Accepted},
@@ -76,6 +77,7 @@ class ScoreRoutes:
                 "Update up to 1,000 scores, in order, from a trusted server",
                 self.many,
                 "scores",
+                "update_scores",
                 body=schema.Batch,
                 headers=("Idempotency-Key",),
                 replies={200: schema.BatchAnswer},
@@ -88,6 +90,7 @@ class ScoreRoutes:
                 "The outcome of one update",
                 self.event,
                 "scores",
+                "read_outcome",
                 replies={200: schema.Event},
                 errors=("invalid_event",),
             ),
@@ -145,15 +148,12 @@ class ScoreRoutes:
         - **Cost**: as many updates of the allowance as the batch has; far cheaper for the server than one by one.
         """
         app, board_id = call.path
-        credential = authenticate.require(call.principal, app, "update:score")
-        if credential.role == "player":
-            raise Forbidden("server_only", "batches come from a server's token")
         updates = decode_json(_batch, await call.body(BATCH_BYTES)).updates
         prefix = call.header("Idempotency-Key")
         if prefix is not None:
             check_idempotency_key(prefix)
         wishes = [_batch_wish(item, prefix, place) for place, item in enumerate(updates)]
-        board, results = await self._update.many(credential, app, board_id, wishes)
+        board, results = await self._update.many(call.principal, app, board_id, wishes)
         answers = [_batch_answer(board, item, result) for item, result in zip(updates, results, strict=True)]
         applied, accepted, refused = (
             sum(isinstance(answer, kind) for answer in answers)
@@ -170,7 +170,7 @@ class ScoreRoutes:
         - **Cost**: one read by key.
         """
         app_id, text = call.path
-        credential = authenticate.require(call.principal, app_id, "update:score")
+        credential = authorize(call.principal, "read_outcome", app_id)
         app = await self._directory.app(app_id)
         event = event_id.from_text(text)
         outcome = await self._ledger.outcome(app, event)

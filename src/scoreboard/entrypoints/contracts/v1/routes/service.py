@@ -32,8 +32,8 @@ class ServiceRoutes:
                 "Whether the process runs",
                 self.live,
                 "service",
+                "use_service",
                 replies={200: Health},
-                secured=False,
             ),
             Endpoint(
                 "GET",
@@ -42,9 +42,9 @@ class ServiceRoutes:
                 "Whether it can take requests",
                 self.ready,
                 "service",
+                "use_service",
                 replies={200: Health},
                 errors=("not_ready",),
-                secured=False,
             ),
             Endpoint(
                 "GET",
@@ -53,8 +53,8 @@ class ServiceRoutes:
                 "Metrics for Prometheus",
                 self.metrics,
                 "service",
+                "use_service",
                 replies={200: "text/plain"},
-                secured=False,
             ),
         ]
 
