@@ -16,7 +16,6 @@ from prometheus_client import CollectorRegistry
 from scoreboard.adapters.jose.tokens import JwtAuthenticator, JwtIssuer
 from scoreboard.adapters.memory.ranking import MemoryRanking
 from scoreboard.adapters.sqlite import database as sqlite
-from scoreboard.application.identity.authentication import authenticate
 from scoreboard.application.identity.principals import principal_of
 from scoreboard.application.live.directory_invalidator import DirectoryInvalidator
 from scoreboard.application.live.feed_subscriber import FeedSubscriber
@@ -56,10 +55,13 @@ from scoreboard.bootstrap.backends import Backends, Work, queue_keys
 from scoreboard.bootstrap.settings import Settings
 from scoreboard.entrypoints.contracts.v1.contract import v1, v1_live
 from scoreboard.entrypoints.contracts.v1.descriptions import DESCRIPTION
+from scoreboard.entrypoints.contracts.v1.live import asyncapi
+from scoreboard.entrypoints.contracts.v1.live.routes import live_routes
+from scoreboard.entrypoints.contracts.v1.live.stream import TopStream
+from scoreboard.entrypoints.contracts.v1.live.websocket import LiveSocket
 from scoreboard.entrypoints.contracts.v1.routes.boards import BoardRoutes
 from scoreboard.entrypoints.contracts.v1.routes.dead_letters import DeadLetterRoutes
 from scoreboard.entrypoints.contracts.v1.routes.history import HistoryRoutes
-from scoreboard.entrypoints.contracts.v1.routes.live import live_routes
 from scoreboard.entrypoints.contracts.v1.routes.public_boards import PublicBoardRoutes
 from scoreboard.entrypoints.contracts.v1.routes.scores import ScoreRoutes
 from scoreboard.entrypoints.contracts.v1.routes.service import ServiceRoutes
@@ -72,8 +74,7 @@ from scoreboard.entrypoints.http.server import Server
 from scoreboard.entrypoints.pages.contract import pages
 from scoreboard.entrypoints.pages.documentation import LiveReference, Reference
 from scoreboard.entrypoints.pages.live_page import Pages
-from scoreboard.entrypoints.sockets import asyncapi
-from scoreboard.entrypoints.sockets.live import Live, LiveLimits
+from scoreboard.entrypoints.sockets.connections import LiveConnections, LiveLimits
 
 log = structlog.get_logger(__name__)
 
@@ -98,7 +99,7 @@ class Service:
     reads: Reads
     tenants: Tenants
     publish: Publish
-    live: Live
+    live: LiveConnections
     server: Server
     warmed: asyncio.Event
     enqueue: QueuePublisher | None
@@ -198,8 +199,7 @@ class _Assembly:
         on.directory.listen(self.follow)
         self.origins = Origins(self.settings.allowed_origins)
         limits = LiveLimits(self.settings.live_connections)
-        verify = partial(authenticate, self.authenticators)
-        self.live = Live(self.hub, self.reads, on.directory, verify, self.origins, limits)
+        self.live = LiveConnections(self.hub, self.reads, self.origins, limits)
 
     def _join_updates(self) -> None:
         on, settings = self.on, self.settings
@@ -223,7 +223,8 @@ class _Assembly:
             routes += ScoreRoutes(self.update, directory, ledger, self.queue_key).routes()
             routes += BoardRoutes(self.reads).routes()
         if "live" in parts:
-            live += live_routes(self.live)
+            socket = LiveSocket(self.live, self.reads, directory, self.authenticators)
+            live += live_routes(socket, TopStream(self.live, self.reads))
             shown += Pages().routes()
         if parts & {"api", "live"}:
             routes += PublicBoardRoutes(PublicBoards(directory, ledger, clock)).routes()
