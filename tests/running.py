@@ -25,6 +25,7 @@ from aiohttp import web
 from yarl import URL
 
 from scoreboard.adapters.sqlite.ledger import SqliteLedger
+from scoreboard.application.identity.principals import principal_of
 from scoreboard.application.ports.authentication import Role
 from scoreboard.application.ports.clock import Clock
 from scoreboard.bootstrap import service as bootstrap
@@ -33,10 +34,10 @@ from scoreboard.bootstrap.lifecycle import Service
 from scoreboard.bootstrap.listening import listening
 from scoreboard.bootstrap.settings import Settings, load
 from scoreboard.domain.errors import ScoreboardError
-from scoreboard.entrypoints.http import refusals
-from scoreboard.entrypoints.http.problems import HttpError
+from scoreboard.entrypoints.contracts.v1 import refusals
+from scoreboard.entrypoints.http.endpoint import Endpoint
+from scoreboard.entrypoints.http.errors import HttpError
 from scoreboard.entrypoints.http.response import Response
-from scoreboard.entrypoints.http.router import Endpoint
 from scoreboard.entrypoints.http.server import Server
 
 BOUND_S = 120.0  # no promise about speed: the longest a test waits for what must come
@@ -151,7 +152,7 @@ class Running:
         return int(self.url.rpartition(":")[2])
 
     def token(self, role: Role, app: str, subject: str = "somebody", ttl_s: int = HOUR_S) -> str:
-        return self.service.access.mint(tokens.credential(role, app, subject), ttl_s)
+        return self.service.issuer.sign(principal_of(role, app, subject), ttl_s)
 
     def client(self, role: Role, app: str, subject: str = "somebody") -> Client:
         return Client(self.http, self.url, self.token(role, app, subject))
@@ -178,6 +179,20 @@ class Running:
         return await database.read(
             lambda c: {table: int(c.execute(f"SELECT count(*) FROM {table}").fetchone()[0]) for table in tables}  # noqa: S608
         )
+
+
+def endpoints(service: Running) -> list[Endpoint]:
+    """Every endpoint that the server has, described or not."""
+    found = []
+    nodes = [service.service.server._router._root]
+    while nodes:
+        for key, child in nodes.pop().items():
+            if key is None:
+                found += [route.endpoint for route in child.values()]
+            else:
+                nodes.append(child)
+    assert len(found) > 30
+    return sorted(found, key=lambda endpoint: (endpoint.path, endpoint.method))
 
 
 def settings(data: Path, **given: Any) -> Settings:
@@ -211,8 +226,9 @@ def answers_as_declared(server: Server) -> Iterator[None]:
     async def noting(request: web.BaseRequest) -> web.StreamResponse:
         reply = await answer(request)
         with contextlib.suppress(HttpError, ScoreboardError):  # no operation of this address
-            operation, _ = server._router.match(request.method, request.raw_path.partition("?")[0])
-            if isinstance(reply, Response) and operation.described and not _declared(operation, reply):
+            (contract, operation, *_), _ = server._router.match(request.method, request.raw_path.partition("?")[0])
+            described = contract.name == "v1" and operation.described
+            if isinstance(reply, Response) and described and not _declared(operation, reply):
                 undeclared.add((operation.name, reply.status, reply.body))
         return reply
 

@@ -20,7 +20,7 @@ from scoreboard.bootstrap.listening import listening
 from scoreboard.bootstrap.settings import CATALOGUE, Reader, Setting, load
 from scoreboard.cli.main import app
 from scoreboard.domain.codes import CODES
-from scoreboard.entrypoints.http.problems import status_of
+from scoreboard.entrypoints.contracts.v1.errors import status_of
 
 DOCS = Path(__file__).parents[1] / "docs"
 MADE = "<!-- Made from the code by `make docs`: change the code. -->\n\n"

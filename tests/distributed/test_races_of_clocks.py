@@ -50,7 +50,6 @@ async def apart(servers: Servers, tmp_path: Path) -> AsyncIterator[Apart]:
 async def by_clock(clock: ManualClock, folder: Path, servers: Servers) -> AsyncIterator[Running]:
     """A process that goes by this clock."""
     async with running(folder, parts=DOORS, clock=clock, **servers.settings()) as one:
-        one.service.access._clock = lambda: clock() / SECOND
         yield one
 
 

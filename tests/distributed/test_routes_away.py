@@ -7,8 +7,8 @@ import pytest
 
 from tests.distributed.calls import update
 from tests.distributed.servers import Servers
-from tests.http.test_walk import IDS, address, endpoints, valid
-from tests.running import Running
+from tests.http.test_walk import IDS, address, valid
+from tests.running import Running, endpoints
 
 pytestmark = pytest.mark.slow
 

@@ -14,7 +14,7 @@ from playwright.async_api import ConsoleMessage, Page, expect
 from tests.browser import chromium
 from tests.running import Running, running
 
-VENDORED = files("scoreboard.entrypoints.http") / "docs" / "swagger-ui"
+VENDORED = files("scoreboard.entrypoints.pages") / "docs" / "swagger-ui"
 
 
 @pytest.fixture

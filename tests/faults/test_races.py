@@ -9,11 +9,11 @@ import pytest
 
 from scoreboard.adapters.sqlite.directory import SqliteDirectory
 from scoreboard.adapters.sqlite.ledger import SqliteLedger
+from scoreboard.application.identity.principals import principal_of
 from scoreboard.application.tenants.administration import Tenants
 from scoreboard.application.updates.batching import BatchLimits
 from scoreboard.application.updates.submit import UpdateRequest
 from scoreboard.application.upkeep.repair import Repair
-from scoreboard.bootstrap.tokens import credential
 from scoreboard.domain.board import Player
 from tests.faults.held import pending, writer_held
 from tests.running import BOUND_S, Running, eventually, wire
@@ -112,7 +112,7 @@ async def test_a_client_that_hangs_up_takes_nothing_back(service: Running) -> No
 async def test_a_caller_that_is_cancelled_harms_none_of_its_batch(service: Running) -> None:
     """Below HTTP: the caller's task is cancelled while its update waits with others for one transaction."""
     board = await service.board()
-    server = credential("server", "game", "somebody")
+    server = principal_of("server", "game", "somebody")
     submit = service.service.submit
 
     def start(player: str) -> "asyncio.Task[Any]":

@@ -10,9 +10,9 @@ import schemathesis
 
 from scoreboard.domain import event_id
 from scoreboard.domain.codes import CODES
+from scoreboard.entrypoints.contracts.v1.errors import status_of
 from scoreboard.entrypoints.contracts.v1.examples import EVENT, EXAMPLES, WITH_A_QUEUE
 from scoreboard.entrypoints.http.openapi import Example
-from scoreboard.entrypoints.http.problems import status_of
 from tests.running import Answer, Client, Running, running
 
 IN_EVERY_ANSWER = {"Content-Type", "Content-Length", "Date", "Cache-Control"}

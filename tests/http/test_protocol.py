@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from scoreboard.entrypoints.http import router as operations
+from scoreboard.entrypoints.http import request as request_module
 from tests.faults.held import pending, writer_held
 from tests.running import BOUND_S, Running, running, wire
 
@@ -199,12 +199,12 @@ async def test_a_client_that_waits_for_100_continue_is_told_to_go_on(service: Ru
 async def test_a_client_that_was_refused_before_its_body_is_not_waited_for(service: Running) -> None:
     """It may leave the body out then: what comes next would be taken for it."""
     board = await service.board()
-    for header in ("Content-Type: text/plain", "Content-Type: application/json"):
-        method = "POST" if "plain" in header else "PUT"
+    token, body = f"Authorization: Bearer {service.token('server', 'game')}", ("Content-Length: 30", "Content-Type: x")
+    for method, headers, status in (("POST", (), 401), ("POST", (token,), 415), ("PUT", (), 405)):
         async with wire(service.port) as raw:
-            await raw.send(request(method, f"{board}/scores", "Expect: 100-continue", "Content-Length: 30", header))
+            await raw.send(request(method, f"{board}/scores", "Expect: 100-continue", *body, *headers))
             answer = await raw.answer()
-            assert answer.status in {405, 415}
+            assert answer.status == status
             assert answer.headers["Connection"] == "close"
 
 
@@ -304,9 +304,10 @@ async def test_what_is_not_http_is_refused_and_closed(service: Running, bytes_se
 
 async def test_a_broken_chunk_is_refused(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     """At once where the parser says so; else when the rest of the body has not come in time."""
-    monkeypatch.setattr(operations, "BODY_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(request_module, "BODY_TIMEOUT_S", 0.2)
     board = await service.board()
-    head = request("POST", f"{board}/scores", "Content-Type: application/json", "Transfer-Encoding: chunked")
+    sent = (f"Authorization: Bearer {service.token('server', 'game')}", "Content-Type: application/json")
+    head = request("POST", f"{board}/scores", *sent, "Transfer-Encoding: chunked")
     async with wire(service.port) as raw:
         await raw.send(head + b"zz\r\nnot a chunk\r\n")
         answer = await raw.answer()
@@ -328,7 +329,7 @@ async def test_a_broken_chunk_is_refused(service: Running, monkeypatch: pytest.M
 async def test_a_body_that_never_comes_is_not_waited_for_without_end(
     service: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(operations, "BODY_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(request_module, "BODY_TIMEOUT_S", 0.2)
     board = await service.board()
     async with wire(service.port) as raw:
         await raw.send(update(board, service.token("server", "game"), "a")[:-3])
@@ -437,7 +438,10 @@ class TestService:
         assert page.headers["Content-Type"].startswith("text/html")
         assert "default-src 'none'" in page.headers["Content-Security-Policy"]
         metrics = await service.anybody.get("/metrics")
-        assert b'scoreboard_http_request_seconds_count{operation="updateScore",status="200"} 1.0' in metrics.raw
+        assert (
+            b'scoreboard_http_request_seconds_count{contract="v1",operation="updateScore",status="200"} 1.0'
+            in metrics.raw
+        )
         assert b"scoreboard_pending_updates 0.0" in metrics.raw
         document = (await service.anybody.get("/openapi.json")).ok()
         assert document["openapi"].startswith("3.1")

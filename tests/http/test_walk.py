@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from scoreboard.entrypoints.http.router import Endpoint
-from tests.running import Answer, Client, Running
+from scoreboard.entrypoints.http.endpoint import Endpoint
+from tests.running import Answer, Client, Running, endpoints
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 IDS = {"app": "game", "board": "main", "player": "alice", "action": "quest", "event": "", "letter": "x"}
@@ -74,19 +74,6 @@ QUERIES = (
 )
 SEGMENTS = ("none", "%FF", "%00", "%ED%A0%80", "x" * 4_000, "a%2Fb", "%", "%zz", "..", "GAME", "%E2%80%8B", "'--", "*")
 EVENTS = ("x", "%FF", "0" * 36, "00000000-0000-4000-8000-000000000000", "00000000-0000-7000-8000-000000000000", "é")
-
-
-def endpoints(service: Running) -> list[Endpoint]:
-    found = []
-    nodes = [service.service.server._router._root]
-    while nodes:
-        for key, child in nodes.pop().items():
-            if key is None:
-                found += child.values()
-            else:
-                nodes.append(child)
-    assert len(found) > 30
-    return sorted(found, key=lambda operation: (operation.path, operation.method))
 
 
 def address(operation: Endpoint, **ids: str) -> str:

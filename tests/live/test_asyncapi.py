@@ -12,7 +12,7 @@ import jsonschema_rs
 import msgspec
 
 from scoreboard.application.live.codes import CLOSES
-from scoreboard.entrypoints.sockets import messages
+from scoreboard.entrypoints.contracts.v1.live import messages
 from tests.live.watching import DOCUMENT, judge, page
 from tests.running import Running
 

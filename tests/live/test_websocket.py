@@ -15,8 +15,8 @@ import pytest
 
 from scoreboard.application.live import codes
 from scoreboard.application.live.hub import Hub
-from scoreboard.entrypoints.sockets import live
-from scoreboard.entrypoints.sockets.live import LiveLimits
+from scoreboard.entrypoints.sockets import connections as live
+from scoreboard.entrypoints.sockets.connections import LiveLimits
 from scoreboard.entrypoints.sockets.sessions import MAX_BEHIND_S, Connection
 from tests.live.watching import Page, page, score, scores_of
 from tests.running import BOUND_S, Running, eventually, running, wire

@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 import jsonschema_rs
 
-from scoreboard.entrypoints.sockets import asyncapi
+from scoreboard.entrypoints.contracts.v1.live import asyncapi
 from tests.running import BOUND_S, Running
 
 Message = dict[str, Any]

@@ -19,7 +19,7 @@ from typing import Any, Protocol, TypeVar
 import aio_pika
 import pytest
 
-from scoreboard.adapters.jose.access import JwtAccess
+from scoreboard.adapters.jose.tokens import JwtAuthenticator, JwtIssuer
 from scoreboard.adapters.memory.limits import MemoryLimits
 from scoreboard.adapters.memory.ranking import Load, MemoryRanking
 from scoreboard.adapters.memory.turns import MemoryTurns
@@ -39,7 +39,7 @@ from scoreboard.adapters.sqlite import database
 from scoreboard.adapters.sqlite.database import Database
 from scoreboard.adapters.sqlite.directory import SqliteDirectory
 from scoreboard.adapters.sqlite.ledger import SqliteLedger
-from scoreboard.application.ports.authentication import Access
+from scoreboard.application.ports.authentication import Authenticator, TokenIssuer
 from scoreboard.application.ports.directory import Directory
 from scoreboard.application.ports.feed import Feed
 from scoreboard.application.ports.ledger import Ledger
@@ -240,27 +240,30 @@ async def redis_feeds(redis_url: str) -> AsyncIterator[FeedBackend]:
         yield RedisFeeds(client)
 
 
-class AccessBackend(Protocol):
+class TokenBackend(Protocol):
     @property
-    def access(self) -> Access: ...
+    def authenticator(self) -> Authenticator: ...
+    @property
+    def issuer(self) -> TokenIssuer: ...
 
-    def another(self) -> Access:
-        """One that has not made the tokens of `access`, with keys of its own."""
+    def another(self) -> TokenIssuer:
+        """One with keys of its own, whose tokens `authenticator` does not accept."""
         ...
 
     def pass_time(self, seconds: float) -> None: ...
 
 
-class JwtAccesses:
+class JwtTokens:
     def __init__(self) -> None:
         self._clock = ManualClock()
-        self.access = JwtAccess(b"a" * 32, self._seconds)
+        self.authenticator = JwtAuthenticator(b"a" * 32, self._seconds)
+        self.issuer = JwtIssuer(b"a" * 32, self._seconds)
 
     def _seconds(self) -> float:
         return self._clock.now / 1e6
 
-    def another(self) -> JwtAccess:
-        return JwtAccess(b"b" * 32, self._seconds)
+    def another(self) -> JwtIssuer:
+        return JwtIssuer(b"b" * 32, self._seconds)
 
     def pass_time(self, seconds: float) -> None:
         self._clock.now += round(seconds * 1e6)
@@ -347,7 +350,7 @@ LIMITS: dict[str, Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[
 FEEDS: dict[str, Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[FeedBackend]]] = {
     "redis": lambda request: redis_feeds(request.getfixturevalue("redis_url")),
 }
-ACCESS: dict[str, Callable[[], AccessBackend]] = {"jose": JwtAccesses}
+TOKENS: dict[str, Callable[[], TokenBackend]] = {"jose": JwtTokens}
 
 TURNS: dict[str, Callable[[], AbstractAsyncContextManager[Turns]]] = {
     "memory": lambda: nullcontext(MemoryTurns()),
@@ -361,7 +364,8 @@ ENROLLED: dict[type, set[type]] = {
     Ranking: {MemoryRanking, PostgresRanking, RedisRanking},
     Limits: {MemoryLimits, RedisLimits},
     Feed: {RedisFeed},
-    Access: {JwtAccess},
+    Authenticator: {JwtAuthenticator},
+    TokenIssuer: {JwtIssuer},
     Queue: {RabbitQueue},
     Turns: {MemoryTurns, PostgresTurns},
 }

@@ -9,21 +9,21 @@ from scoreboard.application.ports.queue import Queue
 from scoreboard.application.ports.turns import Turns
 from scoreboard.domain.board import App, Board
 from tests.ports.backends import (
-    ACCESS,
     FEEDS,
     LIMITS,
     QUEUES,
     RANKINGS,
     SLOW,
     STORES,
+    TOKENS,
     TURNS,
-    AccessBackend,
     FeedBackend,
     LimitsBackend,
     QueueBackend,
     RankingBackend,
     Store,
     Tenancy,
+    TokenBackend,
 )
 from tests.running import BOUND_S
 from tests.servers.redis import Cluster, Server, missing, started, valkey_program
@@ -65,9 +65,9 @@ async def feeding(request: pytest.FixtureRequest) -> AsyncIterator[FeedBackend]:
         yield backend
 
 
-@pytest.fixture(params=list(ACCESS.values()), ids=list(ACCESS))
-def accesses(request: pytest.FixtureRequest) -> AccessBackend:
-    make: Callable[[], AccessBackend] = request.param
+@pytest.fixture(params=list(TOKENS.values()), ids=list(TOKENS))
+def tokens(request: pytest.FixtureRequest) -> TokenBackend:
+    make: Callable[[], TokenBackend] = request.param
     return make()
 
 

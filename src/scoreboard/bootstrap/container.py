@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack
 
 from prometheus_client import CollectorRegistry
 
-from scoreboard.adapters.jose.access import JwtAccess
+from scoreboard.adapters.jose.tokens import JwtAuthenticator, JwtIssuer
 from scoreboard.adapters.memory.limits import MemoryLimits
 from scoreboard.adapters.memory.turns import MemoryTurns
 from scoreboard.application.ports.backend import DatabaseBackend, QueueBackend, RankingBackend
@@ -45,7 +45,8 @@ class Container:
         self.metrics = CollectorRegistry()
         self.warmed = asyncio.Event()
         key = read_signing_key(settings)
-        self.access = JwtAccess(key)
+        self.issuer = JwtIssuer(key)
+        self.authenticators = (JwtAuthenticator(key),)
         self.read_path = ReadPath(
             settings=settings,
             key=key,
@@ -54,7 +55,6 @@ class Container:
             ledger=self.ledger,
             ranking=self.ranking,
             totals=database.totals,
-            access=self.access,
         )
         self.write_path = WritePath(
             settings=settings,

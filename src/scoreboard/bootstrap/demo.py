@@ -5,11 +5,11 @@ import contextlib
 import random
 from collections.abc import Awaitable
 
-from scoreboard.application.ports.authentication import Credential
+from scoreboard.application.identity.principals import principal_of
+from scoreboard.application.ports.authentication import EVERY_APP
 from scoreboard.application.updates.submit import UpdateRequest
 from scoreboard.bootstrap.lifecycle import Service
-from scoreboard.bootstrap.tokens import credential
-from scoreboard.domain.board import Action, App, Board, Player
+from scoreboard.domain.board import Action
 from scoreboard.domain.errors import Conflict, ScoreboardError
 
 APP, BOARD, WEEKLY = "demo", "main", "week"
@@ -26,17 +26,17 @@ POINTS = {"quest": 25, "duel": 10, "coin": 1}
 async def prepare(service: Service) -> None:
     """The app, its boards, actions and players, each where it is not there yet: a start may have been cut short. The
     moving board is made last, and an app that has it is left alone."""
-    tenants = service.tenants
-    await _made(tenants.create_app(App(0, APP, "Demo")))
-    app = await service.directory.app(APP)
-    if any(board.board == BOARD for board in await service.directory.boards(app)):
+    tenants, operator = service.tenants, principal_of("admin", EVERY_APP, "demo")
+    await _made(tenants.create_app(operator, APP, "Demo", "UTC"))
+    app = await tenants.open(operator, APP)
+    if any(board.board == BOARD for board in await tenants.boards(app)):
         return
     for action, points in POINTS.items():
         await _made(tenants.create_action(Action(0, app, action, points)))
     for place, name in enumerate(NAMES):
-        await _made(tenants.create_player(app, Player(name.lower(), name, region=REGIONS[place % len(REGIONS)])))
-    await _made(tenants.create_board(Board(0, app, WEEKLY, "This week", period="weekly", regions=REGIONS)))
-    await _made(tenants.create_board(Board(0, app, BOARD, "Demo board")))
+        await _made(tenants.create_player(app, name.lower(), name, {"region": REGIONS[place % len(REGIONS)]}))
+    await _made(tenants.create_board(app, WEEKLY, {"name": "This week", "period": "weekly", "regions": REGIONS}))
+    await _made(tenants.create_board(app, BOARD, {"name": "Demo board"}))
 
 
 async def _made(making: Awaitable[object]) -> None:
@@ -47,7 +47,7 @@ async def _made(making: Awaitable[object]) -> None:
 async def play(service: Service) -> None:
     """For ever: somebody does something."""
     chance = random.Random()  # noqa: S311 - a game
-    players: Credential = credential("server", APP, "demo")
+    players = principal_of("server", APP, "demo")
     while True:
         await asyncio.sleep(chance.expovariate(1 / PAUSE_S))
         player, action = chance.choice(NAMES).lower(), chance.choice(list(POINTS))

@@ -2,7 +2,7 @@
 
 import hashlib
 
-from scoreboard.adapters.jose.access import signing_key
+from scoreboard.adapters.jose.tokens import signing_key
 from scoreboard.bootstrap.settings import Settings, SettingsError
 
 FILE = "token.key"

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from scoreboard.adapters.jose.access import JwtAccess
+from scoreboard.adapters.jose.tokens import JwtIssuer
 from scoreboard.application.live.publisher import Publisher
 from scoreboard.application.ports.directory import Directory
 from scoreboard.application.ports.ledger import Ledger
@@ -17,7 +17,7 @@ from scoreboard.application.updates.queue_publisher import QueuePublisher
 from scoreboard.application.updates.submit import Submit
 from scoreboard.bootstrap.settings import Settings
 from scoreboard.entrypoints.http.server import Server
-from scoreboard.entrypoints.sockets.live import Live
+from scoreboard.entrypoints.sockets.connections import LiveConnections
 
 log = structlog.get_logger(__name__)
 
@@ -37,14 +37,14 @@ class Service:
     directory: Directory
     ledger: Ledger
     ranking: Ranking
-    access: JwtAccess
+    issuer: JwtIssuer
     submit: Submit
     commit: GroupCommit
     queue_publisher: QueuePublisher | None
     reads: Reads
     tenants: Tenants
     publisher: Publisher
-    live: Live
+    live: LiveConnections
     server: Server
     warmed: asyncio.Event
     tasks: list[asyncio.Task[None]] = field(default_factory=list)

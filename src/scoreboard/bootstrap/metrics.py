@@ -9,14 +9,14 @@ from prometheus_client.registry import Collector
 from scoreboard.application.live.hub import Hub
 from scoreboard.application.updates.commit import GroupCommit
 from scoreboard.application.upkeep.probe import Probe
-from scoreboard.entrypoints.sockets.live import Live
+from scoreboard.entrypoints.sockets.connections import LiveConnections
 
 
 def gauge(registry: CollectorRegistry, name: str, text: str, value: Callable[[], float]) -> None:
     Gauge(name, text, registry=registry).set_function(value)
 
 
-def of_process(registry: CollectorRegistry, accept: GroupCommit, live: Live, hub: Hub) -> None:
+def of_process(registry: CollectorRegistry, accept: GroupCommit, live: LiveConnections, hub: Hub) -> None:
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
     registry.register(_Batches(accept))

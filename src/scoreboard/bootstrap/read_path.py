@@ -7,7 +7,6 @@ from scoreboard.application.live.hub import Hub
 from scoreboard.application.live.origins import Origins
 from scoreboard.application.live.priority import CommitPriority
 from scoreboard.application.live.publisher import Publisher
-from scoreboard.application.ports.authentication import Access
 from scoreboard.application.ports.clock import Clock
 from scoreboard.application.ports.directory import Directory
 from scoreboard.application.ports.ledger import Ledger
@@ -17,7 +16,7 @@ from scoreboard.application.standings.fallback import FallbackRanking
 from scoreboard.application.standings.names import Names
 from scoreboard.application.standings.reads import Reads
 from scoreboard.bootstrap.settings import Settings
-from scoreboard.entrypoints.sockets.live import Live, LiveLimits
+from scoreboard.entrypoints.sockets.connections import LiveConnections, LiveLimits
 
 
 class ReadPath:
@@ -33,7 +32,6 @@ class ReadPath:
         ledger: Ledger,
         ranking: Ranking,
         totals: Ranking | None,
-        access: Access,
     ) -> None:
         # A ranking that processes share may be down: its reads fall back to the totals.
         reading = ranking if totals is None else FallbackRanking(ranking, totals)
@@ -46,4 +44,4 @@ class ReadPath:
         directory.listen(self.invalidator)
         self.origins = Origins(settings.allowed_origins)
         limits = LiveLimits(settings.live_connections)
-        self.live = Live(self.hub, self.reads, directory, access, self.origins, limits)
+        self.live = LiveConnections(self.hub, self.reads, self.origins, limits)

@@ -10,6 +10,7 @@ import sys
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
 
+from scoreboard.application.identity.principals import principal_of
 from scoreboard.bootstrap import data_dir
 from scoreboard.bootstrap import demo as demonstration
 from scoreboard.bootstrap.data_dir import FolderLocked
@@ -17,7 +18,6 @@ from scoreboard.bootstrap.lifecycle import Service
 from scoreboard.bootstrap.listening import PortInUse, check_free, listening
 from scoreboard.bootstrap.service import PARTS, Part, open_service
 from scoreboard.bootstrap.settings import Settings, SettingsError
-from scoreboard.bootstrap.tokens import credential
 
 DAY_S = 86_400
 
@@ -87,7 +87,7 @@ def _welcome(service: Service, address: str, parts: frozenset[Part], *, demo: bo
     if not parts & {"api", "live"}:
         _say(f"health      {address}/health/ready")
     if demo:
-        token = service.access.mint(credential("server", demonstration.APP, "you"), DAY_S)
+        token = service.issuer.sign(principal_of("server", demonstration.APP, "you"), DAY_S)
         url = f"{address}/v1/apps/{demonstration.APP}/boards/{demonstration.BOARD}/scores"
         _say("score a point:")
         print(

@@ -15,13 +15,19 @@ from scoreboard.bootstrap.container import Container, open_container
 from scoreboard.bootstrap.lifecycle import Service
 from scoreboard.bootstrap.parts import api, jobs, live, worker
 from scoreboard.bootstrap.settings import Settings
-from scoreboard.entrypoints.contracts.v1.service import Service as ServiceRoutes
+from scoreboard.entrypoints.contracts.v1.contract import v1, v1_live
+from scoreboard.entrypoints.contracts.v1.descriptions import DESCRIPTION
+from scoreboard.entrypoints.contracts.v1.live import asyncapi
+from scoreboard.entrypoints.contracts.v1.routes.public_boards import PublicBoardRoutes
+from scoreboard.entrypoints.contracts.v1.routes.service import ServiceRoutes
+from scoreboard.entrypoints.http import openapi
 from scoreboard.entrypoints.http.connection_limiter import ConnectionLimiter, room
-from scoreboard.entrypoints.http.router import Endpoint
+from scoreboard.entrypoints.http.contract import Contract
+from scoreboard.entrypoints.http.endpoint import Endpoint
 from scoreboard.entrypoints.http.server import Server
+from scoreboard.entrypoints.pages.contract import pages
 from scoreboard.entrypoints.pages.documentation import LiveReference, Reference
-from scoreboard.entrypoints.pages.live_page import Listing
-from scoreboard.entrypoints.sockets import asyncapi
+from scoreboard.entrypoints.pages.live_page import Pages
 
 Part = Literal["api", "live", "worker", "jobs"]
 PARTS: frozenset[Part] = frozenset({"api", "live", "worker", "jobs"})
@@ -81,7 +87,7 @@ def _build(shared: Container, parts: frozenset[Part]) -> Service:
         directory=shared.directory,
         ledger=shared.ledger,
         ranking=shared.ranking,
-        access=shared.access,
+        issuer=shared.issuer,
         submit=writes.submit,
         commit=writes.commit,
         queue_publisher=writes.publisher,
@@ -89,27 +95,32 @@ def _build(shared: Container, parts: frozenset[Part]) -> Service:
         tenants=shared.tenants,
         publisher=shared.read_path.publisher,
         live=shared.read_path.live,
-        server=Server(_routes(shared, parts), shared.access, shared.read_path.origins, limiter, shared.metrics),
+        server=Server(_contracts(shared, parts), shared.read_path.origins, limiter, shared.metrics),
         warmed=shared.warmed,
     )
 
 
-def _routes(shared: Container, parts: frozenset[Part]) -> list[Endpoint]:
-    """Return what the parts answer, the routes that are called most first; the documentation describes them."""
+def _contracts(shared: Container, parts: frozenset[Part]) -> list[Contract]:
+    """Return what the parts answer. `/v1` is the default contract; its routes that are called most come first."""
+    authenticators = shared.authenticators
     routes: list[Endpoint] = []
+    live_routes: list[Endpoint] = []
+    page_routes: list[Endpoint] = []
     if "api" in parts:
         routes += api.board_routes(shared)
     if "live" in parts:
-        routes += live.routes(shared)
+        live_routes += live.routes(shared)
+        page_routes += Pages().routes()
     if parts & {"api", "live"}:
-        routes += Listing(PublicBoards(shared.directory, shared.ledger, shared.clock)).routes()
-        routes += LiveReference(asyncapi.document()).routes()
+        routes += PublicBoardRoutes(PublicBoards(shared.directory, shared.ledger, shared.clock)).routes()
+        page_routes += LiveReference(asyncapi.document()).routes()
     if "api" in parts:
         routes += api.administration_routes(shared)
     routes += ServiceRoutes(shared.warmed.is_set, shared.metrics).routes()
+    default = v1(routes, authenticators)
     if "api" in parts:
-        routes += Reference(routes).routes()
-    return routes
+        page_routes += Reference(openapi.document(default, DESCRIPTION)).routes()
+    return [default, v1_live(live_routes, authenticators), pages(page_routes)]
 
 
 def _tasks(shared: Container, parts: frozenset[Part]) -> Iterator[Task]:

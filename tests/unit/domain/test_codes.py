@@ -13,11 +13,11 @@ from scoreboard.application.live.codes import Close
 from scoreboard.domain import errors
 from scoreboard.domain.codes import CODES
 from scoreboard.domain.errors import ScoreboardError
-from scoreboard.entrypoints.http.problems import STATUSES, status_of
+from scoreboard.entrypoints.contracts.v1.errors import STATUSES, status_of
 
 SOURCE = Path(scoreboard.__file__).parent
 INDEX = SOURCE / "domain" / "codes.py"
-RAISED_AS = {kind.__name__: 0 for kind in STATUSES} | {"HttpError": 1, "problem": 1, "Error": 0}  # and where
+RAISED_AS = {kind.__name__: 0 for kind in STATUSES} | {"HttpError": 1, "Error": 0}  # and where
 
 
 def sources() -> Iterator[ast.AST]:
@@ -66,7 +66,7 @@ def test_every_code_that_is_raised_is_in_the_index() -> None:
         known = [code for code in CODES if re.fullmatch(pattern, code)]
         assert known, pattern
         kinds = {CODES[code].kind for code in known}
-        if name in {"HttpError", "problem"}:
+        if name == "HttpError":
             assert all(isinstance(kind, int) for kind in kinds), pattern
         elif name != "Error" and known == [pattern]:
             assert kinds == {getattr(errors, name)}, pattern

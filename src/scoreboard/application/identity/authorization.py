@@ -1,42 +1,51 @@
-"""May this credential do this? Who it is was settled by the Access port."""
+"""Authorization: the functions by which use cases consult the policy table. Authentication has taken place."""
 
-from scoreboard.application.ports.authentication import EVERY_APP, Credential, Scope
+from scoreboard.application.identity.policy import POLICY, UseCase
+from scoreboard.application.ports.authentication import EVERY_APP, Principal
 from scoreboard.domain.board import Board
 from scoreboard.domain.errors import Forbidden, Unauthenticated
 
 
-def require(credential: Credential | None, app: str, scope: Scope) -> Credential:
-    """The credential, when it has the scope in this app; one of another app can do nothing here."""
-    if credential is None:
-        raise Unauthenticated("token_missing", "send a token: Authorization: Bearer <token>")
-    if credential.app not in {app, EVERY_APP}:
+def authorize(principal: Principal | None, use_case: UseCase, app: str) -> Principal:
+    """Return the principal if it may do this in this app. Raises Unauthenticated or Forbidden."""
+    demand = POLICY[use_case]
+    if principal is None:
+        raise token_missing()
+    if principal.app not in {app, EVERY_APP}:
         raise Forbidden("wrong_app", "this token belongs to another app")
-    if scope not in credential.scopes:
-        raise Forbidden("scope_missing", f"this token does not have the scope {scope}")
-    return credential
-
-
-def require_operator(credential: Credential | None) -> None:
-    """An admin of every app."""
-    require(credential, EVERY_APP if credential is None else credential.app, "admin")
-    if credential is not None and credential.app != EVERY_APP:
+    if demand.permission not in principal.permissions:
+        raise Forbidden("scope_missing", f"this token does not have the scope {demand.permission}")
+    if demand.operator and principal.app != EVERY_APP:
         raise Forbidden("operator_only", "this takes the operator's token: scoreboard token admin --app '*'")
+    if demand.trusted and principal.role == "player":
+        raise Forbidden("server_only", "batches come from a server's token")
+    return principal
 
 
-def require_player(credential: Credential, player: str) -> None:
-    """A player's token speaks for that player only."""
-    if credential.role == "player" and credential.subject != player:
+def authorize_operator(principal: Principal | None, use_case: UseCase) -> None:
+    """For a use case that belongs to no app."""
+    authorize(principal, use_case, EVERY_APP if principal is None else principal.app)
+
+
+def authorize_player(principal: Principal, use_case: UseCase, player: str) -> None:
+    """Raises Forbidden for a player that may not do this for another one."""
+    if POLICY[use_case].others == "forbidden" and principal.role == "player" and principal.subject != player:
         raise Forbidden("wrong_player", "a player's token is good for that player only")
 
 
-def require_read(credential: Credential | None, board: Board) -> None:
-    if not board.public:
-        require(credential, board.app.app, "read:leaderboard")
+def authorize_read(principal: Principal | None, board: Board) -> None:
+    """Raises Unauthenticated or Forbidden for a principal that may not read the standings of a board."""
+    if not (board.public and POLICY["read_standings"].public_boards):
+        authorize(principal, "read_standings", board.app.app)
 
 
-def require_value(principal: Credential, board: Board) -> None:
-    """Only actions come from players, unless the board trusts their values."""
+def authorize_value(principal: Principal, board: Board) -> None:
+    """Raise Forbidden for a player that sends a value to a board which takes actions only from players."""
     if principal.role == "player" and not board.player_values:
         raise Forbidden(
             "value_not_allowed", "players send actions to this board, not values; their worth is the server's to say"
         )
+
+
+def token_missing() -> Unauthenticated:
+    return Unauthenticated("token_missing", "this needs a token, and none was sent")

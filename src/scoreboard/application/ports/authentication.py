@@ -1,34 +1,43 @@
-"""Who is asking."""
+"""Principals, and the ports that recognise and issue their credentials."""
 
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 Role = Literal["player", "server", "admin"]
-Scope = Literal["update:score", "read:leaderboard", "admin"]
 
 EVERY_APP = "*"
 
 
 @dataclass(frozen=True, slots=True)
-class Credential:
-    """Who a token speaks for: `subject` in `app` (EVERY_APP for the operator). `name` is what receipts are kept under:
-    it stays the same when a token is renewed."""
+class Principal:
+    """The sender of a request: `subject` in `app` (EVERY_APP for the operator).
+
+    A player acts for itself, a server or an admin for every player of the app. `permissions` are open: the policy table
+    says which ones count. `session` is the one that the credential belongs to, None for a credential without one.
+    """
 
     app: str
     subject: str
     role: Role
-    scopes: frozenset[str]
+    permissions: frozenset[str]
+    session: str | None = None
 
     @property
     def name(self) -> str:
-        return f"{self.role}:{self.subject}"
+        """The name that receipts are kept under. It survives the renewal of a token or session."""
+        return f"{'operator' if self.app == EVERY_APP else self.role}:{self.subject}"
 
 
-class Access(Protocol):
-    def verify(self, token: str) -> Credential:
-        """Whose token this is. Raises Unauthenticated for one that is malformed, forged, expired or not yet valid."""
+class Authenticator(Protocol):
+    async def authenticate(self, token: str) -> Principal | None:
+        """Return the principal of a token, or None for a token of another kind or issuer.
+
+        Raises Unauthenticated for a token of its own that is forged, expired or not valid yet.
+        """
         ...
 
-    def mint(self, credential: Credential, ttl_s: int) -> str:
-        """A token for this credential, good for `ttl_s` seconds."""
+
+class TokenIssuer(Protocol):
+    async def issue(self, principal: Principal, ttl_s: int) -> str:
+        """Return a token for this principal that is valid for `ttl_s` seconds."""
         ...

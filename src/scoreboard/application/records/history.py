@@ -7,7 +7,10 @@ from typing import NamedTuple
 
 import msgspec
 
+from scoreboard.application.identity.authorization import authorize
+from scoreboard.application.ports.authentication import Principal
 from scoreboard.application.ports.clock import Clock
+from scoreboard.application.ports.directory import Directory
 from scoreboard.application.ports.ledger import IMPORTED, Ledger
 from scoreboard.application.ports.ranking import NotRanked, Ranking
 from scoreboard.application.updates.commit import GroupCommit
@@ -33,12 +36,28 @@ class Past(NamedTuple):
 
 
 class History:
-    def __init__(self, ledger: Ledger, ranking: Ranking, commit: GroupCommit, rebuild: Rebuild, clock: Clock) -> None:
+    """The use cases take a board that `open` returned."""
+
+    def __init__(
+        self,
+        directory: Directory,
+        ledger: Ledger,
+        ranking: Ranking,
+        commit: GroupCommit,
+        rebuild: Rebuild,
+        clock: Clock,
+    ) -> None:
+        self._directory = directory
         self._ledger = ledger
         self._ranking = ranking
         self._commit = commit
         self._rebuild = rebuild
         self._clock = clock
+
+    async def open(self, principal: Principal | None, app: str, board: str) -> Board:
+        """Return a board whose records the principal may manage."""
+        authorize(principal, "manage_records", app)
+        return await self._directory.board(app, board)
 
     def instant(self) -> int:
         """One that is later than all that was accepted, and earlier than all that will be."""

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from scoreboard.application.identity.authorization import authorize_read
+from scoreboard.application.ports.authentication import Principal
 from scoreboard.application.ports.clock import Clock
 from scoreboard.application.ports.directory import Directory
 from scoreboard.application.ports.ledger import Ledger
@@ -20,7 +22,7 @@ from scoreboard.application.ports.ranking import (
 from scoreboard.application.standings.cursors import Cursor, Cursors
 from scoreboard.application.standings.names import Names
 from scoreboard.domain.board import Board
-from scoreboard.domain.errors import Invalid, NotFound
+from scoreboard.domain.errors import Invalid, NotFound, Unavailable
 from scoreboard.domain.season import check_name, season_at
 from scoreboard.domain.submission import WORLD, TableKey
 from scoreboard.domain.top import Line, TopSnapshot
@@ -52,6 +54,21 @@ class Place:
     rank_state: RankState
     details: Details | None
 
+    @property
+    def percentile(self) -> float | None:
+        """The share of the others, in percent, that have a worse score."""
+        if self.details is None:
+            return None
+        others = self.details.total - 1
+        return round(100 * self.details.worse / others, 2) if others else 100.0
+
+    @property
+    def gap_to_next(self) -> int | None:
+        """The points missing to the nearest better score; None for the best."""
+        if self.details is None or self.details.next_score is None:
+            return None
+        return abs(self.details.next_score - self.score)
+
 
 class Reads:
     def __init__(
@@ -63,6 +80,15 @@ class Reads:
         self._names = names
         self._cursors = cursors
         self._clock = clock
+
+    async def open(
+        self, principal: Principal | None, app: str, board_id: str, season: str | None, region: str | None
+    ) -> tuple[Board, TableKey]:
+        """Return a board that the principal may read, and a table of it: the current season and the world unless
+        named."""
+        board = await self._directory.board(app, board_id)
+        authorize_read(principal, board)
+        return board, self.table(board, season, region)
 
     def table(self, board: Board, season: str | None, region: str | None) -> TableKey:
         """The table meant: the current season and the world unless named. Raises Invalid or NotFound."""
@@ -79,7 +105,7 @@ class Reads:
         return await self._ranking.position(key, board), self._names.revision
 
     async def top(self, board: Board, key: TableKey, limit: int, cursor: str | None) -> Page:
-        """The best `limit` standings, or those after a cursor."""
+        """The best `limit` standings, or those after a cursor. Raises NotRanked."""
         _check_range("limit", limit, 1, MAX_LIMIT)
         if cursor is None:
             found = await self._ranking.slice(key, board, 0, limit)
@@ -126,7 +152,10 @@ class Reads:
     async def around(self, board: Board, key: TableKey, player: str, radius: int) -> Page:
         """The player and `radius` neighbours on each side; at the top and the bottom the window is shifted, not cut."""
         _check_range("radius", radius, 1, MAX_RADIUS)
-        found = await self._ranking.around(key, board, player, radius)
+        try:
+            found = await self._ranking.around(key, board, player, radius)
+        except NotRanked as error:
+            raise not_ranked(error) from error
         if found is None:
             raise await self._no_standing(board, player)
         return await self._page(board, key, found)
@@ -135,7 +164,10 @@ class Reads:
         """The standings of a set of players, best first, and those who have none."""
         _check_range("players", len(players), 1, MAX_PLAYERS)
         wanted = dict.fromkeys(players)
-        found = await self._ranking.several(key, board, wanted)
+        try:
+            found = await self._ranking.several(key, board, wanted)
+        except NotRanked as error:
+            raise not_ranked(error) from error
         best_first = sorted(found.values())  # by their places
         missing = [player for player in wanted if player not in found]
         return await self._lines(board, [details.ranked for details in best_first]), missing
@@ -164,6 +196,12 @@ class Reads:
         if await self._directory.find_players(board.app, [player]):
             return NotFound("standing_not_found", "this player has no standing here")
         return NotFound("player_not_found", "there is no such player")
+
+
+def not_ranked(error: NotRanked) -> Unavailable:
+    return Unavailable(
+        f"ranking_{error.state}", f"the ranking is {error.state}; try again in a moment", retry_after_s=1
+    )
 
 
 def _check_range(what: str, value: int, low: int, high: int) -> None:

@@ -1,15 +1,17 @@
 """Apps, boards, actions and players: made, changed and deleted, with all that follows for rankings and live boards."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
 import structlog
 
+from scoreboard.application.identity.authorization import authorize, authorize_operator
 from scoreboard.application.live.directory_invalidator import DirectoryInvalidator
+from scoreboard.application.ports.authentication import Principal
 from scoreboard.application.ports.directory import BoardChanged, BoardGone, Directory, PlayerChanged
 from scoreboard.application.ports.ranking import Ranking
 from scoreboard.domain.board import Action, App, Board, Player
@@ -22,7 +24,10 @@ _Numbered = TypeVar("_Numbered", App, Board, Action)
 
 class Tenants:
     """Every change is durable before its effects are shown. Changes to one app and what it holds are made one after the
-    other, each to what the one before left: none carries older fields back."""
+    other, each to what the one before left: none carries older fields back.
+
+    What belongs to no app yet takes a principal; the rest takes an app that `open` returned.
+    """
 
     def __init__(self, directory: Directory, ranking: Ranking, follow: DirectoryInvalidator) -> None:
         self._directory = directory
@@ -37,8 +42,19 @@ class Tenants:
         async with lock:
             yield _same("app", app, await self._directory.app(app.app))
 
-    async def create_app(self, app: App) -> App:
-        return await self._directory.create_app(app.check())
+    async def apps(self, principal: Principal | None) -> list[App]:
+        authorize_operator(principal, "manage_apps")
+        return await self._directory.apps()
+
+    async def create_app(self, principal: Principal | None, app: str, name: str | None, time_zone: str) -> App:
+        """The id is the default of the name."""
+        authorize_operator(principal, "manage_apps")
+        return await self._directory.create_app(App(0, app, name or app, time_zone).check())
+
+    async def open(self, principal: Principal | None, app: str) -> App:
+        """Return an app that the principal may manage, for the use cases that take one."""
+        authorize(principal, "manage_app", app)
+        return await self._directory.app(app)
 
     async def update_app(self, app: App, changes: dict[str, object]) -> App:
         async with self._changing(app) as now:
@@ -46,15 +62,28 @@ class Tenants:
             await self._directory.update_app(changed)
         return changed
 
-    async def delete_app(self, app: App) -> None:
+    async def delete_app(self, principal: Principal | None, app_id: str) -> None:
+        authorize_operator(principal, "manage_apps")
+        app = await self._directory.app(app_id)
         boards = await self._directory.boards(app)
         await self._directory.delete_app(app)
         for board in boards:
             await self._forget_board(board)
 
-    async def create_board(self, board: Board) -> Board:
-        async with self._changing(board.app) as app:
-            return await self._directory.create_board(replace(board, app=app).check())
+    async def boards(self, app: App) -> list[Board]:
+        return await self._directory.boards(app)
+
+    async def board(self, app: App, board: str) -> Board:
+        return await self._directory.board(app.app, board)
+
+    async def create_board(self, app: App, board: str, rules: Mapping[str, Any]) -> Board:
+        """`rules` are fields of Board; one that is missing or None has its default. The defaults of the name and the
+        time zone are the id and the app's."""
+        given = {field: value for field, value in rules.items() if value is not None}
+        async with self._changing(app) as now:
+            given["name"] = given.get("name") or board
+            given["time_zone"] = given.get("time_zone") or now.time_zone
+            return await self._directory.create_board(Board(0, now, board, **given).check())
 
     async def update_board(self, board: Board, changes: dict[str, object]) -> Board:
         async with self._changing(board.app) as app:
@@ -82,6 +111,12 @@ class Tenants:
         except Unavailable as error:
             log.warning("ranking_not_told", what=what, code=error.code)
 
+    async def actions(self, app: App) -> list[Action]:
+        return await self._directory.actions(app)
+
+    async def action(self, app: App, action: str) -> Action:
+        return await self._directory.action(app.app, action)
+
     async def create_action(self, action: Action) -> Action:
         async with self._changing(action.app) as app:
             return await self._directory.create_action(replace(action, app=app).check())
@@ -96,16 +131,22 @@ class Tenants:
     async def delete_action(self, action: Action) -> None:
         await self._directory.delete_action(action)
 
+    async def players(self, app: App, after: str, limit: int) -> list[Player]:
+        """Players in the order of their ids, from the first after `after`."""
+        return await self._directory.players(app, after, limit)
+
     async def player(self, app: App, player: str) -> Player:
         found = (await self._directory.find_players(app, [player])).get(player)
         if found is None:
             raise NotFound("player_not_found", "there is no such player")
         return found
 
-    async def create_player(self, app: App, player: Player) -> Player:
-        await self._directory.create_player(app, player.check())
-        self._follow(PlayerChanged(app, player.player))
-        return player
+    async def create_player(self, app: App, player: str, username: str | None, profile: Mapping[str, Any]) -> Player:
+        """`profile` are the other fields of Player. The id is the default of the username."""
+        created = Player(player, username or player, **profile).check()
+        await self._directory.create_player(app, created)
+        self._follow(PlayerChanged(app, player))
+        return created
 
     async def update_player(self, app: App, player: Player, changes: dict[str, object]) -> Player:
         async with self._changing(app):

@@ -3,12 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from scoreboard.application.identity.authorization import authorize_operator
+from scoreboard.application.ports.authentication import Principal
 from scoreboard.application.ports.ledger import Ledger
 from scoreboard.application.ports.queue import Buried, Queue
 from scoreboard.application.updates.decide import decide_dropped
 from scoreboard.application.updates.message_codec import InvalidSignature, MessageCodec
 from scoreboard.domain.errors import NotFound
 from scoreboard.domain.submission import Submission
+
+AMONG = 1_000  # of the oldest
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,37 +27,39 @@ class DeadLetter:
 
 
 class DeadLetters:
-    def __init__(self, queue: Queue, codec: MessageCodec, ledger: Ledger) -> None:
+    def __init__(self, queue: Queue | None, codec: MessageCodec, ledger: Ledger) -> None:
         self._queue = queue
         self._ledger = ledger
         self._codec = codec
 
-    async def list(self, most: int) -> list[DeadLetter]:
-        """The oldest."""
-        return [self._opened(letter) for letter in await self._queue.buried(most)]
+    async def list(self, principal: Principal | None, most: int) -> list[DeadLetter]:
+        """The oldest; without a queue there are none."""
+        authorize_operator(principal, "manage_dead_letters")
+        return [] if self._queue is None else [self._opened(letter) for letter in await self._queue.buried(most)]
 
-    async def show(self, letter: str, among: int) -> DeadLetter:
-        """The one of this id, among so many of the oldest. Raises NotFound (`letter_not_found`)."""
-        for found in await self._queue.buried(among):
+    async def show(self, principal: Principal | None, letter: str) -> DeadLetter:
+        """The one of this id, among the oldest. Raises NotFound (`letter_not_found`)."""
+        for found in await self.list(principal, AMONG):
             if found.id == letter:
-                return self._opened(found)
-        raise letter_not_found()
+                return found
+        raise _letter_not_found()
 
-    async def retry(self, letter: str) -> None:
+    async def retry(self, principal: Principal | None, letter: str) -> None:
         """It is applied as if it had just come; what was applied before is not counted again. Raises NotFound."""
+        authorize_operator(principal, "manage_dead_letters")
         await self._dig_up(letter, again=True)
 
-    async def drop(self, letter: str, among: int) -> None:
+    async def drop(self, principal: Principal | None, letter: str) -> None:
         """Its updates are refused (`dropped`), those that have no outcome yet, and it is gone for good. Raises NotFound
         and Unavailable."""
-        submissions = (await self.show(letter, among)).submissions
+        submissions = (await self.show(principal, letter)).submissions
         if submissions:
             await self._ledger.transact(submissions, decide_dropped)
         await self._dig_up(letter, again=False)
 
     async def _dig_up(self, letter: str, *, again: bool) -> None:
-        if not await self._queue.dig_up(letter, again=again):
-            raise letter_not_found()
+        if self._queue is None or not await self._queue.dig_up(letter, again=again):
+            raise _letter_not_found()
 
     def _opened(self, letter: Buried) -> DeadLetter:
         try:
@@ -63,5 +69,5 @@ class DeadLetters:
         return DeadLetter(letter.id, letter.reason, letter.since, letter.message.attempt, submissions)
 
 
-def letter_not_found() -> NotFound:
+def _letter_not_found() -> NotFound:
     return NotFound("letter_not_found", "there is no such dead letter")

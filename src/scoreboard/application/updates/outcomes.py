@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
-from scoreboard.application.identity import authorization
-from scoreboard.application.ports.authentication import Credential
+from scoreboard.application.identity.authorization import authorize
+from scoreboard.application.ports.authentication import Principal
 from scoreboard.application.ports.directory import Directory
 from scoreboard.application.ports.ledger import Ledger
 from scoreboard.domain import event_id
@@ -29,9 +29,9 @@ class Outcomes:
         self._ledger = ledger
         self._event_key = event_key
 
-    async def get(self, principal: Credential | None, app_id: str, event_text: str) -> EventOutcome:
+    async def get(self, principal: Principal | None, app_id: str, event_text: str) -> EventOutcome:
         """Return the outcome of an event of this app. Raise NotFound; a player finds that player's events only."""
-        principal = authorization.require(principal, app_id, "update:score")
+        principal = authorize(principal, "read_outcome", app_id)
         app = await self._directory.app(app_id)
         event = event_id.from_text(event_text)
         outcome = await self._ledger.outcome(app, event)

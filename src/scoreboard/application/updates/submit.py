@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeAlias, TypeVar
 
-from scoreboard.application.identity import authorization
-from scoreboard.application.ports.authentication import Credential
+from scoreboard.application.identity.authorization import authorize, authorize_player, authorize_value
+from scoreboard.application.ports.authentication import Principal
 from scoreboard.application.ports.directory import Directory
 from scoreboard.application.ports.ledger import Ledger, Receipt
 from scoreboard.application.ports.limits import Allowance
@@ -27,7 +27,7 @@ from scoreboard.application.updates.regions import resolve_regions
 from scoreboard.application.updates.rules import RULES, RuleFactory, rules_of
 from scoreboard.domain import event_id
 from scoreboard.domain.board import Action, Board
-from scoreboard.domain.errors import Forbidden, Invalid, NotFound, Refused, ScoreboardError, Unavailable
+from scoreboard.domain.errors import Invalid, NotFound, Refused, ScoreboardError, Unavailable
 from scoreboard.domain.identifiers import check_idempotency_key, check_player
 from scoreboard.domain.season import season_at
 from scoreboard.domain.submission import WORLD, Outcome, Rule, Submission, TableKey
@@ -124,7 +124,7 @@ class Submit:
 
     async def one(
         self,
-        principal: Credential | None,
+        principal: Principal | None,
         app: str,
         board_id: str,
         request: UpdateRequest,
@@ -136,7 +136,7 @@ class Submit:
         Raise ScoreboardError when nothing changed, or Unavailable when that may be unknown. `prefer_async` asks for
         an answer before it is applied, or after; None leaves that to the board.
         """
-        principal = authorization.require(principal, app, "update:score")
+        principal = authorize(principal, "update_score", app)
         board, (item,), deferred, rate = await self._submit(
             principal, app, board_id, (request,), prefer_async, ranks=True
         )
@@ -150,7 +150,7 @@ class Submit:
 
     async def many(
         self,
-        principal: Credential | None,
+        principal: Principal | None,
         app: str,
         board_id: str,
         requests: Sequence[UpdateRequest],
@@ -162,9 +162,7 @@ class Submit:
         each request without a key of its own gets this one and its place. Raise ScoreboardError, as `one` does, where
         the batch is refused or fails as a whole.
         """
-        principal = authorization.require(principal, app, "update:score")
-        if principal.role == "player":
-            raise Forbidden("server_only", "batches come from a server's token")
+        principal = authorize(principal, "update_scores", app)
         if not 1 <= len(requests) <= MAX_BATCH:
             raise Invalid("invalid_batch", f"a batch has 1 to {MAX_BATCH} updates")
         if key is not None:
@@ -178,7 +176,7 @@ class Submit:
 
     async def _submit(
         self,
-        principal: Credential,
+        principal: Principal,
         app: str,
         board_id: str,
         requests: Sequence[UpdateRequest],
@@ -216,7 +214,7 @@ class Submit:
 
     async def _process(
         self,
-        principal: Credential,
+        principal: Principal,
         board: Board,
         requests: Sequence[UpdateRequest],
         queue: QueueRoute | None,
@@ -250,7 +248,7 @@ class Submit:
 
     async def _check(
         self,
-        principal: Credential,
+        principal: Principal,
         board: Board,
         requests: Sequence[UpdateRequest],
         submissions: dict[int, Submission],
@@ -284,11 +282,11 @@ class Submit:
             return await self._commit.submit(submissions, ranks=ranks)
 
     async def _resolve(
-        self, principal: Credential, board: Board, request: UpdateRequest, queue: QueueRoute | None
+        self, principal: Principal, board: Board, request: UpdateRequest, queue: QueueRoute | None
     ) -> Submission:
         """Return the submission that a request stands for. Raise ScoreboardError for what it may not ask for."""
         player = check_player(principal.subject if request.player is None else request.player)
-        authorization.require_player(principal, player)
+        authorize_player(principal, "update_score", player)
         action, value = await self._resolve_value(principal, board, request)
         if request.region is not None and request.region not in board.regions:
             raise Invalid("unknown_region", "this board has no such region")
@@ -318,7 +316,7 @@ class Submit:
         )
 
     async def _resolve_value(
-        self, principal: Credential, board: Board, request: UpdateRequest
+        self, principal: Principal, board: Board, request: UpdateRequest
     ) -> tuple[Action | None, int]:
         """Return the value of the request: the server's points for an action, or the value of a trusted sender."""
         if (request.action is None) + (request.increment is None) + (request.score is None) != 2:
@@ -332,7 +330,7 @@ class Submit:
                 raise Invalid("unknown_action", "this app has no such action") from error
             value = action.points
         else:
-            authorization.require_value(principal, board)
+            authorize_value(principal, board)
         if value is None:
             wanted = "increment" if board.operator == "increment" else "score"
             raise Invalid("operator_mismatch", f"this board takes the field {wanted}")
@@ -358,7 +356,7 @@ class Submit:
         return compiled[2]
 
     async def _find_receipts(
-        self, principal: Credential, board: Board, requests: Sequence[UpdateRequest]
+        self, principal: Principal, board: Board, requests: Sequence[UpdateRequest]
     ) -> Mapping[str, Receipt]:
         return await find_receipts(self._ledger, board.app, principal.name, [request.key for request in requests])
 

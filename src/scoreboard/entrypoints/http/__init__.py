@@ -1,1 +1,1 @@
-"""HTTP: operations, the server, the live page, OpenAPI."""
+"""The HTTP kit: endpoints, contracts, the server. It knows no contract, no error shape and no token format."""

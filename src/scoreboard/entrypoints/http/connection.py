@@ -20,10 +20,11 @@ from aiohttp.web_protocol import RequestHandler
 
 from scoreboard.application.live.flow import Flow
 from scoreboard.domain.errors import Unavailable
-from scoreboard.entrypoints.http import problems
 from scoreboard.entrypoints.http.connection_limiter import ConnectionLimiter
+from scoreboard.entrypoints.http.contract import RenderError
+from scoreboard.entrypoints.http.errors import HttpError
+from scoreboard.entrypoints.http.request import Request
 from scoreboard.entrypoints.http.response import Response
-from scoreboard.entrypoints.http.router import Request
 
 log = structlog.get_logger(__name__)
 
@@ -50,11 +51,19 @@ class _Whole:
 
 
 class Connection(RequestHandler):
-    """With problem details for what is not HTTP, and an end for who says nothing, or says it for ever."""
+    """Reject malformed HTTP with a rendered error, and close idle or trickling connections."""
 
-    def __init__(self, answer: Answer, admission: ConnectionLimiter, server: web.Server, **settings: Any) -> None:
+    def __init__(
+        self,
+        answer: Answer,
+        admission: ConnectionLimiter,
+        render_error: RenderError,
+        server: web.Server,
+        **settings: Any,
+    ) -> None:
         super().__init__(server, **settings)
         self._answer = answer
+        self._render_error = render_error
         self._admission = admission
         self._ending = False
         self._awaited = -1  # after how many requests a head is due
@@ -94,7 +103,7 @@ class Connection(RequestHandler):
         self._ending = True
 
     def _turn_away(self) -> None:
-        reply = problems.of_error(
+        reply = self._render_error(
             Unavailable("too_many_connections", "too many connections; come back later", retry_after_s=1)
         )
         reply.force_close()
@@ -127,9 +136,10 @@ class Connection(RequestHandler):
     ) -> web.StreamResponse:
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             log.error("request_failed", path=request.path, exc_info=exc)
-            reply = problems.problem(HTTPStatus(status), "internal_error", "the server failed; it was logged")
+            failure = HttpError(HTTPStatus(status), "internal_error", "the server failed; it was logged")
         else:
-            reply = problems.problem(HTTPStatus(status), "invalid_request", "this is not a well-formed HTTP request")
+            failure = HttpError(HTTPStatus(status), "invalid_request", "this is not a well-formed HTTP request")
+        reply = self._render_error(failure)
         reply.force_close()
         return reply
 
@@ -241,6 +251,7 @@ class Connections(web.Server):
         answer: Answer,
         ordinary: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
         admission: ConnectionLimiter,
+        render_error: RenderError,
     ) -> None:
         super().__init__(
             ordinary,
@@ -251,6 +262,7 @@ class Connections(web.Server):
         )
         self._answer = answer
         self._admission = admission
+        self._render_error = render_error
 
     async def drain(self) -> None:
         """Read on for a moment: what was on its way when the server was told to stop is answered, and each client told
@@ -261,4 +273,4 @@ class Connections(web.Server):
         await asyncio.sleep(LINGER_S)
 
     def __call__(self) -> RequestHandler:
-        return Connection(self._answer, self._admission, self, loop=self._loop, **self._kwargs)
+        return Connection(self._answer, self._admission, self._render_error, self, loop=self._loop, **self._kwargs)

@@ -11,14 +11,14 @@ BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 
 
 
 class RequestDurations(Collector):
-    """Seconds by operation and status. Written by the event loop alone, so it needs no lock."""
+    """Seconds by contract, operation and status. Written by the event loop alone, so it needs no lock."""
 
     def __init__(self) -> None:
-        self._counts: dict[tuple[str, int], list[int]] = {}
-        self._sums: dict[tuple[str, int], float] = {}
+        self._counts: dict[tuple[str, str, int], list[int]] = {}
+        self._sums: dict[tuple[str, str, int], float] = {}
 
-    def observe(self, operation: str, status: int, seconds: float) -> None:
-        key = operation, status
+    def observe(self, contract: str, operation: str, status: int, seconds: float) -> None:
+        key = contract, operation, status
         counts = self._counts.get(key)
         if counts is None:
             counts = self._counts[key] = [0] * (len(BUCKETS_S) + 1)
@@ -29,11 +29,11 @@ class RequestDurations(Collector):
     def collect(self) -> Iterator[HistogramMetricFamily]:
         family = HistogramMetricFamily(
             "scoreboard_http_request_seconds",
-            "Time from the request's head to its answer, by operation and status.",
-            labels=("operation", "status"),
+            "Time from the request's head to its answer, by contract, operation and status.",
+            labels=("contract", "operation", "status"),
         )
         bounds = [*(str(bound) for bound in BUCKETS_S), "+Inf"]
-        for (operation, status), counts in self._counts.items():
+        for (contract, operation, status), counts in self._counts.items():
             buckets = list(zip(bounds, accumulate(counts), strict=True))
-            family.add_metric((operation, str(status)), buckets, self._sums[operation, status])
+            family.add_metric((contract, operation, str(status)), buckets, self._sums[contract, operation, status])
         yield family

@@ -1,4 +1,4 @@
-"""The server: from a connection to an operation and back. Nothing a client sends ends in a stack trace."""
+"""The server: from a connection to an endpoint and back. Nothing a client sends ends in a stack trace."""
 
 import asyncio
 import time
@@ -9,43 +9,36 @@ import structlog
 from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter
 
+from scoreboard.application.identity.authorization import token_missing
 from scoreboard.application.live.origins import Origins
-from scoreboard.application.ports.authentication import Access
 from scoreboard.domain.errors import ScoreboardError
-from scoreboard.entrypoints.http import problems
 from scoreboard.entrypoints.http.connection import Connections
 from scoreboard.entrypoints.http.connection_limiter import ConnectionLimiter
-from scoreboard.entrypoints.http.problems import HttpError
+from scoreboard.entrypoints.http.contract import Contract
+from scoreboard.entrypoints.http.errors import HttpError
+from scoreboard.entrypoints.http.request import Request, RequestContext
 from scoreboard.entrypoints.http.request_durations import RequestDurations
 from scoreboard.entrypoints.http.response import Response
-from scoreboard.entrypoints.http.router import Endpoint, Request, RequestContext, Router
+from scoreboard.entrypoints.http.router import Router
 
 log = structlog.get_logger(__name__)
 
-PREFLIGHT = (
-    b"Access-Control-Allow-Methods: GET, POST, PATCH, DELETE\r\n"
-    b"Access-Control-Allow-Headers: "
-    b"Authorization, Content-Type, Idempotency-Key, If-None-Match, Prefer, Last-Event-ID\r\n"
-    b"Access-Control-Max-Age: 600\r\n"
-)
-_STREAM = web.StreamResponse()  # never sent: the operation has to be asked the ordinary way
-EXPOSED = (
-    "ETag, Retry-After, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, "
-    "Idempotent-Replayed, Preference-Applied, Location"
-)
+_STREAM = web.StreamResponse()  # Never sent: the endpoint has to be asked on the slow path.
 
 
 class Server:
     def __init__(
         self,
-        operations: Sequence[Endpoint],
-        access: Access,
+        contracts: Sequence[Contract],
         origins: Origins,
         admission: ConnectionLimiter,
         registry: CollectorRegistry,
     ) -> None:
-        self._router = Router(operations)
-        self._access = access
+        """The first contract is the default: it renders the errors of paths that belong to none."""
+        self._default = contracts[0]
+        self._router = Router(self._default)
+        for contract in contracts:
+            self.mount(contract)
         self._origins = origins
         self._admission = admission
         self._latencies = RequestDurations()
@@ -54,9 +47,13 @@ class Server:
             "scoreboard_http_unhandled_total", "Requests that ended in an error nobody expected.", registry=registry
         )
 
+    def mount(self, contract: Contract) -> None:
+        """Serve a contract beside the others. Raises ValueError where another serves the same method and path."""
+        self._router.add(contract)
+
     def connections(self) -> Connections:
         """The factory of connections, for a listening socket."""
-        return Connections(self._at_once, self._answer, self._admission)
+        return Connections(self._at_once, self._answer, self._admission, self._default.render_error)
 
     async def _at_once(self, request: Request) -> Response | None:
         """The reply to a request that is all there; None, and nothing was done, when the operation streams."""
@@ -68,53 +65,70 @@ class Server:
         path, _, query_text = request.raw_path.partition("?")
         if not path.startswith("/"):
             path = _without_server(path)
+        contract: Contract | None = None
         name = "none"
         try:
-            operation, values = self._router.match(request.method, path)
-            if operation.streams and not isinstance(request, web.BaseRequest):
+            (contract, endpoint, personal, secured), values = self._router.match(request.method, path)
+            if endpoint.streams and not isinstance(request, web.BaseRequest):
                 return _STREAM
-            name = operation.name
-            response = await operation.handler(RequestContext(request, values, query_text, self._access))
-        except ScoreboardError as error:
-            response = problems.of_error(error)
-        except HttpError as error:
-            response = self._http_error(request, error)
+            name = endpoint.name
+            principal = await contract.authenticate(request) if personal else None
+            if secured and principal is None:  # before the body is read
+                raise token_missing()
+            context = RequestContext(request, contract.media_types, values, query_text, principal)
+            response = await endpoint.handler(context)
         except (ConnectionError, asyncio.CancelledError):
             raise
-        except Exception:
-            self._failures.inc()
-            log.exception("operation_failed", operation=name)
-            response = problems.problem(
-                HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", "the server failed; it was logged"
-            )
+        except Exception as error:
+            response = self._refused(request, contract or self._router.owner(path), name, error)
         origin = request.headers.get("Origin")
         if (origin is not None or self._origins.any) and isinstance(response, Response):
-            response.add(self._cors(origin))
+            response.add(self._cors(origin, contract or self._router.owner(path)))
         if not request.content.is_eof() and "Expect" in request.headers and isinstance(response, Response):
             response.force_close()  # nobody can tell whether the body still comes, or the next request
-        self._latencies.observe(name, response.status, time.perf_counter() - started)
+        served_by = "none" if contract is None else contract.name
+        self._latencies.observe(served_by, name, response.status, time.perf_counter() - started)
         return response
 
-    def _http_error(self, request: Request, error: HttpError) -> Response:
+    def _refused(self, request: Request, contract: Contract, name: str, error: Exception) -> Response:
+        if isinstance(error, ScoreboardError):
+            return contract.render_error(error)
+        if not isinstance(error, HttpError):
+            self._failures.inc()
+            log.error("operation_failed", operation=name, contract=contract.name, exc_info=error)
+            error = HttpError(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", "the server failed; it was logged")
         if error.status is HTTPStatus.METHOD_NOT_ALLOWED and request.method == "OPTIONS":
-            return Response(204, b"", error.headers + PREFLIGHT)
-        reply = problems.problem(error.status, error.code, error.detail, error.headers)
+            return Response(204, b"", error.headers + _preflight(contract))
+        response = contract.render_error(error)
+        response.add(error.headers)
         if error.status is HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-            reply.force_close()
-        return reply
+            response.force_close()
+        return response
 
-    def _cors(self, origin: str | None) -> bytes:
+    def _cors(self, origin: str | None, contract: Contract) -> bytes:
         """Headers by which a browser lets a page of an allowed origin read the answer."""
         allowed = None if origin is None else self._origins.header(origin)
         if allowed is None:
             return b"Vary: Origin\r\n"
+        exposed = ", ".join(contract.response_headers)
         lines = (
             f"Access-Control-Allow-Origin: {allowed}",
-            f"Access-Control-Expose-Headers: {EXPOSED}",
+            *((f"Access-Control-Expose-Headers: {exposed}",) if exposed else ()),
             "Vary: Origin",
             "",
         )
         return "\r\n".join(lines).encode()
+
+
+def _preflight(contract: Contract) -> bytes:
+    """What a browser may let pages of allowed origins send."""
+    lines = (
+        "Access-Control-Allow-Methods: GET, POST, PATCH, DELETE",
+        f"Access-Control-Allow-Headers: {', '.join(contract.request_headers)}",
+        "Access-Control-Max-Age: 600",
+        "",
+    )
+    return "\r\n".join(lines).encode()
 
 
 def _without_server(target: str) -> str:

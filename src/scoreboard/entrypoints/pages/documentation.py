@@ -1,13 +1,10 @@
-"""The API's own description: OpenAPI, from the operations really served, AsyncAPI, and a page to read and try."""
-
-from collections.abc import Sequence
+"""The API's own description: OpenAPI, from the endpoints really served, AsyncAPI, and a page to read and try."""
 
 from aiohttp import web
 
-from scoreboard.entrypoints.contracts.v1.descriptions import WORDS
-from scoreboard.entrypoints.http import openapi
+from scoreboard.entrypoints.http.endpoint import Endpoint
+from scoreboard.entrypoints.http.request import RequestContext
 from scoreboard.entrypoints.http.response import Response
-from scoreboard.entrypoints.http.router import Endpoint, RequestContext
 from scoreboard.entrypoints.pages.files import Files
 
 POLICY = (
@@ -17,21 +14,21 @@ POLICY = (
 
 
 class Reference:
-    """`described` are the operations that OpenAPI tells of. Nothing that the page needs is elsewhere."""
+    """An OpenAPI document, in JSON, and a page that shows it. The page needs nothing from elsewhere."""
 
-    def __init__(self, described: Sequence[Endpoint]) -> None:
-        self._openapi = openapi.document(described, WORDS)
+    def __init__(self, openapi: bytes) -> None:
+        self._openapi = openapi
         self._files = Files(POLICY, "docs", "docs/swagger-ui")
 
     def routes(self) -> list[Endpoint]:
+        served = (
+            ("/openapi.json", "getOpenApi", "OpenAPI", self.openapi),
+            ("/docs", "getDocs", "This description, to read and try", self.page),
+            ("/docs/{file}", "getDocsFile", "A file of that page", self.file),
+        )
         return [
-            Endpoint("GET", "/openapi.json", "getOpenApi", "OpenAPI", self.openapi, "service", described=False),
-            Endpoint(
-                "GET", "/docs", "getDocs", "This description, to read and try", self.page, "service", described=False
-            ),
-            Endpoint(
-                "GET", "/docs/{file}", "getDocsFile", "A file of that page", self.file, "service", described=False
-            ),
+            Endpoint("GET", path, name, summary, handler, "service", "use_service", described=False)
+            for path, name, summary, handler in served
         ]
 
     async def openapi(self, _: RequestContext) -> web.StreamResponse:
@@ -51,7 +48,8 @@ class LiveReference:
         self._asyncapi = asyncapi
 
     def routes(self) -> list[Endpoint]:
-        return [Endpoint("GET", "/asyncapi.json", "getAsyncApi", "AsyncAPI", self.asyncapi, "service", described=False)]
+        path, name = "/asyncapi.json", "getAsyncApi"
+        return [Endpoint("GET", path, name, "AsyncAPI", self.asyncapi, "service", "use_service", described=False)]
 
     async def asyncapi(self, _: RequestContext) -> web.StreamResponse:
         return Response(200, self._asyncapi, b"Cache-Control: no-cache\r\n")

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from scoreboard.domain.errors import NotFound
 from scoreboard.entrypoints.http.conditional import matches
+from scoreboard.entrypoints.http.request import RequestContext
 from scoreboard.entrypoints.http.response import Response
-from scoreboard.entrypoints.http.router import RequestContext
 
 TYPES = {
     "html": "text/html; charset=utf-8",

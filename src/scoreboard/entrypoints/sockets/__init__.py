@@ -1,1 +1,1 @@
-"""Live connections: WebSocket at `/v1/live`, Server-Sent Events at `.../stream`."""
+"""The kit of live connections: WebSocket and Server-Sent Events. It knows no contract and no token format."""

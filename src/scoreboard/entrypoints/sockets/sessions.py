@@ -4,13 +4,12 @@ import asyncio
 from collections.abc import Callable
 from typing import NamedTuple
 
-from scoreboard.application.identity import authorization as authenticate
+from scoreboard.application.identity.authorization import authorize_read
 from scoreboard.application.live.hub import JOINING, Channel, Message
-from scoreboard.application.ports.authentication import Credential
+from scoreboard.application.ports.authentication import Principal
 from scoreboard.application.ports.ranking import Position
 from scoreboard.domain.board import Board
 from scoreboard.domain.errors import ScoreboardError
-from scoreboard.entrypoints.sockets import messages
 
 MAX_BEHIND_S = 30.0
 
@@ -29,25 +28,16 @@ def ws_frame(payload: bytes) -> bytes:
 
 
 class Framing(NamedTuple):
-    """How a protocol frames a message; `name` keys what was framed already. `farewell` tells that a channel sends
-    nothing more; None where a connection is for one channel and ends with it."""
+    """How a protocol frames a message; `name` keys what was framed already.
+
+    `farewell` is sent when a channel sends nothing more; None where a connection is for one channel and ends with it.
+    `keep_alive` is sent to a quiet connection, so that neither side takes the other for dead.
+    """
 
     name: str
     frame: Callable[[Message, bytes], bytes]
+    keep_alive: bytes
     farewell: Callable[[Channel], bytes] | None = None
-
-
-def _farewell(channel: Channel) -> bytes:
-    board, (_, season, region) = channel.board, channel.key
-    detail = "this board may be watched no more with these rights"
-    error = messages.Error("subscription_ended", detail, board.app.app, board.board, region or None, season)
-    return ws_frame(messages.encode(error))
-
-
-WEBSOCKET = Framing("ws", lambda _, json: ws_frame(json), _farewell)
-EVENTS = Framing(
-    "sse", lambda m, json: b"event: top\nid: %b:%d\ndata: %b\n\n" % (m.position.epoch.encode(), m.position.offset, json)
-)
 
 
 class Connection:
@@ -60,17 +50,17 @@ class Connection:
         "behind",
         "behind_since",
         "channels",
-        "credential",
         "ended",
         "last_heard",
         "messages",
+        "principal",
     )
 
     def __init__(self, transport: asyncio.Transport, framing: Framing, now: float) -> None:
         self._transport = transport
         self._write = transport.write
         self._framing = framing
-        self.credential: Credential | None = None
+        self.principal: Principal | None = None
         self.channels: set[Channel] = set()
         self.behind: set[Channel] | None = None  # channels with news that could not be written; mostly none
         self.behind_since = 0.0
@@ -128,7 +118,7 @@ class Connection:
 
     def may_watch(self, board: Board) -> bool:
         try:
-            authenticate.require_read(self.credential, board)
+            authorize_read(self.principal, board)
         except ScoreboardError:
             return False
         return True
@@ -139,6 +129,9 @@ class Connection:
             self._transport.close()
         else:
             self.write(self._framing.farewell(channel))
+
+    def keep_alive(self) -> None:
+        self.write(self._framing.keep_alive)
 
     def abort(self) -> None:
         self._transport.abort()

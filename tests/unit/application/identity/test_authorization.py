@@ -2,77 +2,137 @@ from dataclasses import replace
 
 import pytest
 
-from scoreboard.application.identity.authorization import require, require_player, require_read
-from scoreboard.application.ports.authentication import Credential, Role, Scope
-from scoreboard.bootstrap.tokens import credential
+from scoreboard.application.identity.authentication import authenticate
+from scoreboard.application.identity.authorization import (
+    authorize,
+    authorize_operator,
+    authorize_player,
+    authorize_read,
+)
+from scoreboard.application.identity.policy import POLICY, UseCase
+from scoreboard.application.identity.principals import principal_of
+from scoreboard.application.ports.authentication import Principal, Role
 from scoreboard.domain.errors import Forbidden, Unauthenticated
 from tests.making import board
 
-ANN = credential("player", "game", "ann")
+ANN = principal_of("player", "game", "ann")
+OPERATOR = principal_of("admin", "*", "operator")
 PRIVATE = board(public=False)
 ROLES: list[Role] = ["player", "server", "admin"]
+OF_AN_APP: list[UseCase] = [use for use, rule in POLICY.items() if rule.permission and not rule.operator]
+OF_THE_OPERATOR: list[UseCase] = [use for use, rule in POLICY.items() if rule.operator]
 
 
-def refusal(who: Credential | None, app: str = "game", scope: Scope = "update:score") -> str:
+def refusal(who: Principal | None, use_case: UseCase, app: str = "game") -> str:
     with pytest.raises((Forbidden, Unauthenticated)) as raised:
-        require(who, app, scope)
+        authorize(who, use_case, app)
     assert isinstance(raised.value, Unauthenticated) == (who is None)
     return raised.value.code
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_a_credential_does_what_its_scopes_say_in_its_app(role: Role) -> None:
-    who = credential(role, "game", "one")
-    assert require(who, "game", "update:score") is who
-    assert require(who, "game", "read:leaderboard") is who
+@pytest.mark.parametrize("use_case", OF_AN_APP)
+def test_a_principal_does_what_its_permissions_say_in_its_app(role: Role, use_case: UseCase) -> None:
+    who = principal_of(role, "game", "one")
+    rule = POLICY[use_case]
+    if rule.permission in who.permissions and not (rule.trusted and role == "player"):
+        assert authorize(who, use_case, "game") is who
+    else:
+        assert refusal(who, use_case) in {"scope_missing", "server_only"}
 
 
 @pytest.mark.parametrize("role", ROLES)
-@pytest.mark.parametrize("scope", ["update:score", "read:leaderboard", "admin"])
-def test_a_credential_of_one_app_can_do_nothing_in_another(role: Role, scope: Scope) -> None:
-    assert refusal(credential(role, "game", "one"), "another", scope) == "wrong_app"
+@pytest.mark.parametrize("use_case", OF_AN_APP)
+def test_a_principal_of_one_app_can_do_nothing_in_another(role: Role, use_case: UseCase) -> None:
+    assert refusal(principal_of(role, "game", "one"), use_case, "another") == "wrong_app"
 
 
-def test_the_operator_is_of_every_app() -> None:
-    operator = credential("admin", "*", "operator")
-    for app in ("game", "another"):
-        assert require(operator, app, "admin") is operator
+@pytest.mark.parametrize("use_case", POLICY)
+def test_the_operator_may_do_everything_in_every_app(use_case: UseCase) -> None:
+    if POLICY[use_case].permission is not None:
+        for app in ("game", "another"):
+            assert authorize(OPERATOR, use_case, app) is OPERATOR
+        authorize_operator(OPERATOR, use_case)
 
 
-def test_nobody_is_asked_for_a_token() -> None:
-    assert refusal(None) == "token_missing"
+@pytest.mark.parametrize("use_case", OF_THE_OPERATOR)
+def test_what_belongs_to_no_app_is_for_the_operator_alone(use_case: UseCase) -> None:
+    codes = {"player": "scope_missing", "server": "scope_missing", "admin": "operator_only"}
+    for role in ROLES:
+        with pytest.raises(Forbidden) as raised:
+            authorize_operator(principal_of(role, "game", "one"), use_case)
+        assert raised.value.code == codes[role]
+    with pytest.raises(Unauthenticated):
+        authorize_operator(None, use_case)
 
 
-@pytest.mark.parametrize("scope", ["update:score", "read:leaderboard", "admin"])
-def test_what_is_not_among_the_scopes_is_refused(scope: Scope) -> None:
-    assert refusal(replace(ANN, scopes=ANN.scopes - {scope}), scope=scope) == "scope_missing"
+@pytest.mark.parametrize("use_case", OF_AN_APP)
+def test_nobody_is_asked_for_a_token(use_case: UseCase) -> None:
+    assert refusal(None, use_case) == "token_missing"
 
 
-def test_only_admins_administer() -> None:
-    require(credential("admin", "game", "one"), "game", "admin")
-    for role in ROLES[:2]:
-        assert refusal(credential(role, "game", "one"), scope="admin") == "scope_missing"
+@pytest.mark.parametrize("use_case", OF_AN_APP)
+def test_permissions_that_no_row_demands_grant_nothing(use_case: UseCase) -> None:
+    assert refusal(replace(ANN, permissions=frozenset({"everything", "*"})), use_case) == "scope_missing"
 
 
-def test_a_players_token_is_good_for_that_player_only() -> None:
-    require_player(ANN, "ann")
+def test_a_player_updates_itself_only() -> None:
+    authorize_player(ANN, "update_score", "ann")
     with pytest.raises(Forbidden) as raised:
-        require_player(ANN, "bob")
+        authorize_player(ANN, "update_score", "bob")
     assert raised.value.code == "wrong_player"
 
 
 @pytest.mark.parametrize("role", ROLES[1:])
-def test_servers_and_admins_speak_for_every_player(role: Role) -> None:
-    require_player(credential(role, "game", "ann"), "bob")
+def test_servers_and_admins_act_for_every_player(role: Role) -> None:
+    authorize_player(principal_of(role, "game", "ann"), "update_score", "bob")
 
 
 def test_everybody_reads_a_public_board() -> None:
-    for who in (None, ANN, credential("player", "another", "ann"), replace(ANN, scopes=frozenset[Scope]())):
-        require_read(who, board())
+    for who in (None, ANN, principal_of("player", "another", "ann"), replace(ANN, permissions=frozenset[str]())):
+        authorize_read(who, board())
 
 
-def test_a_board_that_is_not_public_is_read_with_a_token_of_its_app_and_the_scope() -> None:
-    require_read(ANN, PRIVATE)
-    for who in (None, credential("player", "another", "ann"), replace(ANN, scopes=frozenset({"update:score"}))):
+def test_a_board_that_is_not_public_is_read_by_a_principal_of_its_app_with_the_permission() -> None:
+    authorize_read(ANN, PRIVATE)
+    for who in (
+        None,
+        principal_of("player", "another", "ann"),
+        replace(ANN, permissions=frozenset({"update:score"})),
+    ):
         with pytest.raises((Forbidden, Unauthenticated)):
-            require_read(who, PRIVATE)
+            authorize_read(who, PRIVATE)
+
+
+def test_only_an_admin_is_of_every_app() -> None:
+    for role in ROLES[:2]:
+        with pytest.raises(ValueError, match="only an admin"):
+            principal_of(role, "*", "one")
+
+
+def test_receipts_of_the_operator_and_of_an_apps_admin_are_apart() -> None:
+    same = "admin"
+    names = [principal_of(role, "game", same).name for role in ROLES] + [principal_of("admin", "*", same).name]
+    assert names == ["player:admin", "server:admin", "admin:admin", "operator:admin"]
+
+
+class Knows:
+    """An authenticator of one token; one that ends in "!" is its own, and not valid."""
+
+    def __init__(self, token: str) -> None:
+        self.token = token
+
+    async def authenticate(self, token: str) -> Principal | None:
+        if token == f"{self.token}!":
+            raise Unauthenticated("token_expired", "this one has expired")
+        return replace(ANN, session=token) if token == self.token else None
+
+
+async def test_several_authenticators_are_asked_in_order() -> None:
+    several = [Knows("a"), Knows("b")]
+    for token in ("a", "b"):
+        assert (await authenticate(several, token)).session == token
+    for token, code in (("a!", "token_expired"), ("b!", "token_expired"), ("c", "token_invalid")):
+        with pytest.raises(Unauthenticated) as raised:
+            await authenticate(several, token)
+        assert raised.value.code == code

@@ -100,7 +100,24 @@ async def test_while_there_is_no_ranking_a_standing_comes_from_the_totals_withou
     world.fault = OSError("disk")
     place = await reads.place(MAIN, KEY, "d")
     assert (place.score, place.rank_state, place.details) == (4, "warming", None)
+    assert (place.percentile, place.gap_to_next) == (None, None)
     assert await reads.placed(MAIN, KEY, "d") == (None, "warming")
+
+
+@pytest.mark.parametrize(
+    ("player", "percentile", "gap"), [("a", 100.0, None), ("b", 83.33, 1), ("d", 50.0, 1), ("g", 0.0, 1)]
+)
+async def test_a_place_tells_the_share_of_worse_others_and_the_gap(
+    reads: Reads, player: str, percentile: float, gap: int | None
+) -> None:
+    place = await reads.place(MAIN, KEY, player)
+    assert (place.percentile, place.gap_to_next) == (percentile, gap)
+
+
+async def test_who_is_alone_is_better_than_all_others(reads: Reads, world: World) -> None:
+    world.scores = {"a": standing(1)}
+    place = await reads.place(MAIN, KEY, "a")
+    assert (place.percentile, place.gap_to_next) == (100.0, None)
 
 
 @pytest.mark.parametrize(("player", "code"), [("h", "standing_not_found"), ("zoe", "player_not_found")])

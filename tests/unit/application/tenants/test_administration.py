@@ -1,6 +1,5 @@
 import weakref
 from collections.abc import Callable
-from dataclasses import replace
 from typing import cast
 
 import pytest
@@ -9,14 +8,17 @@ from scoreboard.adapters.memory.ranking import MemoryRanking
 from scoreboard.adapters.sqlite.database import Database
 from scoreboard.adapters.sqlite.directory import SqliteDirectory
 from scoreboard.adapters.sqlite.ledger import SqliteLedger
+from scoreboard.application.identity.principals import principal_of
 from scoreboard.application.live.directory_invalidator import DirectoryInvalidator
 from scoreboard.application.live.publisher import Publisher
 from scoreboard.application.standings.names import Names
 from scoreboard.application.tenants.administration import Tenants
 from scoreboard.application.updates.decide import decide
-from scoreboard.domain.board import App, Board, Player
-from scoreboard.domain.errors import Invalid, NotFound
+from scoreboard.domain.board import App, Board
+from scoreboard.domain.errors import Forbidden, Invalid, NotFound
 from tests.making import NOON, submission, table
+
+OPERATOR = principal_of("admin", "*", "operator")
 
 
 class Told:
@@ -65,12 +67,12 @@ def service(store: Database) -> Service:
 
 @pytest.fixture
 async def app(service: Service) -> App:
-    return await service.tenants.create_app(App(0, "game", "Game"))
+    return await service.tenants.create_app(OPERATOR, "game", "Game", "UTC")
 
 
 @pytest.fixture
 async def main(service: Service, app: App) -> Board:
-    return await service.tenants.create_board(Board(0, app, "main", "Main"))
+    return await service.tenants.create_board(app, "main", {"name": "Main"})
 
 
 async def test_a_player_deleted_is_not_shown_and_one_made_again_is_ranked_anew(
@@ -90,7 +92,7 @@ async def test_a_board_made_again_shows_nothing_of_the_old(service: Service, app
     await service.scored(main, "ann", 5)
     await service.tenants.delete_board(main)
     assert service.told.restricted == [(main.number, None)]
-    again = await service.tenants.create_board(replace(main, number=0))
+    again = await service.tenants.create_board(app, "main", {"name": "Main"})
     assert await service.shown(again) == []
     await service.scored(again, "bob", 1)
     assert await service.shown(again) == [("bob", 1)]
@@ -99,9 +101,9 @@ async def test_a_board_made_again_shows_nothing_of_the_old(service: Service, app
 async def test_the_ids_of_an_apps_players_are_freed_with_its_last_board(
     service: Service, app: App, main: Board
 ) -> None:
-    another = await service.tenants.create_app(App(0, "another", "Another"))
-    elsewhere = await service.tenants.create_board(Board(0, another, "main", "Main"))
-    second = await service.tenants.create_board(replace(main, board="second"))
+    another = await service.tenants.create_app(OPERATOR, "another", "Another", "UTC")
+    elsewhere = await service.tenants.create_board(another, "main", {"name": "Main"})
+    second = await service.tenants.create_board(app, "second", {})
     for board in (main, second, elsewhere):
         await service.scored(board, "ann", 5)
     held = weakref.ref(service.ranking._slots[app.number])
@@ -109,7 +111,7 @@ async def test_the_ids_of_an_apps_players_are_freed_with_its_last_board(
     assert held() is not None
     await service.scored(second, "ann", 1)
     assert await service.shown(second) == [("ann", 6)]
-    await service.tenants.delete_app(app)
+    await service.tenants.delete_app(OPERATOR, app.app)
     assert held() is None
     assert await service.shown(elsewhere) == [("ann", 5)]
 
@@ -127,13 +129,13 @@ async def test_a_change_meant_for_what_was_deleted_is_not_made_to_its_namesake(
     service: Service, app: App, main: Board
 ) -> None:
     await service.tenants.delete_board(main)
-    again = await service.tenants.create_board(replace(main, number=0))
+    again = await service.tenants.create_board(app, "main", {"name": "Main"})
     with pytest.raises(NotFound):
         await service.tenants.update_board(main, {"name": "Renamed"})
     assert await service.directory.board("game", "main") == again
-    await service.tenants.delete_app(app)
-    anew = await service.tenants.create_app(replace(app, number=0))
-    for change in (service.tenants.update_app(app, {"name": "Renamed"}), service.tenants.create_board(again)):
+    await service.tenants.delete_app(OPERATOR, app.app)
+    anew = await service.tenants.create_app(OPERATOR, "game", "Game", "UTC")
+    for change in (service.tenants.update_app(app, {"name": "Renamed"}), service.tenants.create_board(app, "main", {})):
         with pytest.raises(NotFound):
             await change
     assert await service.directory.app("game") == anew
@@ -143,7 +145,7 @@ async def test_a_change_meant_for_what_was_deleted_is_not_made_to_its_namesake(
 async def test_a_renamed_player_has_the_new_name_at_once_and_every_board_is_told(
     service: Service, app: App, main: Board
 ) -> None:
-    ann = await service.tenants.create_player(app, Player("ann", "Ann"))
+    ann = await service.tenants.create_player(app, "ann", "Ann", {})
     assert (await service.names.of(app, ["ann"]))["ann"].username == "Ann"
     await service.tenants.update_player(app, ann, {"username": "Annie"})
     assert (await service.names.of(app, ["ann"]))["ann"].username == "Annie"
@@ -152,7 +154,7 @@ async def test_a_renamed_player_has_the_new_name_at_once_and_every_board_is_told
 
 async def test_a_player_made_after_it_was_shown_by_its_id_has_its_name(service: Service, app: App) -> None:
     assert (await service.names.of(app, ["ann"]))["ann"].username == "ann"
-    await service.tenants.create_player(app, Player("ann", "Ann"))
+    await service.tenants.create_player(app, "ann", "Ann", {})
     assert (await service.names.of(app, ["ann"]))["ann"].username == "Ann"
 
 
@@ -162,8 +164,31 @@ async def test_what_is_wrong_is_refused_before_anything_changes(service: Service
     with pytest.raises(Invalid):
         await service.tenants.update_app(app, {"time_zone": "nowhere"})
     with pytest.raises(Invalid):
-        await service.tenants.create_player(app, Player("", ""))
+        await service.tenants.create_player(app, "", "", {})
     assert await service.directory.board("game", "main") == main
     assert await service.directory.app("game") == app
     with pytest.raises(NotFound):
         await service.tenants.player(app, "ann")
+
+
+async def test_what_is_left_out_of_a_new_thing_has_its_default(service: Service) -> None:
+    app = await service.tenants.create_app(OPERATOR, "game", None, "Europe/Berlin")
+    assert app.name == "game"
+    board = await service.tenants.create_board(app, "main", {"name": None, "time_zone": None, "max_total": None})
+    assert board == Board(board.number, app, "main", "main", time_zone="Europe/Berlin")
+    assert (await service.tenants.create_player(app, "ann", None, {"region": None})).username == "ann"
+
+
+async def test_apps_are_managed_by_those_whom_the_policy_lets(service: Service, app: App) -> None:
+    admin, server = principal_of("admin", "game", "one"), principal_of("server", "game", "one")
+    assert await service.tenants.open(admin, "game") == app
+    with pytest.raises(Forbidden):
+        await service.tenants.open(server, "game")
+    for refused in (
+        service.tenants.apps(admin),
+        service.tenants.create_app(admin, "more", None, "UTC"),
+        service.tenants.delete_app(admin, "game"),
+    ):
+        with pytest.raises(Forbidden):
+            await refused
+    assert await service.tenants.apps(OPERATOR) == [app]

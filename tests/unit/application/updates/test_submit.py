@@ -12,9 +12,10 @@ from scoreboard.adapters.memory.ranking import MemoryRanking
 from scoreboard.adapters.sqlite.database import Database
 from scoreboard.adapters.sqlite.directory import SqliteDirectory
 from scoreboard.adapters.sqlite.ledger import SqliteLedger
+from scoreboard.application.identity.principals import principal_of
 from scoreboard.application.live.priority import CommitPriority
 from scoreboard.application.live.publisher import Publisher
-from scoreboard.application.ports.authentication import Credential
+from scoreboard.application.ports.authentication import Principal
 from scoreboard.application.ports.ranking import Placed
 from scoreboard.application.standings.cursors import Cursors
 from scoreboard.application.standings.names import Names
@@ -33,7 +34,6 @@ from scoreboard.application.updates.submit import (
     UpdateRequest,
     UpdateResult,
 )
-from scoreboard.bootstrap.tokens import credential
 from scoreboard.domain import event_id
 from scoreboard.domain.board import Action, App, Board, Player
 from scoreboard.domain.errors import (
@@ -51,8 +51,8 @@ from scoreboard.domain.facts import Fact, FactKey
 from scoreboard.domain.submission import Outcome, Submission
 from tests.making import HOUR, NOON, SECOND, ManualClock
 
-SERVER = credential("server", "game", "one")
-ANN = credential("player", "game", "ann")
+SERVER = principal_of("server", "game", "one")
+ANN = principal_of("player", "game", "ann")
 PLAYER_PER_MINUTE, SERVER_PER_SECOND = 3, 20
 PENDING = 1_500
 
@@ -80,13 +80,13 @@ class World:
         app = await self.directory.app("game")
         return await self.directory.create_action(Action(0, app, action, points, **rules))
 
-    async def sent(self, who: Credential | None = SERVER, board: str = "main", **wish: Any) -> UpdateResult:
+    async def sent(self, who: Principal | None = SERVER, board: str = "main", **wish: Any) -> UpdateResult:
         raw = repr(sorted(wish.items())).encode()
         if who is SERVER:
             wish.setdefault("player", "ann")
         return await self.submit.one(who, "game", board, UpdateRequest(raw, **wish))
 
-    async def refused(self, kind: type[ScoreboardError], who: Credential | None = SERVER, **wish: Any) -> str:
+    async def refused(self, kind: type[ScoreboardError], who: Principal | None = SERVER, **wish: Any) -> str:
         """The code of the refusal, and nothing was written."""
         before = [entry async for chunk in self.ledger.entries(await self._main()) for entry in chunk]
         with pytest.raises(kind) as raised:
@@ -152,7 +152,7 @@ class TestRefusals:
         with pytest.raises(Unauthenticated):
             await world.sent(None, board="nowhere", increment=1)
         with pytest.raises(Forbidden):
-            await world.sent(credential("server", "another", "one"), board="nowhere", increment=1)
+            await world.sent(principal_of("server", "another", "one"), board="nowhere", increment=1)
         with pytest.raises(NotFound):
             await world.sent(SERVER, board="nowhere", increment=1)
 
@@ -283,7 +283,7 @@ class TestKeys:
 
 
 class TestMany:
-    async def many(self, world: World, *wishes: UpdateRequest, who: Credential | None = SERVER) -> list[Any]:
+    async def many(self, world: World, *wishes: UpdateRequest, who: Principal | None = SERVER) -> list[Any]:
         result = await world.submit.many(who, "game", "main", wishes)
         return [
             (item.outcome.status, item.outcome.code, item.outcome.score)

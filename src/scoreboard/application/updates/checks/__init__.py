@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
-from scoreboard.application.ports.authentication import Credential
+from scoreboard.application.ports.authentication import Principal
 from scoreboard.domain.board import Board
 from scoreboard.domain.submission import Submission
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class Draft(NamedTuple):
     """A resolved request that is not accepted yet."""
 
-    principal: Credential
+    principal: Principal
     request: "UpdateRequest"
     submission: Submission
 

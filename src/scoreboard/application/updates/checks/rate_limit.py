@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from scoreboard.application.ports.authentication import Credential
+from scoreboard.application.ports.authentication import Principal
 from scoreboard.application.ports.limits import Allowance, Limits
 from scoreboard.domain.errors import TooMany
 
@@ -15,7 +15,7 @@ class UpdateRateLimit:
     player_per_minute: int
     server_per_second: int
 
-    async def acquire(self, principal: Credential, app: str, updates: int) -> Allowance:
+    async def acquire(self, principal: Principal, app: str, updates: int) -> Allowance:
         """Take `updates` from the principal's allowance. Raise TooMany with the true wait."""
         if principal.role == "player":
             limit, period_s = self.player_per_minute, 60.0

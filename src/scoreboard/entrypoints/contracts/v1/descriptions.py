@@ -1,7 +1,8 @@
-"""What the API's description says beside what follows from the operations themselves."""
+"""What the description of `/v1` says beside what follows from its endpoints."""
 
 from scoreboard.entrypoints.contracts.v1.examples import EXAMPLES, WITH_A_QUEUE
-from scoreboard.entrypoints.http.openapi import Words
+from scoreboard.entrypoints.contracts.v1.refusals import ProblemDescription
+from scoreboard.entrypoints.http.openapi import Description
 
 INTRODUCTION = """\
 Live leaderboards: send updates, read exact ranks, watch boards move.
@@ -24,9 +25,17 @@ sent as text. Ranks begin at 1; one that cannot be told is null, never wrong. Ti
 
 _TEXT = {"type": "string"}
 
-WORDS = Words(
+DESCRIPTION = Description(
+    title="Scoreboard",
     introduction=INTRODUCTION,
-    token="A token that `scoreboard token` printed, without the word Bearer.",  # noqa: S106
+    security={
+        "token": {
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": "JWT",
+            "description": "A token that `scoreboard token` printed, without the word Bearer.",
+        }
+    },
     tags={
         "scores": "Updates, one by one or in batches, and what became of them.",
         "boards": "Boards: their rules, and their standings.",
@@ -74,4 +83,5 @@ WORDS = Words(
         "WWW-Authenticate": "How to send a token.",
     },
     examples={**EXAMPLES, **WITH_A_QUEUE},
+    errors=ProblemDescription(),
 )

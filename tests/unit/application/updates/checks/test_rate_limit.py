@@ -1,9 +1,9 @@
 import pytest
 
 from scoreboard.adapters.memory.limits import MemoryLimits
+from scoreboard.application.identity.principals import principal_of
 from scoreboard.application.ports.authentication import Role
 from scoreboard.application.updates.checks.rate_limit import UpdateRateLimit
-from scoreboard.bootstrap.tokens import credential
 from scoreboard.domain.errors import TooMany
 
 
@@ -28,7 +28,7 @@ def limits(time: Time) -> UpdateRateLimit:
 async def refused(limits: UpdateRateLimit, role: Role = "player", app: str = "game", subject: str = "ann") -> float:
     """The wait that a refusal tells; 0 when it is allowed."""
     try:
-        await limits.acquire(credential(role, app, subject), app, 1)
+        await limits.acquire(principal_of(role, app, subject), app, 1)
     except TooMany as error:
         return error.retry_after_s or 0.0
     return 0.0
@@ -46,7 +46,7 @@ async def test_each_role_has_its_rate(
 
 
 async def test_what_is_left_is_told(limits: UpdateRateLimit) -> None:
-    allowance = await limits.acquire(credential("player", "game", "ann"), "game", 1)
+    allowance = await limits.acquire(principal_of("player", "game", "ann"), "game", 1)
     assert (allowance.limit, allowance.remaining) == (3, 2)
 
 
@@ -59,7 +59,7 @@ async def test_callers_do_not_share(limits: UpdateRateLimit) -> None:
 
 
 async def test_a_batch_takes_as_much_as_it_has(limits: UpdateRateLimit) -> None:
-    server = credential("server", "game", "one")
+    server = principal_of("server", "game", "one")
     await limits.acquire(server, "game", 4)
     with pytest.raises(TooMany) as raised:
         await limits.acquire(server, "game", 2)
@@ -68,7 +68,7 @@ async def test_a_batch_takes_as_much_as_it_has(limits: UpdateRateLimit) -> None:
 
 
 async def test_a_batch_greater_than_the_limit_is_allowed_after_a_rest(limits: UpdateRateLimit, time: Time) -> None:
-    server = credential("server", "game", "one")
+    server = principal_of("server", "game", "one")
     await limits.acquire(server, "game", 1_000)
     with pytest.raises(TooMany):
         await limits.acquire(server, "game", 1)

@@ -14,9 +14,11 @@ from scoreboard.domain.board import Board
 from scoreboard.domain.errors import ScoreboardError
 from scoreboard.domain.submission import Outcome
 from scoreboard.entrypoints.contracts.v1 import schema
-from scoreboard.entrypoints.http import problems
+from scoreboard.entrypoints.contracts.v1.errors import render_error
+from scoreboard.entrypoints.http.endpoint import Endpoint
+from scoreboard.entrypoints.http.json_body import decode_json
+from scoreboard.entrypoints.http.request import RequestContext
 from scoreboard.entrypoints.http.response import Response
-from scoreboard.entrypoints.http.router import Endpoint, RequestContext, decoded
 
 BATCH_BYTES = 4 * 1024 * 1024
 TAKING = ("overloaded", "shutting_down", "queue_unavailable")  # when nothing more can be accepted
@@ -33,7 +35,7 @@ _update = msgspec.json.Decoder(schema.ScoreUpdate)
 _batch = msgspec.json.Decoder(schema.Batch)
 
 
-class Scores:
+class ScoreRoutes:
     def __init__(self, submit: Submit, outcomes: Outcomes) -> None:
         self._submit = submit
         self._outcomes = outcomes
@@ -48,6 +50,7 @@ class Scores:
                 "Update a player's score",
                 self.one,
                 "scores",
+                "update_score",
                 body=schema.ScoreUpdate,
                 headers=("Idempotency-Key", "Prefer"),
                 replies={200: schema.Applied, 202: schema.Accepted},
@@ -64,6 +67,7 @@ class Scores:
                 "Update up to 1,000 scores, in order, from a trusted server",
                 self.many,
                 "scores",
+                "update_scores",
                 body=schema.Batch,
                 headers=("Idempotency-Key",),
                 replies={200: schema.BatchAnswer},
@@ -76,6 +80,7 @@ class Scores:
                 "The outcome of one update",
                 self.event,
                 "scores",
+                "read_outcome",
                 replies={200: schema.Event},
                 errors=("invalid_event",),
             ),
@@ -99,10 +104,10 @@ class Scores:
         """
         app, board = call.path
         body = await call.body()
-        request = _to_request(decoded(_update, body), body, call.header("Idempotency-Key"))
+        request = _to_request(decode_json(_update, body), body, call.header("Idempotency-Key"))
         prefer = call.header("Prefer")
         prefer_async = None if prefer is None else _preference(prefer)
-        result = await self._submit.one(call.credential(), app, board, request, prefer_async=prefer_async)
+        result = await self._submit.one(call.principal, app, board, request, prefer_async=prefer_async)
         outcome = result.outcome
         headers = b"" if result.rate is None else _rate_headers(result.rate)
         if outcome.replayed:
@@ -112,7 +117,7 @@ class Scores:
         if result.deferred and outcome.recorded:
             return _accepted(app, outcome, headers)
         if outcome.status == "refused":
-            refusal = problems.of_error(_refusal(outcome))
+            refusal = render_error(_refusal(outcome))
             refusal.add(headers)
             return refusal
         return Response(200, _encode(_applied(result)), headers)
@@ -133,10 +138,10 @@ class Scores:
         - **Cost**: as many updates of the allowance as the batch has; far cheaper for the server than one by one.
         """
         app, board_id = call.path
-        updates = decoded(_batch, await call.body(BATCH_BYTES)).updates
+        updates = decode_json(_batch, await call.body(BATCH_BYTES)).updates
         key = call.header("Idempotency-Key")
         requests = [_to_batch_request(item, keyed=key is not None) for item in updates]
-        board, results, deferred, _ = await self._submit.many(call.credential(), app, board_id, requests, key)
+        board, results, deferred, _ = await self._submit.many(call.principal, app, board_id, requests, key)
         answers = [
             _batch_answer(board, item, result, deferred=deferred) for item, result in zip(updates, results, strict=True)
         ]
@@ -155,7 +160,7 @@ class Scores:
         - **Cost**: one read by key.
         """
         app, event = call.path
-        found = await self._outcomes.get(call.credential(), app, event)
+        found = await self._outcomes.get(call.principal, app, event)
         return Response(200, _encode(_event(found)), b"Cache-Control: no-store\r\n")
 
 

@@ -6,14 +6,15 @@ from typing import Any, TypeVar
 import msgspec
 from aiohttp import web
 
-from scoreboard.application.identity import authorization as authenticate
+from scoreboard.application.identity.policy import UseCase
 from scoreboard.application.live.messages import score_text
-from scoreboard.application.ports.directory import Directory
-from scoreboard.application.tenants.administration import Tenants as Operations
+from scoreboard.application.tenants.administration import Tenants
 from scoreboard.domain import board as domain
 from scoreboard.entrypoints.contracts.v1 import schema
+from scoreboard.entrypoints.http.endpoint import Endpoint
+from scoreboard.entrypoints.http.json_body import decode_json
+from scoreboard.entrypoints.http.request import RequestContext
 from scoreboard.entrypoints.http.response import Response
-from scoreboard.entrypoints.http.router import Endpoint, RequestContext, decoded
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -21,10 +22,9 @@ _encode = msgspec.json.Encoder().encode
 _UNCACHED = b"Cache-Control: no-store\r\n"
 
 
-class Tenants:
-    def __init__(self, operations: Operations, directory: Directory) -> None:
-        self._operations = operations
-        self._directory = directory
+class TenantRoutes:
+    def __init__(self, tenants: Tenants) -> None:
+        self._tenants = tenants
 
     def routes(self) -> list[Endpoint]:
         """Five for each kind of thing, all alike."""
@@ -69,8 +69,7 @@ class Tenants:
 
         - **Who**: the operator (an admin's token for every app).
         """
-        authenticate.require_operator(call.credential())
-        return _ok(schema.Apps([_app(app) for app in await self._directory.apps()]))
+        return _ok(schema.Apps([_app(app) for app in await self._tenants.apps(call.principal)]))
 
     async def create_app(self, call: RequestContext) -> web.StreamResponse:
         """A tenant of its own: boards, actions, players and tokens of one app mean nothing in another.
@@ -80,17 +79,15 @@ class Tenants:
 
         - **Who**: the operator (an admin's token for every app).
         """
-        authenticate.require_operator(call.credential())
         body = await _body(call, schema.App)
-        app = domain.App(0, body.app, body.name or body.app, body.time_zone)
-        return _created(_app(await self._operations.create_app(app)))
+        return _created(_app(await self._tenants.create_app(call.principal, body.app, body.name, body.time_zone)))
 
     async def get_app(self, call: RequestContext) -> web.StreamResponse:
         """Its name and time zone.
 
         - **Who**: the app's admin.
         """
-        return _ok(_app(await self._owned(call)))
+        return _ok(_app(await self._app(call)))
 
     async def update_app(self, call: RequestContext) -> web.StreamResponse:
         """What is left out stays. A new time zone holds for new boards and for the days of actions; boards keep their
@@ -98,8 +95,8 @@ class Tenants:
 
         - **Who**: the app's admin.
         """
-        app = await self._owned(call)
-        return _ok(_app(await self._operations.update_app(app, _changes(await _body(call, schema.AppChange)))))
+        app = await self._app(call)
+        return _ok(_app(await self._tenants.update_app(app, _changes(await _body(call, schema.AppChange)))))
 
     async def delete_app(self, call: RequestContext) -> web.StreamResponse:
         """The app goes, with its boards, actions, players and scores; pages that watch it are told. This cannot be
@@ -107,8 +104,7 @@ class Tenants:
 
         - **Who**: the operator (an admin's token for every app).
         """
-        authenticate.require_operator(call.credential())
-        await self._operations.delete_app(await self._directory.app(call.path[0]))
+        await self._tenants.delete_app(call.principal, call.path[0])
         return Response(204)
 
     # Boards
@@ -118,7 +114,7 @@ class Tenants:
 
         - **Who**: the app's admin.
         """
-        return _ok(schema.Boards([_board(board) for board in await self._directory.boards(await self._owned(call))]))
+        return _ok(schema.Boards([_board(board) for board in await self._tenants.boards(await self._app(call))]))
 
     async def create_board(self, call: RequestContext) -> web.StreamResponse:
         """One ranking rule. What decides the meaning of its standings is fixed for good: `operator` (add up, keep the
@@ -130,25 +126,18 @@ class Tenants:
 
         - **Who**: the app's admin.
         """
-        app = await self._owned(call)
-        body = await _body(call, schema.Board)
-        described = {name: value for name, value in _changes(body).items() if value is not None}
-        described.update(
-            number=0,
-            app=app,
-            name=body.name or body.board,
-            time_zone=body.time_zone or app.time_zone,
-            regions=tuple(body.regions),
-        )
-        return _created(_board(await self._operations.create_board(domain.Board(**described))))
+        app = await self._app(call)
+        rules = _changes(await _body(call, schema.Board))
+        rules["regions"] = tuple(rules["regions"])
+        return _created(_board(await self._tenants.create_board(app, rules.pop("board"), rules)))
 
     async def get_board(self, call: RequestContext) -> web.StreamResponse:
         """Its rules, as they are now.
 
         - **Who**: the app's admin.
         """
-        await self._owned(call)
-        return _ok(_board(await self._directory.board(call.path[0], call.path[1])))
+        app = await self._app(call)
+        return _ok(_board(await self._tenants.board(app, call.path[1])))
 
     async def update_board(self, call: RequestContext) -> web.StreamResponse:
         """What is left out stays. Pages that watch the board see the change at once; they are sent away when it is
@@ -156,17 +145,17 @@ class Tenants:
 
         - **Who**: the app's admin.
         """
-        await self._owned(call)
-        board = await self._directory.board(call.path[0], call.path[1])
-        return _ok(_board(await self._operations.update_board(board, _changes(await _body(call, schema.BoardChange)))))
+        app = await self._app(call)
+        board = await self._tenants.board(app, call.path[1])
+        return _ok(_board(await self._tenants.update_board(board, _changes(await _body(call, schema.BoardChange)))))
 
     async def delete_board(self, call: RequestContext) -> web.StreamResponse:
         """The board goes, with all its standings and seasons; pages that watch it are told. This cannot be undone.
 
         - **Who**: the app's admin.
         """
-        await self._owned(call)
-        await self._operations.delete_board(await self._directory.board(call.path[0], call.path[1]))
+        app = await self._app(call)
+        await self._tenants.delete_board(await self._tenants.board(app, call.path[1]))
         return Response(204)
 
     # Actions
@@ -176,7 +165,7 @@ class Tenants:
 
         - **Who**: the app's admin.
         """
-        actions = await self._directory.actions(await self._owned(call))
+        actions = await self._tenants.actions(await self._app(call))
         return _ok(schema.Actions([_action(action) for action in actions]))
 
     async def create_action(self, call: RequestContext) -> web.StreamResponse:
@@ -185,36 +174,36 @@ class Tenants:
 
         - **Who**: the app's admin.
         """
-        app = await self._owned(call)
+        app = await self._app(call)
         body = await _body(call, schema.Action)
         action = domain.Action(0, app, body.action, int(body.points), body.per_day, body.cooldown_s)
-        return _created(_action(await self._operations.create_action(action)))
+        return _created(_action(await self._tenants.create_action(action)))
 
     async def get_action(self, call: RequestContext) -> web.StreamResponse:
         """What it is worth, and how often it counts.
 
         - **Who**: the app's admin.
         """
-        await self._owned(call)
-        return _ok(_action(await self._directory.action(call.path[0], call.path[1])))
+        app = await self._app(call)
+        return _ok(_action(await self._tenants.action(app, call.path[1])))
 
     async def update_action(self, call: RequestContext) -> web.StreamResponse:
         """What is left out stays. New points hold for updates from now on; what was counted stays.
 
         - **Who**: the app's admin.
         """
-        await self._owned(call)
-        action = await self._directory.action(call.path[0], call.path[1])
+        app = await self._app(call)
+        action = await self._tenants.action(app, call.path[1])
         changes = _changes(await _body(call, schema.ActionChange))
-        return _ok(_action(await self._operations.update_action(action, changes)))
+        return _ok(_action(await self._tenants.update_action(action, changes)))
 
     async def delete_action(self, call: RequestContext) -> web.StreamResponse:
         """Updates with it are refused from now on; what was counted stays.
 
         - **Who**: the app's admin.
         """
-        await self._owned(call)
-        await self._operations.delete_action(await self._directory.action(call.path[0], call.path[1]))
+        app = await self._app(call)
+        await self._tenants.delete_action(await self._tenants.action(app, call.path[1]))
         return Response(204)
 
     # Players
@@ -224,10 +213,10 @@ class Tenants:
 
         - **Who**: the app's admin.
         """
-        app = await self._owned(call)
+        app = await self._app(call)
         query = call.query(schema.PlayersQuery)
         return _ok(
-            schema.Players([_player(player) for player in await self._directory.players(app, query.after, query.limit)])
+            schema.Players([_player(player) for player in await self._tenants.players(app, query.after, query.limit)])
         )
 
     async def create_player(self, call: RequestContext) -> web.StreamResponse:
@@ -236,28 +225,28 @@ class Tenants:
 
         - **Who**: the app's admin.
         """
-        app = await self._owned(call)
+        app = await self._app(call)
         body = await _body(call, schema.Player)
-        player = domain.Player(body.player, body.username or body.player, body.avatar_url, body.email, body.region)
-        return _created(_player(await self._operations.create_player(app, player)))
+        profile = {"avatar_url": body.avatar_url, "email": body.email, "region": body.region}
+        return _created(_player(await self._tenants.create_player(app, body.player, body.username, profile)))
 
     async def get_player(self, call: RequestContext) -> web.StreamResponse:
         """How the player is shown. E-mail addresses are shown to admins only, and never on boards.
 
         - **Who**: the app's admin.
         """
-        app = await self._owned(call)
-        return _ok(_player(await self._operations.player(app, call.path[1])))
+        app = await self._app(call)
+        return _ok(_player(await self._tenants.player(app, call.path[1])))
 
     async def update_player(self, call: RequestContext) -> web.StreamResponse:
         """What is left out stays; null takes away. Boards and open pages show the new name at once.
 
         - **Who**: the app's admin.
         """
-        app = await self._owned(call)
-        player = await self._operations.player(app, call.path[1])
+        app = await self._app(call)
+        player = await self._tenants.player(app, call.path[1])
         changes = _changes(await _body(call, schema.PlayerChange))
-        return _ok(_player(await self._operations.update_player(app, player, changes)))
+        return _ok(_player(await self._tenants.update_player(app, player, changes)))
 
     async def delete_player(self, call: RequestContext) -> web.StreamResponse:
         """The profile and every standing go, and the ledger no longer tells who it was. This cannot be undone; an
@@ -265,18 +254,17 @@ class Tenants:
 
         - **Who**: the app's admin.
         """
-        app = await self._owned(call)
-        await self._operations.delete_player(app, await self._operations.player(app, call.path[1]))
+        app = await self._app(call)
+        await self._tenants.delete_player(app, await self._tenants.player(app, call.path[1]))
         return Response(204)
 
-    async def _owned(self, call: RequestContext) -> domain.App:
-        """The app in the address, for its admin."""
-        authenticate.require(call.credential(), call.path[0], "admin")
-        return await self._directory.app(call.path[0])
+    async def _app(self, call: RequestContext) -> domain.App:
+        """The app in the address, opened for management."""
+        return await self._tenants.open(call.principal, call.path[0])
 
 
 def _five(
-    doors: Tenants,
+    routes: TenantRoutes,
     kind: str,
     many: str,
     types: tuple[type, type, type],
@@ -292,21 +280,23 @@ def _five(
     operator = ("operator_only",) if kind == "app" else ()
     made = (f"{kind}_exists", f"invalid_{kind}", *rules, *fixed, *operator)
 
-    def door(method: str, path: str, verb: str, summary: str, **more: Any) -> Endpoint:
-        return Endpoint(method, path, f"{verb}{name}", summary, getattr(doors, f"{verb}_{kind}"), tag, **more)
+    def endpoint(method: str, path: str, verb: str, summary: str, **more: Any) -> Endpoint:
+        policy: UseCase = "manage_apps" if kind == "app" and verb in {"list", "create", "delete"} else "manage_app"
+        handler = getattr(routes, f"{verb}_{kind}")
+        return Endpoint(method, path, f"{verb}{name}", summary, handler, tag, policy, **more)
 
-    every = door("GET", many, "list", f"List {kind}s", query=query, replies={200: listed}, errors=operator)
+    every = endpoint("GET", many, "list", f"List {kind}s", query=query, replies={200: listed}, errors=operator)
     return [
         replace(every, name=f"list{name}s"),
-        door("POST", many, "create", f"Create {article} {kind}", body=whole, replies={201: whole}, errors=made),
-        door("GET", one, "get", f"Read {article} {kind}", replies={200: whole}),
-        door("PATCH", one, "update", f"Change {article} {kind}", body=change, replies={200: whole}, errors=rules),
-        door("DELETE", one, "delete", f"Delete {article} {kind}", replies={204: None}, errors=operator),
+        endpoint("POST", many, "create", f"Create {article} {kind}", body=whole, replies={201: whole}, errors=made),
+        endpoint("GET", one, "get", f"Read {article} {kind}", replies={200: whole}),
+        endpoint("PATCH", one, "update", f"Change {article} {kind}", body=change, replies={200: whole}, errors=rules),
+        endpoint("DELETE", one, "delete", f"Delete {article} {kind}", replies={204: None}, errors=operator),
     ]
 
 
 async def _body(call: RequestContext, kind: type[T]) -> T:
-    return decoded(msgspec.json.Decoder(kind), await call.body())
+    return decode_json(msgspec.json.Decoder(kind), await call.body())
 
 
 _SCORES = {"min_value", "max_value", "min_total", "max_total", "points"}

@@ -3,27 +3,23 @@
 import msgspec
 from aiohttp import web
 
-from scoreboard.application.identity import authorization as authenticate
 from scoreboard.application.live.messages import score_text
-from scoreboard.application.updates.dead_letters import DeadLetter, letter_not_found
-from scoreboard.application.updates.dead_letters import DeadLetters as Operations
+from scoreboard.application.updates.dead_letters import DeadLetter, DeadLetters
 from scoreboard.domain import event_id, instant
 from scoreboard.domain.submission import Submission
 from scoreboard.entrypoints.contracts.v1 import schema
+from scoreboard.entrypoints.http.endpoint import Endpoint
+from scoreboard.entrypoints.http.request import RequestContext
 from scoreboard.entrypoints.http.response import Response
-from scoreboard.entrypoints.http.router import Endpoint, RequestContext
-
-AMONG = 1_000  # of the oldest
 
 _encode = msgspec.json.Encoder().encode
 _UNCACHED = b"Cache-Control: no-store\r\n"
 _ERRORS = ("operator_only", "queue_unavailable")
 
 
-class DeadLetters:
-    def __init__(self, operations: Operations | None) -> None:
-        """Without a queue, None, there are no dead letters."""
-        self._operations = operations
+class DeadLetterRoutes:
+    def __init__(self, letters: DeadLetters) -> None:
+        self._letters = letters
 
     def routes(self) -> list[Endpoint]:
         letters = "/v1/dead-letters"
@@ -35,6 +31,7 @@ class DeadLetters:
                 "The oldest dead letters",
                 self.list,
                 "dead letters",
+                "manage_dead_letters",
                 query=schema.DeadLettersQuery,
                 replies={200: schema.DeadLetters},
                 errors=_ERRORS,
@@ -46,6 +43,7 @@ class DeadLetters:
                 "Read a dead letter",
                 self.get,
                 "dead letters",
+                "manage_dead_letters",
                 replies={200: schema.OpenedDeadLetter},
                 errors=_ERRORS,
             ),
@@ -56,6 +54,7 @@ class DeadLetters:
                 "Apply the updates of a dead letter as if they had just come",
                 self.retry,
                 "dead letters",
+                "manage_dead_letters",
                 replies={204: None},
                 errors=_ERRORS,
             ),
@@ -66,6 +65,7 @@ class DeadLetters:
                 "Refuse the updates of a dead letter for good",
                 self.drop,
                 "dead letters",
+                "manage_dead_letters",
                 replies={204: None},
                 errors=_ERRORS,
             ),
@@ -77,9 +77,7 @@ class DeadLetters:
 
         - **Who**: the operator (an admin's token for every app).
         """
-        authenticate.require_operator(call.credential())
-        limit = call.query(schema.DeadLettersQuery).limit
-        found = [] if self._operations is None else await self._operations.list(limit)
+        found = await self._letters.list(call.principal, call.query(schema.DeadLettersQuery).limit)
         return Response(200, _encode(schema.DeadLetters([_told(letter) for letter in found])), _UNCACHED)
 
     async def get(self, call: RequestContext) -> web.StreamResponse:
@@ -87,8 +85,7 @@ class DeadLetters:
 
         - **Who**: the operator (an admin's token for every app).
         """
-        operations = self._for_operator(call)
-        letter = await operations.show(call.path[0], AMONG)
+        letter = await self._letters.show(call.principal, call.path[0])
         updates = None if letter.submissions is None else [_update(one) for one in letter.submissions]
         opened = schema.OpenedDeadLetter(**msgspec.structs.asdict(_told(letter)), updates=updates)
         return Response(200, _encode(opened), _UNCACHED)
@@ -99,7 +96,7 @@ class DeadLetters:
 
         - **Who**: the operator (an admin's token for every app).
         """
-        await self._for_operator(call).retry(call.path[0])
+        await self._letters.retry(call.principal, call.path[0])
         return Response(204)
 
     async def drop(self, call: RequestContext) -> web.StreamResponse:
@@ -108,14 +105,8 @@ class DeadLetters:
 
         - **Who**: the operator (an admin's token for every app).
         """
-        await self._for_operator(call).drop(call.path[0], AMONG)
+        await self._letters.drop(call.principal, call.path[0])
         return Response(204)
-
-    def _for_operator(self, call: RequestContext) -> Operations:
-        authenticate.require_operator(call.credential())
-        if self._operations is None:
-            raise letter_not_found()
-        return self._operations
 
 
 def _told(letter: DeadLetter) -> schema.DeadLetter:

@@ -8,7 +8,7 @@ import msgspec
 from scoreboard import __version__
 from scoreboard.application.live.codes import CLOSES
 from scoreboard.application.live.messages import Change, Entry, Top
-from scoreboard.entrypoints.sockets import messages
+from scoreboard.entrypoints.contracts.v1.live import messages
 
 INTRODUCTION = """\
 Boards as they change, for pages and servers. Everything else is in [OpenAPI](openapi.json).

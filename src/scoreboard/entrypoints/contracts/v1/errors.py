@@ -1,4 +1,4 @@
-"""Errors as answers: RFC 9457 problem details. The one table from the error tree to HTTP."""
+"""Errors of `/v1`: RFC 9457 problem details, and the table from the error tree to statuses."""
 
 import math
 from http import HTTPStatus
@@ -8,6 +8,7 @@ import msgspec
 from scoreboard.domain import errors
 from scoreboard.domain.codes import CODES
 from scoreboard.domain.errors import ScoreboardError
+from scoreboard.entrypoints.http.errors import HttpError
 from scoreboard.entrypoints.http.response import Response
 
 MEDIA_TYPE = "application/problem+json"
@@ -40,26 +41,18 @@ class Problem(msgspec.Struct):
     type: str = "about:blank"
 
 
-class HttpError(Exception):
-    """What is wrong with the request as HTTP, before the application is asked."""
-
-    def __init__(self, status: HTTPStatus, code: str, detail: str, headers: bytes = b"") -> None:
-        super().__init__(detail)
-        self.status = status
-        self.code = code
-        self.detail = detail
-        self.headers = headers
-
-
-def problem(status: HTTPStatus, code: str, detail: str, headers: bytes = b"") -> Response:
-    body = msgspec.json.encode(Problem(status.phrase, status.value, detail, code))
-    return Response(status.value, body, headers + b"Cache-Control: no-store\r\n", MEDIA_TYPE)
-
-
-def of_error(error: ScoreboardError) -> Response:
+def render_error(error: ScoreboardError | HttpError) -> Response:
+    """The problem details of a refusal or failure."""
+    if isinstance(error, HttpError):
+        return _problem(error.status, error, b"")
     headers = b""
     if error.retry_after_s is not None:
         headers = b"Retry-After: %d\r\n" % max(1, math.ceil(error.retry_after_s))
     if isinstance(error, errors.Unauthenticated):
         headers += b'WWW-Authenticate: Bearer realm="scoreboard"\r\n'
-    return problem(STATUSES[type(error)], error.code, error.detail, headers)
+    return _problem(STATUSES[type(error)], error, headers)
+
+
+def _problem(status: HTTPStatus, error: ScoreboardError | HttpError, headers: bytes) -> Response:
+    body = msgspec.json.encode(Problem(status.phrase, status.value, error.detail, error.code))
+    return Response(status.value, body, headers + b"Cache-Control: no-store\r\n", MEDIA_TYPE)

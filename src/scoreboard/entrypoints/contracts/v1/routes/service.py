@@ -9,15 +9,16 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from scoreboard.domain.errors import Unavailable
+from scoreboard.entrypoints.http.endpoint import Endpoint
+from scoreboard.entrypoints.http.request import RequestContext
 from scoreboard.entrypoints.http.response import Response
-from scoreboard.entrypoints.http.router import Endpoint, RequestContext
 
 
 class Health(msgspec.Struct):
     status: Literal["live", "ready"]
 
 
-class Service:
+class ServiceRoutes:
     def __init__(self, ready: Callable[[], bool], registry: CollectorRegistry) -> None:
         self._ready = ready
         self._registry = registry
@@ -31,8 +32,8 @@ class Service:
                 "Whether the process runs",
                 self.live,
                 "service",
+                "use_service",
                 replies={200: Health},
-                secured=False,
             ),
             Endpoint(
                 "GET",
@@ -41,9 +42,9 @@ class Service:
                 "Whether it can take requests",
                 self.ready,
                 "service",
+                "use_service",
                 replies={200: Health},
                 errors=("not_ready",),
-                secured=False,
             ),
             Endpoint(
                 "GET",
@@ -52,8 +53,8 @@ class Service:
                 "Metrics for Prometheus",
                 self.metrics,
                 "service",
+                "use_service",
                 replies={200: "text/plain"},
-                secured=False,
             ),
         ]
 

@@ -3,20 +3,19 @@
 import msgspec
 from aiohttp import web
 
-from scoreboard.application.identity import authorization as authenticate
 from scoreboard.application.live.messages import score_text
-from scoreboard.application.ports.directory import Directory
 from scoreboard.application.ports.ledger import BEFORE_ALL
-from scoreboard.application.records.history import History as Operations
-from scoreboard.application.records.history import Past
+from scoreboard.application.records.history import History, Past
 from scoreboard.application.upkeep.rebuild import Rebuild
 from scoreboard.domain import event_id, instant
 from scoreboard.domain.board import Board
 from scoreboard.domain.errors import ScoreboardError
 from scoreboard.domain.submission import Outcome, Submission
 from scoreboard.entrypoints.contracts.v1 import schema
+from scoreboard.entrypoints.http.endpoint import Endpoint
+from scoreboard.entrypoints.http.json_body import decode_json
+from scoreboard.entrypoints.http.request import RequestContext
 from scoreboard.entrypoints.http.response import Response
-from scoreboard.entrypoints.http.router import Endpoint, RequestContext, decoded
 
 BATCH_BYTES = 4 * 1024 * 1024
 REBUILD_WAIT_S = 30.0
@@ -26,11 +25,10 @@ _batch = msgspec.json.Decoder(schema.LedgerBatch)
 _UNCACHED = b"Cache-Control: no-store\r\n"
 
 
-class History:
-    def __init__(self, operations: Operations, rebuild: Rebuild, directory: Directory) -> None:
-        self._operations = operations
+class HistoryRoutes:
+    def __init__(self, history: History, rebuild: Rebuild) -> None:
+        self._history = history
         self._rebuild = rebuild
-        self._directory = directory
 
     def routes(self) -> list[Endpoint]:
         board = "/v1/apps/{app}/boards/{board}"
@@ -42,6 +40,7 @@ class History:
                 "The applied updates of a board, in order, page by page",
                 self.entries,
                 "history",
+                "manage_records",
                 query=schema.LedgerQuery,
                 replies={200: schema.LedgerPage},
                 errors=("invalid_event",),
@@ -53,6 +52,7 @@ class History:
                 "Take up to 1,000 entries of another ledger over, at the instants they were accepted at",
                 self.take_over,
                 "history",
+                "manage_records",
                 body=schema.LedgerBatch,
                 replies={200: schema.BatchAnswer},
                 errors=("overloaded", "shutting_down", "ranking_unavailable"),
@@ -64,6 +64,7 @@ class History:
                 "Make the ranking of a board anew from its totals, while serving",
                 self.rebuild,
                 "history",
+                "manage_records",
                 replies={200: schema.Rebuilt},
                 errors=("ranking_unavailable",),
             ),
@@ -78,11 +79,11 @@ class History:
 
         - **Who**: the app's admin.
         """
-        board = await self._board(call)
+        board = await self._history.open(call.principal, *call.path)
         query = call.query(schema.LedgerQuery)
         after = BEFORE_ALL if query.after is None else event_id.from_text(query.after)
-        at = instant.to_text(self._operations.instant())
-        found = [_entry(board, *one) for one in await self._operations.entries(board, after, query.limit)]
+        at = instant.to_text(self._history.instant())
+        found = [_entry(board, *one) for one in await self._history.entries(board, after, query.limit)]
         more = found[-1].event if len(found) == query.limit else None
         return Response(200, _encode(schema.LedgerPage(found, more, at)), _UNCACHED)
 
@@ -96,9 +97,9 @@ class History:
 
         - **Who**: the app's admin.
         """
-        board = await self._board(call)
-        entries = decoded(_batch, await call.body(BATCH_BYTES)).entries
-        outcomes = await self._operations.take_over(board, [_past(entry) for entry in entries])
+        board = await self._history.open(call.principal, *call.path)
+        entries = decode_json(_batch, await call.body(BATCH_BYTES)).entries
+        outcomes = await self._history.take_over(board, [_past(entry) for entry in entries])
         results = [_result(board, entry, outcome) for entry, outcome in zip(entries, outcomes, strict=True)]
         applied = sum(isinstance(result, schema.BatchApplied) for result in results)
         return Response(200, _encode(schema.BatchAnswer(applied, len(results) - applied, results)))
@@ -112,14 +113,9 @@ class History:
 
         - **Who**: the app's admin.
         """
-        made = await self._rebuild(await self._board(call), REBUILD_WAIT_S)
+        made = await self._rebuild(await self._history.open(call.principal, *call.path), REBUILD_WAIT_S)
         told = schema.Rebuilt(made.tables, made.standings, "exact" if made.done else "warming")
         return Response(200, _encode(told), _UNCACHED)
-
-    async def _board(self, call: RequestContext) -> Board:
-        app, board = call.path
-        authenticate.require(call.credential(), app, "admin")
-        return await self._directory.board(app, board)
 
 
 def _entry(board: Board, submission: Submission, outcome: Outcome) -> schema.LedgerEntry:

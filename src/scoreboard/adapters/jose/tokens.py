@@ -1,0 +1,124 @@
+"""JwtAuthenticator and JwtIssuer: this service's own tokens, signed with a key that is made at the first start."""
+
+import base64
+import contextlib
+import json
+import os
+import secrets
+import tempfile
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast, get_args
+
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import OctKey
+
+from scoreboard.application.ports.authentication import Principal, Role
+from scoreboard.domain.errors import Unauthenticated
+
+ISSUER = "scoreboard"
+ALGORITHM = "HS256"
+KEY_BYTES = 32
+MAX_TOKEN_CHARS = 4_096
+CACHED = 20_000  # verified tokens, some 600 bytes each
+
+
+def signing_key(path: Path) -> bytes:
+    """The key in this file, made (mode 0600) when there is none yet."""
+    with contextlib.suppress(FileNotFoundError):
+        key = path.read_bytes()
+        if len(key) >= KEY_BYTES:
+            return key
+        path.unlink()  # its making was interrupted before anything was signed with it
+    descriptor, made = tempfile.mkstemp(dir=path.parent, prefix=path.name)  # mode 0600
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(secrets.token_bytes(KEY_BYTES))
+        file.flush()
+        os.fsync(descriptor)
+    with contextlib.suppress(FileExistsError):  # another process was first: its key counts
+        os.link(made, path)
+    os.unlink(made)  # noqa: PTH108 - as mkstemp gave it
+    return path.read_bytes()
+
+
+class JwtIssuer:
+    def __init__(self, key: bytes, clock: Callable[[], float] = time.time) -> None:
+        self._key = OctKey.import_key(key)
+        self._clock = clock
+
+    async def issue(self, principal: Principal, ttl_s: int) -> str:
+        return self.sign(principal, ttl_s)
+
+    def sign(self, principal: Principal, ttl_s: int) -> str:
+        """Issue a token outside an event loop, as the command line does."""
+        now = int(self._clock())
+        claims = {
+            "iss": ISSUER,
+            "app": principal.app,
+            "sub": principal.subject,
+            "role": principal.role,
+            "scope": " ".join(sorted(principal.permissions)),
+            "iat": now,
+            "exp": now + ttl_s,
+        }
+        if principal.session is not None:
+            claims["sid"] = principal.session
+        return jwt.encode({"alg": ALGORITHM}, claims, self._key)
+
+
+class JwtAuthenticator:
+    """A token that was verified is known by its text until it expires, so its signature is checked once."""
+
+    def __init__(self, key: bytes, clock: Callable[[], float] = time.time) -> None:
+        self._key = OctKey.import_key(key)
+        self._clock = clock
+        self._known: OrderedDict[str, tuple[float, Principal]] = OrderedDict()
+
+    async def authenticate(self, token: str) -> Principal | None:
+        known = self._known.get(token)
+        if known is None:
+            if len(token) > MAX_TOKEN_CHARS or not _names_issuer(token):
+                return None
+            known = self._known[token] = self._verify(token)
+            if len(self._known) > CACHED:
+                self._known.popitem(last=False)
+        if known[0] <= self._clock():
+            del self._known[token]
+            raise Unauthenticated("token_expired", "this token has expired; get a new one")
+        return known[1]
+
+    def _verify(self, token: str) -> tuple[float, Principal]:
+        try:
+            claims = jwt.decode(token, self._key, algorithms=[ALGORITHM]).claims
+        except (JoseError, ValueError, TypeError, KeyError) as error:
+            raise Unauthenticated("token_invalid", "this token is not valid here") from error
+        return _principal(claims, self._clock())
+
+
+def _names_issuer(token: str) -> bool:
+    """Whether the payload, not verified yet, names this service as the issuer."""
+    try:
+        _, payload, _ = token.split(".")
+        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(claims, dict) and claims.get("iss") == ISSUER
+
+
+def _principal(claims: dict[str, Any], now: float) -> tuple[float, Principal]:
+    """The principal, and when the token expires."""
+    expires = claims.get("exp")
+    app, subject, role, scope = (claims.get(name) for name in ("app", "sub", "role", "scope"))
+    texts = all(isinstance(text, str) for text in (app, subject, role, scope))
+    if not texts or role not in get_args(Role) or not isinstance(expires, int | float):
+        raise Unauthenticated("token_invalid", "this token lacks a claim: app, sub, role, scope and exp are needed")
+    not_before, session = claims.get("nbf", 0), claims.get("sid")
+    if not isinstance(not_before, int | float) or not_before > now:
+        raise Unauthenticated("token_invalid", "this token is not valid yet")
+    if session is not None and not isinstance(session, str):
+        raise Unauthenticated("token_invalid", "the claim sid of this token is not a text")
+    permissions = frozenset(str(scope).split())
+    return expires, Principal(str(app), str(subject), cast("Role", role), permissions, session)

@@ -1,0 +1,15 @@
+"""Authentication: whose token this is, asked of several authenticators in order."""
+
+from collections.abc import Sequence
+
+from scoreboard.application.ports.authentication import Authenticator, Principal
+from scoreboard.domain.errors import Unauthenticated
+
+
+async def authenticate(authenticators: Sequence[Authenticator], token: str) -> Principal:
+    """Return the principal of a token. Raises Unauthenticated for one that is not valid or that nobody recognises."""
+    for authenticator in authenticators:
+        principal = await authenticator.authenticate(token)
+        if principal is not None:
+            return principal
+    raise Unauthenticated("token_invalid", "this token is not valid here")

@@ -1,0 +1,19 @@
+"""The principals that this service issues tokens for, with the permissions of their roles."""
+
+from collections.abc import Mapping
+
+from scoreboard.application.identity.policy import ADMIN, READ_LEADERBOARD, UPDATE_SCORE
+from scoreboard.application.ports.authentication import EVERY_APP, Principal, Role
+
+PERMISSIONS: Mapping[Role, frozenset[str]] = {
+    "player": frozenset({UPDATE_SCORE, READ_LEADERBOARD}),
+    "server": frozenset({UPDATE_SCORE, READ_LEADERBOARD}),
+    "admin": frozenset({UPDATE_SCORE, READ_LEADERBOARD, ADMIN}),
+}
+
+
+def principal_of(role: Role, app: str, subject: str) -> Principal:
+    """Raises ValueError for a principal of every app that is not an admin."""
+    if app == EVERY_APP and role != "admin":
+        raise ValueError("only an admin's token can be for every app")
+    return Principal(app, subject, role, PERMISSIONS[role])

@@ -1,0 +1,38 @@
+"""Authentication of `/v1`: a token in the header `Authorization: Bearer`."""
+
+from collections.abc import Sequence
+from urllib.parse import parse_qs
+
+from scoreboard.application.identity.authentication import authenticate
+from scoreboard.application.ports.authentication import Authenticator, Principal
+from scoreboard.domain.errors import Unauthenticated
+from scoreboard.entrypoints.http.contract import Authenticate
+from scoreboard.entrypoints.http.request import Request
+
+
+def bearer(authenticators: Sequence[Authenticator]) -> Authenticate:
+    """The token in the header."""
+
+    async def principal(request: Request) -> Principal | None:
+        header = request.headers.get("Authorization")
+        if header is None:
+            return None
+        scheme, _, token = header.partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise Unauthenticated("token_invalid", "send the token as Authorization: Bearer <token>")
+        return await authenticate(authenticators, token)
+
+    return principal
+
+
+def bearer_or_query(authenticators: Sequence[Authenticator]) -> Authenticate:
+    """The token in the header, or else in the query: browsers cannot set headers of a WebSocket or an EventSource."""
+
+    async def principal(request: Request) -> Principal | None:
+        header = request.headers.get("Authorization", "")
+        if header[:7].lower() == "bearer ":
+            return await authenticate(authenticators, header[7:])
+        tokens = parse_qs(request.raw_path.partition("?")[2], keep_blank_values=True).get("token")
+        return None if tokens is None else await authenticate(authenticators, tokens[0])
+
+    return principal

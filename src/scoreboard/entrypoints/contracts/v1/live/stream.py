@@ -1,0 +1,49 @@
+"""One table as Server-Sent Events (the HTML standard, 9.2)."""
+
+from urllib.parse import parse_qs
+
+from aiohttp import web
+
+from scoreboard.application.ports.ranking import Position
+from scoreboard.application.standings.reads import Reads
+from scoreboard.entrypoints.contracts.v1.live.tables import channel_key
+from scoreboard.entrypoints.http.request import RequestContext
+from scoreboard.entrypoints.sockets.connections import LiveConnections
+from scoreboard.entrypoints.sockets.sessions import Connection, Framing
+
+FRAMING = Framing(
+    "v1-sse",
+    lambda m, json: b"event: top\nid: %b:%d\ndata: %b\n\n" % (m.position.epoch.encode(), m.position.offset, json),
+    b": still here\n\n",
+)
+
+
+class TopStream:
+    def __init__(self, live: LiveConnections, reads: Reads) -> None:
+        self._live = live
+        self._reads = reads
+
+    async def open(self, call: RequestContext) -> web.StreamResponse:
+        """One stream, from its head to the end of the connection."""
+        query = {name: values[-1] for name, values in parse_qs(call.query_text).items()}
+        app, name = call.path
+        season = query.get("season")
+        board, table = await self._reads.open(call.principal, app, name, season, query.get("region"))
+
+        async def begin(connection: Connection) -> None:
+            connection.write(b"retry: 2000\n\n")
+            channel = await self._live.join(connection, board, channel_key(table, season))
+            if channel.message is None:
+                return
+            if _position(call.header("Last-Event-ID")) == channel.message.position:
+                channel.sessions[connection] = channel.message.position
+                connection.write(b": nothing new\n\n")
+            else:
+                connection.send(channel, channel.message, None)
+
+        return await self._live.stream(call.request, call.principal, FRAMING, begin)
+
+
+def _position(text: str | None) -> Position | None:
+    epoch, _, offset = (text or "").rpartition(":")
+    return Position(epoch, int(offset)) if offset.isdecimal() and len(offset) < 20 else None

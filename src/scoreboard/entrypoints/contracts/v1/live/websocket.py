@@ -1,0 +1,111 @@
+"""The conversation of the WebSocket at `/v1/live`: authenticate, subscribe, unsubscribe, ping."""
+
+from collections.abc import Sequence
+
+import msgspec
+from aiohttp import web
+
+from scoreboard.application.identity.authentication import authenticate
+from scoreboard.application.live import codes
+from scoreboard.application.live.hub import Channel, ChannelKey
+from scoreboard.application.ports.authentication import Authenticator
+from scoreboard.application.ports.directory import Directory
+from scoreboard.application.ports.ranking import Position
+from scoreboard.application.standings.reads import Reads
+from scoreboard.domain.errors import ScoreboardError, Unauthenticated, Unavailable
+from scoreboard.entrypoints.contracts.v1.live import messages
+from scoreboard.entrypoints.contracts.v1.live.tables import channel_key
+from scoreboard.entrypoints.http.request import RequestContext
+from scoreboard.entrypoints.sockets.connections import Ended, LiveConnections
+from scoreboard.entrypoints.sockets.sessions import PING, Connection, Framing, ws_frame
+
+
+def _farewell(channel: Channel) -> bytes:
+    board, (_, season, region) = channel.board, channel.key
+    detail = "this board may be watched no more with these rights"
+    error = messages.Error("subscription_ended", detail, board.app.app, board.board, region or None, season)
+    return ws_frame(messages.encode(error))
+
+
+FRAMING = Framing("v1-ws", lambda _, json: ws_frame(json), PING, _farewell)
+
+
+class LiveSocket:
+    def __init__(
+        self, live: LiveConnections, reads: Reads, directory: Directory, authenticators: Sequence[Authenticator]
+    ) -> None:
+        self._live = live
+        self._reads = reads
+        self._directory = directory
+        self._authenticators = authenticators
+
+    async def open(self, call: RequestContext) -> web.StreamResponse:
+        """One socket, from upgrade to close."""
+        return await self._live.websocket(call.request, call.principal, FRAMING, self._receive)
+
+    async def _receive(self, connection: Connection, text: str) -> None:
+        request = _decoded(text)
+        match request:
+            case messages.Ping():
+                _send(connection, messages.Pong())
+            case messages.Authenticate():
+                try:
+                    connection.principal = await authenticate(self._authenticators, request.token)
+                except Unauthenticated as error:
+                    raise Ended(codes.UNAUTHORIZED) from error
+                _send(connection, messages.Authenticated())
+            case messages.Subscribe():
+                try:
+                    await self._subscribe(connection, request)
+                except ScoreboardError as error:
+                    _send(connection, _error(request, error))
+            case messages.Unsubscribe():
+                try:
+                    key = await self._key(request)
+                except ScoreboardError as error:
+                    _send(connection, _error(request, error))
+                else:
+                    self._live.leave(connection, key)
+                    _send(connection, messages.Unsubscribed(request.app, request.board, request.region, request.season))
+
+    async def _subscribe(self, connection: Connection, request: messages.Subscribe) -> None:
+        board, table = await self._reads.open(
+            connection.principal, request.app, request.board, request.season, request.region
+        )
+        channel = await self._live.join(connection, board, channel_key(table, request.season))
+        message = channel.message
+        if message is None:
+            raise Unavailable("ranking_warming", "the ranking is warming; subscribe again in a moment")
+        had = None if request.position is None else Position(request.position.epoch, request.position.offset)
+        recovered = had == message.position
+        _send(
+            connection,
+            messages.Subscribed(
+                request.app, request.board, request.region, request.season, recovered, *message.position
+            ),
+        )
+        if recovered:
+            channel.sessions[connection] = message.position
+        else:
+            connection.send(channel, message, None)
+
+    async def _key(self, request: messages.Unsubscribe) -> ChannelKey:
+        """The channel of a table. Who watched it may leave it, whatever its rights are by now."""
+        board = await self._directory.board(request.app, request.board)
+        return channel_key(self._reads.table(board, request.season, request.region), request.season)
+
+
+def _decoded(text: str) -> messages.Request:
+    try:
+        request: messages.Request = messages.decode(text)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise Ended(codes.BAD_MESSAGE) from error
+    return request
+
+
+def _send(connection: Connection, message: msgspec.Struct) -> None:
+    connection.write(ws_frame(messages.encode(message)))
+
+
+def _error(request: messages.Subscribe | messages.Unsubscribe, error: ScoreboardError) -> messages.Error:
+    return messages.Error(error.code, error.detail, request.app, request.board, request.region, request.season)

@@ -1,0 +1,126 @@
+"""RequestContext: what a handler is given of a request."""
+
+import asyncio
+from collections.abc import Hashable, Mapping, Sequence
+from functools import lru_cache
+from http import HTTPStatus
+from typing import Any, Protocol, TypeVar, cast
+from urllib.parse import parse_qsl
+
+import msgspec
+from aiohttp import StreamReader, web
+
+from scoreboard.application.ports.authentication import Principal
+from scoreboard.domain.errors import Invalid
+from scoreboard.entrypoints.http.errors import HttpError
+
+T = TypeVar("T")
+
+BODY_BYTES = 64 * 1024
+BODY_TIMEOUT_S = 20.0
+MAX_PARAMETERS = 20
+
+
+class Request(Protocol):
+    """The parts of a request that contracts read: aiohttp's has them, and so has one on the fast path."""
+
+    @property
+    def method(self) -> str: ...
+    @property
+    def raw_path(self) -> str: ...
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+    @property
+    def content(self) -> StreamReader: ...
+    @property
+    def transport(self) -> asyncio.Transport | None: ...
+
+
+class RequestContext:
+    """One request to an endpoint. `path` are the values of the template's braces, in order. `principal` is who sent it,
+    None without a credential."""
+
+    __slots__ = ("_media_types", "_request", "path", "principal", "query_text")
+
+    def __init__(
+        self,
+        request: Request,
+        media_types: Sequence[str],
+        path: Sequence[str],
+        query_text: str,
+        principal: Principal | None,
+    ) -> None:
+        self._request = request
+        self._media_types = media_types
+        self.path = path
+        self.query_text = query_text
+        self.principal = principal
+
+    @property
+    def request(self) -> web.BaseRequest:
+        """aiohttp's request, for a handler that streams its answer."""
+        return cast("web.BaseRequest", self._request)
+
+    def header(self, name: str) -> str | None:
+        return self._request.headers.get(name)
+
+    async def body(self, limit: int = BODY_BYTES) -> bytes:
+        """The body, of a media type that the contract accepts and of at most `limit` bytes. Raises HttpError."""
+        headers, content = self._request.headers, self._request.content
+        media_type = headers.get("Content-Type", "")
+        if (
+            media_type not in self._media_types
+            and media_type.partition(";")[0].strip().lower() not in self._media_types
+        ):
+            raise HttpError(
+                HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+                "unsupported_media_type",
+                f"send Content-Type: {' or '.join(self._media_types)}",
+            )
+        if content.is_eof():  # it came with the head, as small bodies do
+            body = content.read_nowait(-1)
+        elif int(headers.get("Content-Length", 0)) > limit:
+            raise _too_big(limit)
+        else:
+            if "Expect" in headers and self._request.transport is not None:
+                self._request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            body = await _read(content, limit)
+        if len(body) > limit:
+            raise _too_big(limit)
+        return body
+
+    def query(self, kind: type[T]) -> T:
+        """The query's parameters as a (frozen) struct of this type, each at most once. Raises Invalid."""
+        return cast("T", _query(cast("Hashable", kind), self.query_text))
+
+
+@lru_cache(maxsize=256)  # most are asked again and again
+def _query(kind: Any, text: str) -> object:
+    try:
+        pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MAX_PARAMETERS)
+    except ValueError as error:
+        raise Invalid("invalid_query", "the query is not well formed") from error
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        raise Invalid("invalid_query", "a query parameter is given twice")
+    try:
+        return msgspec.convert(values, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise Invalid("invalid_query", str(error)) from error
+
+
+async def _read(content: Any, limit: int) -> bytes:
+    body = b""
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            while len(body) <= limit and (piece := await content.readany()):
+                body += piece
+    except TimeoutError as error:
+        raise HttpError(HTTPStatus.REQUEST_TIMEOUT, "body_timeout", "the body did not arrive in time") from error
+    except (web.RequestPayloadError, ValueError) as error:
+        raise Invalid("invalid_body", "the body did not arrive whole") from error
+    return body
+
+
+def _too_big(limit: int) -> HttpError:
+    return HttpError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_big", f"the body may have {limit} bytes at most")

@@ -1,0 +1,16 @@
+"""The pages as a contract: they need no credential, and their errors are those of `/v1`, which they use."""
+
+from collections.abc import Sequence
+
+from scoreboard.entrypoints.contracts.v1.errors import render_error
+from scoreboard.entrypoints.http.contract import Contract
+from scoreboard.entrypoints.http.endpoint import Endpoint
+from scoreboard.entrypoints.http.request import Request
+
+
+def pages(routes: Sequence[Endpoint]) -> Contract:
+    return Contract("pages", routes, _nobody, render_error)
+
+
+async def _nobody(_: Request) -> None:
+    return None

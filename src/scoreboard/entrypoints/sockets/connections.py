@@ -1,0 +1,254 @@
+"""LiveConnections: the open WebSockets and event streams of a process, from the first byte to the last."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeAlias, cast
+
+import structlog
+from aiohttp import WSMsgType, web
+
+from scoreboard.application.live import codes
+from scoreboard.application.live.codes import Close
+from scoreboard.application.live.flow import Flowing
+from scoreboard.application.live.hub import JOINING, Channel, ChannelKey, Hub
+from scoreboard.application.live.origins import Origins
+from scoreboard.application.ports.authentication import Principal
+from scoreboard.application.ports.ranking import NotRanked
+from scoreboard.application.standings.reads import Reads
+from scoreboard.domain.board import Board
+from scoreboard.domain.errors import Forbidden, Unavailable
+from scoreboard.entrypoints.sockets.sessions import Connection, Framing
+
+log = structlog.get_logger(__name__)
+
+LOOK_EVERY_S = 5.0
+PING_AFTER_S = 25.0  # of silence
+SILENT_AFTER_S = 60.0
+MAX_MESSAGES = 200  # from one client between two looks
+WARMING_TRIES = 60
+SLICE = 100  # connections that are looked at in one go
+CLOSED_AT_ONCE = 500
+
+Receive: TypeAlias = Callable[[Connection, str], Awaitable[None]]
+"""Handle one text message of a client. Raises Ended to close the connection."""
+
+
+@dataclass(frozen=True, slots=True)
+class LiveLimits:
+    connections: int = 15_000
+    subscriptions: int = 100  # on one connection
+    message_bytes: int = 8 * 1024
+
+
+class Ended(Exception):
+    def __init__(self, close: Close) -> None:
+        super().__init__(close.reason)
+        self.close = close
+
+
+class LiveConnections:
+    def __init__(self, hub: Hub, reads: Reads, origins: Origins, limits: LiveLimits) -> None:
+        self._hub = hub
+        self._reads = reads
+        self._origins = origins
+        self._limits = limits
+        self._sockets: dict[Connection, web.WebSocketResponse] = {}
+        self._streams: dict[Connection, asyncio.Event] = {}
+        self._closing = False
+
+    @property
+    def connections(self) -> int:
+        return len(self._sockets) + len(self._streams)
+
+    async def websocket(
+        self, request: web.BaseRequest, principal: Principal | None, framing: Framing, receive: Receive
+    ) -> web.StreamResponse:
+        """One WebSocket, from upgrade to close. Raises Forbidden for a plain request and for a page of an origin that
+        is not allowed."""
+        if not self._origins.may_connect(request.headers.get("Origin"), request.headers.get("Host")):
+            raise Forbidden("origin_not_allowed", "pages of this origin may not connect; see the setting origins")
+        socket = web.WebSocketResponse(
+            compress=False, autoping=False, max_msg_size=self._limits.message_bytes, timeout=5.0, writer_limit=1 << 20
+        )
+        if not socket.can_prepare(request):
+            raise Forbidden("websocket_only", "this address takes WebSocket connections")
+        await socket.prepare(request)
+        if self._closing or self.connections >= self._limits.connections:
+            await _close(socket, codes.GOING_AWAY if self._closing else codes.TOO_MANY_CONNECTIONS)
+            return socket
+        connection = _connection(request, principal, framing)
+        self._sockets[connection] = socket
+        try:
+            await _converse(connection, socket, receive)
+        finally:
+            self._forget(connection)
+            del self._sockets[connection]
+            _let_go(socket)
+        return socket
+
+    async def stream(
+        self,
+        request: web.BaseRequest,
+        principal: Principal | None,
+        framing: Framing,
+        begin: Callable[[Connection], Awaitable[None]],
+    ) -> web.StreamResponse:
+        """One event stream, from its head to the end of the connection. `begin` joins it to what it shows. Raises
+        Unavailable."""
+        if self._closing or self.connections >= self._limits.connections:
+            raise Unavailable("too_many_connections", "too many live connections; come back later", retry_after_s=5)
+        connection = _connection(request, principal, framing)
+        if request.method == "HEAD":
+            connection.write(self._stream_head(request))
+            return _Written()
+        ended = self._streams[connection] = connection.ended = asyncio.Event()
+        try:
+            connection.write(self._stream_head(request))
+            await begin(connection)
+            await ended.wait()
+        finally:
+            self._forget(connection)
+            del self._streams[connection]
+        return _Written()
+
+    def _stream_head(self, request: web.BaseRequest) -> bytes:
+        origin = request.headers.get("Origin")
+        allowed = None if origin is None else self._origins.header(origin)
+        cors = f"Access-Control-Allow-Origin: {allowed}\r\nVary: Origin\r\n" if allowed else ""
+        return (
+            "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nCache-Control: no-store\r\n"
+            f"X-Accel-Buffering: no\r\nConnection: close\r\n{cors}\r\n"
+        ).encode()
+
+    async def join(self, connection: Connection, board: Board, key: ChannelKey) -> Channel:
+        """Add the connection to a channel whose newest message is read, where it can be.
+
+        Nothing is sent to the connection before the caller sends that message or sets its position. Raises Ended for
+        one subscription too many."""
+        if len(connection.channels) >= self._limits.subscriptions and all(c.key != key for c in connection.channels):
+            raise Ended(codes.TOO_MANY_SUBSCRIPTIONS)
+        first = self._hub.channel(key) is None
+        channel = self._hub.subscribe(key, board, connection)
+        channel.sessions[connection] = JOINING
+        connection.channels.add(channel)
+        try:
+            for _ in range(WARMING_TRIES):
+                if channel.message is not None and not first:
+                    break
+                try:
+                    now = await self._reads.live_top(board, key.season, key.region)
+                except NotRanked:
+                    await asyncio.sleep(1)
+                    continue
+                # Others may have been sent a newer one meanwhile; only a channel of our own is brought up to date.
+                if channel.message is None or (first and len(channel.sessions) == 1):
+                    self._hub.refresh(channel, now)
+                break
+        except BaseException:
+            self.leave(connection, key)
+            raise
+        return channel
+
+    def leave(self, connection: Connection, key: ChannelKey) -> None:
+        for channel in [channel for channel in connection.channels if channel.key == key]:
+            connection.channels.discard(channel)
+            self._hub.unsubscribe(channel, connection)
+
+    async def run(self) -> None:
+        """For ever: ping the quiet, end the dead. A few at a time, as each ping brings an answer."""
+        while True:
+            everybody = [*self._sockets, *self._streams]
+            starts = range(0, len(everybody) or 1, SLICE)
+            for start in starts:
+                some, now = everybody[start : start + SLICE], _now()
+                flooding = [connection for connection in some if not self._look_at(connection, now)]
+                await asyncio.gather(*(_close(self._sockets[one], codes.BAD_MESSAGE) for one in flooding))
+                await asyncio.sleep(LOOK_EVERY_S / len(starts))
+
+    def _look_at(self, connection: Connection, now: float) -> bool:
+        """Whether it stays: not when it said too much since the last look."""
+        socket = self._sockets.get(connection)
+        quiet_s = now - connection.last_heard
+        if connection.stuck(now) or (socket is not None and quiet_s > SILENT_AFTER_S):
+            connection.abort()  # its buffer may be full: a close frame would never arrive
+        elif socket is None or quiet_s > PING_AFTER_S:
+            connection.keep_alive()
+        said, connection.messages = connection.messages, 0
+        return said <= MAX_MESSAGES
+
+    async def close(self) -> None:
+        """Tell everybody to come back."""
+        self._closing = True
+        for ended in self._streams.values():
+            ended.set()
+        sockets = list(self._sockets.values())
+        for start in range(0, len(sockets), CLOSED_AT_ONCE):
+            some = sockets[start : start + CLOSED_AT_ONCE]
+            await asyncio.gather(*(_close(socket, codes.GOING_AWAY) for socket in some))
+
+    def _forget(self, connection: Connection) -> None:
+        for channel in connection.channels:
+            self._hub.unsubscribe(channel, connection)
+        connection.channels.clear()
+
+
+async def _converse(connection: Connection, socket: web.WebSocketResponse, receive: Receive) -> None:
+    while True:
+        message = await socket.receive()
+        connection.last_heard = _now()
+        connection.messages += 1
+        if message.type is WSMsgType.PING:
+            await socket.pong(message.data)
+        elif message.type is WSMsgType.TEXT:
+            try:
+                await receive(connection, message.data)
+            except Ended as ended:
+                await _close(socket, ended.close)
+                return
+        elif message.type is not WSMsgType.PONG:
+            if message.type is WSMsgType.BINARY:
+                await _close(socket, codes.BAD_MESSAGE)
+            return
+
+
+class _Written(web.StreamResponse):
+    """The answer that was written already; nothing follows but the end of the connection."""
+
+    async def prepare(self, request: web.BaseRequest) -> None:
+        return None
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        return None
+
+    @property
+    def keep_alive(self) -> bool:
+        return False
+
+
+async def _close(socket: web.WebSocketResponse, close: Close) -> None:
+    with contextlib.suppress(ConnectionError, TimeoutError):
+        await socket.close(code=close.code, message=close.reason.encode())
+
+
+def _let_go(socket: web.WebSocketResponse) -> None:
+    """A socket that broke keeps the error, whose traceback leads back to it: each would stay in memory until the
+    collector goes through everything, which it does once in days."""
+    error = socket.exception()
+    if error is not None:
+        error.__traceback__ = error.__context__ = None
+
+
+def _connection(request: web.BaseRequest, principal: Principal | None, framing: Framing) -> Connection:
+    """The session over a request's transport, told by it how writing goes."""
+    if request.transport is None:
+        raise ConnectionResetError("the client went away")
+    connection = Connection(request.transport, framing, _now())
+    connection.principal = principal
+    cast("Flowing", request.protocol).flow = connection
+    return connection
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
