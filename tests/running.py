@@ -28,8 +28,8 @@ from scoreboard.adapters.sqlite.ledger import SqliteLedger
 from scoreboard.application.identity.principals import principal_of
 from scoreboard.application.ports.authentication import Role
 from scoreboard.application.ports.clock import Clock
+from scoreboard.bootstrap import mounting, tokens
 from scoreboard.bootstrap import service as bootstrap
-from scoreboard.bootstrap import tokens
 from scoreboard.bootstrap.lifecycle import Service
 from scoreboard.bootstrap.listening import listening
 from scoreboard.bootstrap.settings import Settings, load
@@ -205,7 +205,7 @@ async def running(
     data: Path,
     *,
     when_ready: bool = True,
-    parts: frozenset[bootstrap.Part] = bootstrap.PARTS,
+    parts: frozenset[mounting.Part] = mounting.PARTS,
     clock: Clock = bootstrap.wall_clock,
     **given: Any,
 ) -> AsyncIterator[Running]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import asyncpg
 
-from scoreboard.bootstrap.service import Part
+from scoreboard.bootstrap.mounting import Part
 from tests.distributed.servers import Servers
 from tests.running import BOUND_S, Running, eventually, running
 

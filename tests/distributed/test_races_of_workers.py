@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from scoreboard.adapters.rabbitmq.topology import Topology
-from scoreboard.bootstrap.service import Part
+from scoreboard.bootstrap.mounting import Part
 from scoreboard.domain.submission import Outcome, Submission
 from tests.distributed.calls import differences, top, update
 from tests.distributed.held import entries, held, rows, waits_for_a_lock

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from scoreboard.bootstrap.service import PARTS, Part
+from scoreboard.bootstrap.mounting import PARTS, Part
 from tests.running import Running, running
 
 EVERY = ("/health/live", "/health/ready", "/metrics")

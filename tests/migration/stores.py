@@ -19,7 +19,7 @@ from urllib.parse import quote
 import asyncpg
 
 from scoreboard.application.upkeep.verify import verify
-from scoreboard.bootstrap import service as bootstrap
+from scoreboard.bootstrap import mounting
 from tests.running import Answer, Client, Running, running
 from tests.servers import postgres
 
@@ -46,9 +46,9 @@ class Store:
     data: Path
     given: dict[str, Any] = field(default_factory=dict)
 
-    def running(self, *parts: bootstrap.Part) -> AbstractAsyncContextManager[Running]:
+    def running(self, *parts: mounting.Part) -> AbstractAsyncContextManager[Running]:
         """Run these parts of the service on the store, or all."""
-        chosen = frozenset(parts) or bootstrap.PARTS
+        chosen = frozenset(parts) or mounting.PARTS
         return running(self.data, parts=chosen, server_updates_per_second=1_000_000, **self.given)
 
     async def migrate(self) -> list[str]:

@@ -67,7 +67,7 @@ class Container:
             queue=self.queue,
             reads=self.read_path.reads,
             publisher=self.read_path.publisher,
-            priority=self.read_path.priority,
+            commit_idle=self.read_path.commit_idle,
         )
         self.tenants = Tenants(self.directory, self.ranking, self.read_path.invalidator)
         self.rebuild = Rebuild(self.ledger, self.ranking, self.read_path.publisher, clock)

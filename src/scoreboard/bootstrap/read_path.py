@@ -1,11 +1,11 @@
 """ReadPath: from the ranking to who reads boards, on request or live."""
 
+import asyncio
 import secrets
 
 from scoreboard.application.live.directory_invalidator import DirectoryInvalidator
 from scoreboard.application.live.hub import Hub
 from scoreboard.application.live.origins import Origins
-from scoreboard.application.live.priority import CommitPriority
 from scoreboard.application.live.publisher import Publisher
 from scoreboard.application.ports.clock import Clock
 from scoreboard.application.ports.directory import Directory
@@ -37,8 +37,9 @@ class ReadPath:
         reading = ranking if totals is None else FallbackRanking(ranking, totals)
         names = Names(directory)
         self.reads = Reads(directory, ledger, reading, names, Cursors(key), clock)
-        self.priority = CommitPriority()
-        self.hub = Hub(secrets.token_hex(6), self.priority)
+        self.commit_idle = asyncio.Event()
+        self.commit_idle.set()
+        self.hub = Hub(secrets.token_hex(6), self.commit_idle)
         self.publisher = Publisher(self.hub, self.reads, clock)
         self.invalidator = DirectoryInvalidator(names, self.publisher)
         directory.listen(self.invalidator)

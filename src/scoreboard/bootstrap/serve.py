@@ -16,7 +16,8 @@ from scoreboard.bootstrap import demo as demonstration
 from scoreboard.bootstrap.data_dir import FolderLocked
 from scoreboard.bootstrap.lifecycle import Service
 from scoreboard.bootstrap.listening import PortInUse, check_free, listening
-from scoreboard.bootstrap.service import PARTS, Part, open_service
+from scoreboard.bootstrap.mounting import PARTS, Part
+from scoreboard.bootstrap.service import open_service
 from scoreboard.bootstrap.settings import Settings, SettingsError
 
 DAY_S = 86_400

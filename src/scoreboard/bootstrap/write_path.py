@@ -1,6 +1,7 @@
 """WritePath: from a request to change a score to its commit, direct or through the queue."""
 
-from scoreboard.application.live.priority import CommitPriority
+import asyncio
+
 from scoreboard.application.live.publisher import Publisher
 from scoreboard.application.ports.clock import Clock
 from scoreboard.application.ports.directory import Directory
@@ -36,10 +37,10 @@ class WritePath:
         queue: Queue | None,
         reads: Reads,
         publisher: Publisher,
-        priority: CommitPriority,
+        commit_idle: asyncio.Event,
     ) -> None:
         batch_limits = BatchLimits(settings.pending_updates, interval_s=settings.batch_interval_ms / 1_000)
-        self.commit = GroupCommit(ledger, ranking, publisher, clock, batch_limits, priority)
+        self.commit = GroupCommit(ledger, ranking, publisher, clock, batch_limits, commit_idle)
         self.codec = MessageCodec(keys.read_queue_keys(settings, key))
         self.publisher: QueuePublisher | None = None
         event_key = b""

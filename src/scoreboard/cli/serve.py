@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from scoreboard.bootstrap import backends, service, settings
+from scoreboard.bootstrap import backends, mounting, settings
 from scoreboard.bootstrap import serve as role
 from scoreboard.cli import show
 from scoreboard.cli.resources import Flag, Json
@@ -83,7 +83,7 @@ def jobs(*, given: Given | None = None) -> None:
     _alone("jobs", given)
 
 
-def _alone(part: service.Part, given: Given | None) -> None:
+def _alone(part: mounting.Part, given: Given | None) -> None:
     chosen = settings.load(**asdict(given or Given()))
     run(role.serve(chosen, parts=frozenset({part})))
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from cyclopts import Parameter
 
-from scoreboard.bootstrap import service, settings, tokens
+from scoreboard.bootstrap import mounting, service, settings, tokens
 from scoreboard.bootstrap.data_dir import running_url
 from scoreboard.bootstrap.listening import listening
 from scoreboard.bootstrap.serve import logging_to_stderr
@@ -83,7 +83,7 @@ async def connected(
         return
     local = settings.load(data=(target or Target()).data)
     logging_to_stderr(log_level)
-    parts: frozenset[service.Part] = frozenset({"api", "live"}) if local.database_url else service.PARTS
+    parts: frozenset[mounting.Part] = frozenset({"api", "live"}) if local.database_url else mounting.PARTS
     async with service.open_service(local, parts=parts) as opened, listening(opened, "127.0.0.1", 0) as url:
         way = _local(local, lambda: url)
         async with client(way.locate, way.token) as speaking:

@@ -73,11 +73,6 @@ class Board:
     def descending(self) -> bool:
         return self.direction == "descending"
 
-    @property
-    def wide(self) -> bool:
-        """Whether totals may leave the integers that every JSON reader reads exactly; then they are sent as text."""
-        return self.min_total < -SAFE_INTEGER or self.max_total > SAFE_INTEGER
-
     def check(self) -> "Board":
         identifiers.check_slug("board", self.board)
         identifiers.check_text("name", self.name, identifiers.USERNAME_CHARS)

@@ -3,14 +3,14 @@
 import msgspec
 import pytest
 
-from scoreboard.application.live import messages
 from scoreboard.client import results
-from scoreboard.entrypoints.contracts.v1 import schema
+from scoreboard.entrypoints.contracts.v1 import entries, schema
+from scoreboard.entrypoints.contracts.v1.live import top
 
 SAME = [
-    (results.Entry, messages.Entry),
-    (results.Change, messages.Change),
-    (results.LiveTop, messages.Top),
+    (results.Entry, entries.Entry),
+    (results.Change, top.Change),
+    (results.LiveTop, top.Top),
     (results.Page, schema.Page),
     (results.Standing, schema.Standing),
     (results.Found, schema.PlayersFound),

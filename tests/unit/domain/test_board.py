@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from scoreboard.domain.board import INT64_MAX, INT64_MIN, MAX_REGIONS, MAX_TOP_N, SAFE_INTEGER, Player, check_time_zone
+from scoreboard.domain.board import INT64_MAX, INT64_MIN, MAX_REGIONS, MAX_TOP_N, Player, check_time_zone
 from scoreboard.domain.errors import Invalid
 from tests.making import APP, WIDE, action, board
 
@@ -46,12 +46,6 @@ def test_a_board_beyond_them_says_what_is_wrong(rules: dict[str, Any], code: str
     with pytest.raises(Invalid) as refusal:
         board(**rules).check()
     assert refusal.value.code == code
-
-
-@pytest.mark.parametrize("bound", [{"max_total": SAFE_INTEGER + 1}, {"min_total": -SAFE_INTEGER - 1}])
-def test_a_board_is_wide_when_a_json_reader_could_round_a_total(bound: dict[str, int]) -> None:
-    assert not board().wide
-    assert board(**bound).wide
 
 
 @pytest.mark.parametrize(

@@ -5,19 +5,19 @@ can write again, and never slows another.
 """
 
 import asyncio
+import contextlib
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple, Protocol
 
-from scoreboard.application.live.messages import Top, changes, encode, entries
-from scoreboard.application.live.priority import CommitPriority
 from scoreboard.application.ports.ranking import Position
-from scoreboard.domain import instant, top
 from scoreboard.domain.board import Board
-from scoreboard.domain.submission import WORLD
+from scoreboard.domain.top import Change, Line, TopSnapshot, changes
 
 CHUNK = 128  # sessions written to, in about a millisecond, before other work gets a turn
+COMMIT_WAIT_S = 0.004  # at most, between two chunks, however many commits there are
 MAX_CHANNELS = 10_000  # beyond which those that nobody watches are forgotten
 
 
@@ -31,15 +31,17 @@ class ChannelKey(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class Message:
-    """One position of a channel. `json` stands alone; `json_with_changes` is for who had the position `previous`.
+    """One position of a channel: a top N, and the changes since the position `previous`.
 
-    `framed` is the doors' own: what each makes of the two for its protocol, once, under a name of its own.
+    `framed` belongs to the contracts. Each keeps there what it makes of the message, once, under a name of its own: a
+    form without the changes, and one with them for sessions that had the position before.
     """
 
     position: Position
     previous: Position | None
-    json: bytes
-    json_with_changes: bytes
+    region: str
+    top: TopSnapshot
+    changes: Sequence[Change]
     framed: dict[str, tuple[bytes, bytes]] = field(default_factory=dict)
 
 
@@ -77,16 +79,16 @@ class Channel:
     board: Board
     sessions: dict[Session, Position | Joining | None] = field(default_factory=dict)
     season: str = ""
-    lines: list[top.Line] | None = None
+    lines: list[Line] | None = None
     message: Message | None = None
 
 
 class Hub:
     """`epoch` names this run of the process: positions do not outlive it, nor the epoch of the ranking."""
 
-    def __init__(self, epoch: str, priority: CommitPriority) -> None:
+    def __init__(self, epoch: str, commit_idle: asyncio.Event) -> None:
         self._epoch = epoch
-        self._priority = priority
+        self._commit_idle = commit_idle
         self._channels: dict[ChannelKey, Channel] = {}
         self._offset = 0
         self.subscriptions = 0
@@ -133,32 +135,19 @@ class Hub:
         if len(self._channels) >= MAX_CHANNELS:
             self._channels = {key: channel for key, channel in self._channels.items() if channel.sessions}
 
-    def refresh(self, channel: Channel, now: top.TopSnapshot) -> bool:
+    def refresh(self, channel: Channel, now: TopSnapshot) -> bool:
         """Take a top N over as the channel's newest. False, and no new position, when it is the one it had."""
         if channel.lines == now.lines and channel.season == now.season and channel.board == now.board:
             return False
-        epoch = f"{self._epoch}.{now.epoch}"
-        moves = top.changes(channel.lines or [], now.lines)
         self._offset += 1
-        message = Top(
-            now.board.app.app,
-            now.board.board,
-            now.season,
-            channel.key.region if channel.key.region != WORLD else None,
-            epoch,
-            self._offset,
-            now.total,
-            instant.to_text(now.at),
-            entries(now.board, now.lines),
-        )
-        alone = encode(message)
-        message.changes = changes(now.board, moves)
+        position = Position(f"{self._epoch}.{now.epoch}", self._offset)
         previous = channel.message.position if channel.message else None
-        channel.message = Message(Position(epoch, self._offset), previous, alone, encode(message))
+        moves = changes(channel.lines or [], now.lines)
+        channel.message = Message(position, previous, channel.key.region, now, moves)
         channel.board, channel.season, channel.lines = now.board, now.season, now.lines
         return True
 
-    async def publish(self, channel: Channel, now: top.TopSnapshot) -> float:
+    async def publish(self, channel: Channel, now: TopSnapshot) -> float:
         """Send a top N to every session of the channel, if it is a new one. Returns what that cost, in seconds."""
         started = time.perf_counter()
         if not self.refresh(channel, now) or channel.message is None:
@@ -171,6 +160,18 @@ class Hub:
                 had = sessions.get(session, JOINING)  # as it is now: some have left, or caught up, meanwhile
                 if had is not JOINING and had is not position and session.offer(channel, message, had):
                     sessions[session] = position
-            await self._priority.yield_to_commit()
+            await asyncio.sleep(0)
+            if not self._commit_idle.is_set():
+                await self._wait_for_commit()
         await asyncio.sleep(0)  # the event loop only queues what is written; its turn belongs to the cost
         return time.perf_counter() - started
+
+    async def _wait_for_commit(self) -> None:
+        """Keep the event loop idle while a thread of this process commits.
+
+        The thread needs the interpreter for moments only, but many times, and would have to wait for the loop each
+        time.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(COMMIT_WAIT_S):
+                await self._commit_idle.wait()

@@ -1,6 +1,6 @@
 """Principals, and the ports that recognise and issue their credentials."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 Role = Literal["player", "server", "admin"]
@@ -14,6 +14,7 @@ class Principal:
 
     A player acts for itself, a server or an admin for every player of the app. `permissions` are open: the policy table
     says which ones count. `session` is the one that the credential belongs to, None for a credential without one.
+    `name` is what receipts are kept under: it survives the renewal of a token or session.
     """
 
     app: str
@@ -21,11 +22,11 @@ class Principal:
     role: Role
     permissions: frozenset[str]
     session: str | None = None
+    name: str = field(init=False, compare=False)
 
-    @property
-    def name(self) -> str:
-        """The name that receipts are kept under. It survives the renewal of a token or session."""
-        return f"{'operator' if self.app == EVERY_APP else self.role}:{self.subject}"
+    def __post_init__(self) -> None:
+        role = "operator" if self.app == EVERY_APP else self.role
+        object.__setattr__(self, "name", f"{role}:{self.subject}")
 
 
 class Authenticator(Protocol):

@@ -72,9 +72,13 @@ class Batcher(Generic[R]):
                 continue
             if self._limits.interval_s and self.pending < self._limits.batch:
                 await self._wait_for_interval()
-            batch = self._take_batch()
+            batch = [self._queue.popleft()]
+            size = len(batch[0].submissions)
+            while self._queue and size + len(self._queue[0].submissions) <= self._limits.batch:
+                batch.append(self._queue.popleft())
+                size += len(batch[-1].submissions)
             await work(batch)
-            self.pending -= sum([len(request.submissions) for request in batch])
+            self.pending -= size
 
     async def _wait_for_interval(self) -> None:
         """Let more requests join: fewer and larger batches cost the store less. A full batch does not wait."""
@@ -87,14 +91,6 @@ class Batcher(Generic[R]):
         """Refuse new requests. `run` returns when all earlier ones are processed."""
         self._closed = True
         self._arrived.set()
-
-    def _take_batch(self) -> list[PendingRequest[R]]:
-        batch = [self._queue.popleft()]
-        size = len(batch[0].submissions)
-        while self._queue and size + len(self._queue[0].submissions) <= self._limits.batch:
-            batch.append(self._queue.popleft())
-            size += len(batch[-1].submissions)
-        return batch
 
 
 def answer(batch: Batch[R], results: list[R]) -> None:

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import structlog
 
-from scoreboard.application.live.priority import CommitPriority
 from scoreboard.application.live.publisher import Publisher
 from scoreboard.application.ports.clock import Clock
 from scoreboard.application.ports.ledger import Decision, Ledger
@@ -39,7 +38,8 @@ class RankedOutcome(NamedTuple):
 class GroupCommit:
     """Makes submissions durable, ranks them and publishes the change. `run` is its one worker.
 
-    `batches` counts the transactions tried, `batched` the submissions in them.
+    `idle` is cleared while a transaction runs, so that a fan-out in the same process can wait for it. `batches`
+    counts the transactions tried, `batched` the submissions in them.
     """
 
     def __init__(
@@ -49,13 +49,13 @@ class GroupCommit:
         publisher: Publisher,
         clock: Clock,
         limits: BatchLimits,
-        priority: CommitPriority,
+        idle: asyncio.Event,
     ) -> None:
         self._ledger = ledger
         self._ranking = ranking
         self._publisher = publisher
         self._clock = clock
-        self._priority = priority
+        self._idle = idle
         self._batcher: Batcher[RankedOutcome] = Batcher(limits)
         self._last_stamp = 0
         self._projecting: asyncio.Task[None] | None = None
@@ -86,16 +86,12 @@ class GroupCommit:
 
     async def run(self) -> None:
         """Commit batch after batch until `close`, and then what arrived before it."""
-        await self._batcher.run(self._commit_first)
+        await self._batcher.run(self._commit)
         await self._projected()
 
     def close(self) -> None:
         """Accept nothing more. `run` returns when all that was accepted has its outcome."""
         self._batcher.close()
-
-    async def _commit_first(self, batch: Batch[RankedOutcome]) -> None:
-        with self._priority.commit():
-            await self._commit(batch)
 
     # Commit
 
@@ -119,15 +115,19 @@ class GroupCommit:
     async def _transact(self, submissions: Sequence[Submission]) -> Decision:
         """Retry a transaction whose outcome is unknown, under the same event ids."""
         until = asyncio.get_running_loop().time() + RETRY_WITHIN_S
-        for pause_s in RETRY_PAUSES_S:
+        pauses_s = iter(RETRY_PAUSES_S)
+        while True:
+            self._idle.clear()
             try:
                 return await self._ledger.transact(submissions, decide)
             except Unavailable as error:
-                if asyncio.get_running_loop().time() > until:
+                pause_s = next(pauses_s, None)
+                if pause_s is None or asyncio.get_running_loop().time() > until:
                     raise
                 log.debug("transaction_failed", code=error.code, detail=error.detail, retry_in_s=pause_s)
-                await asyncio.sleep(pause_s)
-        return await self._ledger.transact(submissions, decide)
+            finally:
+                self._idle.set()
+            await asyncio.sleep(pause_s)
 
     async def _commit_apart(self, batch: Batch[RankedOutcome]) -> None:
         if len(batch) > 1:
@@ -173,7 +173,9 @@ class GroupCommit:
             ranked = [await ranking[0]] if len(ranking) == 1 else await asyncio.gather(*ranking)
             tables = dict(zip(decision.to_rank, ranked, strict=True))
             if decision.note and all(table.projected for table in ranked):
-                await self._acknowledge(decision.note)
+                await self._ledger.ranked((decision.note,))
+        except Unavailable:
+            pass  # the repair job ranks again what is ranked, which is harmless
         except Exception:
             log.exception("projection_failed")  # the batch is durable, and the repair job ranks it from its note
         if place:
@@ -200,14 +202,6 @@ class GroupCommit:
         if key in decision.standings or key in decision.unconfirmed_tables:
             self._publisher.changed(board, key)
         return TableRanks(changes, "exact", projected=True)
-
-    async def _acknowledge(self, note: int) -> None:
-        try:
-            await self._ledger.ranked((note,))
-        except Unavailable:
-            pass  # the repair job ranks again what is ranked, which is harmless
-        except Exception:
-            log.exception("note_remains", note=note)
 
 
 class TableRanks(NamedTuple):

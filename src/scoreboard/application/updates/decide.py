@@ -22,10 +22,11 @@ def decide(batch: Sequence[Submission], state: BatchState) -> Decision:
     """
     decision = Decision()
     for submission in batch:
+        outcome: Outcome | None = None
         if submission.board.number in state.gone:
             gone = NotFound("board_not_found", "the board was deleted while the update was on its way")
-            outcome: Outcome | None = _unrecorded(submission, gone)
-        else:
+            outcome = _unrecorded(submission, gone)
+        elif submission.key is not None or state.outcomes:
             outcome = _find_earlier(submission, state, decision)
         decision.outcomes.append(outcome or _apply(submission, state, decision))
     return decision
@@ -33,8 +34,6 @@ def decide(batch: Sequence[Submission], state: BatchState) -> Decision:
 
 def _find_earlier(submission: Submission, state: BatchState, decision: Decision) -> Outcome | None:
     """Return the outcome of a submission that was applied before, by its event or by its idempotency key."""
-    if submission.key is None and not state.outcomes:
-        return None
     receipt = state.receipts.get((submission.board.app.number, submission.credential, submission.key or ""))
     if submission.event in state.outcomes:
         _rank_again(submission, state, decision)

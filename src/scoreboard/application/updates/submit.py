@@ -239,8 +239,10 @@ class Submit:
         if self._checks:
             await self._check(principal, board, requests, submissions, refusals)
         results: Sequence[ItemResult] = ()
-        if submissions:
-            results = await self._route(list(submissions.values()), queue, ranks=ranks)
+        if submissions and queue is None:
+            results = await self._commit.submit(list(submissions.values()), ranks=ranks)
+        elif submissions and queue is not None:
+            results = await self._publish(list(submissions.values()), queue, ranks=ranks)
         if not refusals:
             return results, False
         outcomes = iter(results)
@@ -266,12 +268,10 @@ class Submit:
                 refusals[place] = refusal
                 del submissions[place]
 
-    async def _route(
-        self, submissions: Sequence[Submission], queue: QueueRoute | None, *, ranks: bool
+    async def _publish(
+        self, submissions: Sequence[Submission], queue: QueueRoute, *, ranks: bool
     ) -> Sequence[RankedOutcome]:
-        """Commit now, or publish to the queue. From here on the submissions cannot be lost."""
-        if queue is None:
-            return await self._commit.submit(submissions, ranks=ranks)
+        """Publish submissions to the queue, or commit them where it is unreachable and the setting says so."""
         try:
             return [RankedOutcome(outcome) for outcome in await queue.publisher.submit(submissions)]
         except Unavailable as error:

@@ -28,14 +28,14 @@ def ws_frame(payload: bytes) -> bytes:
 
 
 class Framing(NamedTuple):
-    """How a protocol frames a message; `name` keys what was framed already.
+    """How a protocol frames a message, without and with its changes. `name` keys what was framed already.
 
     `farewell` is sent when a channel sends nothing more; None where a connection is for one channel and ends with it.
     `keep_alive` is sent to a quiet connection, so that neither side takes the other for dead.
     """
 
     name: str
-    frame: Callable[[Message, bytes], bytes]
+    frame: Callable[[Message], tuple[bytes, bytes]]
     keep_alive: bytes
     farewell: Callable[[Channel], bytes] | None = None
 
@@ -86,9 +86,7 @@ class Connection:
         self.write(framed[had is not None and had == message.previous])
 
     def _framed(self, message: Message) -> tuple[bytes, bytes]:
-        frame = self._framing.frame
-        framed = frame(message, message.json), frame(message, message.json_with_changes)
-        message.framed[self._framing.name] = framed
+        framed = message.framed[self._framing.name] = self._framing.frame(message)
         return framed
 
     def pause(self) -> None:

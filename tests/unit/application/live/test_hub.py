@@ -1,13 +1,14 @@
-import msgspec
+import asyncio
+
 import pytest
 
 from scoreboard.application.live import hub as hub_module
 from scoreboard.application.live.hub import Channel, ChannelKey, Hub, Message
-from scoreboard.application.live.priority import CommitPriority
 from scoreboard.application.ports.ranking import Position
 from scoreboard.domain.board import Board
-from scoreboard.domain.top import Line, TopSnapshot
-from tests.making import NOON, WIDE, board
+from scoreboard.domain.top import Change, Line, TopSnapshot
+from tests.making import NOON, board
+from tests.running import BOUND_S
 
 MAIN = board()
 KEY = ChannelKey(MAIN.number, None, "")
@@ -38,8 +39,16 @@ def top(*scores: tuple[str, int], of: Board = MAIN, season: str = "all", epoch: 
 
 
 @pytest.fixture
-def hub() -> Hub:
-    return Hub("epoch", CommitPriority())
+def idle() -> asyncio.Event:
+    """No commit runs while it is set."""
+    event = asyncio.Event()
+    event.set()
+    return event
+
+
+@pytest.fixture
+def hub(idle: asyncio.Event) -> Hub:
+    return Hub("epoch", idle)
 
 
 @pytest.fixture
@@ -97,48 +106,46 @@ class TestPositions:
 
 
 class TestMessages:
-    async def test_changes_make_the_new_top_of_the_old(self, hub: Hub, channel: Channel, page: Page) -> None:
+    async def test_changes_are_those_since_the_message_before(self, hub: Hub, channel: Channel, page: Page) -> None:
         await hub.publish(channel, top(("ann", 3), ("bob", 2)))
         await hub.publish(channel, top(("cat", 5), ("ann", 3)))
-        changes = msgspec.json.decode(page.messages[1].json_with_changes)["changes"]
-        assert changes == [
-            {"player": "cat", "rank": 1, "previous_rank": None, "score": 5},
-            {"player": "ann", "rank": 2, "previous_rank": 1, "score": 3},
-            {"player": "bob", "rank": None, "previous_rank": 2, "score": 2},
-        ]
+        first, second = page.messages
+        assert (first.previous, second.previous) == (None, first.position)
+        assert second.changes == [Change("cat", 1, None, 5), Change("ann", 2, 1, 3), Change("bob", None, 2, 2)]
 
-    async def test_a_message_stands_alone_with_or_without_changes(self, hub: Hub, channel: Channel, page: Page) -> None:
-        await hub.publish(channel, top(("ann", 3)))
+    async def test_a_message_has_its_top_n_and_its_region(self, hub: Hub, page: Page) -> None:
+        regional = hub.subscribe(ChannelKey(MAIN.number, None, "eu"), MAIN, page)
+        await hub.publish(regional, top(("ann", 3)))
         (message,) = page.messages
-        alone, with_changes = (msgspec.json.decode(text) for text in (message.json, message.json_with_changes))
-        assert alone == {
-            "type": "top",
-            "app": "game",
-            "board": "main",
-            "season": "all",
-            "region": None,
-            "epoch": "epoch.1",
-            "offset": message.position.offset,
-            "total": 1,
-            "at": "2026-11-21T12:00:00.000000Z",
-            "entries": [
-                {
-                    "rank": 1,
-                    "player": "ann",
-                    "username": "ann",
-                    "avatar_url": None,
-                    "score": 3,
-                    "reached_at": "2026-11-21T12:00:00.000000Z",
-                }
-            ],
-        }
-        assert {name: value for name, value in with_changes.items() if name != "changes"} == alone
+        assert (message.region, message.top, message.framed) == ("eu", top(("ann", 3)), {})
 
-    async def test_scores_of_a_wide_board_are_text(self, hub: Hub, page: Page) -> None:
-        wide = board(**WIDE)
-        await hub.publish(hub.subscribe(KEY, wide, page), top(("ann", 2**63 - 1), of=wide))
-        message = msgspec.json.decode(page.messages[0].json_with_changes)
-        assert message["entries"][0]["score"] == message["changes"][0]["score"] == "9223372036854775807"
+
+class TestCommits:
+    async def test_a_fan_out_waits_for_a_commit_between_two_chunks(
+        self, idle: asyncio.Event, hub: Hub, channel: Channel, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(hub_module, "COMMIT_WAIT_S", BOUND_S)
+        done = []
+
+        async def fan_out() -> None:
+            await hub.publish(channel, top(("ann", 1)))
+            done.append("fan-out")
+
+        idle.clear()
+        working = asyncio.create_task(fan_out())
+        for _ in range(10):
+            await asyncio.sleep(0)
+        done.append("commit")
+        idle.set()
+        await working
+        assert done == ["commit", "fan-out"]
+
+    async def test_a_long_commit_does_not_stop_a_fan_out(
+        self, idle: asyncio.Event, hub: Hub, channel: Channel, page: Page
+    ) -> None:
+        idle.clear()
+        await hub.publish(channel, top(("ann", 1)))
+        assert len(page.messages) == 1
 
 
 class TestSessions:

@@ -6,7 +6,6 @@ import pytest
 
 from scoreboard.application.live import publisher as publish_module
 from scoreboard.application.live.hub import Channel, ChannelKey, Hub, Message
-from scoreboard.application.live.priority import CommitPriority
 from scoreboard.application.live.publisher import Publisher
 from scoreboard.application.ports.ranking import NotRanked, Position
 from scoreboard.application.standings.reads import Reads
@@ -64,7 +63,7 @@ async def world() -> World:
 
 @pytest.fixture
 def hub() -> Hub:
-    return Hub("epoch", CommitPriority())
+    return Hub("epoch", asyncio.Event())
 
 
 @pytest.fixture
@@ -117,7 +116,7 @@ async def test_changes_that_come_together_are_one_message_and_the_last_is_never_
         if score % 10 == 0:
             await asyncio.sleep(0)
     await quiet(publish)
-    assert b'"score":99' in world.messages[-1].json
+    assert world.messages[-1].top.lines[0].score == 99
     assert len(world.messages) < 50
 
 

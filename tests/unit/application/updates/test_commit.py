@@ -6,7 +6,6 @@ from typing import cast
 
 import pytest
 
-from scoreboard.application.live.priority import CommitPriority
 from scoreboard.application.live.publisher import Publisher
 from scoreboard.application.ports.ledger import BatchState, Decide, Decision, Ledger
 from scoreboard.application.ports.ranking import Placed, Ranking
@@ -71,7 +70,7 @@ def group_commit(ledger: HeldLedger, clock: Callable[[], int], limits: BatchLimi
         cast("Publisher", ranking),
         clock,
         limits,
-        CommitPriority(),
+        asyncio.Event(),
     )
 
 

@@ -4,7 +4,6 @@ from typing import cast
 
 import pytest
 
-from scoreboard.application.live.priority import CommitPriority
 from scoreboard.application.live.publisher import Publisher
 from scoreboard.application.ports.ledger import BatchState, Decide, Decision, Ledger
 from scoreboard.application.ports.ranking import NotRanked, Placed, Ranking
@@ -37,7 +36,7 @@ class World:
             cast("Publisher", self),
             ManualClock(),
             BatchLimits(),
-            CommitPriority(),
+            asyncio.Event(),
         )
 
     async def transact(self, batch: Sequence[Submission], decide: Decide) -> Decision:

@@ -13,7 +13,6 @@ from scoreboard.adapters.sqlite.database import Database
 from scoreboard.adapters.sqlite.directory import SqliteDirectory
 from scoreboard.adapters.sqlite.ledger import SqliteLedger
 from scoreboard.application.identity.principals import principal_of
-from scoreboard.application.live.priority import CommitPriority
 from scoreboard.application.live.publisher import Publisher
 from scoreboard.application.ports.authentication import Principal
 from scoreboard.application.ports.ranking import Placed
@@ -65,7 +64,7 @@ class World:
         ranking = MemoryRanking(self.ledger.standings, "epoch")
         reads = Reads(self.directory, self.ledger, ranking, Names(self.directory), Cursors(bytes(32)), clock)
         publisher = cast("Publisher", self)
-        self.commit = GroupCommit(self.ledger, ranking, publisher, clock, BatchLimits(PENDING), CommitPriority())
+        self.commit = GroupCommit(self.ledger, ranking, publisher, clock, BatchLimits(PENDING), asyncio.Event())
         rate_limit = UpdateRateLimit(MemoryLimits(lambda: 0.0), PLAYER_PER_MINUTE, SERVER_PER_SECOND)
         self.submit = Submit(self.directory, self.ledger, rate_limit, self.commit, reads)
 

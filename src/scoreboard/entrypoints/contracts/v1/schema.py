@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from scoreboard.application.live.messages import Entry
 from scoreboard.domain.board import Consistency, Direction, Numbering, Operator, Period, Priority, Ties
+from scoreboard.entrypoints.contracts.v1.entries import Entry
 
 Score = int | Annotated[str, Meta(pattern=r"^-?[0-9]{1,19}$")]
 """A signed 64-bit integer; as text where it may leave the integers that every JSON reader reads exactly."""

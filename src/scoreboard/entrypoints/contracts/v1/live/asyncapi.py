@@ -7,8 +7,9 @@ import msgspec
 
 from scoreboard import __version__
 from scoreboard.application.live.codes import CLOSES
-from scoreboard.application.live.messages import Change, Entry, Top
+from scoreboard.entrypoints.contracts.v1.entries import Entry
 from scoreboard.entrypoints.contracts.v1.live import messages
+from scoreboard.entrypoints.contracts.v1.live.top import Change, Top
 
 INTRODUCTION = """\
 Boards as they change, for pages and servers. Everything else is in [OpenAPI](openapi.json).

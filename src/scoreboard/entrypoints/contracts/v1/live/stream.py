@@ -4,18 +4,24 @@ from urllib.parse import parse_qs
 
 from aiohttp import web
 
+from scoreboard.application.live.hub import Message
 from scoreboard.application.ports.ranking import Position
 from scoreboard.application.standings.reads import Reads
 from scoreboard.entrypoints.contracts.v1.live.tables import channel_key
+from scoreboard.entrypoints.contracts.v1.live.top import encode_top
 from scoreboard.entrypoints.http.request import RequestContext
 from scoreboard.entrypoints.sockets.connections import LiveConnections
 from scoreboard.entrypoints.sockets.sessions import Connection, Framing
 
-FRAMING = Framing(
-    "v1-sse",
-    lambda m, json: b"event: top\nid: %b:%d\ndata: %b\n\n" % (m.position.epoch.encode(), m.position.offset, json),
-    b": still here\n\n",
-)
+
+def _frame(message: Message) -> tuple[bytes, bytes]:
+    epoch, offset = message.position
+    head = b"event: top\nid: %b:%d\ndata: " % (epoch.encode(), offset)
+    alone, with_changes = encode_top(message)
+    return head + alone + b"\n\n", head + with_changes + b"\n\n"
+
+
+FRAMING = Framing("v1-sse", _frame, b": still here\n\n")
 
 
 class TopStream:

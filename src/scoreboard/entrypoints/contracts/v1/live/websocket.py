@@ -7,7 +7,7 @@ from aiohttp import web
 
 from scoreboard.application.identity.authentication import authenticate
 from scoreboard.application.live import codes
-from scoreboard.application.live.hub import Channel, ChannelKey
+from scoreboard.application.live.hub import Channel, ChannelKey, Message
 from scoreboard.application.ports.authentication import Authenticator
 from scoreboard.application.ports.directory import Directory
 from scoreboard.application.ports.ranking import Position
@@ -15,6 +15,7 @@ from scoreboard.application.standings.reads import Reads
 from scoreboard.domain.errors import ScoreboardError, Unauthenticated, Unavailable
 from scoreboard.entrypoints.contracts.v1.live import messages
 from scoreboard.entrypoints.contracts.v1.live.tables import channel_key
+from scoreboard.entrypoints.contracts.v1.live.top import encode_top
 from scoreboard.entrypoints.http.request import RequestContext
 from scoreboard.entrypoints.sockets.connections import Ended, LiveConnections
 from scoreboard.entrypoints.sockets.sessions import PING, Connection, Framing, ws_frame
@@ -27,7 +28,12 @@ def _farewell(channel: Channel) -> bytes:
     return ws_frame(messages.encode(error))
 
 
-FRAMING = Framing("v1-ws", lambda _, json: ws_frame(json), PING, _farewell)
+def _frame(message: Message) -> tuple[bytes, bytes]:
+    alone, with_changes = encode_top(message)
+    return ws_frame(alone), ws_frame(with_changes)
+
+
+FRAMING = Framing("v1-ws", _frame, PING, _farewell)
 
 
 class LiveSocket:

@@ -5,7 +5,6 @@ from typing import NamedTuple
 import msgspec
 from aiohttp import web
 
-from scoreboard.application.live.messages import entries, score_text
 from scoreboard.application.standings import reads
 from scoreboard.application.standings.reads import Place, Reads
 from scoreboard.application.standings.top_pages import TopPages
@@ -13,6 +12,7 @@ from scoreboard.domain import instant
 from scoreboard.domain.board import Board
 from scoreboard.domain.submission import TableKey
 from scoreboard.entrypoints.contracts.v1 import schema
+from scoreboard.entrypoints.contracts.v1.entries import entries, score_text
 from scoreboard.entrypoints.http.conditional import matches
 from scoreboard.entrypoints.http.endpoint import Endpoint
 from scoreboard.entrypoints.http.json_body import decode_json

@@ -3,11 +3,11 @@
 import msgspec
 from aiohttp import web
 
-from scoreboard.application.live.messages import score_text
 from scoreboard.application.updates.dead_letters import DeadLetter, DeadLetters
 from scoreboard.domain import event_id, instant
 from scoreboard.domain.submission import Submission
 from scoreboard.entrypoints.contracts.v1 import schema
+from scoreboard.entrypoints.contracts.v1.entries import score_text
 from scoreboard.entrypoints.http.endpoint import Endpoint
 from scoreboard.entrypoints.http.request import RequestContext
 from scoreboard.entrypoints.http.response import Response

@@ -3,7 +3,6 @@
 import msgspec
 from aiohttp import web
 
-from scoreboard.application.live.messages import score_text
 from scoreboard.application.ports.ledger import BEFORE_ALL
 from scoreboard.application.records.history import History, Past
 from scoreboard.application.upkeep.rebuild import Rebuild
@@ -12,6 +11,7 @@ from scoreboard.domain.board import Board
 from scoreboard.domain.errors import ScoreboardError
 from scoreboard.domain.submission import Outcome, Submission
 from scoreboard.entrypoints.contracts.v1 import schema
+from scoreboard.entrypoints.contracts.v1.entries import score_text
 from scoreboard.entrypoints.http.endpoint import Endpoint
 from scoreboard.entrypoints.http.json_body import decode_json
 from scoreboard.entrypoints.http.request import RequestContext

@@ -5,7 +5,6 @@ import re
 import msgspec
 from aiohttp import web
 
-from scoreboard.application.live.messages import score_text
 from scoreboard.application.ports.limits import Allowance
 from scoreboard.application.updates.outcomes import EventOutcome, Outcomes
 from scoreboard.application.updates.submit import ItemResult, Submit, UpdateRequest, UpdateResult
@@ -14,6 +13,7 @@ from scoreboard.domain.board import Board
 from scoreboard.domain.errors import ScoreboardError
 from scoreboard.domain.submission import Outcome
 from scoreboard.entrypoints.contracts.v1 import schema
+from scoreboard.entrypoints.contracts.v1.entries import score_text
 from scoreboard.entrypoints.contracts.v1.errors import render_error
 from scoreboard.entrypoints.http.endpoint import Endpoint
 from scoreboard.entrypoints.http.json_body import decode_json

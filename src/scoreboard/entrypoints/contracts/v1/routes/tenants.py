@@ -7,10 +7,10 @@ import msgspec
 from aiohttp import web
 
 from scoreboard.application.identity.policy import UseCase
-from scoreboard.application.live.messages import score_text
 from scoreboard.application.tenants.administration import Tenants
 from scoreboard.domain import board as domain
 from scoreboard.entrypoints.contracts.v1 import schema
+from scoreboard.entrypoints.contracts.v1.entries import score_text
 from scoreboard.entrypoints.http.endpoint import Endpoint
 from scoreboard.entrypoints.http.json_body import decode_json
 from scoreboard.entrypoints.http.request import RequestContext

@@ -1,0 +1,59 @@
+"""The message of a changed top N: encoded once, for WebSocket and Server-Sent Events alike."""
+
+import msgspec
+
+from scoreboard.application.live.hub import Message
+from scoreboard.domain import instant
+from scoreboard.entrypoints.contracts.v1.entries import Entry, entries, is_wide
+
+NAME = "v1"
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Change(msgspec.Struct):
+    """One player's move: a rank of null is a place outside the top N."""
+
+    player: str
+    rank: int | None
+    previous_rank: int | None
+    score: int | str
+
+
+class Top(msgspec.Struct, tag="top", tag_field="type"):
+    """The whole top N at one position. `changes` only for a client that had the position before."""
+
+    app: str
+    board: str
+    season: str
+    region: str | None
+    epoch: str
+    offset: int
+    total: int
+    at: str
+    entries: list[Entry]
+    changes: list[Change] | msgspec.UnsetType = msgspec.UNSET
+
+
+def encode_top(message: Message) -> tuple[bytes, bytes]:
+    """Return the JSON of a message without and with the changes since the message before."""
+    encoded = message.framed.get(NAME)
+    if encoded is None:
+        snapshot, wide = message.top, is_wide(message.top.board)
+        top = Top(
+            snapshot.board.app.app,
+            snapshot.board.board,
+            snapshot.season,
+            message.region or None,
+            *message.position,
+            snapshot.total,
+            instant.to_text(snapshot.at),
+            entries(snapshot.board, snapshot.lines),
+        )
+        alone = _encode(top)
+        top.changes = [
+            Change(move.player, move.rank, move.previous_rank, str(move.score) if wide else move.score)
+            for move in message.changes
+        ]
+        encoded = message.framed[NAME] = alone, _encode(top)
+    return encoded
