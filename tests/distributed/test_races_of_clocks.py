@@ -54,6 +54,9 @@ async def by_clock(clock: ManualClock, folder: Path, servers: Servers) -> AsyncI
         patched.setattr(bootstrap, "clock", clock)
         async with running(folder, parts=DOORS, **servers.settings()) as one:
             patched.undo()
+            one.service.issuer._clock = lambda: clock() / SECOND
+            for authenticator in one.service.authenticators:
+                authenticator._clock = one.service.issuer._clock
             yield one
 
 

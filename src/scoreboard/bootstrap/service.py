@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -94,6 +94,7 @@ class Service:
     ledger: Ledger
     ranking: Ranking
     issuer: JwtIssuer
+    authenticators: Sequence[JwtAuthenticator]
     update: Update
     accept: Accept
     reads: Reads
@@ -291,6 +292,7 @@ class _Assembly:
             ledger=self.on.ledger,
             ranking=self.on.ranking,
             issuer=self.issuer,
+            authenticators=self.authenticators,
             update=self.update,
             accept=self.accept,
             reads=self.reads,
