@@ -1,11 +1,12 @@
 """A service that runs, and the order in which it stops."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import structlog
 
-from scoreboard.adapters.jose.tokens import JwtIssuer
+from scoreboard.adapters.jose.tokens import JwtAuthenticator, JwtIssuer
 from scoreboard.application.live.publisher import Publisher
 from scoreboard.application.ports.directory import Directory
 from scoreboard.application.ports.ledger import Ledger
@@ -38,6 +39,7 @@ class Service:
     ledger: Ledger
     ranking: Ranking
     issuer: JwtIssuer
+    authenticators: Sequence[JwtAuthenticator]
     submit: Submit
     commit: GroupCommit
     queue_publisher: QueuePublisher | None

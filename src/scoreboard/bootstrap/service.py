@@ -74,6 +74,7 @@ def _build(shared: Container, parts: frozenset[Part]) -> Service:
         ledger=shared.ledger,
         ranking=shared.ranking,
         issuer=shared.issuer,
+        authenticators=shared.authenticators,
         submit=writes.submit,
         commit=writes.commit,
         queue_publisher=writes.publisher,

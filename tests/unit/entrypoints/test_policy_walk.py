@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import pytest
 
-from scoreboard.application.identity.policy import POLICY, Demand
+from scoreboard.application.identity.policy import POLICY, Demand, UseCase
 from scoreboard.application.identity.principals import principal_of
 from scoreboard.application.ports.authentication import Principal
 from scoreboard.entrypoints.http.endpoint import Endpoint
@@ -38,6 +38,17 @@ BODIES: Mapping[str, Any] = {
     "createBoard": {"board": "new"},
     "createAction": {"action": "new", "points": 1},
     "createPlayer": {"player": "new"},
+}
+
+WHO: Mapping[UseCase, str] = {
+    "update_score": "**Who**: a server's or admin's token, for every player; a player's token, for that player",
+    "update_scores": "**Who**: a server's or admin's token.",
+    "read_outcome": "**Who**: a token of the app that may update; a player's token sees that player's updates only",
+    "read_standings": "**Who**: anybody, on a public board; else any token of the app.",
+    "manage_app": "**Who**: the app's admin.",
+    "manage_records": "**Who**: the app's admin.",
+    "manage_apps": "**Who**: the operator",
+    "manage_dead_letters": "**Who**: the operator",
 }
 
 
@@ -85,6 +96,15 @@ def last_what_deletes_most(endpoint: Endpoint) -> tuple[bool, int]:
 async def test_every_route_declares_a_row_and_every_row_has_a_route(service: Running) -> None:
     rows = {endpoint.policy for endpoint in endpoints(service)}
     assert rows == set(POLICY)
+
+
+async def test_every_description_tells_users_what_its_row_demands(service: Running) -> None:
+    assert WHO.keys() == {use_case for use_case, rule in POLICY.items() if rule.permission is not None}
+    for endpoint in endpoints(service):
+        if endpoint.described:
+            text = " ".join(endpoint.description.split())
+            assert WHO.get(endpoint.policy, "") in text, endpoint.name
+            assert ("**Who**" in text) == (endpoint.policy in WHO), endpoint.name
 
 
 async def test_every_route_does_what_its_row_says(service: Running) -> None:

@@ -1,7 +1,13 @@
 from tools.trace_update import by_layer, trace_update
 
 # Files and functions that one update passes through, at the most. A change that adds a hop shows here.
-LIMITS = {"entrypoints": (13, 32), "adapters": (11, 55), "application": (11, 38), "domain": (7, 11), "bootstrap": (1, 1)}
+LIMITS = {
+    "entrypoints": (13, 32),
+    "adapters": (11, 55),
+    "application": (11, 38),
+    "domain": (7, 11),
+    "bootstrap": (1, 1),
+}
 
 
 async def test_an_update_passes_through_no_more_files_and_functions_than_allowed() -> None:
