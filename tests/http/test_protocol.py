@@ -352,6 +352,27 @@ async def test_a_target_may_name_the_server_as_one_for_a_proxy_does(service: Run
         (await raw.answer()).refused(404, "route_not_found")
 
 
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("/v1/apps/{}", "token_missing"),
+        ("/v1/apps/{}/boards/main/top", "app_not_found"),
+        ("/v1/apps/game/boards/{}/top", "board_not_found"),
+        ("/v1/apps/game/boards/main/players/{}", "player_not_found"),
+        ("/v1/apps/{}/boards/{}/players/{}/around", "app_not_found"),
+        ("/docs/{}", "file_not_found"),
+        ("/page/{}/index.html", "file_not_found"),
+        ("/{}", "route_not_found"),
+        ("/v1/{}/game", "route_not_found"),
+    ],
+)
+async def test_a_brace_in_an_address_is_a_name_like_any_other(service: Running, path: str, code: str) -> None:
+    await service.board()
+    async with wire(service.port) as raw:
+        await raw.send(request("GET", path))
+        assert (await raw.answer()).code == code
+
+
 @pytest.mark.parametrize("path", ["/v1/apps/game/boards/main/players/\xff", "/v1/apps/\xff/boards/main/top"])
 async def test_raw_bytes_in_the_address_are_the_clients_fault(service: Running, path: str) -> None:
     await service.board()

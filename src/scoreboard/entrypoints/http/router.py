@@ -19,6 +19,7 @@ from scoreboard.entrypoints.http.response import JSON
 
 T = TypeVar("T")
 
+ANY = object()  # the key of a brace in the tree: no segment of a path equals it
 BODY_BYTES = 64 * 1024
 BODY_TIMEOUT_S = 20.0
 MAX_PARAMETERS = 20
@@ -183,11 +184,11 @@ class Router:
     """A tree of path segments: the cost of a match does not grow with the number of routes."""
 
     def __init__(self, operations: Sequence[Endpoint]) -> None:
-        self._root: dict[str | None, Any] = {}
+        self._root: dict[object, Any] = {}
         for operation in operations:
             node = self._root
             for segment in operation.path.split("/")[1:]:
-                node = node.setdefault("{}" if segment.startswith("{") else segment, {})
+                node = node.setdefault(ANY if segment.startswith("{") else segment, {})
             node.setdefault(None, {})[operation.method] = operation
 
     def match(self, method: str, path: str) -> tuple[Endpoint, list[str]]:
@@ -200,7 +201,7 @@ class Router:
         for segment in segments:  # the first way is nearly always the right one
             child = node.get(segment)
             if child is None:
-                child = node.get("{}") if segment else None
+                child = node.get(ANY) if segment else None
                 values.append(segment)
             if child is None:
                 return self._other_way(segments, asked)
@@ -228,7 +229,7 @@ class Router:
         )
 
 
-def _ways(node: dict[str | None, Any], segments: list[str], at: int) -> Iterator[tuple[dict[str, Endpoint], list[str]]]:
+def _ways(node: dict[object, Any], segments: list[str], at: int) -> Iterator[tuple[dict[str, Endpoint], list[str]]]:
     """Every way through the tree, the literal ones first: the methods at its end, and the values on it."""
     if at == len(segments):
         if None in node:
@@ -237,8 +238,8 @@ def _ways(node: dict[str | None, Any], segments: list[str], at: int) -> Iterator
     segment = segments[at]
     if segment in node:
         yield from _ways(node[segment], segments, at + 1)
-    if segment and "{}" in node:
-        for methods, values in _ways(node["{}"], segments, at + 1):
+    if segment and ANY in node:
+        for methods, values in _ways(node[ANY], segments, at + 1):
             yield methods, [segment, *values]
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 from dataclasses import dataclass
 from typing import cast
 from urllib.parse import parse_qs
@@ -9,6 +10,7 @@ from urllib.parse import parse_qs
 import msgspec
 import structlog
 from aiohttp import WSMessage, WSMsgType, web
+from aiohttp.log import ws_logger
 
 from scoreboard.application.identity import authorization as authenticate
 from scoreboard.application.live import codes
@@ -26,6 +28,7 @@ from scoreboard.entrypoints.sockets import messages
 from scoreboard.entrypoints.sockets.sessions import EVENTS, PING, WEBSOCKET, Connection, Framing, ws_frame
 
 log = structlog.get_logger(__name__)
+ws_logger.setLevel(logging.ERROR)  # its warnings repeat what clients send: a line each for an unknown subprotocol
 
 LOOK_EVERY_S = 5.0
 PING_AFTER_S = 25.0  # of silence
@@ -71,8 +74,8 @@ class Live:
         socket = web.WebSocketResponse(
             compress=False, autoping=False, max_msg_size=self._limits.message_bytes, timeout=5.0, writer_limit=1 << 20
         )
-        if not socket.can_prepare(request):
-            raise _websocket_only()
+        if not _asks_for(socket, request):
+            raise Forbidden("websocket_only", "this address takes WebSocket connections")
         await socket.prepare(request)
         if self._closing or self.connections >= self._limits.connections:
             await _close(socket, codes.GOING_AWAY if self._closing else codes.TOO_MANY_CONNECTIONS)
@@ -299,8 +302,12 @@ class _Written(web.StreamResponse):
         return False
 
 
-def _websocket_only() -> ScoreboardError:
-    return Forbidden("websocket_only", "this address takes WebSocket connections")
+def _asks_for(socket: web.WebSocketResponse, request: web.BaseRequest) -> bool:
+    """Return whether the request is a WebSocket handshake; headers that are not ASCII make aiohttp raise ValueError."""
+    try:
+        return bool(socket.can_prepare(request))
+    except ValueError:
+        return False
 
 
 def _decoded(message: WSMessage) -> messages.Request:
