@@ -248,6 +248,7 @@ class Connections(web.Server):
             keepalive_timeout=KEEP_ALIVE_S,
             max_line_size=LINE_BYTES,
             max_field_size=LINE_BYTES,
+            auto_decompress=False,  # work stays in proportion to the bytes received
         )
         self._answer = answer
         self._admission = admission

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from scoreboard.entrypoints.http.problems import status_of
 from scoreboard.entrypoints.http.router import Endpoint
 
-ALWAYS = ("invalid_request", "internal_error", "too_many_connections")
+ALWAYS = ("invalid_request", "internal_error", "too_many_connections", "unsupported_content_encoding")
 WITH_PATH = ("invalid_path",)
 WITH_QUERY = ("invalid_query",)
 WITH_BODY = ("invalid_json", "invalid_body", "body_timeout", "body_too_big", "unsupported_media_type")

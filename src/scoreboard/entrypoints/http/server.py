@@ -70,6 +70,8 @@ class Server:
             path = _without_server(path)
         name = "none"
         try:
+            if "Content-Encoding" in request.headers:
+                _refuse_encoded_body(request)
             operation, values = self._router.match(request.method, path)
             if operation.streams and not isinstance(request, web.BaseRequest):
                 return _STREAM
@@ -99,7 +101,7 @@ class Server:
         if error.status is HTTPStatus.METHOD_NOT_ALLOWED and request.method == "OPTIONS":
             return Response(204, b"", error.headers + PREFLIGHT)
         reply = problems.problem(error.status, error.code, error.detail, error.headers)
-        if error.status is HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        if error.code in {"body_too_big", "unsupported_content_encoding"}:
             reply.force_close()
         return reply
 
@@ -115,6 +117,14 @@ class Server:
             "",
         )
         return "\r\n".join(lines).encode()
+
+
+def _refuse_encoded_body(request: Request) -> None:
+    """Raise HttpError unless the body is sent as it is: a small compressed body can take seconds to unpack."""
+    if request.headers["Content-Encoding"].strip().lower() != "identity":
+        raise HttpError(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported_content_encoding", "send the body without compression"
+        )
 
 
 def _without_server(target: str) -> str:
