@@ -420,6 +420,12 @@ class TestRefusals:
             (await raw.answer()).refused(403, "websocket_only")
         assert caplog.records == []
 
+    @pytest.mark.parametrize("version", [b"0.9", b"1.0", b"2.0"])
+    async def test_a_handshake_of_another_version_is_no_websocket(self, service: Running, version: bytes) -> None:
+        async with wire(service.port) as raw:
+            await raw.send(b"\r\n".join([b"GET /v1/live HTTP/" + version, *HANDSHAKE[1:], b"", b""]))
+            (await raw.answer()).refused(403, "websocket_only")
+
     @pytest.mark.parametrize("origin", [b"http://[", b"http://a]b", b"//[", "http://\u2100.com".encode(), b"\xff", b""])
     async def test_an_odd_origin_is_another_site(
         self, service: Running, origin: bytes, caplog: pytest.LogCaptureFixture

@@ -126,7 +126,8 @@ class Connection(RequestHandler):
         self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
     ) -> web.StreamResponse:
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            log.error("request_failed", path=request.path, exc_info=exc)
+            if not isinstance(exc, ConnectionError):  # the client left before its body was complete
+                log.error("request_failed", path=request.path, exc_info=exc)
             reply = problems.problem(HTTPStatus(status), "internal_error", "the server failed; it was logged")
         else:
             reply = problems.problem(HTTPStatus(status), "invalid_request", "this is not a well-formed HTTP request")

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 
 import msgspec
 import structlog
-from aiohttp import WSMessage, WSMsgType, web
+from aiohttp import HttpVersion11, WSMessage, WSMsgType, web
 from aiohttp.log import ws_logger
 
 from scoreboard.application.identity import authorization as authenticate
@@ -305,7 +305,7 @@ class _Written(web.StreamResponse):
 def _asks_for(socket: web.WebSocketResponse, request: web.BaseRequest) -> bool:
     """Return whether the request is a WebSocket handshake; headers that are not ASCII make aiohttp raise ValueError."""
     try:
-        return bool(socket.can_prepare(request))
+        return request.version == HttpVersion11 and bool(socket.can_prepare(request))
     except ValueError:
         return False
 
