@@ -31,6 +31,8 @@ from scoreboard.bootstrap.listening import listening
 from scoreboard.bootstrap.settings import Settings, load
 from scoreboard.domain.errors import ScoreboardError
 from scoreboard.entrypoints.http import refusals
+from scoreboard.entrypoints.http.connection import Connection
+from scoreboard.entrypoints.http.fast_path import FastConnection
 from scoreboard.entrypoints.http.problems import HttpError
 from scoreboard.entrypoints.http.response import Response
 from scoreboard.entrypoints.http.router import Endpoint
@@ -184,12 +186,17 @@ def settings(data: Path, **given: Any) -> Settings:
 
 @asynccontextmanager
 async def running(
-    data: Path, *, when_ready: bool = True, parts: frozenset[bootstrap.Part] = bootstrap.PARTS, **given: Any
+    data: Path,
+    *,
+    when_ready: bool = True,
+    parts: frozenset[bootstrap.Part] = bootstrap.PARTS,
+    kind: type[Connection] = FastConnection,
+    **given: Any,
 ) -> AsyncIterator[Running]:
     """The service, or some of its parts, in this process, on a free port."""
     async with bootstrap.opened(settings(data, **given), parts=parts) as service:
         with answers_as_declared(service.server):
-            async with listening(service, "127.0.0.1", 0) as url, aiohttp.ClientSession() as http:
+            async with listening(service, "127.0.0.1", 0, kind) as url, aiohttp.ClientSession() as http:
                 if when_ready:
                     await eventually(lambda: service.ready, "the rankings are loaded")
                 yield Running(service, url, http)

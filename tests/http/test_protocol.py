@@ -5,12 +5,20 @@ import gzip
 import json
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from scoreboard.entrypoints.http import router as operations
+from scoreboard.entrypoints.http.connection import Connection
+from scoreboard.entrypoints.http.fast_path import FastConnection
 from tests.faults.held import pending, writer_held
 from tests.running import BOUND_S, Running, running, wire
+
+
+@pytest.fixture(params=[FastConnection, Connection])
+def kind(request: pytest.FixtureRequest) -> type[Connection]:
+    return cast("type[Connection]", request.param)
 
 
 def request(method: str, path: str, *headers: str, body: bytes = b"", version: str = "1.1") -> bytes:
@@ -96,7 +104,7 @@ async def test_a_request_may_arrive_in_pieces(service: Running, size: int) -> No
 
 
 async def test_a_request_that_came_whole_and_one_in_pieces_are_answered_alike(service: Running) -> None:
-    """The one is answered at once, the other by aiohttp's own machinery: see entrypoints/http/connection.py."""
+    """The one is answered at once, the other by aiohttp's own machinery: see entrypoints/http/fast_path.py."""
     board, token = await service.board(), service.token("server", "game")
     trusted = f"Authorization: Bearer {token}"
     for asked in (
@@ -142,9 +150,11 @@ async def test_what_comes_while_an_update_waits_is_answered_after_it(service: Ru
         assert (await raw.answer()).body == {"status": "live"}
 
 
-async def test_a_stop_waits_for_the_answer_to_an_update_in_its_transaction(tmp_path: Path) -> None:
+async def test_a_stop_waits_for_the_answer_to_an_update_in_its_transaction(
+    tmp_path: Path, kind: type[Connection]
+) -> None:
     async with asyncio.timeout(BOUND_S), AsyncExitStack() as stack:
-        async with running(tmp_path / "data") as service:
+        async with running(tmp_path / "data", kind=kind) as service:
             board, token = await service.board(), service.token("server", "game")
             reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
             go = await stack.enter_async_context(writer_held(service))

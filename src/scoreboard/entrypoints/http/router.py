@@ -26,7 +26,7 @@ MAX_PARAMETERS = 20
 
 
 class Request(Protocol):
-    """What an operation needs of a request: aiohttp's has it, and so has one that is answered on the short way."""
+    """What an operation needs of a request."""
 
     @property
     def method(self) -> str: ...

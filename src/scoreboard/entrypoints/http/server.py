@@ -13,7 +13,7 @@ from scoreboard.application.live.origins import Origins
 from scoreboard.application.ports.authentication import Access
 from scoreboard.domain.errors import ScoreboardError
 from scoreboard.entrypoints.http import problems
-from scoreboard.entrypoints.http.connection import Connections
+from scoreboard.entrypoints.http.connection import Connection, Connections
 from scoreboard.entrypoints.http.connection_limiter import ConnectionLimiter
 from scoreboard.entrypoints.http.problems import HttpError
 from scoreboard.entrypoints.http.request_durations import RequestDurations
@@ -28,7 +28,6 @@ PREFLIGHT = (
     b"Authorization, Content-Type, Idempotency-Key, If-None-Match, Prefer, Last-Event-ID\r\n"
     b"Access-Control-Max-Age: 600\r\n"
 )
-_STREAM = web.StreamResponse()  # never sent: the operation has to be asked the ordinary way
 EXPOSED = (
     "ETag, Retry-After, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, "
     "Idempotent-Replayed, Preference-Applied, Location"
@@ -54,14 +53,9 @@ class Server:
             "scoreboard_http_unhandled_total", "Requests that ended in an error nobody expected.", registry=registry
         )
 
-    def connections(self) -> Connections:
+    def connections(self, kind: type[Connection] = Connection) -> Connections:
         """The factory of connections, for a listening socket."""
-        return Connections(self._at_once, self._answer, self._admission)
-
-    async def _at_once(self, request: Request) -> Response | None:
-        """The reply to a request that is all there; None, and nothing was done, when the operation streams."""
-        response = await self._answer(request)
-        return response if isinstance(response, Response) else None
+        return Connections(self._answer, self._admission, kind)
 
     async def _answer(self, request: Request) -> web.StreamResponse:
         started = time.perf_counter()
@@ -73,8 +67,6 @@ class Server:
             if "Content-Encoding" in request.headers:
                 _refuse_encoded_body(request)
             operation, values = self._router.match(request.method, path)
-            if operation.streams and not isinstance(request, web.BaseRequest):
-                return _STREAM
             name = operation.name
             response = await operation.handler(RequestContext(request, values, query_text, self._access))
         except ScoreboardError as error:
