@@ -35,8 +35,10 @@ from scoreboard.bootstrap.listening import listening
 from scoreboard.bootstrap.settings import Settings, load
 from scoreboard.domain.errors import ScoreboardError
 from scoreboard.entrypoints.contracts.v1 import refusals
+from scoreboard.entrypoints.http.connection import Connection
 from scoreboard.entrypoints.http.endpoint import Endpoint
 from scoreboard.entrypoints.http.errors import HttpError
+from scoreboard.entrypoints.http.fast_path import FastConnection
 from scoreboard.entrypoints.http.response import Response
 from scoreboard.entrypoints.http.server import Server
 
@@ -207,12 +209,13 @@ async def running(
     when_ready: bool = True,
     parts: frozenset[mounting.Part] = mounting.PARTS,
     clock: Clock = bootstrap.wall_clock,
+    kind: type[Connection] = FastConnection,
     **given: Any,
 ) -> AsyncIterator[Running]:
     """The service, or some of its parts, in this process, on a free port."""
     async with bootstrap.open_service(settings(data, **given), parts=parts, clock=clock) as service:
         with answers_as_declared(service.server):
-            async with listening(service, "127.0.0.1", 0) as url, aiohttp.ClientSession() as http:
+            async with listening(service, "127.0.0.1", 0, kind) as url, aiohttp.ClientSession() as http:
                 if when_ready:
                     await eventually(lambda: service.ready, "the rankings are loaded")
                 yield Running(service, url, http)

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from scoreboard.entrypoints.http.connection import Connection
+from scoreboard.entrypoints.http.fast_path import FastConnection
 from tests.running import Running, loop_factories, running
 
 
@@ -12,6 +14,12 @@ def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], AbstractEventLo
 
 
 @pytest.fixture
-async def service(tmp_path: Path) -> AsyncIterator[Running]:
-    async with running(tmp_path / "data") as started:
+def kind() -> type[Connection]:
+    """The kind of connections of `service`; a module that tests both overrides it."""
+    return FastConnection
+
+
+@pytest.fixture
+async def service(tmp_path: Path, kind: type[Connection]) -> AsyncIterator[Running]:
+    async with running(tmp_path / "data", kind=kind) as started:
         yield started

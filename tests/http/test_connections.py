@@ -3,16 +3,16 @@
 import asyncio
 import contextlib
 import resource
-from collections.abc import AsyncIterator, Callable
-from functools import partial
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import cast
 
 import pytest
 
 from scoreboard.entrypoints.http import connection as connection_module
-from scoreboard.entrypoints.http.connection import Connection
+from scoreboard.entrypoints.http.connection import KEEP_ALIVE_S, Connection
 from scoreboard.entrypoints.http.connection_limiter import OWN_FILES, room
+from scoreboard.entrypoints.http.fast_path import FastConnection
 from tests.faults.held import pending, writer_held
 from tests.http.test_protocol import request, update
 from tests.running import BOUND_S, Running, Wire, eventually, running, wire
@@ -20,9 +20,14 @@ from tests.running import BOUND_S, Running, Wire, eventually, running, wire
 LIMIT = 3
 
 
+@pytest.fixture(params=[FastConnection, Connection])
+def kind(request: pytest.FixtureRequest) -> type[Connection]:
+    return cast("type[Connection]", request.param)
+
+
 @pytest.fixture
-async def limited(tmp_path: Path) -> AsyncIterator[Running]:
-    async with running(tmp_path / "data", http_connections=LIMIT) as service:
+async def limited(tmp_path: Path, kind: type[Connection]) -> AsyncIterator[Running]:
+    async with running(tmp_path / "data", kind=kind, http_connections=LIMIT) as service:
         yield service
 
 
@@ -109,57 +114,42 @@ async def test_a_request_that_trickles_for_ever_ends_the_connection(
                 assert await ended == b""
 
 
-async def test_a_head_that_comes_in_parts_in_time_is_answered_and_the_connection_goes_on(
-    service: Running, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    due = noted(monkeypatch)
+async def test_a_head_that_comes_in_parts_in_time_is_answered_and_the_connection_goes_on(service: Running) -> None:
     async with wire(service.port) as raw:
         for _ in range(3):
             whole = request("GET", "/health/live")
-            for start in range(0, len(whole), 10):
-                await raw.send(whole[start : start + 10])
-                await asyncio.sleep(0)
+            await raw.send(whole[:10])
+            await eventually(lambda: newest(service)._head_timer is not None, "the rest of the head is due")
+            await raw.send(whole[10:])
             assert (await raw.answer()).status == 200
-        assert len(due) > 3
-        for end_if_still_due in due:
-            end_if_still_due()  # it has come: nobody is ended for it
-        assert await asked(raw) == 200
+            assert newest(service)._head_timer is None
 
 
-async def test_a_request_that_is_there_is_answered_however_long_that_takes(
-    service: Running, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_request_that_is_there_is_answered_however_long_that_takes(service: Running) -> None:
     board, token = await service.board(), service.token("server", "game")
-    due = noted(monkeypatch)
     next_one = request("GET", "/health/live")
     async with wire(service.port) as raw:
         assert await asked(raw) == 200
         async with writer_held(service):
             await raw.send(update(board, token, "a"))
             await pending(service, 1)
-            (answering,) = [one for one in service.service.server._admission._open if not one.idle]
+            answering = newest(service)
             await raw.send(next_one[:9])
-            await eventually(lambda: len(due) > 1, "a part of the next has come")
-            for end_if_still_due in due:
-                end_if_still_due()
-            monkeypatch.setattr(answering, "_next_keepalive_close_time", 0.0)
-            cast("Connection", answering)._process_keepalive()
+            answering.idle_since = -2 * KEEP_ALIVE_S
+            answering._close_if_idle()
+            assert answering._head_timer is None
         assert (await raw.answer()).body["score"] == 1
         await raw.send(next_one[9:])
         assert (await raw.answer()).status == 200
 
 
-async def test_after_an_update_no_head_is_due_until_a_part_of_it_comes(
-    service: Running, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_after_an_update_no_head_is_due_until_a_part_of_it_comes(service: Running) -> None:
     board, token = await service.board(), service.token("server", "game")
-    due = noted(monkeypatch)
     async with wire(service.port) as raw:
         for score in (1, 2):
             await raw.send(update(board, token, "a"))
             assert (await raw.answer()).body["score"] == score
-            for end_if_still_due in due:
-                end_if_still_due()
+            assert newest(service)._head_timer is None
 
 
 async def test_who_says_nothing_more_is_ended(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,17 +159,9 @@ async def test_who_says_nothing_more_is_ended(service: Running, monkeypatch: pyt
         assert await raw.rest() == b""
 
 
-def noted(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], None]]:
-    """What is done when the time for a head is over, of all that are expected from now on."""
-    due: list[Callable[[], None]] = []
-    expect_head = Connection._expect_head
-
-    def noting(connection: Connection) -> None:
-        due.append(partial(connection._end_if_still_due, connection._request_count))
-        expect_head(connection)
-
-    monkeypatch.setattr(Connection, "_expect_head", noting)
-    return due
+def newest(service: Running) -> Connection:
+    """The connection that was opened last, as the server has it."""
+    return cast("Connection", list(service.service.server._admission._open)[-1])
 
 
 @pytest.mark.parametrize(

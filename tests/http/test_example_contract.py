@@ -28,7 +28,7 @@ from scoreboard.entrypoints.http import request as request_module
 from scoreboard.entrypoints.http.contract import Authenticate, Contract
 from scoreboard.entrypoints.http.endpoint import Endpoint
 from scoreboard.entrypoints.http.errors import HttpError
-from scoreboard.entrypoints.http.request import Request, RequestContext
+from scoreboard.entrypoints.http.request import RequestContext
 from scoreboard.entrypoints.http.response import Response
 from tests.running import Answer, Client, Running, running, wire
 
@@ -57,7 +57,7 @@ class ApiKeys:
 
 
 def from_api_key(authenticators: Sequence[Authenticator]) -> Authenticate:
-    async def principal(request: Request) -> Principal | None:
+    async def principal(request: web.BaseRequest) -> Principal | None:
         key = request.headers.get("X-Api-Key")
         return None if key is None else await authenticate(authenticators, key)
 

@@ -3,6 +3,7 @@
 Promise 7. The routes are those of the service itself, so one that is added is walked too.
 """
 
+import gzip
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from scoreboard.entrypoints.http.endpoint import Endpoint
-from tests.running import Answer, Client, Running, endpoints
+from tests.running import Answer, Client, Running, endpoints, wire
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 IDS = {"app": "game", "board": "main", "player": "alice", "action": "quest", "event": "", "letter": "x"}
@@ -166,6 +167,28 @@ async def test_a_body_of_another_media_type_or_size_is_refused_everywhere(servic
         if operation.name not in {"updateScores", "importEntries"}:  # which take more
             answer = await game.call(operation.method, path, raw=b'{"player": "' + b"x" * 70_000 + b'"}')
             answer.refused(413, "body_too_big")
+    assert await state(service) == before
+
+
+async def test_a_compressed_body_is_refused_everywhere_before_it_is_sent(service: Running, game: Client) -> None:
+    """Also where there is no route, and where nothing reads a body."""
+    before = await state(service)
+    bomb = gzip.compress(bytes(10_000_000))
+    asked = {(endpoint.method, address(endpoint)) for endpoint in endpoints(service)}
+    asked |= {("GET", "/nothing"), ("POST", "/nothing"), ("PUT", "/v1/apps"), ("OPTIONS", "/v1/apps")}
+    for method, path in sorted(asked):
+        head = f"{method} {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {game.token}\r\n"
+        head += "Content-Type: application/json\r\nContent-Encoding: gzip\r\n"
+        for framing, body in (
+            (f"Content-Length: {len(bomb)}", b""),
+            ("Transfer-Encoding: chunked", b""),
+            (f"Content-Length: {len(bomb)}", bomb),
+        ):
+            async with wire(service.port) as raw:
+                await raw.send(f"{head}{framing}\r\n\r\n".encode() + body)
+                answer = await raw.answer()
+                answer.refused(415, "unsupported_content_encoding")
+                assert answer.headers["Connection"] == "close"
     assert await state(service) == before
 
 

@@ -21,6 +21,14 @@ from scoreboard.entrypoints.sockets.sessions import MAX_BEHIND_S, Connection
 from tests.live.watching import Page, page, score, scores_of
 from tests.running import BOUND_S, Running, eventually, running, wire
 
+HANDSHAKE = (
+    b"GET /v1/live HTTP/1.1",
+    b"Host: x",
+    b"Upgrade: websocket",
+    b"Connection: Upgrade",
+    b"Sec-WebSocket-Version: 13",
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+)
 NAME = "player-{:03}-with-a-name-that-takes-some-room"
 
 
@@ -51,11 +59,8 @@ async def slow_and_quick(service: Running) -> AsyncIterator[tuple[Slow, Page]]:
     await asyncio.get_running_loop().sock_connect(connecting, ("127.0.0.1", service.port))
     reader, writer = await asyncio.open_connection(sock=connecting, limit=2_048)
     writer.transport.pause_reading()  # type: ignore[attr-defined]
-    handshake = (
-        "GET /v1/live HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-    )
-    writer.write(handshake.encode() + masked(b'{"type":"subscribe","app":"game","board":"main"}'))
+    handshake = b"\r\n".join([*HANDSHAKE, b"", b""])
+    writer.write(handshake + masked(b'{"type":"subscribe","app":"game","board":"main"}'))
     try:
         async with page(service) as quick:
             await quick.watch()
@@ -394,6 +399,51 @@ class TestRefusals:
         answer = await service.anybody.get("/v1/live")
         assert 400 <= answer.status < 500
         assert answer.code == "websocket_only"
+
+    @pytest.mark.parametrize(
+        "header",
+        [
+            b"Upgrade: web\xffsocket",
+            b"Sec-WebSocket-Key: \xc3\xa9",
+            b"Sec-WebSocket-Key: x",
+            b"Sec-WebSocket-Version: \xff",
+            b"Sec-WebSocket-Version: 99",
+            b"Connection: close",
+        ],
+    )
+    async def test_an_odd_handshake_is_no_websocket(
+        self, service: Running, header: bytes, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        lines = [line for line in HANDSHAKE if not line.startswith(header.partition(b":")[0])]
+        async with wire(service.port) as raw:
+            await raw.send(b"\r\n".join([*lines, header, b"", b""]))
+            (await raw.answer()).refused(403, "websocket_only")
+        assert caplog.records == []
+
+    @pytest.mark.parametrize("version", [b"0.9", b"1.0", b"2.0"])
+    async def test_a_handshake_of_another_version_is_no_websocket(self, service: Running, version: bytes) -> None:
+        async with wire(service.port) as raw:
+            await raw.send(b"\r\n".join([b"GET /v1/live HTTP/" + version, *HANDSHAKE[1:], b"", b""]))
+            (await raw.answer()).refused(403, "websocket_only")
+
+    @pytest.mark.parametrize("origin", [b"http://[", b"http://a]b", b"//[", "http://\u2100.com".encode(), b"\xff", b""])
+    async def test_an_odd_origin_is_another_site(
+        self, service: Running, origin: bytes, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        async with wire(service.port) as raw:
+            await raw.send(b"\r\n".join([*HANDSHAKE, b"Origin: " + origin, b"", b""]))
+            (await raw.answer()).refused(403, "origin_not_allowed")
+        assert caplog.records == []
+
+    async def test_an_unknown_subprotocol_is_ignored_and_not_logged(
+        self, service: Running, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        async with wire(service.port) as raw:
+            await raw.send(b"\r\n".join([*HANDSHAKE, b"Sec-WebSocket-Protocol: chat\xff", b"", b""]))
+            answer = await raw.answer(head_only=True)
+            assert answer.status == 101
+            assert "Sec-Websocket-Protocol" not in answer.headers
+        assert caplog.records == []
 
 
 class TestCrowd:

@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 
 from scoreboard.bootstrap.lifecycle import Service
+from scoreboard.entrypoints.http.connection import Connection
+from scoreboard.entrypoints.http.fast_path import FastConnection
 
 
 class PortInUse(Exception):
@@ -31,9 +33,11 @@ def _port_in_use(host: str, port: int, error: Exception) -> PortInUse:
 
 
 @asynccontextmanager
-async def listening(service: Service, host: str, port: int) -> AsyncIterator[str]:
+async def listening(
+    service: Service, host: str, port: int, kind: type[Connection] = FastConnection
+) -> AsyncIterator[str]:
     """The base address at which the service answers; port 0 takes a free one. Raises PortInUse."""
-    connections = service.server.connections()
+    connections = service.server.connections(kind)
     runner = web.ServerRunner(connections, handle_signals=False, shutdown_timeout=5.0)
     await runner.setup()
     try:

@@ -78,6 +78,10 @@ CODES = {
             "The body is not declared as JSON.",
             "Send the header `Content-Type: application/json`.",
         ),
+        unsupported_content_encoding=(
+            "The request has a `Content-Encoding` other than `identity`.",
+            "Send the body uncompressed and without this header.",
+        ),
     ),
     **_kind(
         500,

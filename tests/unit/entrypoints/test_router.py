@@ -4,11 +4,11 @@ from aiohttp import web
 from scoreboard.entrypoints.contracts.v1.errors import render_error
 from scoreboard.entrypoints.http.contract import Contract
 from scoreboard.entrypoints.http.endpoint import Endpoint
-from scoreboard.entrypoints.http.request import Request, RequestContext
+from scoreboard.entrypoints.http.request import RequestContext
 from scoreboard.entrypoints.http.router import Router
 
 
-async def nobody(_: Request) -> None:
+async def nobody(_: web.BaseRequest) -> None:
     return None
 
 

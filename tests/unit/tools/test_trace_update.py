@@ -2,7 +2,7 @@ from tools.trace_update import by_layer, trace_update
 
 # Files and functions that one update passes through, at the most. A change that adds a hop shows here.
 LIMITS = {
-    "entrypoints": (13, 32),
+    "entrypoints": (14, 34),
     "adapters": (11, 55),
     "application": (11, 38),
     "domain": (7, 11),

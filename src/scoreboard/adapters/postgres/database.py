@@ -140,7 +140,6 @@ class Database:
 
     async def fetch(self, statement: str, *values: object, within_s: float = COMMAND_S) -> list[Record]:
         """The rows of one statement, a transaction of its own."""
-        await into_a_task()
         try:
             async with self._acquired() as connection:
                 with self._noticing_silence(connection):
@@ -154,7 +153,6 @@ class Database:
     async def connection(self) -> "asyncpg.Connection[Record]":
         """A connection that lives as long as its holder wants, outside of the pool; to be closed. What fails is for the
         holder to log: it will try for as long as it takes."""
-        await into_a_task()
         try:
             return await self._connect()
         except Exception as error:
@@ -218,13 +216,6 @@ def _looked_at(future: "asyncio.Future[T]") -> None:
     """What a transaction ends in is of no interest once its caller is gone, and asyncio need not say it."""
     if not future.cancelled():
         future.exception()
-
-
-async def into_a_task() -> None:
-    """The first part of a handler may run outside of any task, where asyncio's timeouts, on which asyncpg relies, fail:
-    what comes after a wait is in one."""
-    if asyncio.current_task() is None:
-        await asyncio.sleep(0)
 
 
 @asynccontextmanager

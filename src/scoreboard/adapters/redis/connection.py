@@ -133,12 +133,6 @@ class _CallLimit:
         self._free = asyncio.Semaphore(CONNECTIONS)
 
     async def run(self, call: Callable[..., Awaitable[Any]], *args: Any, **options: Any) -> Any:
-        # What answers a request may be begun outside of a task, where asyncio has no timeouts.
-        if asyncio.current_task() is None:
-            return await asyncio.create_task(self._run(call, *args, **options))
-        return await self._run(call, *args, **options)
-
-    async def _run(self, call: Callable[..., Awaitable[Any]], *args: Any, **options: Any) -> Any:
         try:
             async with asyncio.timeout(WAIT_S if self._free.locked() else None):
                 await self._free.acquire()

@@ -4,14 +4,15 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from aiohttp import web
+
 from scoreboard.application.ports.authentication import Principal
 from scoreboard.domain.errors import ScoreboardError
 from scoreboard.entrypoints.http.endpoint import Endpoint
 from scoreboard.entrypoints.http.errors import HttpError
-from scoreboard.entrypoints.http.request import Request
 from scoreboard.entrypoints.http.response import Response
 
-Authenticate: TypeAlias = Callable[[Request], Awaitable[Principal | None]]
+Authenticate: TypeAlias = Callable[[web.BaseRequest], Awaitable[Principal | None]]
 """The principal of a request; None without a credential. Raises Unauthenticated for one that is not valid."""
 
 RenderError: TypeAlias = Callable[[ScoreboardError | HttpError], Response]

@@ -1,14 +1,14 @@
 """RequestContext: what a handler is given of a request."""
 
 import asyncio
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from functools import lru_cache
 from http import HTTPStatus
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, TypeVar, cast
 from urllib.parse import parse_qsl
 
 import msgspec
-from aiohttp import StreamReader, web
+from aiohttp import web
 
 from scoreboard.application.ports.authentication import Principal
 from scoreboard.domain.errors import Invalid
@@ -21,52 +21,34 @@ BODY_TIMEOUT_S = 20.0
 MAX_PARAMETERS = 20
 
 
-class Request(Protocol):
-    """The parts of a request that contracts read: aiohttp's has them, and so has one on the fast path."""
-
-    @property
-    def method(self) -> str: ...
-    @property
-    def raw_path(self) -> str: ...
-    @property
-    def headers(self) -> Mapping[str, str]: ...
-    @property
-    def content(self) -> StreamReader: ...
-    @property
-    def transport(self) -> asyncio.Transport | None: ...
-
-
 class RequestContext:
-    """One request to an endpoint. `path` are the values of the template's braces, in order. `principal` is who sent it,
-    None without a credential."""
+    """One request to an endpoint. `path` are the values of the template's braces, in order.
 
-    __slots__ = ("_media_types", "_request", "path", "principal", "query_text")
+    `principal` is the sender, None without a credential. `request` is aiohttp's, for a handler that streams its answer.
+    """
+
+    __slots__ = ("_media_types", "path", "principal", "query_text", "request")
 
     def __init__(
         self,
-        request: Request,
+        request: web.BaseRequest,
         media_types: Sequence[str],
         path: Sequence[str],
         query_text: str,
         principal: Principal | None,
     ) -> None:
-        self._request = request
+        self.request = request
         self._media_types = media_types
         self.path = path
         self.query_text = query_text
         self.principal = principal
 
-    @property
-    def request(self) -> web.BaseRequest:
-        """aiohttp's request, for a handler that streams its answer."""
-        return cast("web.BaseRequest", self._request)
-
     def header(self, name: str) -> str | None:
-        return self._request.headers.get(name)
+        return self.request.headers.get(name)
 
     async def body(self, limit: int = BODY_BYTES) -> bytes:
         """The body, of a media type that the contract accepts and of at most `limit` bytes. Raises HttpError."""
-        headers, content = self._request.headers, self._request.content
+        headers, content = self.request.headers, self.request.content
         media_type = headers.get("Content-Type", "")
         if (
             media_type not in self._media_types
@@ -82,8 +64,8 @@ class RequestContext:
         elif int(headers.get("Content-Length", 0)) > limit:
             raise _too_big(limit)
         else:
-            if "Expect" in headers and self._request.transport is not None:
-                self._request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            if "Expect" in headers and self.request.transport is not None:
+                self.request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             body = await _read(content, limit)
         if len(body) > limit:
             raise _too_big(limit)

@@ -10,6 +10,8 @@ from scoreboard.entrypoints.http.contract import Contract
 from scoreboard.entrypoints.http.endpoint import Endpoint
 from scoreboard.entrypoints.http.errors import HttpError
 
+ANY = object()  # the key of a brace in the tree: no segment of a path equals it
+
 
 class Route(NamedTuple):
     """An endpoint of a contract. `personal` and `secured` are the endpoint's, worked out once."""
@@ -25,7 +27,7 @@ class Router:
 
     def __init__(self, default: Contract) -> None:
         """`default` renders the errors of paths that belong to no contract."""
-        self._root: dict[str | None, Any] = {}
+        self._root: dict[object, Any] = {}
         self._default = default
         self._owners: dict[str, Contract] = {}
         self._depth = 0
@@ -39,7 +41,7 @@ class Router:
     def _add(self, route: Route) -> None:
         node, endpoint = self._root, route.endpoint
         for segment in endpoint.path.split("/")[1:]:
-            node = node.setdefault("{}" if segment.startswith("{") else segment, {})
+            node = node.setdefault(ANY if segment.startswith("{") else segment, {})
         methods = node.setdefault(None, {})
         if endpoint.method in methods:
             raise ValueError(f"{endpoint.method} {endpoint.path} is served twice")
@@ -73,7 +75,7 @@ class Router:
         for segment in segments:  # the first way is nearly always the right one
             child = node.get(segment)
             if child is None:
-                child = node.get("{}") if segment else None
+                child = node.get(ANY) if segment else None
                 values.append(segment)
             if child is None:
                 return self._other_way(segments, asked)
@@ -101,7 +103,7 @@ class Router:
         )
 
 
-def _ways(node: dict[str | None, Any], segments: list[str], at: int) -> Iterator[tuple[dict[str, Route], list[str]]]:
+def _ways(node: dict[object, Any], segments: list[str], at: int) -> Iterator[tuple[dict[str, Route], list[str]]]:
     """Every way through the tree, the literal ones first: the methods at its end, and the values on it."""
     if at == len(segments):
         if None in node:
@@ -110,8 +112,8 @@ def _ways(node: dict[str | None, Any], segments: list[str], at: int) -> Iterator
     segment = segments[at]
     if segment in node:
         yield from _ways(node[segment], segments, at + 1)
-    if segment and "{}" in node:
-        for methods, values in _ways(node["{}"], segments, at + 1):
+    if segment and ANY in node:
+        for methods, values in _ways(node[ANY], segments, at + 1):
             yield methods, [segment, *values]
 
 

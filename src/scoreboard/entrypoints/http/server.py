@@ -12,18 +12,16 @@ from prometheus_client import CollectorRegistry, Counter
 from scoreboard.application.identity.authorization import token_missing
 from scoreboard.application.live.origins import Origins
 from scoreboard.domain.errors import ScoreboardError
-from scoreboard.entrypoints.http.connection import Connections
+from scoreboard.entrypoints.http.connection import Connection, Connections
 from scoreboard.entrypoints.http.connection_limiter import ConnectionLimiter
 from scoreboard.entrypoints.http.contract import Contract
 from scoreboard.entrypoints.http.errors import HttpError
-from scoreboard.entrypoints.http.request import Request, RequestContext
+from scoreboard.entrypoints.http.request import RequestContext
 from scoreboard.entrypoints.http.request_durations import RequestDurations
 from scoreboard.entrypoints.http.response import Response
 from scoreboard.entrypoints.http.router import Router
 
 log = structlog.get_logger(__name__)
-
-_STREAM = web.StreamResponse()  # Never sent: the endpoint has to be asked on the slow path.
 
 
 class Server:
@@ -51,16 +49,11 @@ class Server:
         """Serve a contract beside the others. Raises ValueError where another serves the same method and path."""
         self._router.add(contract)
 
-    def connections(self) -> Connections:
-        """The factory of connections, for a listening socket."""
-        return Connections(self._at_once, self._answer, self._admission, self._default.render_error)
+    def connections(self, kind: type[Connection] = Connection) -> Connections:
+        """Return the factory of connections, for a listening socket."""
+        return Connections(self._answer, self._admission, self._default.render_error, kind)
 
-    async def _at_once(self, request: Request) -> Response | None:
-        """The reply to a request that is all there; None, and nothing was done, when the operation streams."""
-        response = await self._answer(request)
-        return response if isinstance(response, Response) else None
-
-    async def _answer(self, request: Request) -> web.StreamResponse:
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         started = time.perf_counter()
         path, _, query_text = request.raw_path.partition("?")
         if not path.startswith("/"):
@@ -68,9 +61,9 @@ class Server:
         contract: Contract | None = None
         name = "none"
         try:
+            if "Content-Encoding" in request.headers:
+                _refuse_encoded_body(request)
             (contract, endpoint, personal, secured), values = self._router.match(request.method, path)
-            if endpoint.streams and not isinstance(request, web.BaseRequest):
-                return _STREAM
             name = endpoint.name
             principal = await contract.authenticate(request) if personal else None
             if secured and principal is None:  # before the body is read
@@ -90,7 +83,7 @@ class Server:
         self._latencies.observe(served_by, name, response.status, time.perf_counter() - started)
         return response
 
-    def _refused(self, request: Request, contract: Contract, name: str, error: Exception) -> Response:
+    def _refused(self, request: web.BaseRequest, contract: Contract, name: str, error: Exception) -> Response:
         if isinstance(error, ScoreboardError):
             return contract.render_error(error)
         if not isinstance(error, HttpError):
@@ -101,7 +94,7 @@ class Server:
             return Response(204, b"", error.headers + _preflight(contract))
         response = contract.render_error(error)
         response.add(error.headers)
-        if error.status is HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        if error.code in {"body_too_big", "unsupported_content_encoding"}:
             response.force_close()
         return response
 
@@ -118,6 +111,14 @@ class Server:
             "",
         )
         return "\r\n".join(lines).encode()
+
+
+def _refuse_encoded_body(request: web.BaseRequest) -> None:
+    """Raise HttpError unless the body is sent as it is: a small compressed body can take seconds to unpack."""
+    if request.headers["Content-Encoding"].strip().lower() != "identity":
+        raise HttpError(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported_content_encoding", "send the body without compression"
+        )
 
 
 def _preflight(contract: Contract) -> bytes:

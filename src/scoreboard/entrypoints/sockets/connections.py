@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeAlias, cast
 
 import structlog
-from aiohttp import WSMsgType, web
+from aiohttp import HttpVersion11, WSMsgType, web
+from aiohttp.log import ws_logger
 
 from scoreboard.application.live import codes
 from scoreboard.application.live.codes import Close
@@ -22,6 +24,7 @@ from scoreboard.domain.errors import Forbidden, Unavailable
 from scoreboard.entrypoints.sockets.sessions import Connection, Framing
 
 log = structlog.get_logger(__name__)
+ws_logger.setLevel(logging.ERROR)  # its warnings repeat what clients send: a line each for an unknown subprotocol
 
 LOOK_EVERY_S = 5.0
 PING_AFTER_S = 25.0  # of silence
@@ -72,7 +75,7 @@ class LiveConnections:
         socket = web.WebSocketResponse(
             compress=False, autoping=False, max_msg_size=self._limits.message_bytes, timeout=5.0, writer_limit=1 << 20
         )
-        if not socket.can_prepare(request):
+        if not _asks_for(socket, request):
             raise Forbidden("websocket_only", "this address takes WebSocket connections")
         await socket.prepare(request)
         if self._closing or self.connections >= self._limits.connections:
@@ -211,6 +214,14 @@ async def _converse(connection: Connection, socket: web.WebSocketResponse, recei
             if message.type is WSMsgType.BINARY:
                 await _close(socket, codes.BAD_MESSAGE)
             return
+
+
+def _asks_for(socket: web.WebSocketResponse, request: web.BaseRequest) -> bool:
+    """Return whether the request is a WebSocket handshake; headers that are not ASCII make aiohttp raise ValueError."""
+    try:
+        return request.version == HttpVersion11 and bool(socket.can_prepare(request))
+    except ValueError:
+        return False
 
 
 class _Written(web.StreamResponse):

@@ -263,12 +263,3 @@ async def test_a_statement_that_takes_too_long_is_unavailable(store: Database) -
 
     with pytest.raises(Unavailable):
         await store.transaction(slow)
-
-
-async def test_the_first_part_of_a_handler_may_ask(store: Database) -> None:
-    """It runs outside of any task, where asyncio's timeouts fail."""
-    begun = store.fetch("SELECT 1")
-    awaited: asyncio.Future[object] = asyncio.get_running_loop().create_future()
-    asyncio.get_running_loop().call_soon(lambda: awaited.set_result(begun.send(None)))
-    assert await awaited is None  # nothing yet: the rest runs in a task
-    assert await rows(asyncio.ensure_future(begun)) == [(1,)]

@@ -73,23 +73,6 @@ async def test_answers_are_bytes(client: Client) -> None:
     assert await client.get("key") == b"value"
 
 
-async def test_outside_of_a_task_it_answers_too(client: Client) -> None:
-    """As on Python 3.11, where what answers a request begins in the callback that read it."""
-    loop = asyncio.get_running_loop()
-    waits_for: asyncio.Future[asyncio.Future[object]] = loop.create_future()
-
-    async def asked() -> object:
-        assert asyncio.current_task() is None
-        return await client.get("key")
-
-    coroutine = asked()
-    loop.call_soon(lambda: waits_for.set_result(coroutine.send(None)))
-    await asyncio.wait((await waits_for,))
-    with pytest.raises(StopIteration) as ended:
-        coroutine.send(None)
-    assert ended.value.value is None
-
-
 async def test_many_calls_at_once_share_few_connections(server: Server) -> None:
     async with connected(server.url) as client:
         await asyncio.gather(*(client.incr("n") for _ in range(1_000)))

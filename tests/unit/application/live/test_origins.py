@@ -41,7 +41,20 @@ def test_programs_and_our_own_pages_may_always_connect(allowed: list[str]) -> No
 
 
 @pytest.mark.parametrize(
-    ("origin", "host"), [("https://board.example:444", "board.example"), ("null", None), (EVIL, "board.example")]
+    ("origin", "host"),
+    [
+        ("https://board.example:444", "board.example"),
+        ("null", None),
+        ("null", ""),
+        ("http://", ""),
+        ("ftp://board.example", "board.example"),
+        ("http://board.example/x", "board.example"),
+        ("//board.example", "board.example"),
+        ("http://[", "board.example"),
+        ("http://a]b", "board.example"),
+        ("http://\u2100.com", "board.example"),
+        (EVIL, "board.example"),
+    ],
 )
 def test_a_page_of_another_host_or_port_may_not(origin: str, host: str | None) -> None:
     assert not Origins([SHOP]).may_connect(origin, host)

@@ -3,17 +3,18 @@
 from collections.abc import Sequence
 from urllib.parse import parse_qs
 
+from aiohttp import web
+
 from scoreboard.application.identity.authentication import authenticate
 from scoreboard.application.ports.authentication import Authenticator, Principal
 from scoreboard.domain.errors import Unauthenticated
 from scoreboard.entrypoints.http.contract import Authenticate
-from scoreboard.entrypoints.http.request import Request
 
 
 def bearer(authenticators: Sequence[Authenticator]) -> Authenticate:
     """The token in the header."""
 
-    async def principal(request: Request) -> Principal | None:
+    async def principal(request: web.BaseRequest) -> Principal | None:
         header = request.headers.get("Authorization")
         if header is None:
             return None
@@ -28,7 +29,7 @@ def bearer(authenticators: Sequence[Authenticator]) -> Authenticate:
 def bearer_or_query(authenticators: Sequence[Authenticator]) -> Authenticate:
     """The token in the header, or else in the query: browsers cannot set headers of a WebSocket or an EventSource."""
 
-    async def principal(request: Request) -> Principal | None:
+    async def principal(request: web.BaseRequest) -> Principal | None:
         header = request.headers.get("Authorization", "")
         if header[:7].lower() == "bearer ":
             return await authenticate(authenticators, header[7:])

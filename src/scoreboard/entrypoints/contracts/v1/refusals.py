@@ -11,7 +11,7 @@ from scoreboard.domain.codes import CODES
 from scoreboard.entrypoints.contracts.v1.errors import MEDIA_TYPE, Problem, status_of
 from scoreboard.entrypoints.http.endpoint import Endpoint
 
-ALWAYS = ("invalid_request", "internal_error", "too_many_connections")
+ALWAYS = ("invalid_request", "internal_error", "too_many_connections", "unsupported_content_encoding")
 WITH_PATH = ("invalid_path",)
 WITH_QUERY = ("invalid_query",)
 WITH_BODY = ("invalid_json", "invalid_body", "body_timeout", "body_too_big", "unsupported_media_type")

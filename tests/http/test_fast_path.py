@@ -1,0 +1,216 @@
+"""The fast path: what it leans on is there, and a handler cannot tell that it is used."""
+
+import asyncio
+import sys
+from asyncio import tasks
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from contextvars import ContextVar
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
+from prometheus_client import CollectorRegistry
+
+import scoreboard
+from scoreboard.entrypoints.contracts.v1.errors import render_error
+from scoreboard.entrypoints.http.connection import Connection, Connections
+from scoreboard.entrypoints.http.connection_limiter import ConnectionLimiter
+from scoreboard.entrypoints.http.fast_path import FastConnection
+from scoreboard.entrypoints.http.response import Response
+from tests.running import BOUND_S, eventually, wire
+
+GET = b"GET /a%20b?x=1 HTTP/1.1\r\nHost: x\r\n\r\n"
+POST = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody"
+WHO: ContextVar[str] = ContextVar("WHO", default="nobody")
+
+Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+
+class Served:
+    def __init__(self, connections: Connections, port: int) -> None:
+        self.connections = connections
+        self.port = port
+        self.slow = 0  # requests that took aiohttp's way
+
+
+@asynccontextmanager
+async def serving(
+    handler: Handler, kind: type[Connection] = FastConnection, stop_s: float = BOUND_S
+) -> AsyncIterator[Served]:
+    connections = Connections(handler, ConnectionLimiter(100, lambda: 0, CollectorRegistry()), render_error, kind)
+    runner = web.ServerRunner(connections, handle_signals=False, shutdown_timeout=stop_s)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    served = Served(connections, int(runner.addresses[0][1]))
+    ordinary = connections.request_handler
+
+    async def counting(request: web.BaseRequest) -> web.StreamResponse:
+        served.slow += 1
+        return await ordinary(request)
+
+    connections.request_handler = counting
+    try:
+        yield served
+    finally:
+        await runner.cleanup()
+
+
+async def asked(served: Served, request: bytes = GET) -> bytes:
+    async with wire(served.port) as raw:
+        await raw.send(request)
+        return (await raw.answer()).raw
+
+
+async def test_the_private_names_are_there() -> None:
+    """If this fails, aiohttp or Python changed: see the docstring of fast_path.py, or use Connection instead."""
+    handler = RequestHandler(web.Server(answer_at_once), loop=asyncio.get_running_loop())
+    assert handler._waiter is None
+    assert len(handler._messages) == 0
+    assert handler._parser is not None
+    assert callable(handler._parser.message_consumed)
+    if sys.version_info < (3, 12):
+        assert callable(tasks._enter_task)
+        assert callable(tasks._leave_task)
+
+
+def test_nothing_depends_on_it_but_the_line_that_chooses_it() -> None:
+    package = Path(scoreboard.__file__).parent
+    found = {path.relative_to(package) for path in package.rglob("*.py") if "import FastConnection" in path.read_text()}
+    assert found == {Path("bootstrap/listening.py")}
+
+
+async def answer_at_once(request: web.BaseRequest) -> web.StreamResponse:
+    return Response(200, b"done")
+
+
+async def test_a_request_that_came_whole_does_not_go_aiohttps_way() -> None:
+    async with serving(answer_at_once) as served, wire(served.port) as raw:
+        for sent in (GET, POST):
+            await raw.send(sent)
+            assert (await raw.answer()).raw == b"done"
+        assert served.slow == 0
+        await raw.send(GET + GET)
+        assert [(await raw.answer()).raw for _ in range(2)] == [b"done", b"done"]
+        assert served.slow == 2
+
+
+@pytest.mark.parametrize("kind", [FastConnection, Connection])
+class TestHandler:
+    """A handler on either kind of connection."""
+
+    async def test_it_runs_in_a_task_with_timeouts(self, kind: type[Connection]) -> None:
+        async def handler(_: web.BaseRequest) -> web.StreamResponse:
+            task = asyncio.current_task()
+            assert task is not None
+            before = task.cancelling()
+            try:
+                async with asyncio.timeout(0.01):
+                    await asyncio.sleep(BOUND_S)
+            except TimeoutError:
+                return Response(200, b"%d %d" % (before, task.cancelling()))
+            raise AssertionError
+
+        async with serving(handler, kind) as served:
+            assert await asked(served) == b"0 0"
+
+    async def test_a_group_of_tasks_that_fails_ends_what_waits(self, kind: type[Connection]) -> None:
+        async def fail() -> None:
+            await asyncio.sleep(0)
+            raise ValueError
+
+        async def handler(_: web.BaseRequest) -> web.StreamResponse:
+            try:
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(fail())
+                    await asyncio.sleep(BOUND_S)
+            except* ValueError:
+                pass
+            return Response(200, b"failed")
+
+        async with serving(handler, kind) as served:
+            assert await asked(served) == b"failed"
+
+    async def test_a_context_variable_is_its_own(self, kind: type[Connection]) -> None:
+        async def handler(request: web.BaseRequest) -> web.StreamResponse:
+            before = WHO.get()
+            token = WHO.set("somebody")
+            if request.method == "POST":
+                await asyncio.sleep(0)
+                WHO.reset(token)
+            return Response(200, f"{before} {WHO.get()}".encode())
+
+        async with serving(handler, kind) as served, wire(served.port) as raw:
+            for sent, expected in ((GET, b"nobody somebody"), (POST, b"nobody nobody"), (GET, b"nobody somebody")):
+                await raw.send(sent)
+                assert (await raw.answer()).raw == expected
+
+    async def test_a_request_has_all_that_aiohttps_has(self, kind: type[Connection]) -> None:
+        async def handler(request: web.BaseRequest) -> web.StreamResponse:
+            assert not hasattr(request, "nothing_of_this_name")
+            assert request.remote == "127.0.0.1"
+            assert request.path == "/a b"
+            assert request.query["x"] == "1"
+            assert request.keep_alive
+            assert request.transport is request.protocol.transport is not None
+            return Response(200, f"{request.method} {request.raw_path} {request.host} {request.version}".encode())
+
+        async with serving(handler, kind) as served:
+            assert await asked(served) == b"GET /a%20b?x=1 x HttpVersion(major=1, minor=1)"
+
+    async def test_it_may_write_its_answer_itself(self, kind: type[Connection]) -> None:
+        async def handler(request: web.BaseRequest) -> web.StreamResponse:
+            response = web.StreamResponse(headers={"Content-Length": "4"})
+            await response.prepare(request)
+            await response.write(b"do")
+            await asyncio.sleep(0)
+            await response.write(b"ne")
+            return response
+
+        async with serving(handler, kind) as served, wire(served.port) as raw:
+            for _ in range(2):
+                await raw.send(GET)
+                assert (await raw.answer()).raw == b"done"
+
+    async def test_it_goes_on_when_its_client_leaves(
+        self, kind: type[Connection], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        begun, go, ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+        async def handler(request: web.BaseRequest) -> web.StreamResponse:
+            begun.set()
+            await go.wait()
+            assert request.transport is None
+            ended.set()
+            return Response(200)
+
+        async with asyncio.timeout(BOUND_S), serving(handler, kind) as served:
+            async with wire(served.port) as raw:
+                await raw.send(GET)
+                await begun.wait()
+                (connection,) = served.connections.connections
+            await eventually(lambda: connection.transport is None, "the client left")
+            go.set()
+            await ended.wait()
+        assert caplog.records == []
+
+    async def test_one_that_waits_too_long_is_cancelled_when_the_server_stops(self, kind: type[Connection]) -> None:
+        begun, cancelled = asyncio.Event(), asyncio.Event()
+
+        async def handler(_: web.BaseRequest) -> web.StreamResponse:
+            begun.set()
+            try:
+                await asyncio.sleep(2 * BOUND_S)
+            except asyncio.CancelledError:
+                cancelled.set()
+                raise
+            raise AssertionError
+
+        async with asyncio.timeout(BOUND_S), AsyncExitStack() as stack:
+            async with serving(handler, kind, stop_s=0.1) as served:
+                raw = await stack.enter_async_context(wire(served.port))
+                await raw.send(GET)
+                await begun.wait()
+            await cancelled.wait()
