@@ -13,11 +13,13 @@ from scoreboard.adapters.memory.turns import MemoryTurns
 from scoreboard.adapters.sqlite import database as sqlite
 from scoreboard.adapters.sqlite.directory import SqliteDirectory
 from scoreboard.adapters.sqlite.ledger import SqliteLedger
+from scoreboard.adapters.sqlite.outbox import SqliteOutbox
 from scoreboard.application.ports.clock import Clock
 from scoreboard.application.ports.directory import Directory
 from scoreboard.application.ports.feed import Feed
 from scoreboard.application.ports.ledger import Ledger
 from scoreboard.application.ports.limits import Limits
+from scoreboard.application.ports.outbox import Outbox
 from scoreboard.application.ports.queue import Queue
 from scoreboard.application.ports.ranking import Ranking, RankingCache
 from scoreboard.application.ports.turns import Turns
@@ -45,6 +47,7 @@ class Backends:
 
     directory: Directory
     ledger: Ledger
+    outbox: Outbox
     ranking: Ranking
     reading: Ranking
     limits: Limits
@@ -60,14 +63,15 @@ class Backends:
     jobs: dict[str, Work] = field(default_factory=dict)
 
 
-async def opened(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Backends:
-    """What the settings say. Raises SettingsError where they do not fit together."""
+async def opened(settings: Settings, clock: Clock, stack: AsyncExitStack, *, events: bool = False) -> Backends:
+    """What the settings say. Where `events` are wanted, the ledger writes them down. Raises SettingsError where the
+    settings do not fit together."""
     check(settings)
     if not settings.database_url:
-        return await _embedded(settings, stack)
+        return await _embedded(settings, stack, events=events)
     with drivers():
         from scoreboard.bootstrap import distributed  # noqa: PLC0415 - what it needs is an extra
-    return await distributed.opened(settings, clock, stack)
+    return await distributed.opened(settings, clock, stack, events=events)
 
 
 @contextmanager
@@ -113,14 +117,15 @@ def key_of(settings: Settings) -> bytes:
     return settings.signing_key.encode()
 
 
-async def _embedded(settings: Settings, stack: AsyncExitStack) -> Backends:
+async def _embedded(settings: Settings, stack: AsyncExitStack, *, events: bool) -> Backends:
     """SQLite and in process."""
     store = await stack.enter_async_context(sqlite.opened(settings.data / DATABASE))
-    directory, ledger = SqliteDirectory(store), SqliteLedger(store)
+    outbox = SqliteOutbox(store)
+    directory, ledger = SqliteDirectory(store), SqliteLedger(store, outbox if events else None)
     await directory.start()
     await ledger.start()
     ranking = MemoryRanking(ledger.standings, secrets.token_hex(6))
-    return Backends(directory, ledger, ranking, ranking, MemoryLimits(), MemoryTurns(), key_of(settings))
+    return Backends(directory, ledger, outbox, ranking, ranking, MemoryLimits(), MemoryTurns(), key_of(settings))
 
 
 def queue_keys(settings: Settings, key: bytes) -> list[bytes]:

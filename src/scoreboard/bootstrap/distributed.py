@@ -9,6 +9,7 @@ from scoreboard.adapters.memory.limits import MemoryLimits
 from scoreboard.adapters.postgres import counts, database, inspection, partitions, statistics
 from scoreboard.adapters.postgres.directory import PostgresDirectory
 from scoreboard.adapters.postgres.ledger import PostgresLedger
+from scoreboard.adapters.postgres.outbox import PostgresOutbox
 from scoreboard.adapters.postgres.ranking import PostgresRanking
 from scoreboard.adapters.postgres.replica import Replica, followed
 from scoreboard.adapters.postgres.turns import PostgresTurns
@@ -32,7 +33,7 @@ TABLES_EVERY_S = 10.0  # a total is read from as many rows as batches with new p
 PARTITIONS_EVERY_S = 6 * 3_600.0
 
 
-async def opened(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Backends:
+async def opened(settings: Settings, clock: Clock, stack: AsyncExitStack, *, events: bool) -> Backends:
     """Raises NotUsable when PostgreSQL is away or has no schema: nothing is known without its directory. The others may
     come later. Raises SettingsError for wrong URLs."""
     check_urls(settings)
@@ -48,7 +49,8 @@ async def opened(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Bac
     if settings.queue_url:
         taken_from = await stack.enter_async_context(queue.opened(settings.queue_url, Topology(QUEUE), clock))
     replica = await _replica(settings, store, stack)
-    directory, ledger = PostgresDirectory(store, replica), PostgresLedger(store, reading=replica)
+    directory, outbox = PostgresDirectory(store, replica), PostgresOutbox(store)
+    ledger = PostgresLedger(store, reading=replica, outbox=outbox if events else None)
     await directory.start()
     totals, feed = PostgresRanking(store), RedisFeed(client)
     ranking = RedisRanking(
@@ -72,6 +74,7 @@ async def opened(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Bac
     return Backends(
         directory=directory,
         ledger=ledger,
+        outbox=outbox,
         ranking=ranking,
         reading=FallbackRanking(ranking, totals),
         limits=FallbackRateLimiter(RedisLimits(client), MemoryLimits()),

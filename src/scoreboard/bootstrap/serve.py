@@ -7,11 +7,13 @@ import json
 import resource
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
 
+from scoreboard.application.ports.outbox import EventConsumer
 from scoreboard.bootstrap import demo as demonstration
 from scoreboard.bootstrap.folder import FolderLocked, running
 from scoreboard.bootstrap.listening import PortInUse, check_free, listening
@@ -42,7 +44,13 @@ def _tune() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-async def serve(settings: Settings, *, demo: bool = False, parts: frozenset[Part] = PARTS) -> None:
+async def serve(
+    settings: Settings,
+    *,
+    demo: bool = False,
+    parts: frozenset[Part] = PARTS,
+    consumers: Sequence[EventConsumer] = (),
+) -> None:
     """Serve until SIGINT or SIGTERM; then nothing accepted is dropped, and sockets are told to come back. Raises
     SettingsError for a role of its own without a database that processes share."""
     if parts != PARTS and not settings.database_url:
@@ -61,7 +69,7 @@ async def serve(settings: Settings, *, demo: bool = False, parts: frozenset[Part
         if running(settings.data):
             raise FolderLocked(f"scoreboard runs already on {settings.data}; stop it first") from error
         raise
-    async with opened(settings, _say, parts) as service:
+    async with opened(settings, _say, parts, consumers) as service:
         if demo:
             await demonstration.prepare(service)
         async with listening(service, settings.host, settings.port) as address:

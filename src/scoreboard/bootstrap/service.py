@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -26,6 +26,7 @@ from scoreboard.application.live.publisher import Publish
 from scoreboard.application.ports.authentication import EVERY_APP, Credential, Role, Scope
 from scoreboard.application.ports.directory import Directory
 from scoreboard.application.ports.ledger import Ledger
+from scoreboard.application.ports.outbox import EventConsumer
 from scoreboard.application.ports.ranking import Ranking
 from scoreboard.application.ports.turns import Turns
 from scoreboard.application.records.history import History
@@ -44,6 +45,7 @@ from scoreboard.application.updates.queue_publisher import QueuePublisher
 from scoreboard.application.updates.rank import Rank
 from scoreboard.application.updates.submit import Later, Update
 from scoreboard.application.upkeep.drift import Drift
+from scoreboard.application.upkeep.event_delivery import EventDelivery
 from scoreboard.application.upkeep.probe import Probe
 from scoreboard.application.upkeep.rebuild import Rebuild
 from scoreboard.application.upkeep.repair import Repair
@@ -117,10 +119,14 @@ Told = Callable[[str], None]
 
 @asynccontextmanager
 async def opened(
-    settings: Settings, told: Told = lambda _: None, parts: frozenset[Part] = PARTS
+    settings: Settings,
+    told: Told = lambda _: None,
+    parts: frozenset[Part] = PARTS,
+    consumers: Sequence[EventConsumer] = (),
 ) -> AsyncIterator[Service]:
-    """The service on its backends, without a listening socket. Raises SettingsError, FolderLocked, FolderUnusable, and
-    NotUsable when a server that it begins with is away."""
+    """The service on its backends, without a listening socket. `consumers` get every applied update. All processes are
+    given the same ones, as each writes the events of what it commits. Raises SettingsError, FolderLocked,
+    FolderUnusable, and NotUsable when a server that it begins with is away."""
     async with AsyncExitStack() as stack:
         if settings.database_url:
             folder.make(settings.data)
@@ -129,8 +135,10 @@ async def opened(
             with folder.usable(settings.data):
                 (settings.data / ADDRESS).unlink(missing_ok=True)  # of a server that was killed
         with folder.usable(settings.data):
-            joined = await backends.opened(settings, clock, stack)
-        service = _Assembly(settings, joined).service(parts)
+            joined = await backends.opened(settings, clock, stack, events=bool(consumers))
+        events = EventDelivery(joined.outbox, consumers)
+        await events.start()
+        service = _Assembly(settings, joined, events).service(parts)
         await service.accept.start()
         stack.push_async_callback(_finished, service)
         service.working.append(asyncio.create_task(service.accept.run()))
@@ -172,9 +180,10 @@ async def _worked(service: Service) -> None:
 class _Assembly:
     """The pieces, joined. All roles have them all; `operations` and `upkeep` say what a part offers and does."""
 
-    def __init__(self, settings: Settings, on: Backends) -> None:
+    def __init__(self, settings: Settings, on: Backends, events: EventDelivery) -> None:
         self.settings = settings
         self.on = on
+        self.events = events
         self.registry = CollectorRegistry()
         self.access = JwtAccess(on.key)
         self.warmed = asyncio.Event()
@@ -256,6 +265,10 @@ class _Assembly:
         if "jobs" in parts:
             for name, work in self._jobs().items():
                 yield partial(_job, self.warmed, on.turns, name, work)
+            for name, work in self.events.jobs().items():  # they wait for no ranking
+                yield partial(on.turns.in_turn, name, work)
+            if self.events.delivered:
+                metrics.of_events(self.registry, self.events)
 
     def _jobs(self) -> dict[str, Work]:
         """One process at a time does each."""

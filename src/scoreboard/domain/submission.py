@@ -1,6 +1,6 @@
 """A request to change a score, checked and stamped by the server, and what became of it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from scoreboard.domain.board import Action, Board
@@ -63,7 +63,8 @@ class Outcome:
 
     `code` and `detail` say why one was refused; then `score` and `previous_score` mean nothing.
     `replayed`: this is the outcome of an earlier submission under the same idempotency key. `recorded`: it can be read
-    again by its event. `retry_after_s`: when the same may do, where that is known; not recorded.
+    again by its event. `retry_after_s`: when the same may do, where that is known; not recorded. `version`: that of the
+    world's standing after it; not recorded, so 0 in an outcome that is read again.
     """
 
     event: EventId
@@ -80,3 +81,4 @@ class Outcome:
     replayed: bool = False
     recorded: bool = True
     retry_after_s: float | None = None
+    version: int = field(default=0, compare=False)

@@ -9,6 +9,7 @@ import msgspec
 
 from scoreboard.adapters.sqlite.database import Database, insert, statements
 from scoreboard.adapters.sqlite.forgetting import Forgetting
+from scoreboard.adapters.sqlite.outbox import SqliteOutbox
 from scoreboard.application.ports.ledger import BEFORE_ALL, Decide, Decision, Forgotten, Known, Receipt
 from scoreboard.application.updates.decide import tables_of, use_of
 from scoreboard.domain import event_id
@@ -39,10 +40,14 @@ class _Batch:
 
 
 class SqliteLedger:
-    """One writing process, so the write transaction itself is the lock on the standings."""
+    """One writing process, so the write transaction itself is the lock on the standings.
 
-    def __init__(self, database: Database) -> None:
+    With an `outbox`, each transaction writes its events there.
+    """
+
+    def __init__(self, database: Database, outbox: SqliteOutbox | None = None) -> None:
         self._database = database
+        self._outbox = outbox
         self._tables: dict[TableKey, int] = {}
         self._keys: dict[int, TableKey] = {}
         self._credentials: dict[tuple[int, str], int] = {}
@@ -73,6 +78,8 @@ class SqliteLedger:
         self._learn(learned.tables)
         self._credentials.update(learned.credentials)
         self._doubtful = set()
+        if self._outbox is not None:
+            self._outbox.committed()
         return decision
 
     def _learn(self, tables: dict[TableKey, int]) -> None:
@@ -200,6 +207,8 @@ class SqliteLedger:
             ("add_use", [(*key, ordinal, at) for key, ordinal, at in decision.uses]),
         ):
             insert(c, SQL[statement], rows)
+        if self._outbox is not None:
+            self._outbox.write(c, decision)
 
     def _standing_rows(
         self, c: sqlite3.Connection, decision: Decision, learned: _Batch

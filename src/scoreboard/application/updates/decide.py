@@ -111,6 +111,7 @@ def _apply(submission: Submission, known: Known, decision: Decision) -> Outcome:
         new.score,
         None if old is None else old.score,
         old is None or old.score != new.score,
+        version=new.version,
     )
 
 
