@@ -64,8 +64,9 @@ WITH lowest AS (
   UNION ALL SELECT pg_snapshot_xmin(pg_current_snapshot()), 0
   ORDER BY xid, number LIMIT 1
 ), passed AS (
-  SELECT o.xid, o.number FROM lowest l JOIN outbox o ON (o.xid, o.number) <= (l.xid, l.number)
-  ORDER BY o.xid, o.number LIMIT $1
+  SELECT o.xid, o.number FROM lowest l CROSS JOIN LATERAL (
+    SELECT xid, number FROM outbox WHERE (xid, number) <= (l.xid, l.number) ORDER BY xid, number LIMIT $1
+  ) o
 )
 DELETE FROM outbox o USING passed p WHERE o.xid = p.xid AND o.number = p.number RETURNING 1
 
