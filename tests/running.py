@@ -11,7 +11,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -28,6 +28,7 @@ from scoreboard.adapters.sqlite.ledger import SqliteLedger
 from scoreboard.application.identity.principals import principal_of
 from scoreboard.application.ports.authentication import Role
 from scoreboard.application.ports.clock import Clock
+from scoreboard.application.ports.outbox import EventConsumer
 from scoreboard.bootstrap import mounting, tokens
 from scoreboard.bootstrap import service as bootstrap
 from scoreboard.bootstrap.lifecycle import Service
@@ -210,10 +211,13 @@ async def running(
     parts: frozenset[mounting.Part] = mounting.PARTS,
     clock: Clock = bootstrap.wall_clock,
     kind: type[Connection] = FastConnection,
+    consumers: Sequence[EventConsumer] = (),
     **given: Any,
 ) -> AsyncIterator[Running]:
     """The service, or some of its parts, in this process, on a free port."""
-    async with bootstrap.open_service(settings(data, **given), parts=parts, clock=clock) as service:
+    async with bootstrap.open_service(
+        settings(data, **given), parts=parts, clock=clock, consumers=consumers
+    ) as service:
         with answers_as_declared(service.server):
             async with listening(service, "127.0.0.1", 0, kind) as url, aiohttp.ClientSession() as http:
                 if when_ready:
@@ -266,16 +270,19 @@ def free_port() -> int:
 
 
 class Process:
-    """`scoreboard serve`, or another role, as a process of its own, to be killed or stopped by its id."""
+    """`scoreboard serve`, or another role, as a process of its own, to be killed or stopped by its id. `program` may be
+    another one that takes the role as its last argument, then the options."""
 
-    def __init__(self, data: Path, port: int, role: str = "serve", **environment: str) -> None:
+    def __init__(
+        self, data: Path, port: int, role: str = "serve", program: Sequence[str | Path] = (), **environment: str
+    ) -> None:
         self.data = data
         self.port = port
         self.url = f"http://127.0.0.1:{port}"
         self._log = (data.parent / f"{data.name}.log").open("ab")
         plain = {name: value for name, value in os.environ.items() if not name.startswith("SCOREBOARD_")}
         self._process = subprocess.Popen(
-            [Path(sys.executable).with_name("scoreboard"), role, "--data", data, "--port", str(port)],
+            [*(program or (Path(sys.executable).with_name("scoreboard"),)), role, "--data", data, "--port", str(port)],
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=self._log,
@@ -327,9 +334,16 @@ class Process:
 
 
 @contextmanager
-def process(data: Path, *, port: int | None = None, role: str = "serve", **environment: str) -> Iterator[Process]:
+def process(
+    data: Path,
+    *,
+    port: int | None = None,
+    role: str = "serve",
+    program: Sequence[str | Path] = (),
+    **environment: str,
+) -> Iterator[Process]:
     """A process that does not outlive the test."""
-    started = Process(data, port or free_port(), role, **environment)
+    started = Process(data, port or free_port(), role, program, **environment)
     try:
         yield started
     finally:

@@ -26,6 +26,7 @@ from scoreboard.adapters.memory.turns import MemoryTurns
 from scoreboard.adapters.postgres import database as postgres
 from scoreboard.adapters.postgres.directory import PostgresDirectory
 from scoreboard.adapters.postgres.ledger import PostgresLedger
+from scoreboard.adapters.postgres.outbox import PostgresOutbox
 from scoreboard.adapters.postgres.ranking import PostgresRanking
 from scoreboard.adapters.postgres.turns import PostgresTurns
 from scoreboard.adapters.rabbitmq.queue import RabbitQueue, opened
@@ -39,11 +40,13 @@ from scoreboard.adapters.sqlite import database
 from scoreboard.adapters.sqlite.database import Database
 from scoreboard.adapters.sqlite.directory import SqliteDirectory
 from scoreboard.adapters.sqlite.ledger import SqliteLedger
+from scoreboard.adapters.sqlite.outbox import SqliteOutbox
 from scoreboard.application.ports.authentication import Authenticator, TokenIssuer
 from scoreboard.application.ports.directory import Directory
 from scoreboard.application.ports.feed import Feed
 from scoreboard.application.ports.ledger import Ledger
 from scoreboard.application.ports.limits import Limits
+from scoreboard.application.ports.outbox import Outbox
 from scoreboard.application.ports.queue import Queue
 from scoreboard.application.ports.ranking import Ranking
 from scoreboard.application.ports.turns import Turns
@@ -53,6 +56,7 @@ from scoreboard.domain.submission import Standing, TableKey
 from tests.making import ManualClock
 from tests.ports.capped import capped_rankings
 from tests.ports.postgres_totals import postgres_rankings
+from tests.running import eventually
 from tests.servers.postgres import fresh_database
 from tests.servers.rabbitmq import Broker
 from tests.servers.redis import emptied
@@ -61,15 +65,22 @@ T = TypeVar("T")
 
 
 class Store(Protocol):
-    """A ledger and a directory over one database, from `open` to `close`; what is opened again is another process."""
+    """A ledger, its outbox and a directory over one database, from `open` to `close`; what is opened again is another
+    process. The ledger writes events where `open` was asked for them."""
 
     @property
     def ledger(self) -> Ledger: ...
     @property
+    def outbox(self) -> Outbox: ...
+    @property
     def directory(self) -> Directory: ...
 
-    async def open(self, folder: Path) -> None: ...
+    async def open(self, folder: Path, *, events: bool = False) -> None: ...
     async def close(self) -> None: ...
+    async def settled(self) -> None:
+        """Returns when the outbox shows all that is committed now."""
+        ...
+
     def answers_lost(self) -> AbstractContextManager[None]:
         """A context in which every transaction commits and then fails, as if the answer to the commit were lost."""
         ...
@@ -77,20 +88,26 @@ class Store(Protocol):
 
 class SqliteStore:
     ledger: SqliteLedger
+    outbox: SqliteOutbox
     directory: SqliteDirectory
     _database: Database
 
     def __init__(self) -> None:
         self._stack = AsyncExitStack()
 
-    async def open(self, folder: Path) -> None:
+    async def open(self, folder: Path, *, events: bool = False) -> None:
         self._database = await self._stack.enter_async_context(database.opened(folder / "scoreboard.db"))
-        self.ledger, self.directory = SqliteLedger(self._database), SqliteDirectory(self._database)
+        self.outbox = SqliteOutbox(self._database)
+        self.ledger = SqliteLedger(self._database, self.outbox if events else None)
+        self.directory = SqliteDirectory(self._database)
         await self.directory.start()
         await self.ledger.start()
 
     async def close(self) -> None:
         await self._stack.aclose()
+
+    async def settled(self) -> None:
+        """It does at once."""
 
     @contextmanager
     def answers_lost(self) -> Iterator[None]:
@@ -107,6 +124,7 @@ class SqliteStore:
 
 class PostgresStore:
     ledger: PostgresLedger
+    outbox: PostgresOutbox
     directory: PostgresDirectory
     _database: postgres.Database
 
@@ -114,14 +132,27 @@ class PostgresStore:
         self._stack = AsyncExitStack()
         self._url = ""
 
-    async def open(self, _: Path) -> None:
+    async def open(self, _: Path, *, events: bool = False) -> None:
         self._url = self._url or await fresh_database()
         self._database = await self._stack.enter_async_context(postgres.opened(self._url))
-        self.ledger, self.directory = PostgresLedger(self._database, fresh_s=0), PostgresDirectory(self._database)
+        self.outbox = PostgresOutbox(self._database)
+        self.ledger = PostgresLedger(self._database, fresh_s=0, outbox=self.outbox if events else None)
+        self.directory = PostgresDirectory(self._database)
         await self.directory.start()
 
     async def close(self) -> None:
         await self._stack.aclose()
+
+    async def settled(self) -> None:
+        """Whatever writes on this server, a vacuum of another database too, is waited for."""
+        ((now,),) = await self._database.fetch("SELECT pg_snapshot_xmax(pg_current_snapshot())::text")
+
+        async def passed() -> bool:
+            horizon = "SELECT pg_snapshot_xmin(pg_current_snapshot()) >= $1::text::xid8"
+            ((value,),) = await self._database.fetch(horizon, now)
+            return bool(value)
+
+        await eventually(passed, "every transaction that was open has ended")
 
     @contextmanager
     def answers_lost(self) -> Iterator[None]:
@@ -368,15 +399,17 @@ ENROLLED: dict[type, set[type]] = {
     TokenIssuer: {JwtIssuer},
     Queue: {RabbitQueue},
     Turns: {MemoryTurns, PostgresTurns},
+    Outbox: {SqliteOutbox, PostgresOutbox},
 }
 
 
 class Tenancy:
     """An open store with an app and boards in it, that can be closed and opened again."""
 
-    def __init__(self, store: Store, folder: Path) -> None:
+    def __init__(self, store: Store, folder: Path, *, events: bool = False) -> None:
         self.store = store
         self._folder = folder
+        self._events = events
 
     @property
     def ledger(self) -> Ledger:
@@ -388,7 +421,7 @@ class Tenancy:
 
     async def reopened(self) -> None:
         await self.store.close()
-        await self.store.open(self._folder)
+        await self.store.open(self._folder, events=self._events)
 
     async def app(self, app: str = "game", time_zone: str = "UTC") -> App:
         return await self.directory.create_app(App(0, app, app.title(), time_zone))

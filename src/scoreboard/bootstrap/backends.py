@@ -12,7 +12,7 @@ from scoreboard.domain.board import MAX_TOP_N
 FEWEST_KEPT = 2 * MAX_TOP_N  # a table is filled up when half is left, which must have every live top N
 
 
-def options_of(settings: Settings) -> BackendOptions:
+def options_of(settings: Settings, *, events: bool = False) -> BackendOptions:
     return BackendOptions(
         data=settings.data,
         database_url=settings.database_url,
@@ -21,6 +21,7 @@ def options_of(settings: Settings) -> BackendOptions:
         ranking_url=settings.ranking_url,
         ranking_keep=settings.ranking_keep,
         queue_url=settings.queue_url,
+        events=events,
     )
 
 

@@ -1,6 +1,7 @@
 """Container: the pieces that the parts of a process share, on open backends."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
 from prometheus_client import CollectorRegistry
@@ -11,8 +12,10 @@ from scoreboard.adapters.memory.turns import MemoryTurns
 from scoreboard.application.ports.backend import DatabaseBackend, QueueBackend, RankingBackend
 from scoreboard.application.ports.clock import Clock
 from scoreboard.application.ports.limits import Limits
+from scoreboard.application.ports.outbox import EventConsumer
 from scoreboard.application.tenants.administration import Tenants
 from scoreboard.application.updates.fallback_rate_limiter import FallbackRateLimiter
+from scoreboard.application.upkeep.event_delivery import EventDelivery
 from scoreboard.application.upkeep.rebuild import Rebuild
 from scoreboard.bootstrap import backends
 from scoreboard.bootstrap.keys import read_signing_key
@@ -31,6 +34,7 @@ class Container:
         database: DatabaseBackend,
         ranking: RankingBackend,
         queue: QueueBackend | None,
+        events: EventDelivery,
     ) -> None:
         self.settings = settings
         self.clock = clock
@@ -42,6 +46,7 @@ class Container:
         self.ranking = ranking.ranking
         self.queue_backend = queue
         self.queue = None if queue is None else queue.queue
+        self.events = events
         self.metrics = CollectorRegistry()
         self.warmed = asyncio.Event()
         key = read_signing_key(settings)
@@ -79,11 +84,15 @@ def _limits(ranking: RankingBackend) -> Limits:
     return ranking.limits if in_process else FallbackRateLimiter(ranking.limits, MemoryLimits())
 
 
-async def open_container(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Container:
+async def open_container(
+    settings: Settings, clock: Clock, stack: AsyncExitStack, consumers: Sequence[EventConsumer]
+) -> Container:
     """Open the backends that the settings name. Raises SettingsError and NotUsable."""
-    options = backends.options_of(settings)
+    options = backends.options_of(settings, events=bool(consumers))
     backends.check_backends(options)
     database = await backends.open_database(options, clock, stack)
     queue = await backends.open_queue(options, clock, stack)
     ranking = await backends.open_ranking(options, database, clock, stack)
-    return Container(settings, clock, database, ranking, queue)
+    events = EventDelivery(database.outbox, consumers)
+    await events.start()
+    return Container(settings, clock, database, ranking, queue, events)

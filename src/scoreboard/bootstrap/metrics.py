@@ -8,6 +8,7 @@ from prometheus_client.registry import Collector
 
 from scoreboard.application.live.hub import Hub
 from scoreboard.application.updates.commit import GroupCommit
+from scoreboard.application.upkeep.event_delivery import EventDelivery
 from scoreboard.application.upkeep.probe import Probe
 from scoreboard.entrypoints.sockets.connections import LiveConnections
 
@@ -33,6 +34,38 @@ def of_servers(registry: CollectorRegistry, probe: Probe, *, queued: bool) -> No
     if queued:
         gauge(registry, "scoreboard_queue_waiting", "Messages that wait to be applied.", lambda: probe.waiting)
         gauge(registry, "scoreboard_dead_letters", "Messages that could not be applied.", lambda: probe.dead)
+
+
+def of_events(registry: CollectorRegistry, events: EventDelivery) -> None:
+    registry.register(_Events(events))
+
+
+class _Events(Collector):
+    """By consumer. What is measured comes from the process whose turn it is."""
+
+    def __init__(self, events: EventDelivery) -> None:
+        self._events = events
+
+    def collect(self) -> Iterator[Metric]:
+        labels = ["consumer"]
+        for name, text, counts in (
+            ("scoreboard_outbox_delivered", "Events that a consumer has handled.", self._events.delivered),
+            ("scoreboard_outbox_failures", "Calls in which a consumer failed.", self._events.failures),
+        ):
+            counted = CounterMetricFamily(name, text, labels=labels)
+            for consumer, count in counts.items():
+                counted.add_metric([consumer], count)
+            yield counted
+        skipped = CounterMetricFamily("scoreboard_outbox_skipped", "Events that a consumer missed.", labels=labels)
+        lag_events = GaugeMetricFamily("scoreboard_outbox_lag_events", "Events not handled yet.", labels=labels)
+        lag_bytes = GaugeMetricFamily("scoreboard_outbox_lag_bytes", "Their size.", labels=labels)
+        lag_s = GaugeMetricFamily("scoreboard_outbox_lag_seconds", "Age of the oldest of them.", labels=labels)
+        for consumer, backlog in self._events.backlogs.items():
+            skipped.add_metric([consumer], backlog.skipped)
+            lag_events.add_metric([consumer], backlog.events)
+            lag_bytes.add_metric([consumer], backlog.size)
+            lag_s.add_metric([consumer], backlog.age_s)
+        yield from (skipped, lag_events, lag_bytes, lag_s)
 
 
 class _Batches(Collector):

@@ -6,11 +6,13 @@ import gc
 import resource
 import signal
 import sys
+from collections.abc import Sequence
 
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
 
 from scoreboard.application.identity.principals import principal_of
+from scoreboard.application.ports.outbox import EventConsumer
 from scoreboard.bootstrap import data_dir
 from scoreboard.bootstrap import demo as demonstration
 from scoreboard.bootstrap.data_dir import FolderLocked
@@ -37,7 +39,13 @@ def _tune() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-async def serve(settings: Settings, *, demo: bool = False, parts: frozenset[Part] = PARTS) -> None:
+async def serve(
+    settings: Settings,
+    *,
+    demo: bool = False,
+    parts: frozenset[Part] = PARTS,
+    consumers: Sequence[EventConsumer] = (),
+) -> None:
     """Serve until SIGINT or SIGTERM; then nothing accepted is dropped, and sockets are told to come back. Raises
     SettingsError for a role of its own without a database that processes share."""
     if parts != PARTS and not settings.database_url:
@@ -56,7 +64,7 @@ async def serve(settings: Settings, *, demo: bool = False, parts: frozenset[Part
         if data_dir.running(settings.data):
             raise FolderLocked(f"scoreboard runs already on {settings.data}; stop it first") from error
         raise
-    async with open_service(settings, _say, parts) as service:
+    async with open_service(settings, _say, parts, consumers=consumers) as service:
         if demo:
             await demonstration.prepare(service)
         async with listening(service, settings.host, settings.port) as address:

@@ -2,11 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from scoreboard.application.ports.backend import Task
 from scoreboard.application.ports.clock import Clock
+from scoreboard.application.ports.outbox import EventConsumer
 from scoreboard.application.upkeep.probe import Probe
 from scoreboard.bootstrap import data_dir, metrics, warmup
 from scoreboard.bootstrap.container import Container, open_container
@@ -31,8 +32,12 @@ async def open_service(
     report: Report = lambda _: None,
     parts: frozenset[Part] = PARTS,
     clock: Clock = wall_clock,
+    consumers: Sequence[EventConsumer] = (),
 ) -> AsyncIterator[Service]:
     """Run the service without a listening socket; `report` gets the progress of its start.
+
+    `consumers` get every applied update. All processes are given the same ones, as each writes the events of what it
+    commits.
 
     Raises SettingsError, FolderLocked, FolderUnusable, and NotUsable when the database is unreachable.
     """
@@ -44,7 +49,7 @@ async def open_service(
         with data_dir.usable(settings.data):
             if not settings.database_url:
                 data_dir.remove_address(settings.data)  # of a server that was killed
-            shared = await open_container(settings, clock, stack)
+            shared = await open_container(settings, clock, stack, consumers)
         service = _build(shared, parts)
         service.tasks += [asyncio.ensure_future(task()) for task in _tasks(shared, parts)]
         await service.commit.start()

@@ -1,7 +1,7 @@
 """Submissions: checked and stamped requests to change a score, the rules that bear on them, and their outcomes."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol
 
 from scoreboard.domain.board import Action, Board
@@ -98,7 +98,8 @@ class Outcome:
 
     `code` and `detail` say why one was refused; then `score` and `previous_score` mean nothing.
     `replayed`: this is the outcome of an earlier submission under the same idempotency key. `recorded`: it can be read
-    again by its event. `retry_after_s`: when the same may do, where that is known; not recorded.
+    again by its event. `retry_after_s`: when the same may do, where that is known; not recorded. `version`: that of the
+    world's standing after it; not recorded, so 0 in an outcome that is read again.
     """
 
     event: EventId
@@ -115,3 +116,4 @@ class Outcome:
     replayed: bool = False
     recorded: bool = True
     retry_after_s: float | None = None
+    version: int = field(default=0, compare=False)

@@ -7,6 +7,7 @@ import asyncpg
 
 from scoreboard.adapters.postgres.database import NUL, Again, Connection, Database, Reading, statements
 from scoreboard.adapters.postgres.forgetting import Forgetting
+from scoreboard.adapters.postgres.outbox import PostgresOutbox
 from scoreboard.application.ports.ledger import BEFORE_ALL, BatchState, Decide, Decision, Forgotten, Receipt
 from scoreboard.domain import event_id
 from scoreboard.domain.board import App, Board
@@ -39,11 +40,18 @@ class PostgresLedger:
     """The locks are the rows of the players; whatever two processes may write otherwise is a unique row.
 
     Notes are told by `unranked` when they are older than `fresh_s`: younger ones are being ranked by who made them.
-    Whole tables, and the ledger, are read from `reading`.
+    Whole tables, and the ledger, are read from `reading`. With an `outbox`, each transaction writes its events there.
     """
 
-    def __init__(self, database: Database, fresh_s: float = FRESH_S, reading: Reading | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        fresh_s: float = FRESH_S,
+        reading: Reading | None = None,
+        outbox: PostgresOutbox | None = None,
+    ) -> None:
         self._database = database
+        self._outbox = outbox
         self._reading = reading or database
         self._fresh_s = fresh_s
         self._tables: dict[TableKey, int] = {}
@@ -65,6 +73,8 @@ class PostgresLedger:
             raise
         self._tables.update(numbers.tables)
         self._credentials.update(numbers.credentials)
+        if self._outbox is not None:
+            self._outbox.committed()
         return decision
 
     async def _transact(
@@ -169,6 +179,8 @@ class PostgresLedger:
         unused = numbers.new_players.difference(row[1] for row in standings)
         if unused:
             await c.fetch(SQL["remove_players"], list(unused))
+        if self._outbox is not None:
+            await self._outbox.write(c, decision)
 
     async def _make_what_is_missing(self, c: Connection, decision: Decision, numbers: _Numbers) -> None:
         """Tables and credentials. Raises Again when another process is making one."""

@@ -9,6 +9,7 @@ from scoreboard.adapters.postgres import counts, database, diagnostics, inspecti
 from scoreboard.adapters.postgres.database import Database
 from scoreboard.adapters.postgres.directory import PostgresDirectory
 from scoreboard.adapters.postgres.ledger import PostgresLedger
+from scoreboard.adapters.postgres.outbox import PostgresOutbox
 from scoreboard.adapters.postgres.ranking import PostgresRanking
 from scoreboard.adapters.postgres.replica import followed
 from scoreboard.adapters.postgres.turns import PostgresTurns
@@ -52,11 +53,12 @@ class PostgresPlugin:
         if options.database_replica_url:
             replica = await stack.enter_async_context(followed(store, options.database_replica_url))
             pings[PostgresReplicaPlugin.name] = replica.look
-        directory = PostgresDirectory(store, replica)
+        directory, outbox = PostgresDirectory(store, replica), PostgresOutbox(store)
         await directory.start()
         return DatabaseBackend(
             directory=directory,
-            ledger=PostgresLedger(store, reading=replica),
+            ledger=PostgresLedger(store, reading=replica, outbox=outbox if options.events else None),
+            outbox=outbox,
             turns=PostgresTurns(store),
             totals=PostgresRanking(store),
             replica=None if replica is None else ReplicaBackend(PostgresRanking(replica), lambda: replica.lag_s),

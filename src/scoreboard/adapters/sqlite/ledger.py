@@ -9,6 +9,7 @@ import msgspec
 
 from scoreboard.adapters.sqlite.database import Database, insert, statements
 from scoreboard.adapters.sqlite.forgetting import Forgetting
+from scoreboard.adapters.sqlite.outbox import SqliteOutbox
 from scoreboard.application.ports.ledger import BEFORE_ALL, BatchState, Decide, Decision, Forgotten, Receipt
 from scoreboard.domain import event_id
 from scoreboard.domain.board import App, Board
@@ -39,10 +40,14 @@ class _Batch:
 
 
 class SqliteLedger:
-    """One writing process, so the write transaction itself is the lock on the standings."""
+    """One writing process, so the write transaction itself is the lock on the standings.
 
-    def __init__(self, database: Database) -> None:
+    With an `outbox`, each transaction writes its events there.
+    """
+
+    def __init__(self, database: Database, outbox: SqliteOutbox | None = None) -> None:
         self._database = database
+        self._outbox = outbox
         self._tables: dict[TableKey, int] = {}
         self._keys: dict[int, TableKey] = {}
         self._credentials: dict[tuple[int, str], int] = {}
@@ -73,6 +78,8 @@ class SqliteLedger:
         self._learn(learned.tables)
         self._credentials.update(learned.credentials)
         self._doubtful = set()
+        if self._outbox is not None:
+            self._outbox.committed()
         return decision
 
     def _learn(self, tables: dict[TableKey, int]) -> None:
@@ -203,6 +210,8 @@ class SqliteLedger:
             insert(c, SQL[statement], rows)
         if decision.facts:
             insert(c, SQL["put_fact"], self._fact_rows(c, decision, learned))
+        if self._outbox is not None:
+            self._outbox.write(c, decision)
 
     def _standing_rows(
         self, c: sqlite3.Connection, decision: Decision, learned: _Batch

@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack
 from scoreboard.adapters.sqlite import database
 from scoreboard.adapters.sqlite.directory import SqliteDirectory
 from scoreboard.adapters.sqlite.ledger import SqliteLedger
+from scoreboard.adapters.sqlite.outbox import SqliteOutbox
 from scoreboard.application.ports.backend import BackendOptions, DatabaseBackend
 from scoreboard.application.ports.clock import Clock
 
@@ -16,10 +17,11 @@ class SqlitePlugin:
 
     async def open(self, options: BackendOptions, clock: Clock, stack: AsyncExitStack) -> DatabaseBackend:
         store = await stack.enter_async_context(database.opened(options.data / FILE))
-        directory, ledger = SqliteDirectory(store), SqliteLedger(store)
+        directory, outbox = SqliteDirectory(store), SqliteOutbox(store)
+        ledger = SqliteLedger(store, outbox if options.events else None)
         await directory.start()
         await ledger.start()
-        return DatabaseBackend(directory=directory, ledger=ledger)
+        return DatabaseBackend(directory=directory, ledger=ledger, outbox=outbox)
 
     async def migrate(self, options: BackendOptions) -> list[str]:
         return database.migrate(options.data / FILE)

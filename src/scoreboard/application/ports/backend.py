@@ -20,6 +20,7 @@ from scoreboard.application.ports.directory import Directory
 from scoreboard.application.ports.feed import Feed
 from scoreboard.application.ports.ledger import Ledger
 from scoreboard.application.ports.limits import Limits
+from scoreboard.application.ports.outbox import Outbox
 from scoreboard.application.ports.queue import Queue
 from scoreboard.application.ports.ranking import LedgerTotals, Ranking, RankingCache
 from scoreboard.application.ports.turns import Turns
@@ -40,7 +41,10 @@ class NotUsable(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackendOptions:
-    """The settings that plugins read. A URL is empty where there is no such server, and may contain a password."""
+    """The settings that plugins read. A URL is empty where there is no such server, and may contain a password.
+
+    `events`: event consumers are configured, so the ledger writes the outbox.
+    """
 
     data: Path
     database_url: str
@@ -49,6 +53,7 @@ class BackendOptions:
     ranking_url: str
     ranking_keep: int
     queue_url: str
+    events: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,7 @@ class DatabaseBackend:
 
     directory: Directory
     ledger: Ledger
+    outbox: Outbox
     turns: Turns | None = None
     totals: LedgerTotals | None = None
     replica: ReplicaBackend | None = None

@@ -104,6 +104,7 @@ def _fold(submission: Submission, state: BatchState, decision: Decision) -> Outc
         new.score,
         None if old is None else old.score,
         old is None or old.score != new.score,
+        version=new.version,
     )
 
 

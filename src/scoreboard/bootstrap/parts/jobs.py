@@ -9,13 +9,17 @@ from scoreboard.application.upkeep.repair import Repair
 from scoreboard.application.upkeep.retention import Retention
 from scoreboard.application.upkeep.trim import Trim
 from scoreboard.bootstrap.container import Container
-from scoreboard.bootstrap.metrics import gauge
+from scoreboard.bootstrap.metrics import gauge, of_events
 
 
 def tasks(shared: Container) -> Iterator[Task]:
     """Yield each job by its name: it begins when the rankings are loaded and this process has the leader lock."""
     for name, job in _jobs(shared).items():
         yield partial(_in_turn, shared, name, job)
+    for name, job in shared.events.jobs().items():  # they wait for no ranking
+        yield partial(shared.turns.in_turn, name, job)
+    if shared.events.delivered:
+        of_events(shared.metrics, shared.events)
 
 
 async def _in_turn(shared: Container, name: str, job: Task) -> None:

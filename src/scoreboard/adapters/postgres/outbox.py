@@ -1,0 +1,69 @@
+"""PostgresOutbox: events and cursors in the database of the ledger, for any number of processes."""
+
+import asyncio
+from collections.abc import Collection, Mapping
+
+from scoreboard.adapters.postgres.database import Connection, Database, statements
+from scoreboard.application.ports.ledger import Decision
+from scoreboard.application.ports.outbox import Arrival, Backlog, Pending, Position, ScoreUpdated, decode, encode
+
+SQL = statements("outbox.sql")
+STEP_ROWS = 1_000  # removed in one transaction
+
+
+class PostgresOutbox:
+    """Events wait for every transaction of the server that began before theirs, in whatever database: one that is left
+    open holds up delivery, not commits."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._arrival = Arrival()
+
+    async def write(self, c: Connection, decision: Decision) -> None:
+        """Add the events of a batch, in its transaction."""
+        if rows := encode(decision):
+            await c.fetch(SQL["add"], *zip(*rows, strict=True))
+
+    def committed(self) -> None:
+        """Wake the readers of this process."""
+        self._arrival.notify()
+
+    async def register(self, consumers: Collection[str]) -> None:
+        async def register(c: Connection) -> None:
+            await c.fetch(SQL["restart_cursors"])
+            await c.fetch(SQL["renumber_rows"])
+            await c.fetch(SQL["register"], list(consumers))
+
+        await self._database.transaction(register)
+
+    async def forget(self, keep: Collection[str]) -> list[str]:
+        return [name for (name,) in await self._database.fetch(SQL["forget"], list(keep))]
+
+    async def read(self, consumer: str, max_events: int, max_bytes: int) -> Pending | None:
+        rows = await self._database.fetch(SQL["read"], consumer, max_events, max_bytes)
+        if not rows:
+            return None
+        events = list[ScoreUpdated]()
+        position = 0, 0
+        for xid, number, row in rows:
+            if row is not None:
+                events += decode(row)
+                position = xid, number
+        return Pending(events, position)
+
+    async def advance(self, consumer: str, position: Position) -> None:
+        await self._database.fetch(SQL["advance"], consumer, *position)
+
+    async def skip(self, consumer: str) -> int:
+        rows = await self._database.fetch(SQL["skip"], consumer)
+        return int(rows[0][0]) if rows else 0
+
+    async def trim(self) -> int:
+        return len(await self._database.fetch(SQL["trim"], STEP_ROWS))
+
+    async def backlogs(self) -> Mapping[str, Backlog]:
+        rows = await self._database.fetch(SQL["backlogs"])
+        return {name: Backlog(*numbers) for name, *numbers in map(tuple, rows)}
+
+    def added(self) -> asyncio.Event:
+        return self._arrival.next()

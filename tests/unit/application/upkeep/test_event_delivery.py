@@ -1,0 +1,366 @@
+"""Deliveries over an outbox in memory. The promises of stores are in tests/ports, those over a kill in tests/faults."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from structlog.typing import EventDict
+
+from scoreboard.application.ports.outbox import Arrival, Backlog, EventConsumer, Pending, Position, ScoreUpdated
+from scoreboard.application.upkeep import event_delivery
+from scoreboard.application.upkeep.event_delivery import EventDelivery
+from scoreboard.domain.errors import Unavailable
+from tests.making import NOON, event
+from tests.running import eventually
+
+EVENT_BYTES = 100
+
+
+class ListOutbox:
+    """Rows of one event; a position is the number of those before it."""
+
+    def __init__(self) -> None:
+        self.events: list[ScoreUpdated] = []
+        self.cursors: dict[str, int] = {}
+        self.skipped: dict[str, int] = {}
+        self.trimmed = 0
+        self.unavailable = False
+        self._arrival = Arrival()
+
+    def commit(self, count: int = 1) -> list[ScoreUpdated]:
+        new = [
+            ScoreUpdated(event(), NOON, "game", "main", "all", "", f"p{len(self.events) + n}", None, 1, 1, NOON)
+            for n in range(count)
+        ]
+        self.events += new
+        self._arrival.notify()
+        return new
+
+    async def register(self, consumers: Collection[str]) -> None:
+        for name in consumers:
+            self.cursors.setdefault(name, len(self.events))
+
+    async def forget(self, keep: Collection[str]) -> list[str]:
+        gone = [name for name in self.cursors if name not in keep]
+        for name in gone:
+            del self.cursors[name]
+        return gone
+
+    async def read(self, consumer: str, max_events: int, max_bytes: int) -> Pending | None:
+        if self.unavailable:
+            raise Unavailable("storage_failed", "not now")
+        if consumer not in self.cursors:
+            return None
+        start = self.cursors[consumer]
+        some = self.events[start : start + min(max_events, max_bytes // EVENT_BYTES)]
+        return Pending(some, (0, start + len(some)))
+
+    async def advance(self, consumer: str, position: Position) -> None:
+        self.cursors[consumer] = max(self.cursors[consumer], position[1])
+
+    async def skip(self, consumer: str) -> int:
+        missed = len(self.events) - self.cursors[consumer]
+        self.cursors[consumer] = len(self.events)
+        self.skipped[consumer] = self.skipped.get(consumer, 0) + missed
+        return missed
+
+    async def trim(self) -> int:
+        passed = min(self.cursors.values(), default=len(self.events)) - self.trimmed
+        self.trimmed += passed
+        return passed
+
+    async def backlogs(self) -> Mapping[str, Backlog]:
+        return {
+            name: Backlog(left, left * EVENT_BYTES, 0, self.skipped.get(name, 0))
+            for name, left in ((name, len(self.events) - cursor) for name, cursor in self.cursors.items())
+        }
+
+    def added(self) -> asyncio.Event:
+        return self._arrival.next()
+
+
+class Consumer:
+    """Fails, or waits, for as long as it is asked to."""
+
+    def __init__(self, name: str = "webhook") -> None:
+        self.name = name
+        self.calls: list[Sequence[ScoreUpdated]] = []
+        self.handled: list[ScoreUpdated] = []
+        self.error: BaseException | None = None
+        self.open = asyncio.Event()
+        self.open.set()
+
+    async def handle(self, events: Sequence[ScoreUpdated]) -> None:
+        self.calls.append(events)
+        await self.open.wait()
+        if self.error is not None:
+            raise self.error
+        self.handled += events
+
+
+@pytest.fixture
+def outbox() -> ListOutbox:
+    return ListOutbox()
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    for pause in ("GATHER_S", "FIRST_PAUSE_S", "LONGEST_PAUSE_S", "TRIM_PAUSE_S"):
+        monkeypatch.setattr(event_delivery, pause, 0.0)
+    monkeypatch.setattr(event_delivery, "LOOK_EVERY_S", 0.001)
+
+
+@asynccontextmanager
+async def delivering(outbox: ListOutbox, *consumers: EventConsumer) -> AsyncIterator[EventDelivery]:
+    delivery = EventDelivery(outbox, consumers)
+    await delivery.start()
+    tasks = [asyncio.ensure_future(work()) for work in delivery.jobs().values()]
+    try:
+        yield delivery
+    finally:
+        for task in tasks:
+            task.cancel()
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
+        assert all(isinstance(one, asyncio.CancelledError) for one in ended), ended
+
+
+def events_logged(logged: list[EventDict]) -> list[Any]:
+    return [entry["event"] for entry in logged]
+
+
+class TestDelivery:
+    async def test_a_commit_is_delivered_without_waiting_for_the_next_look(
+        self, outbox: ListOutbox, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(event_delivery, "POLL_S", 3_600.0)
+        one, other = Consumer(), Consumer("kafka")
+        async with delivering(outbox, one, other) as delivery:
+            for count in (1, 3):
+                await asyncio.sleep(0.01)
+                outbox.commit(count)
+                await eventually(lambda: one.handled == other.handled == outbox.events)
+            await eventually(lambda: delivery.delivered == {"webhook": 4, "kafka": 4})
+
+    async def test_events_of_other_processes_are_found_by_looking(
+        self, outbox: ListOutbox, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(event_delivery, "POLL_S", 0.001)
+        monkeypatch.setattr(Arrival, "notify", lambda _: None)
+        one = Consumer()
+        async with delivering(outbox, one):
+            outbox.commit()
+            await eventually(lambda: one.handled == outbox.events)
+
+    async def test_a_call_has_a_bound_in_events_and_in_bytes(
+        self, outbox: ListOutbox, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await outbox.register(["webhook"])
+        outbox.commit(7)
+        monkeypatch.setattr(event_delivery, "READ_EVENTS", 3)
+        one = Consumer()
+        async with delivering(outbox, one):
+            await eventually(lambda: one.handled == outbox.events)
+        assert [len(call) for call in one.calls] == [3, 3, 1]
+        monkeypatch.setattr(event_delivery, "READ_BYTES", 2 * EVENT_BYTES)
+        outbox.commit(3)
+        async with delivering(outbox, one):
+            await eventually(lambda: one.handled == outbox.events)
+        assert [len(call) for call in one.calls[3:]] == [2, 1]
+
+    async def test_the_cursor_moves_only_after_the_consumer_returned(self, outbox: ListOutbox) -> None:
+        one = Consumer()
+        one.open.clear()
+        async with delivering(outbox, one):
+            outbox.commit(2)
+            await eventually(lambda: one.calls)
+            assert outbox.cursors == {"webhook": 0}
+            one.open.set()
+            await eventually(lambda: outbox.cursors == {"webhook": 2})
+
+    async def test_what_was_under_way_when_it_was_cancelled_comes_again(self, outbox: ListOutbox) -> None:
+        one = Consumer()
+        one.open.clear()
+        async with delivering(outbox, one):
+            outbox.commit()
+            await eventually(lambda: one.calls)
+        assert (outbox.cursors, one.handled) == ({"webhook": 0}, [])
+        one.open.set()
+        async with delivering(outbox, one):
+            await eventually(lambda: one.handled == outbox.events)
+
+    async def test_a_consumer_that_fails_gets_the_same_events_until_it_does_not(
+        self, outbox: ListOutbox, logged: list[EventDict]
+    ) -> None:
+        one = Consumer()
+        one.error = ValueError("no such topic")
+        async with delivering(outbox, one) as delivery:
+            outbox.commit()
+            await eventually(lambda: delivery.failures["webhook"] > 3)
+            assert outbox.cursors == {"webhook": 0}
+            one.error = None
+            await eventually(lambda: one.handled == outbox.events)
+        assert all(call == outbox.events for call in one.calls)
+        assert {(entry["event"], entry["error"]) for entry in logged} == {("event_consumer_failed", "no such topic")}
+        assert len(logged) == delivery.failures["webhook"]
+
+    async def test_a_consumer_whose_own_work_was_cancelled_has_failed(self, outbox: ListOutbox) -> None:
+        one = Consumer()
+        one.error = asyncio.CancelledError()
+        async with delivering(outbox, one) as delivery:
+            outbox.commit()
+            await eventually(lambda: delivery.failures["webhook"] > 1)
+            one.error = None
+            await eventually(lambda: one.handled == outbox.events)
+
+    async def test_a_call_without_an_end_is_cancelled_and_repeated(
+        self, outbox: ListOutbox, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(event_delivery, "HANDLE_S", 0.001)
+        one = Consumer()
+        one.open.clear()
+        async with delivering(outbox, one) as delivery:
+            outbox.commit()
+            await eventually(lambda: delivery.failures["webhook"] > 1)
+            monkeypatch.setattr(event_delivery, "HANDLE_S", 3_600.0)
+            one.open.set()
+            await eventually(lambda: one.handled == outbox.events)
+
+    async def test_a_store_that_is_unreachable_is_no_failure_of_the_consumer(
+        self, outbox: ListOutbox, logged: list[EventDict]
+    ) -> None:
+        one = Consumer()
+        outbox.unavailable = True
+        async with delivering(outbox, one) as delivery:
+            outbox.commit()
+            await eventually(lambda: "event_delivery_put_off" in events_logged(logged))
+            outbox.unavailable = False
+            await eventually(lambda: one.handled == outbox.events)
+            assert delivery.failures["webhook"] == 0
+
+    async def test_pauses_double_up_to_a_bound_and_have_jitter(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(event_delivery, "FIRST_PAUSE_S", 0.5)
+        monkeypatch.setattr(event_delivery, "LONGEST_PAUSE_S", 30.0)
+        for failures, longest_s in ((1, 0.5), (2, 1.0), (3, 2.0), (7, 30.0), (1_000_000, 30.0)):
+            pauses = {event_delivery._pause_s(failures) for _ in range(50)}
+            assert len(pauses) > 1
+            assert all(longest_s / 2 <= pause <= longest_s for pause in pauses)
+
+
+class TestIndependence:
+    async def test_one_that_is_blocked_for_good_delays_no_other(self, outbox: ListOutbox) -> None:
+        blocked, failing, well = Consumer("blocked"), Consumer("failing"), Consumer("well")
+        blocked.open.clear()
+        failing.error = OSError("unreachable")
+        async with delivering(outbox, blocked, failing, well):
+            for count in (1, 2, 3):
+                outbox.commit(count)
+                await eventually(lambda: well.handled == outbox.events)
+            assert outbox.cursors == {"blocked": 0, "failing": 0, "well": 6}
+            assert (blocked.handled, failing.handled) == ([], [])
+
+    def test_two_cannot_have_one_name(self, outbox: ListOutbox) -> None:
+        with pytest.raises(ValueError, match="same name"):
+            EventDelivery(outbox, [Consumer(), Consumer()])
+
+    async def test_without_consumers_there_is_upkeep_only(self, outbox: ListOutbox) -> None:
+        async with delivering(outbox) as delivery:
+            assert delivery.jobs().keys() == {"outbox"}
+            assert outbox.cursors == {}
+
+
+class TestUpkeep:
+    async def test_what_all_have_handled_is_removed(self, outbox: ListOutbox) -> None:
+        async with delivering(outbox, Consumer(), Consumer("kafka")) as delivery:
+            outbox.commit(3)
+            await eventually(lambda: outbox.trimmed == 3)
+            await eventually(lambda: delivery.backlogs == dict.fromkeys(("webhook", "kafka"), (0, 0, 0, 0)))
+        assert delivery.backlogs == {}
+
+    async def test_a_backlog_over_its_bound_is_skipped_loudly_and_held_no_longer(
+        self, outbox: ListOutbox, logged: list[EventDict], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(event_delivery, "BACKLOG_BYTES", 3 * EVENT_BYTES)
+        blocked, well = Consumer("blocked"), Consumer("well")
+        blocked.open.clear()
+        delivery = EventDelivery(outbox, [blocked, well])
+        await delivery.start()
+        outbox.commit(3)
+        await delivery.keep_once(forget=False)
+        assert (outbox.skipped, outbox.trimmed) == ({}, 0)
+        outbox.commit(1)
+        outbox.cursors["well"] = 4
+        await delivery.keep_once(forget=False)
+        assert (outbox.skipped, outbox.trimmed) == ({"blocked": 4}, 4)
+        (said,) = logged
+        assert (said["event"], said["log_level"], said["consumer"]) == ("event_consumer_skipped", "error", "blocked")
+        assert said["events"] == 4
+
+    async def test_one_that_was_skipped_while_it_was_at_work_goes_on_at_the_end(self, outbox: ListOutbox) -> None:
+        blocked = Consumer()
+        blocked.open.clear()
+        async with delivering(outbox, blocked):
+            outbox.commit(2)
+            await eventually(lambda: blocked.calls)
+            outbox.commit(2)
+            await outbox.skip("webhook")
+            blocked.open.set()
+            (new,) = outbox.commit()
+            await eventually(lambda: blocked.handled[-1:] == [new])
+        assert outbox.events.index(blocked.handled[0]) == 0
+        assert len(blocked.handled) == 3
+
+    async def test_one_that_is_not_configured_is_forgotten_after_a_while(
+        self, outbox: ListOutbox, logged: list[EventDict], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await outbox.register(["old"])
+        outbox.commit(2)
+        one = Consumer()
+        delivery = EventDelivery(outbox, [one])
+        await delivery.start()
+        await delivery.keep_once(forget=False)
+        assert outbox.cursors.keys() == {"old", "webhook"}
+        monkeypatch.setattr(event_delivery, "FORGET_AFTER_S", 0.01)
+        async with delivering(outbox, one):
+            await eventually(lambda: outbox.cursors.keys() == {"webhook"})
+            await eventually(lambda: outbox.trimmed == 2)
+        assert "event_consumer_forgotten" in events_logged(logged)
+
+    async def test_the_last_one_removed_leaves_no_rows(
+        self, outbox: ListOutbox, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await outbox.register(["old"])
+        outbox.commit(2)
+        monkeypatch.setattr(event_delivery, "FORGET_AFTER_S", 0.01)
+        async with delivering(outbox):
+            await eventually(lambda: (outbox.cursors, outbox.trimmed) == ({}, 2))
+
+    async def test_one_that_another_process_forgot_starts_again_and_says_so(
+        self, outbox: ListOutbox, logged: list[EventDict], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(event_delivery, "POLL_S", 0.001)
+        one = Consumer()
+        async with delivering(outbox, one):
+            await outbox.forget([])
+            await eventually(lambda: "webhook" in outbox.cursors)
+            outbox.commit()
+            await eventually(lambda: one.handled == outbox.events)
+        assert ("event_consumer_restarted", "error") in [(entry["event"], entry["log_level"]) for entry in logged]
+
+    async def test_upkeep_that_fails_is_done_at_the_next_look(
+        self, outbox: ListOutbox, logged: list[EventDict], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        real = outbox.backlogs
+        errors = iter([Unavailable("storage_failed", "not now"), RuntimeError("a mistake")])
+
+        async def failing() -> Mapping[str, Backlog]:
+            with contextlib.suppress(StopIteration):
+                raise next(errors)
+            return await real()
+
+        monkeypatch.setattr(outbox, "backlogs", failing)
+        async with delivering(outbox, Consumer()) as delivery:
+            await eventually(lambda: delivery.backlogs)
+        assert events_logged(logged) == ["outbox_upkeep_put_off", "outbox_upkeep_failed"]
