@@ -8,6 +8,7 @@ import msgspec
 
 from scoreboard.application.ports.ledger import Decision
 from scoreboard.domain.event_id import EventId
+from scoreboard.domain.submission import WORLD
 
 ROW_EVENTS = 256  # at most, in one row of a store
 
