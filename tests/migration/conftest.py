@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from scoreboard.bootstrap import service as bootstrap
 from tests.making import SECOND, ManualClock
 from tests.migration.stores import MADE_AT, Store, micros, recorded, restored
 from tests.running import loop_factories
@@ -17,20 +16,18 @@ def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], AbstractEventLo
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> ManualClock:
+def clock() -> ManualClock:
     """The clock of the service, a second after the old version wrote last."""
-    clock = ManualClock(micros(MADE_AT) + SECOND)
-    monkeypatch.setattr(bootstrap, "clock", clock)
-    return clock
+    return ManualClock(micros(MADE_AT) + SECOND)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.slow)])
 async def old(request: pytest.FixtureRequest, tmp_path: Path, clock: ManualClock) -> Store:
     """A store as the old version left it. SQLite migrates when it is opened; PostgreSQL is migrated here."""
     if request.param == "sqlite":
-        return await restored("sqlite", tmp_path)
+        return await restored("sqlite", tmp_path, clock)
     redis_url = request.getfixturevalue("redis_url")
-    store = await restored("postgres", tmp_path, ranking_url=emptied(redis_url))
+    store = await restored("postgres", tmp_path, clock, ranking_url=emptied(redis_url))
     await store.migrate()
     return store
 

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from scoreboard.bootstrap import service as bootstrap
 from scoreboard.domain import event_id
 from tests.making import ManualClock
 from tests.migration.stores import FOLDER, LATE, MADE_AT, Store, answers, micros, outcomes, pending, restored, send
@@ -279,18 +278,17 @@ async def main(folder: Path, redis_url: str) -> None:
     (FOLDER / "token.key").write_bytes(KEY)
     shared = {"database_url": await postgres.fresh_database(), "ranking_url": redis_url}
     common = []
-    for store in (Store("sqlite", folder / "sqlite"), Store("postgres", folder / "postgres", shared)):
+    clock = ManualClock()
+    for store in (Store("sqlite", folder / "sqlite", clock), Store("postgres", folder / "postgres", clock, shared)):
         store.data.mkdir(mode=0o700)
         (store.data / "token.key").write_bytes(KEY)
-        clock = ManualClock()
-        with patch.object(bootstrap, "clock", clock):
-            requests, token = await made(store, clock)
-            dump = sqlite_dump(store) if store.kind == "sqlite" else await postgres_dump(store)
-            (FOLDER / f"{store.kind}.sql").write_text(dump, encoding="utf-8")
-            again = folder / f"{store.kind}-again"
-            again.mkdir()
-            given = {"ranking_url": redis.emptied(redis_url)} if store.kind == "postgres" else {}
-            of_all, of_store = await recorded(await restored(store.kind, again, **given), requests)
+        requests, token = await made(store, clock)
+        dump = sqlite_dump(store) if store.kind == "sqlite" else await postgres_dump(store)
+        (FOLDER / f"{store.kind}.sql").write_text(dump, encoding="utf-8")
+        again = folder / f"{store.kind}-again"
+        again.mkdir()
+        given = {"ranking_url": redis.emptied(redis_url)} if store.kind == "postgres" else {}
+        of_all, of_store = await recorded(await restored(store.kind, again, clock, **given), requests)
         write(store.kind, of_store)
         common.append(of_all)
     assert common[0] == common[1], "the stores differ"

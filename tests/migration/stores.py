@@ -18,6 +18,7 @@ from urllib.parse import quote
 
 import asyncpg
 
+from scoreboard.application.ports.clock import Clock
 from scoreboard.application.upkeep.verify import verify
 from scoreboard.bootstrap import mounting
 from tests.running import Answer, Client, Running, running
@@ -40,16 +41,17 @@ def recorded(name: str) -> Any:
 
 @dataclass
 class Store:
-    """A restored store. `given` are the settings that lead to it, besides its data folder."""
+    """A restored store. `given` are the settings that lead to it, besides its data folder; `clock` is its service's."""
 
     kind: str
     data: Path
+    clock: Clock
     given: dict[str, Any] = field(default_factory=dict)
 
     def running(self, *parts: mounting.Part) -> AbstractAsyncContextManager[Running]:
         """Run these parts of the service on the store, or all."""
         chosen = frozenset(parts) or mounting.PARTS
-        return running(self.data, parts=chosen, server_updates_per_second=1_000_000, **self.given)
+        return running(self.data, parts=chosen, clock=self.clock, server_updates_per_second=1_000_000, **self.given)
 
     async def migrate(self) -> list[str]:
         """Run `scoreboard migrate`, and return the names of the applied migrations."""
@@ -87,7 +89,7 @@ class Store:
             await connection.close()
 
 
-async def restored(kind: str, folder: Path, **given: Any) -> Store:
+async def restored(kind: str, folder: Path, clock: Clock, **given: Any) -> Store:
     """Make a store again as the old version left it: a data folder, and in it or in PostgreSQL a database."""
     data = folder / "data"
     data.mkdir(mode=0o700)
@@ -97,8 +99,8 @@ async def restored(kind: str, folder: Path, **given: Any) -> Store:
     if kind == "sqlite":
         with contextlib.closing(sqlite3.connect(data / "scoreboard.db")) as connection:
             connection.executescript(dump)
-        return Store(kind, data)
-    store = Store(kind, data, {"database_url": await postgres.empty_database(), **given})
+        return Store(kind, data, clock)
+    store = Store(kind, data, clock, {"database_url": await postgres.empty_database(), **given})
     await store.execute(dump)
     return store
 

@@ -170,7 +170,7 @@ async def test_what_redis_does_not_have_is_ranked_from_the_old_note(
 ) -> None:
     """The ranking is made without the one player, as it was when the process of the old version ended."""
     monkeypatch.setattr(drift, "LOOK_AGAIN_S", 2 * BOUND_S)  # or the drift check ranks the player, without the note
-    old = await restored("postgres", tmp_path, ranking_url=emptied(redis_url))
+    old = await restored("postgres", tmp_path, clock, ranking_url=emptied(redis_url))
     await old.migrate()
     await old.execute(
         "CREATE TABLE aside AS SELECT * FROM standings WHERE player_id = 'late';"
