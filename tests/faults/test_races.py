@@ -12,7 +12,7 @@ from scoreboard.adapters.sqlite.ledger import SqliteLedger
 from scoreboard.application.identity.principals import principal_of
 from scoreboard.application.tenants.administration import Tenants
 from scoreboard.application.updates.batching import BatchLimits
-from scoreboard.application.updates.submit import UpdateRequest
+from scoreboard.application.updates.requests import UpdateRequest
 from scoreboard.application.upkeep.repair import Repair
 from scoreboard.domain.board import Player
 from tests.faults.held import pending, writer_held

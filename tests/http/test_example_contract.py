@@ -19,7 +19,7 @@ from scoreboard.application.identity.principals import principal_of
 from scoreboard.application.ports.authentication import Authenticator, Principal
 from scoreboard.application.standings.reads import Page
 from scoreboard.application.standings.top_pages import TopPages
-from scoreboard.application.updates.submit import UpdateRequest
+from scoreboard.application.updates.requests import UpdateRequest
 from scoreboard.bootstrap.lifecycle import Service
 from scoreboard.domain import errors
 from scoreboard.domain.board import Board

@@ -7,7 +7,7 @@ from collections.abc import Awaitable
 
 from scoreboard.application.identity.principals import principal_of
 from scoreboard.application.ports.authentication import EVERY_APP
-from scoreboard.application.updates.submit import UpdateRequest
+from scoreboard.application.updates.requests import UpdateRequest
 from scoreboard.bootstrap.lifecycle import Service
 from scoreboard.domain.board import Action
 from scoreboard.domain.errors import Conflict, ScoreboardError

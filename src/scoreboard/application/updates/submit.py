@@ -24,6 +24,7 @@ from scoreboard.application.updates.commit import GroupCommit, RankedOutcome
 from scoreboard.application.updates.idempotency import digest_of, find_receipts, match_receipt
 from scoreboard.application.updates.queue_publisher import QueuePublisher
 from scoreboard.application.updates.regions import resolve_regions
+from scoreboard.application.updates.requests import UpdateRequest
 from scoreboard.application.updates.rules import RULES, RuleFactory, rules_of
 from scoreboard.domain import event_id
 from scoreboard.domain.board import Action, Board
@@ -39,23 +40,6 @@ MAX_COMPILED = 10_000  # boards and actions whose checks and rules are kept, a f
 
 K = TypeVar("K")
 V = TypeVar("V")
-
-
-@dataclass(slots=True)
-class UpdateRequest:
-    """A client's request to change a score, with one of `action`, `increment` and `score`.
-
-    `raw` is the body that the idempotency key stands for; it is needed with a key only. `metadata` is JSON.
-    """
-
-    raw: bytes
-    player: str | None = None
-    action: str | None = None
-    increment: int | None = None
-    score: int | None = None
-    region: str | None = None
-    metadata: bytes | None = None
-    key: str | None = None
 
 
 class UpdateResult(NamedTuple):

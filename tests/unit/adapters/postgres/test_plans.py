@@ -52,8 +52,8 @@ def reads() -> Iterator[tuple[str, str, str]]:
     yield "outcome", sql["outcome"], f"1, {event(at)}, {at}"
     yield "window", sql["entries_window"], f"{event(at)}, {at}, 100"
     yield "entries", sql["entries_between"], f"1, {event(at)}, {event(at + 20)}, {at}, {at + 20}, 20"
-    known = f"'{{1}}', '{{5}}', ARRAY[{event(at)}::bytea], '{{1}}', '{{key}}', '{{}}', '{{}}', '{{}}'"
-    yield "known", sql["known"], known
+    facts = "'{496824}', '{5}', '{action_per_day}', '{1/1}'"
+    yield "state", sql["state"], f"'{{1}}', '{{5}}', ARRAY[{event(at)}::bytea], '{{1}}', '{{key}}', {facts}"
     yield "history", HISTORY, "5"
     rules: tuple[bool, Any, Any] = (True, "earliest", "ordinal")
     yield "top", ranking._statement("slice", *rules), "1, 'all', '', 0, 10"

@@ -25,14 +25,8 @@ from scoreboard.application.updates.checks.rate_limit import UpdateRateLimit
 from scoreboard.application.updates.commit import GroupCommit, RankedOutcome
 from scoreboard.application.updates.queue_publisher import QueuePublisher
 from scoreboard.application.updates.regions import resolve_regions
-from scoreboard.application.updates.submit import (
-    MAX_BATCH,
-    MAX_METADATA_BYTES,
-    QueueRoute,
-    Submit,
-    UpdateRequest,
-    UpdateResult,
-)
+from scoreboard.application.updates.requests import UpdateRequest
+from scoreboard.application.updates.submit import MAX_BATCH, MAX_METADATA_BYTES, QueueRoute, Submit, UpdateResult
 from scoreboard.domain import event_id
 from scoreboard.domain.board import Action, App, Board, Player
 from scoreboard.domain.errors import (

@@ -1,21 +1,19 @@
 """Checks before an update is routed. A check is one file here and one row of CHECKS."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 from scoreboard.application.ports.authentication import Principal
+from scoreboard.application.updates.requests import UpdateRequest
 from scoreboard.domain.board import Board
 from scoreboard.domain.submission import Submission
-
-if TYPE_CHECKING:
-    from scoreboard.application.updates.submit import UpdateRequest
 
 
 class Draft(NamedTuple):
     """A resolved request that is not accepted yet."""
 
     principal: Principal
-    request: "UpdateRequest"
+    request: UpdateRequest
     submission: Submission
 
 

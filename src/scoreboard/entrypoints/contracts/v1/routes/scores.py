@@ -7,7 +7,8 @@ from aiohttp import web
 
 from scoreboard.application.ports.limits import Allowance
 from scoreboard.application.updates.outcomes import EventOutcome, Outcomes
-from scoreboard.application.updates.submit import ItemResult, Submit, UpdateRequest, UpdateResult
+from scoreboard.application.updates.requests import UpdateRequest
+from scoreboard.application.updates.submit import ItemResult, Submit, UpdateResult
 from scoreboard.domain import errors, event_id, instant
 from scoreboard.domain.board import Board
 from scoreboard.domain.errors import ScoreboardError
