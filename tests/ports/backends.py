@@ -295,6 +295,7 @@ class RabbitQueues:
         self.server = server
         self.topology = Topology(f"test-{os.getpid()}-{next(self._numbers)}", shards=2, waits_s=(0.04, 0.08))
         self._stacks: dict[Queue, AsyncExitStack] = {}
+        self._restarted = False
 
     async def open(self) -> RabbitQueue:
         stack = AsyncExitStack()
@@ -312,11 +313,16 @@ class RabbitQueues:
 
     async def restart(self) -> None:
         self.server.kill()
+        self._restarted = True
         await asyncio.to_thread(self.server.start)
 
     async def close(self) -> None:
         for queue in list(self._stacks):
             await self.leave(queue)
+        # RabbitMQ 3.10 does not survive the deletion of a quorum queue that has just found its leader: the process that
+        # moves its dead letters fails twice, its supervisor gives up for good, and all such queues of the node end.
+        if self._restarted:
+            return
         async with await aio_pika.connect(self.server.url) as connection, connection.channel() as channel:
             for name in (self.topology.exchange, *self.topology.delays):
                 await channel.exchange_delete(name)
