@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from http import HTTPStatus
 
 import structlog
-from aiohttp import web
+from aiohttp import EMPTY_PAYLOAD, web
 from prometheus_client import CollectorRegistry, Counter
 
 from scoreboard.application.identity.authorization import token_missing
@@ -61,7 +61,7 @@ class Server:
         contract: Contract | None = None
         name = "none"
         try:
-            if "Content-Encoding" in request.headers:
+            if request.content is not EMPTY_PAYLOAD and "Content-Encoding" in request.headers:
                 _refuse_encoded_body(request)
             (contract, endpoint, personal, secured), values = self._router.match(request.method, path)
             name = endpoint.name
