@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.running import Client, Running
+from tests.running import Client, Running, wire
 
 EVENT = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
@@ -418,3 +418,11 @@ class TestBatch:
         answer = await alice.post(f"{board}/scores/batch", {"updates": [{"player": "alice", "increment": 1}]})
         answer.refused(403, "server_only")
         assert await top(service.anybody, board) == []
+
+    async def test_a_batch_of_others_is_refused_before_it_is_received(self, service: Running) -> None:
+        board = await service.board()
+        token = service.token("player", "game", "alice")
+        head = f"POST {board}/scores/batch HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n"
+        async with wire(service.port) as raw:
+            await raw.send(f"{head}Content-Type: application/json\r\nContent-Length: 4000000\r\n\r\n".encode())
+            (await raw.answer()).refused(403, "server_only")

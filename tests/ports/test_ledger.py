@@ -390,12 +390,12 @@ class TestForgetting:
         if restarted:
             await tenancy.reopened()
         tomorrow = NOON + 48 * HOUR  # the day is over everywhere
-        assert await forget(tenancy, facts_before=tomorrow) == 1
+        assert await forget(tenancy, facts_before=tomorrow) == 2  # the uses of the day; the last uses stay
         (cooling,) = await apply(tenancy, submission(main, use=rare, at=NOON + 99 * SECOND))
         assert cooling.code == "action_cooldown"
         (counts,) = await apply(tenancy, submission(main, use=often, at=NOON + 99 * SECOND))
         assert counts.status == "applied"  # for the test: what is removed limits nothing
-        assert await forget(tenancy, facts_before=NOON + 2 * MAX_COOLDOWN_S * SECOND) == 2
+        assert await forget(tenancy, facts_before=NOON + 2 * MAX_COOLDOWN_S * SECOND) == 3
         (counts,) = await apply(tenancy, submission(main, use=rare, at=NOON + 99 * SECOND))
         assert counts.status == "applied"
 

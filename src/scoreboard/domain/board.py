@@ -103,6 +103,10 @@ class Action:
     per_day: int | None = None
     cooldown_s: int = 0
 
+    @property
+    def limited(self) -> bool:
+        return self.per_day is not None or self.cooldown_s > 0
+
     def check(self) -> "Action":
         identifiers.check_slug("action", self.action)
         if not INT64_MIN <= self.points <= INT64_MAX:

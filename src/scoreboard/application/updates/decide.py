@@ -24,8 +24,7 @@ def decide(batch: Sequence[Submission], state: BatchState) -> Decision:
     for submission in batch:
         outcome: Outcome | None = None
         if submission.board.number in state.gone:
-            gone = NotFound("board_not_found", "the board was deleted while the update was on its way")
-            outcome = _unrecorded(submission, gone)
+            outcome = _board_gone(submission)
         elif submission.key is not None or state.outcomes:
             outcome = _find_earlier(submission, state, decision)
         decision.outcomes.append(outcome or _apply(submission, state, decision))
@@ -45,10 +44,10 @@ def _find_earlier(submission: Submission, state: BatchState, decision: Decision)
     try:
         first = match_receipt(receipt, submission.digest)
     except ScoreboardError as error:
-        return _refuse_without_key(submission, error, decision)  # the key keeps its first outcome
+        return _refuse_without_key(submission, error, state, decision)  # the key keeps its first outcome
     if submission.queued:
         counted = f"the update under this idempotency key is {event_id.to_text(first.event)}"
-        return _refuse_without_key(submission, Conflict("key_replayed", counted), decision)
+        return _refuse_without_key(submission, Conflict("key_replayed", counted), state, decision)
     _rank_again(submission, state, decision)
     return replace(first, replayed=True)
 
@@ -69,6 +68,8 @@ def _apply(submission: Submission, state: BatchState, decision: Decision) -> Out
     except Refused as refusal:
         outcome = _refused(submission, refusal)
     decision.new_outcomes.append((submission, outcome))
+    if submission.queued:  # a queue may deliver two copies to one batch
+        state.outcomes[submission.event] = outcome
     if submission.key is not None:
         receipt = Receipt(submission.digest, outcome)
         state.receipts[submission.board.app.number, submission.credential, submission.key] = receipt
@@ -108,11 +109,13 @@ def _fold(submission: Submission, state: BatchState, decision: Decision) -> Outc
     )
 
 
-def _refuse_without_key(submission: Submission, error: ScoreboardError, decision: Decision) -> Outcome:
+def _refuse_without_key(
+    submission: Submission, error: ScoreboardError, state: BatchState, decision: Decision
+) -> Outcome:
     """Refuse a submission under no key. A queued one is recorded under its event, where its outcome is asked for."""
     if not submission.queued:
         return _unrecorded(submission, error)
-    outcome = _refused(submission, error)
+    outcome = state.outcomes[submission.event] = _refused(submission, error)
     decision.new_outcomes.append((replace(submission, key=None), outcome))
     return outcome
 
@@ -131,6 +134,10 @@ def _refused(submission: Submission, error: ScoreboardError) -> Outcome:
     )
 
 
+def _board_gone(submission: Submission) -> Outcome:
+    return _unrecorded(submission, NotFound("board_not_found", "the board was deleted before the update was applied"))
+
+
 def _unrecorded(submission: Submission, error: ScoreboardError) -> Outcome:
     return replace(_refused(submission, error), recorded=False)
 
@@ -140,7 +147,12 @@ def decide_dropped(batch: Sequence[Submission], state: BatchState) -> Decision:
     decision = Decision()
     for submission in batch:
         refusal = Refused("dropped", "the operator dropped this update, which could not be applied")
-        outcome = state.outcomes.get(submission.event) or _refuse_without_key(submission, refusal, decision)
+        if submission.board.number in state.gone:
+            outcome = _board_gone(submission)
+        elif submission.event in state.outcomes:
+            outcome = state.outcomes[submission.event]
+        else:
+            outcome = _refuse_without_key(submission, refusal, state, decision)
         decision.outcomes.append(outcome)
     return decision
 

@@ -22,6 +22,7 @@ from scoreboard.domain.submission import Submission
 log = structlog.get_logger(__name__)
 
 MOST = 50  # messages taken at once; each has up to 500 updates
+TOGETHER = 500  # updates that are committed at once; fewer than may wait for a transaction at any setting
 ATTEMPTS = 5  # of an update that the store does not take, before it becomes a dead letter
 POISON = "not_storable"  # the code of what the store does not take, alone or with others
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 10.0  # while the store is unreachable
@@ -59,7 +60,10 @@ class QueueConsumer:
     async def _work(self, deliveries: Sequence[Delivery]) -> None:
         """Apply messages. Raise Unavailable when the queue failed: what is not acknowledged is delivered again."""
         opened = [(delivery, found) for delivery in deliveries if (found := await self._opened(delivery))]
-        results = await self._applied([submission for _, found in opened for submission in found])
+        submissions = [submission for _, found in opened for submission in found]
+        results: list[RankedOutcome] = []
+        for at in range(0, len(submissions), TOGETHER):
+            results += await self._applied(submissions[at : at + TOGETHER])
         start, done, again = 0, [], []
         for delivery, found in opened:
             end = start + len(found)
@@ -100,7 +104,7 @@ class QueueConsumer:
     async def _applied(self, submissions: Sequence[Submission]) -> list[RankedOutcome]:
         """Return the outcomes, however long the store is unreachable. Until then no other message is received."""
         pause_s = FIRST_PAUSE_S
-        while submissions:
+        while True:
             try:
                 await resolve_regions(self._directory, submissions)
                 return await self._commit.submit(submissions, ranks=False)
@@ -109,7 +113,6 @@ class QueueConsumer:
                     log.warning("store_unreachable", code=error.code, submissions=len(submissions))
                 await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311  # spreads the retries
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
-        return []
 
     async def _again(self, delivery: Delivery, refused: Sequence[Submission]) -> None:
         """Retry what the store does not take apart from its neighbours, which have their outcomes."""

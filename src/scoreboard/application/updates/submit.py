@@ -60,6 +60,13 @@ class UpdateResult(NamedTuple):
 ItemResult: TypeAlias = RankedOutcome | ScoreboardError
 
 
+class BatchSender(NamedTuple):
+    """A principal that may send batches to an app."""
+
+    principal: Principal
+    app: str
+
+
 class BatchResult(NamedTuple):
     """An outcome or a refusal for each request, in order. `deferred`: outcomes follow at their events."""
 
@@ -132,13 +139,12 @@ class Submit:
             rank, rank_state = await self._reads.placed(board, table, outcome.player)
         return UpdateResult(board, outcome, rank, rank_state, deferred, rate)
 
+    def batch_sender(self, principal: Principal | None, app: str) -> BatchSender:
+        """Return the sender of a batch. Raise Unauthenticated or Forbidden. To be called before the batch is read."""
+        return BatchSender(authorize(principal, "update_scores", app), app)
+
     async def many(
-        self,
-        principal: Principal | None,
-        app: str,
-        board_id: str,
-        requests: Sequence[UpdateRequest],
-        key: str | None = None,
+        self, sender: BatchSender, board_id: str, requests: Sequence[UpdateRequest], key: str | None = None
     ) -> BatchResult:
         """Return an outcome or a refusal for each of up to MAX_BATCH updates from a trusted sender.
 
@@ -146,7 +152,6 @@ class Submit:
         each request without a key of its own gets this one and its place. Raise ScoreboardError, as `one` does, where
         the batch is refused or fails as a whole.
         """
-        principal = authorize(principal, "update_scores", app)
         if not 1 <= len(requests) <= MAX_BATCH:
             raise Invalid("invalid_batch", f"a batch has 1 to {MAX_BATCH} updates")
         if key is not None:
@@ -156,7 +161,7 @@ class Submit:
             for place, request in enumerate(requests):
                 if request.key is None:
                     request.key = f"{prefix}/{place}"
-        return await self._submit(principal, app, board_id, requests, None, ranks=False)
+        return await self._submit(sender.principal, sender.app, board_id, requests, None, ranks=False)
 
     async def _submit(
         self,

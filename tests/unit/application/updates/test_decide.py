@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from scoreboard.application.ports.ledger import IMPORTED, BatchState, Decision, Receipt
-from scoreboard.application.updates.decide import decide
+from scoreboard.application.updates.decide import decide, decide_dropped
 from scoreboard.domain.submission import Outcome, Submission
 from tests.making import APP, HOUR, NOON, board, standing, submission, table
 
@@ -163,3 +163,27 @@ class TestDeletedBoards:
         assert codes(decision) == ["board_not_found", "applied"]
         assert [one.board for one, _ in decision.new_outcomes] == [other]
         assert set(decision.to_rank) == {table(other)}
+
+    def test_a_dropped_update_to_a_board_that_is_gone_writes_nothing(self) -> None:
+        decision = decide_dropped([submission(MAIN)], BatchState(gone={MAIN.number}))
+        assert codes(decision) == ["board_not_found"]
+        assert decision.new_outcomes == []
+
+
+class TestCopies:
+    """A queue may deliver a message twice, and both copies may meet in one batch."""
+
+    @pytest.mark.parametrize("key", [None, "k"])
+    def test_the_second_copy_of_an_event_has_the_outcome_of_the_first(self, key: str | None) -> None:
+        one = replace(submission(MAIN, value=5, key=key, body=b"5"), queued=True)
+        decision = decided(one, replace(one))
+        assert codes(decision) == ["applied", "applied"]
+        assert decision.new_outcomes == [(one, decision.outcomes[0])]
+        assert decision.standings[table(MAIN)]["ann"].score == 5
+
+    def test_a_refusal_too(self) -> None:
+        first = replace(submission(MAIN, value=5, key="k", body=b"5"), queued=True)
+        other = replace(submission(MAIN, value=5, key="k", body=b"5", at=NOON + 1), queued=True)
+        decision = decided(first, other, replace(other))
+        assert codes(decision) == ["applied", "key_replayed", "key_replayed"]
+        assert len(decision.new_outcomes) == 2

@@ -9,7 +9,7 @@ from scoreboard.application.ports.queue import Delivery, Message, Queue
 from scoreboard.application.updates import queue_consumer
 from scoreboard.application.updates.batching import BatchLimits
 from scoreboard.application.updates.commit import GroupCommit, RankedOutcome
-from scoreboard.application.updates.message_codec import MessageCodec
+from scoreboard.application.updates.message_codec import MAX_SUBMISSIONS, MessageCodec
 from scoreboard.application.updates.queue_consumer import ATTEMPTS, POISON, QueueConsumer
 from scoreboard.application.updates.queue_publisher import QueuePublisher
 from scoreboard.domain.board import Board
@@ -69,6 +69,7 @@ class Store:
 
     async def submit(self, submissions: Sequence[Submission], *, ranks: bool) -> list[RankedOutcome]:
         assert not ranks
+        assert len(submissions) <= MAX_SUBMISSIONS
         if self.away:
             self.away -= 1
             raise Unavailable("storage_failed", "not now")
@@ -147,6 +148,13 @@ class TestWork:
         assert await logged(queue, 2) == [("done", ["ann", "bob"]), ("done", ["cat"])]
         assert [one.player for one in store.applied] == ["ann", "bob", "cat"]
         assert all(one.queued for one in store.applied)
+
+    async def test_a_large_backlog_is_applied_in_parts(self, queue: Hands, store: Store) -> None:
+        """However many updates may wait for a transaction, a part fits."""
+        players = [f"p{n}" for n in range(MAX_SUBMISSIONS)]
+        await sent(queue, players, ["ann"], players)
+        assert [done for done, _ in await logged(queue, 3)] == ["done"] * 3
+        assert [one.player for one in store.applied] == [*players, "ann", *players]
 
     async def test_what_the_queue_does_not_take_back_is_kept_and_holds_up_no_outcome(self, queue: Hands) -> None:
         queue.takes_nothing = 3

@@ -277,7 +277,7 @@ class TestKeys:
 
 class TestMany:
     async def many(self, world: World, *wishes: UpdateRequest, who: Principal | None = SERVER) -> list[Any]:
-        result = await world.submit.many(who, "game", "main", wishes)
+        result = await world.submit.many(world.submit.batch_sender(who, "game"), "main", wishes)
         return [
             (item.outcome.status, item.outcome.code, item.outcome.score)
             if isinstance(item, RankedOutcome)
@@ -339,12 +339,14 @@ class TestMany:
         await world.board()
         for replayed in (False, True):
             requests = [UpdateRequest(b"1", player="ann", increment=1), UpdateRequest(b"2", player="ann", increment=2)]
-            result = await world.submit.many(SERVER, "game", "main", requests, key="k" * 255)
+            result = await world.submit.many(world.submit.batch_sender(SERVER, "game"), "main", requests, key="k" * 255)
             assert [isinstance(item, RankedOutcome) and item.outcome.replayed for item in result.items] == [
                 replayed
             ] * 2
         with pytest.raises(Invalid) as raised:
-            await world.submit.many(SERVER, "game", "main", [UpdateRequest(b"", increment=1)], key="not a key")
+            await world.submit.many(
+                world.submit.batch_sender(SERVER, "game"), "main", [UpdateRequest(b"", increment=1)], key="not a key"
+            )
         assert raised.value.code == "invalid_idempotency_key"
 
     async def test_regions_are_looked_up_once_for_all(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -423,7 +425,7 @@ class TestSeams:
         submit = self.strict(world, Forbidden("value_not_allowed", "no bob"))
         strict, _ = await world.board("strict"), await world.board()
         requests = [UpdateRequest(b"", player=player, increment=1) for player in ("ann", "bob")]
-        items = (await submit.many(SERVER, "game", "strict", requests)).items
+        items = (await submit.many(submit.batch_sender(SERVER, "game"), "strict", requests)).items
         assert [item.code if isinstance(item, ScoreboardError) else item.outcome.status for item in items] == [
             "applied",
             "value_not_allowed",
@@ -438,7 +440,7 @@ class TestSeams:
         await world.board("strict")
         requests = [UpdateRequest(b"", player=player, increment=1) for player in ("ann", "bob")]
         with pytest.raises(Unavailable):
-            await submit.many(SERVER, "game", "strict", requests)
+            await submit.many(submit.batch_sender(SERVER, "game"), "strict", requests)
 
     async def test_a_rule_decides_inside_the_transaction_and_keeps_its_facts(self, world: World) -> None:
         def once_ever(board: Board, action: Action | None) -> OnceEver | None:
@@ -449,7 +451,7 @@ class TestSeams:
         await world.board("strict")
         requests = [UpdateRequest(b"", player=player, increment=1) for player in ("ann", "bob", "ann")]
         for codes in (["", "", "total_out_of_bounds"], ["total_out_of_bounds"] * 3):
-            items = (await submit.many(SERVER, "game", "strict", requests)).items
+            items = (await submit.many(submit.batch_sender(SERVER, "game"), "strict", requests)).items
             assert [item.outcome.code for item in items if isinstance(item, RankedOutcome)] == codes
 
     async def test_checks_and_rules_follow_a_change_of_the_board(self, world: World) -> None:
@@ -481,7 +483,7 @@ class TestManyQueued:
         return line
 
     async def many(self, world: World, *wishes: UpdateRequest) -> list[Any]:
-        items = (await world.submit.many(SERVER, "game", "main", wishes)).items
+        items = (await world.submit.many(world.submit.batch_sender(SERVER, "game"), "main", wishes)).items
         return [item.outcome if isinstance(item, RankedOutcome) else item.code for item in items]
 
     async def test_what_was_applied_is_told_under_its_first_event_and_not_queued_again(

@@ -15,12 +15,15 @@ SLOT_H = MAX_COOLDOWN_S // 3_600
 
 
 def action_cooldown(_: Board, action: Action | None) -> "ActionCooldown | None":
-    return None if action is None or not action.cooldown_s else ActionCooldown(action)
+    return None if action is None or not action.limited else ActionCooldown(action)
 
 
 @dataclass(frozen=True, slots=True)
 class ActionCooldown:
-    """Keeps the instant of the last use of an action by a player."""
+    """Keeps the instant of the last use of an action by a player.
+
+    It is kept while any limit of the action is set, so that one that is set later looks back too.
+    """
 
     action: Action
 
@@ -37,7 +40,7 @@ class ActionCooldown:
         keys, now = self.facts(submission), submission.accepted_at
         last_at = max(facts.get(key, NO_FACT).at for key in keys)
         wait_us = last_at + self.action.cooldown_s * 1_000_000 - now
-        if last_at and wait_us > 0:
+        if self.action.cooldown_s and last_at and wait_us > 0:
             wait_s = wait_us / 1e6
             text = f"{self.action.action} counts again in {wait_s:.0f} s"
             raise Refused("action_cooldown", text, retry_after_s=wait_s)

@@ -15,26 +15,26 @@ DAYS_KEPT = 2  # after the start of the day in UTC: by then it is over in every 
 
 
 def action_per_day(_: Board, action: Action | None) -> "ActionPerDay | None":
-    if action is None or action.per_day is None:
-        return None
-    return ActionPerDay(action, action.per_day)
+    return None if action is None or not action.limited else ActionPerDay(action)
 
 
 @dataclass(frozen=True, slots=True)
 class ActionPerDay:
-    """Counts the uses of an action by a player and day."""
+    """Counts the uses of an action by a player and day.
+
+    They are counted while any limit of the action is set, so that one that is set later counts earlier uses too.
+    """
 
     action: Action
-    per_day: int
 
     def facts(self, submission: Submission) -> Sequence[FactKey]:
         return (self._key(submission),)
 
     def decide(self, submission: Submission, facts: Mapping[FactKey, Fact]) -> Mapping[FactKey, Fact]:
         key = self._key(submission)
-        today = facts.get(key, NO_FACT)
-        if today.count >= self.per_day:
-            text = f"{self.action.action} counts {self.per_day} times a day for a player, and it did"
+        today, per_day = facts.get(key, NO_FACT), self.action.per_day
+        if per_day is not None and today.count >= per_day:
+            text = f"{self.action.action} counts {per_day} times a day for a player, and it did"
             raise Refused("action_limit", text)
         return {key: Fact(today.count + 1, 0, max(today.at, submission.accepted_at))}
 

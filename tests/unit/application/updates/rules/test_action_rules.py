@@ -29,7 +29,7 @@ def test_an_action_counts_so_many_times_a_day_for_a_player() -> None:
         *(submission(MAIN, player, at=NOON + n, use=twice) for n, player in enumerate(["ann", "ann", "bob", "ann"]))
     )
     assert codes(decision) == ["applied", "applied", "applied", "action_limit"]
-    assert {key.player: fact for key, fact in decision.facts.items()} == {
+    assert {key.player: fact for key, fact in decision.facts.items() if key.rule == "action_per_day"} == {
         "ann": Fact(2, 0, NOON + 1),
         "bob": Fact(1, 0, NOON + 2),
     }
@@ -37,7 +37,7 @@ def test_an_action_counts_so_many_times_a_day_for_a_player() -> None:
 
 def test_earlier_uses_of_the_day_count() -> None:
     one = submission(MAIN, use=action(per_day=1))
-    (key,) = one.fact_keys
+    key, *_ = one.fact_keys
     assert codes(decided(one, state=BatchState(facts={key: Fact(1, 0, NOON)}))) == ["action_limit"]
 
 
@@ -48,7 +48,7 @@ def test_a_day_starts_at_midnight_of_the_apps_zone() -> None:
 
 
 def test_a_day_expires_when_it_is_over_in_every_time_zone() -> None:
-    (key,) = submission(MAIN, at=MIDNIGHT - 1, use=action(per_day=1)).fact_keys
+    key, *_ = submission(MAIN, at=MIDNIGHT - 1, use=action(per_day=1)).fact_keys
     assert key.bucket * HOUR >= MIDNIGHT + 12 * HOUR
     assert key.bucket * HOUR <= MIDNIGHT + 24 * HOUR
 
@@ -86,4 +86,16 @@ def test_a_refused_use_does_not_count() -> None:
     once, narrow = action(per_day=1), board(max_total=6)
     decision = decided(submission(narrow, value=9, use=once), submission(narrow, value=5, use=once))
     assert codes(decision) == ["total_out_of_bounds", "applied"]
-    assert [fact.count for fact in decision.facts.values()] == [1]
+    assert [fact.count for fact in decision.facts.values()] == [1, 1]
+
+
+def test_a_limit_that_is_set_later_counts_earlier_uses() -> None:
+    first = submission(MAIN, use=action(cooldown_s=1))
+    state = BatchState()
+    assert codes(decided(first, state=state)) == ["applied"]
+    assert codes(decided(submission(MAIN, at=NOON + SECOND, use=action(per_day=1)), state=state)) == ["action_limit"]
+
+    state = BatchState()
+    assert codes(decided(submission(MAIN, use=action(per_day=5)), state=state)) == ["applied"]
+    later = submission(MAIN, at=NOON + SECOND, use=action(per_day=5, cooldown_s=60))
+    assert codes(decided(later, state=state)) == ["action_cooldown"]

@@ -139,10 +139,11 @@ class ScoreRoutes:
         - **Cost**: as many updates of the allowance as the batch has; far cheaper for the server than one by one.
         """
         app, board_id = call.path
+        sender = self._submit.batch_sender(call.principal, app)
         updates = decode_json(_batch, await call.body(BATCH_BYTES)).updates
         key = call.header("Idempotency-Key")
         requests = [_to_batch_request(item, keyed=key is not None) for item in updates]
-        board, results, deferred, _ = await self._submit.many(call.principal, app, board_id, requests, key)
+        board, results, deferred, _ = await self._submit.many(sender, board_id, requests, key)
         answers = [
             _batch_answer(board, item, result, deferred=deferred) for item, result in zip(updates, results, strict=True)
         ]
