@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from contextvars import ContextVar
 from pathlib import Path
+from typing import cast
 
 import pytest
 from aiohttp import web
@@ -15,6 +16,7 @@ from prometheus_client import CollectorRegistry
 
 import scoreboard
 from scoreboard.entrypoints.contracts.v1.errors import render_error
+from scoreboard.entrypoints.http import connection as connection_module
 from scoreboard.entrypoints.http.connection import Connection, Connections
 from scoreboard.entrypoints.http.connection_limiter import ConnectionLimiter
 from scoreboard.entrypoints.http.fast_path import FastConnection
@@ -56,6 +58,11 @@ async def serving(
         yield served
     finally:
         await runner.cleanup()
+
+
+async def found_connections(served: Served) -> list[Connection]:
+    await eventually(lambda: served.connections.connections, "the connection is there")
+    return [cast("Connection", one) for one in served.connections.connections]
 
 
 async def asked(served: Served, request: bytes = GET) -> bytes:
@@ -173,6 +180,39 @@ class TestHandler:
             for _ in range(2):
                 await raw.send(GET)
                 assert (await raw.answer()).raw == b"done"
+
+    async def test_it_waits_for_a_client_that_does_not_read(self, kind: type[Connection]) -> None:
+        asked = 0
+
+        async def handler(_: web.BaseRequest) -> web.StreamResponse:
+            nonlocal asked
+            asked += 1
+            return Response(200, bytes(1_000_000))
+
+        async with serving(handler, kind) as served, wire(served.port) as raw:
+            (connection,) = await found_connections(served)
+            for pipelined in (1, 100):
+                await raw.send(GET * pipelined)
+            await eventually(lambda: not connection.writable.is_set(), "the connection is full")
+            await asyncio.sleep(0.1)
+            assert asked < 50  # what the kernel and one answer hold
+            for _ in range(101):
+                assert len((await raw.answer()).raw) == 1_000_000
+            assert asked == 101
+
+    async def test_it_gives_up_on_a_client_that_never_reads(
+        self, kind: type[Connection], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        monkeypatch.setattr(connection_module, "KEEP_ALIVE_S", 0.2)
+
+        async def handler(_: web.BaseRequest) -> web.StreamResponse:
+            return Response(200, bytes(1_000_000))
+
+        async with serving(handler, kind) as served, wire(served.port) as raw:
+            (connection,) = await found_connections(served)
+            await raw.send(GET * 100)
+            await eventually(lambda: connection.transport is None, "the connection is closed")
+        assert caplog.records == []
 
     async def test_it_goes_on_when_its_client_leaves(
         self, kind: type[Connection], caplog: pytest.LogCaptureFixture

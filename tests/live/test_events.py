@@ -6,6 +6,10 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from scoreboard.application.ports.ranking import NotRanked
+from scoreboard.application.standings.reads import Reads
+from scoreboard.domain.errors import Unavailable
+from scoreboard.entrypoints.sockets import connections
 from tests.live.watching import score, scores_of, stream
 from tests.running import Running, eventually, running, wire
 
@@ -26,6 +30,39 @@ async def test_a_stream_begins_with_the_board_and_goes_on_with_each_change(servi
         assert scores_of(top) == [("bob", 7), ("alice", 5)]
         assert [change["player"] for change in top["changes"]] == ["bob", "alice"]
         assert second["id"] == f"{top['epoch']}:{top['offset']}"
+
+
+async def test_a_stream_that_fails_after_its_head_ends_without_another_answer(
+    service: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object) -> None:
+        raise Unavailable("storage_failed", "for the test")
+
+    await service.board()
+    monkeypatch.setattr(Reads, "live_top", fail)
+    async with wire(service.port) as raw:
+        await raw.send(b"GET /v1/apps/game/boards/main/stream HTTP/1.1\r\nHost: x\r\n\r\n")
+        head, _, body = (await raw.rest()).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 ")
+    assert body == b"retry: 2000\n\n"
+
+
+async def test_a_stream_opened_while_the_ranking_is_loaded_gets_the_board_later(
+    service: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def warm(*_: object) -> None:
+        raise NotRanked("warming")
+
+    await service.board()
+    monkeypatch.setattr(connections, "WARMING_TRIES", 1)
+    monkeypatch.setattr(Reads, "live_top", warm)
+    hub = service.service.live._hub
+    async with stream(service) as events:
+        joined = [None]
+        await eventually(lambda: [p for c in hub.channels() for p in c.sessions.values()] == joined, "it has joined")
+        monkeypatch.undo()
+        await score(service, "alice", 5)
+        assert scores_of(json.loads((await events.event())["data"])) == [("alice", 5)]
 
 
 async def test_a_stream_that_returns_with_the_last_id_has_nothing_to_redo(service: Running) -> None:

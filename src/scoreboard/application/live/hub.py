@@ -73,7 +73,10 @@ class Session(Protocol):
 
 @dataclass(slots=True, eq=False)
 class Channel:
-    """`sessions` have each the position it was sent last, None before the first."""
+    """`sessions` have each the position it was sent last, None before the first.
+
+    `current`: `message` is of a read or publication since somebody watches.
+    """
 
     key: ChannelKey
     board: Board
@@ -81,6 +84,7 @@ class Channel:
     season: str = ""
     lines: list[Line] | None = None
     message: Message | None = None
+    current: bool = False
 
 
 class Hub:
@@ -121,6 +125,7 @@ class Hub:
         if session in channel.sessions:
             del channel.sessions[session]
             self.subscriptions -= 1
+            channel.current = channel.current and bool(channel.sessions)
 
     def restrict(self, channel: Channel, board: Board | None) -> None:
         """The board is as given now, or gone: dismiss the sessions that may watch it no more."""
@@ -137,6 +142,7 @@ class Hub:
 
     def refresh(self, channel: Channel, now: TopSnapshot) -> bool:
         """Take a top N over as the channel's newest. False, and no new position, when it is the one it had."""
+        channel.current = True
         if channel.lines == now.lines and channel.season == now.season and channel.board == now.board:
             return False
         self._offset += 1

@@ -51,6 +51,8 @@ class Connection(RequestHandler):
         self.idle_since = 0.0  # when the last answer was made, by the clock of the event loop
         self.ending = False
         self.flow: Flow | None = None
+        self.writable = asyncio.Event()  # cleared while the client does not read
+        self.writable.set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -66,6 +68,7 @@ class Connection(RequestHandler):
         if self._idle_timer is not None:
             self._idle_timer.cancel()
         super().connection_lost(exc)
+        self.writable.set()
         flow, self.flow = self.flow, None
         if flow is not None:
             flow.lost()
@@ -79,11 +82,13 @@ class Connection(RequestHandler):
 
     def pause_writing(self) -> None:
         super().pause_writing()
+        self.writable.clear()
         if self.flow is not None:
             self.flow.pause()
 
     def resume_writing(self) -> None:
         super().resume_writing()
+        self.writable.set()
         if self.flow is not None:
             self.flow.resume()
 
@@ -95,6 +100,16 @@ class Connection(RequestHandler):
     def idle(self) -> bool:
         """Whether it waits for a request."""
         return self._waiter is not None and not self._waiter.done()
+
+    async def until_writable(self) -> None:
+        """Wait until earlier answers were read. Raise ConnectionError, and close, if that takes too long."""
+        try:
+            async with asyncio.timeout(KEEP_ALIVE_S):
+                await self.writable.wait()
+        except TimeoutError:
+            self.force_close()
+        if self.transport is None:
+            raise ConnectionResetError("the client does not read")
 
     def end_soon(self) -> None:
         """Make the next answer the last, and let it say so."""
@@ -161,8 +176,10 @@ class Connections(web.Server):
         self._kind = kind
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        response = await self.handler(request)
         connection = request.protocol
+        if isinstance(connection, Connection) and not connection.writable.is_set():
+            await connection.until_writable()  # so that a client that does not read cannot fill the memory
+        response = await self.handler(request)
         if isinstance(connection, Connection):
             connection.idle_since = connection.loop.time()
             if connection.ending:

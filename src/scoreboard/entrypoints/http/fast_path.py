@@ -94,7 +94,7 @@ class FastConnection(Connection):
         message, content = self._messages[0]
         if len(self._messages) > 1 or not isinstance(message, RawRequestMessage):
             return False
-        if message.upgrade or not content.is_eof():
+        if message.upgrade or not content.is_eof() or not self.writable.is_set():
             return False
         self._messages.popleft()
         if self._parser is not None:

@@ -20,7 +20,7 @@ from scoreboard.application.ports.authentication import Principal
 from scoreboard.application.ports.ranking import NotRanked
 from scoreboard.application.standings.reads import Reads
 from scoreboard.domain.board import Board
-from scoreboard.domain.errors import Forbidden, Unavailable
+from scoreboard.domain.errors import Forbidden, NotFound, ScoreboardError, Unavailable
 from scoreboard.entrypoints.sockets.sessions import Connection, Framing
 
 log = structlog.get_logger(__name__)
@@ -111,6 +111,10 @@ class LiveConnections:
             connection.write(self._stream_head(request))
             await begin(connection)
             await ended.wait()
+        except ScoreboardError as error:  # the head was sent: the client gets the reason when it connects again
+            log.debug("stream_ended", code=error.code)
+        except Exception:
+            log.exception("stream_failed")
         finally:
             self._forget(connection)
             del self._streams[connection]
@@ -129,26 +133,27 @@ class LiveConnections:
         """Add the connection to a channel whose newest message is read, where it can be.
 
         Nothing is sent to the connection before the caller sends that message or sets its position. Raises Ended for
-        one subscription too many."""
+        one subscription too many, and NotFound if the board was deleted or made private meanwhile."""
         if len(connection.channels) >= self._limits.subscriptions and all(c.key != key for c in connection.channels):
             raise Ended(codes.TOO_MANY_SUBSCRIPTIONS)
-        first = self._hub.channel(key) is None
         channel = self._hub.subscribe(key, board, connection)
         channel.sessions[connection] = JOINING
         connection.channels.add(channel)
         try:
             for _ in range(WARMING_TRIES):
-                if channel.message is not None and not first:
+                if channel.current:
                     break
+                before = channel.message
                 try:
                     now = await self._reads.live_top(board, key.season, key.region)
                 except NotRanked:
                     await asyncio.sleep(1)
                     continue
-                # Others may have been sent a newer one meanwhile; only a channel of our own is brought up to date.
-                if channel.message is None or (first and len(channel.sessions) == 1):
+                if channel.message is before:  # else a newer one was published during the read
                     self._hub.refresh(channel, now)
                 break
+            if connection not in channel.sessions:
+                raise NotFound("board_not_found", "the board was deleted, or is no longer public")
         except BaseException:
             self.leave(connection, key)
             raise

@@ -40,6 +40,7 @@ class TopStream:
             connection.write(b"retry: 2000\n\n")
             channel = await self._live.join(connection, board, channel_key(table, season))
             if channel.message is None:
+                channel.sessions[connection] = None  # it is sent the first that can be read
                 return
             if _position(call.header("Last-Event-ID")) == channel.message.position:
                 channel.sessions[connection] = channel.message.position
