@@ -165,7 +165,7 @@ class PostgresDirectory:
         await self._change(_of(app), ("update_app", (app.number, app.name, app.time_zone)))
 
     async def delete_app(self, app: App) -> None:
-        names = ("hold_app_boards", "delete_app_standings", "delete_app_receipts", "delete_app")
+        names = ("hold_app_boards", "delete_app_standings", "delete_app_receipts", "delete_app_uses", "delete_app")
         await self._change(_of(app), *((name, (app.number,)) for name in names))
 
     # Boards
@@ -218,7 +218,7 @@ class PostgresDirectory:
         await self._change(_nothing, ("update_action", row))
 
     async def delete_action(self, action: Action) -> None:
-        await self._change(_nothing, ("delete_action", (action.number,)))
+        await self._change(_nothing, ("delete_action_uses", (action.number,)), ("delete_action", (action.number,)))
 
     # Players
 
@@ -258,7 +258,8 @@ class PostgresDirectory:
                 tables = [(TableKey(*key), version) for *key, version in rows]
                 await c.fetch(SQL["delete_player_standings"], app.number, number)
                 await c.fetch(SQL["delete_player"], number)
-            await c.fetch(SQL["delete_player_refusals"], *who)
+            for statement in ("delete_player_uses", "delete_player_refusals"):
+                await c.fetch(SQL[statement], *who)
             await self._notify(c, app.app, player.player)
             return tables
 

@@ -18,8 +18,8 @@ STEP = 2_000  # rows looked at, and at the most removed, in one transaction
 _Key: TypeAlias = tuple[object, ...]
 
 # In this order: when the refusals go, no receipt leads to them any more.
-TABLES: dict[str, _Key] = {"receipts": (0, ""), "refusals": (b"",)}
-"""Each with a key below all others."""
+TABLES: dict[str, _Key] = {"receipts": (0, ""), "refusals": (b"",), "uses": (0, "", 0, 0)}
+"""Each with a key below all others. `uses` is of the version before, which may run beside this one."""
 
 
 @dataclass(slots=True)
@@ -43,7 +43,7 @@ class Forgetting:
             return Forgotten(facts, complete=False)
         if self._pass is None:
             first = event_id.make(before, 0)
-            self._pass = _Pass({"receipts": first, "refusals": first})
+            self._pass = _Pass({"receipts": first, "refusals": first, "uses": facts_before})
         here = self._pass
         table = here.tables[0]
         rows = await self._database.fetch(SQL[table], *here.after, here.limits[table], STEP)

@@ -324,3 +324,28 @@ async def test_uses_that_the_version_before_counts_bind_the_rules_of_this_one(pr
     )
     (outcome,) = (await ledger.transact([submission(board, use=slow, at=NOON + 59 * SECOND)], decide)).outcomes
     assert outcome.code == "action_cooldown"
+
+
+async def test_uses_of_the_version_before_are_deleted_with_their_player_action_and_app(process: Process) -> None:
+    store = await process()
+    board = await a_board(store)
+    directory, ledger = PostgresDirectory(store), PostgresLedger(store)
+    await ledger.transact([submission(board, player) for player in ("ann", "bob", "cat")], decide)
+    actions = [await directory.create_action(Action(0, board.app, name, 5, per_day=1)) for name in ("one", "two")]
+    for action in actions:
+        for player in ("ann", "bob", "cat"):
+            await store.fetch(
+                "INSERT INTO uses (action, player, day, ordinal, at) VALUES ($1, $2, 1, 1, $3)",
+                action.number,
+                player,
+                NOON if player == "cat" else NOON + 1,
+            )
+    await directory.delete_player(board.app, Player("ann", "Ann"))
+    assert await count(store, "uses") == 4
+    await directory.delete_action(actions[0])
+    assert await count(store, "uses") == 2
+    while not (await ledger.forget(0, NOON + 1)).complete:
+        pass
+    assert set(await rows(store.fetch("SELECT player FROM uses"))) == {("bob",)}
+    await directory.delete_app(board.app)
+    assert await count(store, "uses") == 0

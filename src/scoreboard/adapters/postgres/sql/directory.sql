@@ -33,6 +33,9 @@ DELETE FROM standings WHERE tbl IN (SELECT t.number FROM tables t JOIN boards b 
 -- name: delete_app_receipts
 DELETE FROM receipts WHERE credential IN (SELECT number FROM credentials WHERE app = $1)
 
+-- name: delete_app_uses
+DELETE FROM uses WHERE action IN (SELECT number FROM actions WHERE app = $1)
+
 -- name: delete_app
 DELETE FROM apps WHERE number = $1 RETURNING number
 
@@ -56,6 +59,9 @@ INSERT INTO actions (app, action, points, per_day, cooldown_s) VALUES ($1, $2, $
 
 -- name: update_action
 UPDATE actions SET points = $2, per_day = $3, cooldown_s = $4 WHERE number = $1 RETURNING number
+
+-- name: delete_action_uses
+DELETE FROM uses WHERE action = $1
 
 -- name: delete_action
 DELETE FROM actions WHERE number = $1 RETURNING number
@@ -87,6 +93,9 @@ WHERE b.app = $1
 -- name: delete_player_standings
 DELETE FROM standings
 WHERE player = $2 AND tbl IN (SELECT t.number FROM tables t JOIN boards b ON b.number = t.board WHERE b.app = $1)
+
+-- name: delete_player_uses
+DELETE FROM uses WHERE player = $2 AND action IN (SELECT number FROM actions WHERE app = $1)
 
 -- name: delete_player_refusals
 DELETE FROM refusals WHERE app = $1 AND player = $2

@@ -25,6 +25,20 @@ WITH step AS MATERIALIZED (
 SELECT event, (SELECT count(*) FROM step), (SELECT count(*) FROM removed)
 FROM step ORDER BY event DESC LIMIT 1
 
+-- name: uses
+-- A use bears on its day, and on the cooldown of its action, which may be longer.
+WITH step AS MATERIALIZED (
+  SELECT action, player, day, ordinal FROM uses WHERE (action, player, day, ordinal) > ($1, $2, $3, $4)
+  ORDER BY action, player, day, ordinal LIMIT $6
+), removed AS (
+  DELETE FROM uses u USING step s
+  WHERE u.action = s.action AND u.player = s.player AND u.day = s.day AND u.ordinal = s.ordinal
+    AND u.at + coalesce((SELECT a.cooldown_s FROM actions a WHERE a.number = u.action), 0) * 1000000::bigint < $5
+  RETURNING 1
+)
+SELECT action, player, day, ordinal, (SELECT count(*) FROM step), (SELECT count(*) FROM removed)
+FROM step ORDER BY action DESC, player DESC, day DESC, ordinal DESC LIMIT 1
+
 -- name: facts
 -- Some of the facts whose bucket is over: how many were removed.
 WITH step AS MATERIALIZED (
