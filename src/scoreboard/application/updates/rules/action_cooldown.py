@@ -31,10 +31,12 @@ class ActionCooldown:
         """Return the slot of this use and its neighbours.
 
         A use that still matters is in this slot or in the one before it. One of a clock that is ahead may be in the
-        next.
+        next. Without a cooldown none matters yet, and only this slot is needed.
         """
         bucket = bucket_of(submission.accepted_at + KEPT_US, SLOT_H)
-        return [self._key(submission, bucket + slots * SLOT_H) for slots in (0, -1, 1)]
+        return [
+            self._key(submission, bucket + slots * SLOT_H) for slots in ((0, -1, 1) if self.action.cooldown_s else (0,))
+        ]
 
     def decide(self, submission: Submission, facts: Mapping[FactKey, Fact]) -> Mapping[FactKey, Fact]:
         keys, now = self.facts(submission), submission.accepted_at
