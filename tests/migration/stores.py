@@ -74,7 +74,7 @@ class Store:
             tables = await connection.fetch(
                 "SELECT oid::regclass::text FROM pg_class WHERE relkind = 'r' AND oid >= 16384"
             )
-            statements = {table: f"SELECT t::text FROM {table} t" for (table,) in tables}  # noqa: S608
+            statements = {table: f"SELECT t::text FROM {table} t" for (table,) in tables}  # noqa: S608 - names from the catalogue
             rows = {table: await connection.fetch(statement) for table, statement in statements.items()}
         finally:
             await connection.close()

@@ -133,7 +133,7 @@ class LiveConnections:
         """Add the connection to a channel whose newest message is read, where it can be.
 
         Nothing is sent to the connection before the caller sends that message or sets its position. Raises Ended for
-        one subscription too many, and NotFound if the board was deleted or made private meanwhile."""
+        one subscription too many, and NotFound if the board was deleted or made private in between."""
         if len(connection.channels) >= self._limits.subscriptions and all(c.key != key for c in connection.channels):
             raise Ended(codes.TOO_MANY_SUBSCRIPTIONS)
         channel = self._hub.subscribe(key, board, connection)

@@ -34,7 +34,7 @@ def test_a_store_that_is_not_well_is_told(
     monkeypatch.setattr(diagnostics, "inspect", lambda path, *, check: found)
     findings, sound = diagnostics.diagnose_store(path, served=False)
     assert ({finding.state for finding in findings}, sound) == ({"ok"}, True)
-    found = dataclasses.replace(WELL, **change)  # type: ignore[arg-type]
+    found = dataclasses.replace(WELL, **change)  # type: ignore[arg-type]  # values of many types
     findings, sound = diagnostics.diagnose_store(path, served=False)
     (told,) = [finding for finding in findings if words in finding.text]
     assert told.state == state

@@ -23,7 +23,7 @@ from scoreboard.entrypoints.sockets.sessions import PING, Connection, Framing, w
 
 def _farewell(channel: Channel) -> bytes:
     board, (_, season, region) = channel.board, channel.key
-    detail = "this board may be watched no more with these rights"
+    detail = "this board was deleted or made private"
     error = messages.Error("subscription_ended", detail, board.app.app, board.board, region or None, season)
     return ws_frame(messages.encode(error))
 
