@@ -46,7 +46,7 @@ STATUSES: Mapping[type[ScoreboardError], int] = {
     errors.NotFound: 404,
     errors.Conflict: 409,
     errors.Refused: 409,
-    errors.TooMany: 429,
+    errors.TooManyRequests: 429,
     errors.Unavailable: 503,
 }
 
@@ -104,7 +104,7 @@ class Arcade:
 
     async def one(self, call: RequestContext) -> web.StreamResponse:
         board, key = await self._service.reads.open(call.principal, APP, BOARD, None, None)
-        place = await self._service.reads.place(board, key, call.path[0])
+        place = await self._service.reads.get_standing(board, key, call.path[0])
         return Response(200, f"{place.score}\n".encode(), content_type=TEXT)
 
     async def broken(self, _: RequestContext) -> web.StreamResponse:

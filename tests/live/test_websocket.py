@@ -17,7 +17,7 @@ from scoreboard.application.live import codes
 from scoreboard.application.live.hub import Hub
 from scoreboard.entrypoints.sockets import connections as live
 from scoreboard.entrypoints.sockets.connections import LiveLimits
-from scoreboard.entrypoints.sockets.sessions import MAX_BEHIND_S, Connection
+from scoreboard.entrypoints.sockets.sessions import MAX_BEHIND_S, LiveSession
 from tests.live.watching import Page, page, score, scores_of
 from tests.running import BOUND_S, Running, eventually, running, wire
 
@@ -89,7 +89,7 @@ async def fall_behind(service: Running, quick: Page) -> int:
     return total
 
 
-def behind(service: Running) -> list[Connection]:
+def behind(service: Running) -> list[LiveSession]:
     """Those that take no more for now."""
     return [connection for connection in service.service.live._sockets if connection.behind is not None]
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from scoreboard.application.ports.authentication import EVERY_APP, Role
+from scoreboard.application.ports.authentication import ALL_APPS, Role
 from scoreboard.bootstrap import settings, tokens
 from scoreboard.cli import show
 from scoreboard.cli.errors import UsageError
@@ -80,7 +80,7 @@ def _print(role: Role, app: str, subject: str, days: float, data: Data, *, json:
     if not 1 <= ttl_s <= 100 * 365 * DAY_S:
         raise UsageError("--days is more than 0, and 36500 at most")
     try:
-        if app != EVERY_APP or role != "admin":
+        if app != ALL_APPS or role != "admin":
             identifiers.check_slug("app", app)
         identifiers.check_player(subject)
     except Invalid as error:

@@ -20,20 +20,20 @@ SAFE_INTEGER = 2**53 - 1  # the greatest integer that every JSON reader reads ex
 MAX_TOP_N = 1_000
 MAX_REGIONS = 100
 MAX_COOLDOWN_S = 366 * 86_400
-OF_THE_MACHINE = {"localtime", "posixrules"}  # time zones by which two servers could disagree on the season
+FILE_TIME_ZONES = {"localtime", "posixrules"}  # time zones by which two servers could disagree on the season
 
 
 @dataclass(frozen=True, slots=True)
 class App:
     """A tenant. `number` is the store's key for it and is never used again after a deletion."""
 
-    number: int
-    app: str
+    pk: int
+    slug: str
     name: str
     time_zone: str = "UTC"
 
     def check(self) -> "App":
-        identifiers.check_slug("app", self.app)
+        identifiers.check_slug("app", self.slug)
         identifiers.check_text("name", self.name, identifiers.USERNAME_CHARS)
         check_time_zone(self.time_zone)
         return self
@@ -48,9 +48,9 @@ class Board:
     `priority` is that of its updates in a queue.
     """
 
-    number: int
+    pk: int
     app: App
-    board: str
+    slug: str
     name: str
     operator: Operator = "increment"
     direction: Direction = "descending"
@@ -74,7 +74,7 @@ class Board:
         return self.direction == "descending"
 
     def check(self) -> "Board":
-        identifiers.check_slug("board", self.board)
+        identifiers.check_slug("board", self.slug)
         identifiers.check_text("name", self.name, identifiers.USERNAME_CHARS)
         check_time_zone(self.time_zone)
         for region in self.regions:
@@ -96,9 +96,9 @@ class Board:
 class Action:
     """Something a player does that is worth points. `number` as in Board; a day is one of the app's time zone."""
 
-    number: int
+    pk: int
     app: App
-    action: str
+    slug: str
     points: int
     per_day: int | None = None
     cooldown_s: int = 0
@@ -108,7 +108,7 @@ class Action:
         return self.per_day is not None or self.cooldown_s > 0
 
     def check(self) -> "Action":
-        identifiers.check_slug("action", self.action)
+        identifiers.check_slug("action", self.slug)
         if not INT64_MIN <= self.points <= INT64_MAX:
             raise Invalid("invalid_points", "points are a signed 64-bit integer")
         if self.per_day is not None and not 1 <= self.per_day <= 1_000_000:
@@ -122,14 +122,14 @@ class Action:
 class Player:
     """Who scores. Ids are unique in the app; `region` is where the player counts when an update does not say."""
 
-    player: str
+    id: str
     username: str
     avatar_url: str | None = None
     email: str | None = None
     region: str | None = None
 
     def check(self) -> "Player":
-        identifiers.check_player(self.player)
+        identifiers.check_player(self.id)
         identifiers.check_text("username", self.username, identifiers.USERNAME_CHARS)
         if self.avatar_url is not None:
             identifiers.check_text("avatar_url", self.avatar_url, identifiers.URL_CHARS)
@@ -144,7 +144,7 @@ class Player:
 
 def check_time_zone(name: str) -> None:
     try:
-        known = name not in OF_THE_MACHINE and ZoneInfo(name)
+        known = name not in FILE_TIME_ZONES and ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         known = False
     if not known:

@@ -14,7 +14,7 @@ from scoreboard.domain.errors import (
     NotFound,
     Refused,
     ScoreboardError,
-    TooMany,
+    TooManyRequests,
     Unauthenticated,
     Unavailable,
 )
@@ -256,7 +256,7 @@ CODES = {
         not_storable=("The store would not take this one update.", "Look at what is odd in it; the log has more."),
     ),
     **_kind(
-        TooMany,
+        TooManyRequests,
         rate_limited=(
             "The credential has made as many updates as it may in this time.",
             "Wait for `Retry-After`; send batches; the limits are settings of the server.",

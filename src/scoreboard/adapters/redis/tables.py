@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 
 A_CALL = 1_000  # standings: Lua's `unpack` takes a few thousand values
 
-READY, ABSENT, CLAIMED, BEYOND = b"ready", b"absent", b"claimed", b"beyond"  # what scripts say of a table
+READY, ABSENT, CLAIMED, OUT_OF_RANGE = b"ready", b"absent", b"claimed", b"out_of_range"  # what scripts say of a table
 
 _PARTS = (":order", ":held", ":meta", ":gone", ":gone_at", ":scores", ":counts", ":pending")  # as lua/table.lua says
 _KEPT_IN_FORGETTING = {":gone", ":gone_at"}

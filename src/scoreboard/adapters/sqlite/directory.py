@@ -13,7 +13,7 @@ from scoreboard.domain.errors import Conflict, NotFound
 from scoreboard.domain.submission import TableKey
 
 SQL = statements("directory.sql")
-_IDENTITY = ("number", "app")  # of a board: columns of their own
+_IDENTITY = ("pk", "app", "slug")
 
 
 class SqliteDirectory:
@@ -29,14 +29,14 @@ class SqliteDirectory:
         apps, boards, actions = await self._database.read(
             lambda c: [c.execute(SQL[name]).fetchall() for name in ("all_apps", "all_boards", "all_actions")]
         )
-        by_number = {number: App(number, app, name, time_zone) for number, app, name, time_zone in apps}
-        self._apps = {app.app: app for app in by_number.values()}
-        for number, app_number, definition in boards:
-            board = _board(number, by_number[app_number], definition)
-            self._boards[board.app.app, board.board] = board
-        for number, app_number, action, points, per_day, cooldown_s in actions:
-            app = by_number[app_number]
-            self._actions[app.app, action] = Action(number, app, action, points, per_day, cooldown_s)
+        by_pk = {pk: App(pk, app, name, time_zone) for pk, app, name, time_zone in apps}
+        self._apps = {app.slug: app for app in by_pk.values()}
+        for pk, app_pk, definition in boards:
+            board = _board(pk, by_pk[app_pk], definition)
+            self._boards[board.app.slug, board.slug] = board
+        for pk, app_pk, action, points, per_day, cooldown_s in actions:
+            app = by_pk[app_pk]
+            self._actions[app.slug, action] = Action(pk, app, action, points, per_day, cooldown_s)
 
     def listen(self, heard: Callable[[Change], None]) -> None:
         """There is no other process: it has the folder locked."""
@@ -44,7 +44,7 @@ class SqliteDirectory:
     # Apps
 
     async def apps(self) -> list[App]:
-        return sorted(self._apps.values(), key=lambda app: app.app)
+        return sorted(self._apps.values(), key=lambda app: app.slug)
 
     async def app(self, app: str) -> App:
         found = self._apps.get(app)
@@ -53,27 +53,27 @@ class SqliteDirectory:
         return found
 
     async def create_app(self, app: App) -> App:
-        number = await self._add("add_app", (app.app, app.name, app.time_zone), "app_exists")
-        created = self._apps[app.app] = replace(app, number=number)
+        pk = await self._add("add_app", (app.slug, app.name, app.time_zone), "app_exists")
+        created = self._apps[app.slug] = replace(app, pk=pk)
         return created
 
     async def update_app(self, app: App) -> None:
-        await self._change(("update_app", (app.number, app.name, app.time_zone)))
-        self._apps[app.app] = app
-        self._boards.update({k: replace(b, app=app) for k, b in self._boards.items() if k[0] == app.app})
-        self._actions.update({k: replace(a, app=app) for k, a in self._actions.items() if k[0] == app.app})
+        await self._change(("update_app", (app.pk, app.name, app.time_zone)))
+        self._apps[app.slug] = app
+        self._boards.update({k: replace(b, app=app) for k, b in self._boards.items() if k[0] == app.slug})
+        self._actions.update({k: replace(a, app=app) for k, a in self._actions.items() if k[0] == app.slug})
 
     async def delete_app(self, app: App) -> None:
         deletions = ("delete_app_standings", "delete_app_receipts", "delete_app")
-        await self._change(*((statement, (app.number,)) for statement in deletions))
-        self._apps.pop(app.app, None)
-        self._boards = {key: board for key, board in self._boards.items() if key[0] != app.app}
-        self._actions = {key: action for key, action in self._actions.items() if key[0] != app.app}
+        await self._change(*((statement, (app.pk,)) for statement in deletions))
+        self._apps.pop(app.slug, None)
+        self._boards = {key: board for key, board in self._boards.items() if key[0] != app.slug}
+        self._actions = {key: action for key, action in self._actions.items() if key[0] != app.slug}
 
     # Boards
 
     async def boards(self, app: App) -> list[Board]:
-        return sorted((b for b in self._boards.values() if b.app.app == app.app), key=lambda board: board.board)
+        return sorted((b for b in self._boards.values() if b.app.slug == app.slug), key=lambda board: board.slug)
 
     async def board(self, app: str, board: str) -> Board:
         found = self._boards.get((app, board))
@@ -83,23 +83,23 @@ class SqliteDirectory:
         return found
 
     async def create_board(self, board: Board) -> Board:
-        row = (board.app.number, board.board, _definition(board))
-        created = replace(board, number=await self._add("add_board", row, "board_exists"))
-        self._boards[board.app.app, board.board] = created
+        row = (board.app.pk, board.slug, _definition(board))
+        created = replace(board, pk=await self._add("add_board", row, "board_exists"))
+        self._boards[board.app.slug, board.slug] = created
         return created
 
     async def update_board(self, board: Board) -> None:
-        await self._change(("update_board", (board.number, _definition(board))))
-        self._boards[board.app.app, board.board] = board
+        await self._change(("update_board", (board.pk, _definition(board))))
+        self._boards[board.app.slug, board.slug] = board
 
     async def delete_board(self, board: Board) -> None:
-        await self._change(("delete_board_standings", (board.number,)), ("delete_board", (board.number,)))
-        self._boards.pop((board.app.app, board.board), None)
+        await self._change(("delete_board_standings", (board.pk,)), ("delete_board", (board.pk,)))
+        self._boards.pop((board.app.slug, board.slug), None)
 
     # Actions
 
     async def actions(self, app: App) -> list[Action]:
-        return sorted((a for a in self._actions.values() if a.app.app == app.app), key=lambda action: action.action)
+        return sorted((a for a in self._actions.values() if a.app.slug == app.slug), key=lambda action: action.slug)
 
     async def action(self, app: str, action: str) -> Action:
         found = self._actions.get((app, action))
@@ -109,47 +109,45 @@ class SqliteDirectory:
         return found
 
     async def create_action(self, action: Action) -> Action:
-        row = (action.app.number, action.action, action.points, action.per_day, action.cooldown_s)
-        created = replace(action, number=await self._add("add_action", row, "action_exists"))
-        self._actions[action.app.app, action.action] = created
+        row = (action.app.pk, action.slug, action.points, action.per_day, action.cooldown_s)
+        created = replace(action, pk=await self._add("add_action", row, "action_exists"))
+        self._actions[action.app.slug, action.slug] = created
         return created
 
     async def update_action(self, action: Action) -> None:
-        row = (action.number, action.points, action.per_day, action.cooldown_s)
+        row = (action.pk, action.points, action.per_day, action.cooldown_s)
         await self._change(("update_action", row))
-        self._actions[action.app.app, action.action] = action
+        self._actions[action.app.slug, action.slug] = action
 
     async def delete_action(self, action: Action) -> None:
-        await self._change(("delete_action", (action.number,)))
-        self._actions.pop((action.app.app, action.action), None)
+        await self._change(("delete_action", (action.pk,)))
+        self._actions.pop((action.app.slug, action.slug), None)
 
     # Players
 
     async def players(self, app: App, after: str, limit: int) -> list[Player]:
-        rows = await self._database.read(
-            lambda c: c.execute(SQL["players_after"], (app.number, after, limit)).fetchall()
-        )
+        rows = await self._database.read(lambda c: c.execute(SQL["players_after"], (app.pk, after, limit)).fetchall())
         return [Player(*row) for row in rows]
 
     async def find_players(self, app: App, players: Collection[str]) -> Mapping[str, Player]:
         if len(players) == 1:
             (player,) = players
-            rows = self._database.point(SQL["find_player"], player, app.number)
+            rows = self._database.point(SQL["find_player"], player, app.pk)
         else:
             wanted = msgspec.json.encode(list(players)).decode()
-            rows = self._database.point(SQL["find_players"], wanted, app.number)
+            rows = self._database.point(SQL["find_players"], wanted, app.pk)
         return {row[0]: Player(*row) for row in rows}
 
     async def create_player(self, app: App, player: Player) -> None:
-        row = (app.number, player.player, player.username, player.avatar_url, player.email, player.region)
+        row = (app.pk, player.id, player.username, player.avatar_url, player.email, player.region)
         await self._insert(lambda c: c.execute(SQL["add_player"], row).lastrowid, "player_exists")
 
     async def update_player(self, app: App, player: Player) -> None:
-        row = (app.number, player.player, player.username, player.avatar_url, player.email, player.region)
+        row = (app.pk, player.id, player.username, player.avatar_url, player.email, player.region)
         await self._change(("update_player", row))
 
     async def delete_player(self, app: App, player: Player) -> Collection[tuple[TableKey, int]]:
-        who = (app.number, player.player)
+        who = (app.pk, player.id)
 
         def delete(c: sqlite3.Connection) -> list[tuple[TableKey, int]]:
             rows = c.execute(SQL["tables_of_player"], who).fetchall()
@@ -190,9 +188,10 @@ class SqliteDirectory:
 
 
 def _definition(board: Board) -> str:
-    described = {f.name: getattr(board, f.name) for f in fields(board) if f.name not in _IDENTITY}
-    return msgspec.json.encode(described).decode()
+    rules = {f.name: getattr(board, f.name) for f in fields(board) if f.name not in _IDENTITY}
+    return msgspec.json.encode({"board": board.slug, **rules}).decode()
 
 
-def _board(number: int, app: App, definition: str) -> Board:
-    return msgspec.convert({**msgspec.json.decode(definition), "number": number, "app": app}, Board)
+def _board(pk: int, app: App, definition: str) -> Board:
+    rules = msgspec.json.decode(definition)
+    return msgspec.convert({**rules, "pk": pk, "app": app, "slug": rules.pop("board")}, Board)

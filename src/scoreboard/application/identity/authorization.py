@@ -1,7 +1,7 @@
 """Authorization: the functions by which use cases consult the policy table. Authentication has taken place."""
 
 from scoreboard.application.identity.policy import POLICY, UseCase
-from scoreboard.application.ports.authentication import EVERY_APP, Principal
+from scoreboard.application.ports.authentication import ALL_APPS, Principal
 from scoreboard.domain.board import Board
 from scoreboard.domain.errors import Forbidden, Unauthenticated
 
@@ -11,11 +11,11 @@ def authorize(principal: Principal | None, use_case: UseCase, app: str) -> Princ
     demand = POLICY[use_case]
     if principal is None:
         raise token_missing()
-    if principal.app not in {app, EVERY_APP}:
+    if principal.app not in {app, ALL_APPS}:
         raise Forbidden("wrong_app", "this token belongs to another app")
     if demand.permission not in principal.permissions:
         raise Forbidden("scope_missing", f"this token does not have the scope {demand.permission}")
-    if demand.operator and principal.app != EVERY_APP:
+    if demand.operator and principal.app != ALL_APPS:
         raise Forbidden("operator_only", "this takes the operator's token: scoreboard token admin --app '*'")
     if demand.trusted and principal.role == "player":
         raise Forbidden("server_only", "batches come from a server's token")
@@ -24,7 +24,7 @@ def authorize(principal: Principal | None, use_case: UseCase, app: str) -> Princ
 
 def authorize_operator(principal: Principal | None, use_case: UseCase) -> None:
     """For a use case that belongs to no app."""
-    authorize(principal, use_case, EVERY_APP if principal is None else principal.app)
+    authorize(principal, use_case, ALL_APPS if principal is None else principal.app)
 
 
 def authorize_player(principal: Principal, use_case: UseCase, player: str) -> None:
@@ -36,7 +36,7 @@ def authorize_player(principal: Principal, use_case: UseCase, player: str) -> No
 def authorize_read(principal: Principal | None, board: Board) -> None:
     """Raises Unauthenticated or Forbidden for a principal that may not read the standings of a board."""
     if not (board.public and POLICY["read_standings"].public_boards):
-        authorize(principal, "read_standings", board.app.app)
+        authorize(principal, "read_standings", board.app.slug)
 
 
 def authorize_value(principal: Principal, board: Board) -> None:

@@ -23,7 +23,7 @@ def decide(batch: Sequence[Submission], state: BatchState) -> Decision:
     decision = Decision()
     for submission in batch:
         outcome: Outcome | None = None
-        if submission.board.number in state.gone:
+        if submission.board.pk in state.gone:
             outcome = _board_gone(submission)
         elif submission.key is not None or state.outcomes:
             outcome = _find_earlier(submission, state, decision)
@@ -33,7 +33,7 @@ def decide(batch: Sequence[Submission], state: BatchState) -> Decision:
 
 def _find_earlier(submission: Submission, state: BatchState, decision: Decision) -> Outcome | None:
     """Return the outcome of a submission that was applied before, by its event or by its idempotency key."""
-    receipt = state.receipts.get((submission.board.app.number, submission.credential, submission.key or ""))
+    receipt = state.receipts.get((submission.board.app.pk, submission.credential, submission.key or ""))
     if submission.event in state.outcomes:
         _rank_again(submission, state, decision)
         # The event of an imported entry follows from the entry, not from the request.
@@ -72,7 +72,7 @@ def _apply(submission: Submission, state: BatchState, decision: Decision) -> Out
         state.outcomes[submission.event] = outcome
     if submission.key is not None:
         receipt = Receipt(submission.digest, outcome)
-        state.receipts[submission.board.app.number, submission.credential, submission.key] = receipt
+        state.receipts[submission.board.app.pk, submission.credential, submission.key] = receipt
     return outcome
 
 
@@ -97,7 +97,7 @@ def _fold(submission: Submission, state: BatchState, decision: Decision) -> Outc
     _, old, new = moves[0]
     return Outcome(
         submission.event,
-        board.number,
+        board.pk,
         player,
         submission.season,
         submission.accepted_at,
@@ -123,7 +123,7 @@ def _refuse_without_key(
 def _refused(submission: Submission, error: ScoreboardError) -> Outcome:
     return Outcome(
         submission.event,
-        submission.board.number,
+        submission.board.pk,
         submission.player,
         submission.season,
         submission.accepted_at,
@@ -147,7 +147,7 @@ def decide_dropped(batch: Sequence[Submission], state: BatchState) -> Decision:
     decision = Decision()
     for submission in batch:
         refusal = Refused("dropped", "the operator dropped this update, which could not be applied")
-        if submission.board.number in state.gone:
+        if submission.board.pk in state.gone:
             outcome = _board_gone(submission)
         elif submission.event in state.outcomes:
             outcome = state.outcomes[submission.event]

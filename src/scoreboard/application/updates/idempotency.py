@@ -13,7 +13,7 @@ from scoreboard.domain.submission import Outcome
 
 def digest_of(board: Board, body: bytes) -> bytes:
     """Return the digest under which a receipt is kept. The same body to another board is another request."""
-    return hashlib.blake2b(body, digest_size=16, salt=board.number.to_bytes(16, "big")).digest()
+    return hashlib.blake2b(body, digest_size=16, salt=board.pk.to_bytes(16, "big")).digest()
 
 
 async def find_receipts(ledger: Ledger, app: App, credential: str, keys: Iterable[str | None]) -> Mapping[str, Receipt]:

@@ -35,10 +35,10 @@ class Outcomes:
         app = await self._directory.app(app_id)
         event = event_id.from_text(event_text)
         outcome = await self._ledger.outcome(app, event)
-        if outcome is None and self._event_key and event_id.is_sealed(event, self._event_key, app.number):
+        if outcome is None and self._event_key and event_id.is_signed(event, self._event_key, app.pk):
             return EventOutcome(event, None, None)
         if outcome is not None and not (principal.role == "player" and principal.subject != outcome.player):
             for board in await self._directory.boards(app):
-                if board.number == outcome.board:
+                if board.pk == outcome.board:
                     return EventOutcome(event, outcome, board)
         raise NotFound("event_not_found", "this app has no such event")

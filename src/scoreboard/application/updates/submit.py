@@ -15,8 +15,8 @@ from scoreboard.application.identity.authorization import authorize, authorize_p
 from scoreboard.application.ports.authentication import Principal
 from scoreboard.application.ports.directory import Directory
 from scoreboard.application.ports.ledger import Ledger, Receipt
-from scoreboard.application.ports.limits import Allowance
-from scoreboard.application.ports.ranking import Placed, RankState
+from scoreboard.application.ports.ranking import RankChange, RankState
+from scoreboard.application.ports.rate_limiter import RateLimitStatus
 from scoreboard.application.standings.reads import Reads
 from scoreboard.application.updates.checks import CHECKS, Check, CheckFactory, Draft
 from scoreboard.application.updates.checks.rate_limit import UpdateRateLimit
@@ -51,10 +51,10 @@ class UpdateResult(NamedTuple):
 
     board: Board
     outcome: Outcome
-    rank: Placed | None
+    rank: RankChange | None
     rank_state: RankState
     deferred: bool
-    rate: Allowance | None
+    rate: RateLimitStatus | None
 
 
 ItemResult: TypeAlias = RankedOutcome | ScoreboardError
@@ -73,7 +73,7 @@ class BatchResult(NamedTuple):
     board: Board
     items: Sequence[ItemResult]
     deferred: bool
-    rate: Allowance | None
+    rate: RateLimitStatus | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +135,8 @@ class Submit:
             raise item
         outcome, rank, rank_state = item
         if outcome.replayed:
-            table = TableKey(board.number, outcome.season, WORLD)
-            rank, rank_state = await self._reads.placed(board, table, outcome.player)
+            table = TableKey(board.pk, outcome.season, WORLD)
+            rank, rank_state = await self._reads.get_rank(board, table, outcome.player)
         return UpdateResult(board, outcome, rank, rank_state, deferred, rate)
 
     def batch_sender(self, principal: Principal | None, app: str) -> BatchSender:
@@ -184,7 +184,7 @@ class Submit:
             receipts = await self._find_receipts(principal, board, requests)
             new = [request for request in requests if request.key not in receipts]
         items: Sequence[ItemResult] = ()
-        rate: Allowance | None = None
+        rate: RateLimitStatus | None = None
         try:
             if new:
                 rate = await self._rate_limit.acquire(principal, app, len(new))
@@ -286,7 +286,7 @@ class Submit:
         if queue is None:
             event = event_id.make(accepted_at, next(_randomness))
         else:
-            event = event_id.sealed(accepted_at, next(_randomness), queue.event_key, board.app.number)
+            event = event_id.make_signed(accepted_at, next(_randomness), queue.event_key, board.app.pk)
         return Submission(
             event,
             accepted_at,
@@ -314,7 +314,7 @@ class Submit:
         value = request.increment if board.operator == "increment" else request.score
         if request.action is not None:
             try:
-                action = await self._directory.action(board.app.app, request.action)
+                action = await self._directory.action(board.app.slug, request.action)
             except NotFound as error:
                 raise Invalid("unknown_action", "this app has no such action") from error
             value = action.points
@@ -329,19 +329,19 @@ class Submit:
 
     def _checks_of(self, board: Board) -> tuple[Check, ...]:
         """Return the checks of a board, compiled when it was made or changed."""
-        compiled = self._compiled_checks.get(board.number)
+        compiled = self._compiled_checks.get(board.pk)
         if compiled is None or compiled[0] is not board:
             checks = tuple(check for make in self._checks if (check := make(board)) is not None)
-            compiled = _keep(self._compiled_checks, board.number, (board, checks))
+            compiled = _keep(self._compiled_checks, board.pk, (board, checks))
         return compiled[1]
 
     def _rules_of(self, board: Board, action: Action | None) -> tuple[Rule, ...]:
         """Return the rules of a board and an action, compiled when one of them was made or changed."""
-        number = 0 if action is None else action.number
-        compiled = self._compiled_rules.get((board.number, number))
+        number = 0 if action is None else action.pk
+        compiled = self._compiled_rules.get((board.pk, number))
         if compiled is None or compiled[0] is not board or compiled[1] is not action:
             rules = rules_of(board, action, self._rules)
-            compiled = _keep(self._compiled_rules, (board.number, number), (board, action, rules))
+            compiled = _keep(self._compiled_rules, (board.pk, number), (board, action, rules))
         return compiled[2]
 
     async def _find_receipts(

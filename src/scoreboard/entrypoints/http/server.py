@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, Counter
 from scoreboard.application.identity.authorization import token_missing
 from scoreboard.application.live.origins import Origins
 from scoreboard.domain.errors import ScoreboardError
-from scoreboard.entrypoints.http.connection import Connection, Connections
+from scoreboard.entrypoints.http.connection import Connections, HttpConnection
 from scoreboard.entrypoints.http.connection_limiter import ConnectionLimiter
 from scoreboard.entrypoints.http.contract import Contract
 from scoreboard.entrypoints.http.errors import HttpError
@@ -49,7 +49,7 @@ class Server:
         """Serve a contract beside the others. Raises ValueError where another serves the same method and path."""
         self._router.add(contract)
 
-    def connections(self, kind: type[Connection] = Connection) -> Connections:
+    def connections(self, kind: type[HttpConnection] = HttpConnection) -> Connections:
         """Return the factory of connections, for a listening socket."""
         return Connections(self._answer, self._admission, self._default.render_error, kind)
 

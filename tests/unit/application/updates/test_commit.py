@@ -8,7 +8,7 @@ import pytest
 
 from scoreboard.application.live.publisher import Publisher
 from scoreboard.application.ports.ledger import BatchState, Decide, Decision, Ledger
-from scoreboard.application.ports.ranking import Placed, Ranking
+from scoreboard.application.ports.ranking import RankChange, Ranking
 from scoreboard.application.updates import commit as commit_module
 from scoreboard.application.updates.batching import BatchLimits
 from scoreboard.application.updates.commit import GroupCommit, RankedOutcome
@@ -56,7 +56,7 @@ class NoRanking:
 
     async def apply(
         self, key: TableKey, _: Board, standings: Mapping[str, Standing], *, place: bool
-    ) -> Mapping[str, Placed]:
+    ) -> Mapping[str, RankChange]:
         return {}
 
     def changed(self, *_: object) -> None:
@@ -292,7 +292,7 @@ class TestAfterwards:
         class Slow(NoRanking):
             async def apply(
                 self, key: TableKey, _: Board, standings: Mapping[str, Standing], *, place: bool
-            ) -> Mapping[str, Placed]:
+            ) -> Mapping[str, RankChange]:
                 (player,) = standings
                 ranked.append(f"{player} begins")
                 await ranking.wait()
@@ -317,7 +317,7 @@ class TestAfterwards:
         class Slow(NoRanking):
             async def apply(
                 self, key: TableKey, _: Board, standings: Mapping[str, Standing], *, place: bool
-            ) -> Mapping[str, Placed]:
+            ) -> Mapping[str, RankChange]:
                 await ranking.wait()
                 return {}
 

@@ -7,17 +7,17 @@ from typing import Any, cast
 
 import pytest
 
-from scoreboard.adapters.memory.limits import MemoryLimits
 from scoreboard.adapters.memory.ranking import MemoryRanking
+from scoreboard.adapters.memory.rate_limiter import MemoryRateLimiter
 from scoreboard.adapters.sqlite.database import Database
 from scoreboard.adapters.sqlite.directory import SqliteDirectory
 from scoreboard.adapters.sqlite.ledger import SqliteLedger
 from scoreboard.application.identity.principals import principal_of
 from scoreboard.application.live.publisher import Publisher
 from scoreboard.application.ports.authentication import Principal
-from scoreboard.application.ports.ranking import Placed
+from scoreboard.application.ports.ranking import RankChange
 from scoreboard.application.standings.cursors import Cursors
-from scoreboard.application.standings.names import Names
+from scoreboard.application.standings.player_cache import PlayerCache
 from scoreboard.application.standings.reads import Reads
 from scoreboard.application.updates.batching import BatchLimits
 from scoreboard.application.updates.checks import Draft
@@ -36,7 +36,7 @@ from scoreboard.domain.errors import (
     NotFound,
     Refused,
     ScoreboardError,
-    TooMany,
+    TooManyRequests,
     Unauthenticated,
     Unavailable,
 )
@@ -56,10 +56,10 @@ class World:
     def __init__(self, store: Database, clock: ManualClock) -> None:
         self.ledger, self.directory = SqliteLedger(store), SqliteDirectory(store)
         ranking = MemoryRanking(self.ledger.standings, "epoch")
-        reads = Reads(self.directory, self.ledger, ranking, Names(self.directory), Cursors(bytes(32)), clock)
+        reads = Reads(self.directory, self.ledger, ranking, PlayerCache(self.directory), Cursors(bytes(32)), clock)
         publisher = cast("Publisher", self)
         self.commit = GroupCommit(self.ledger, ranking, publisher, clock, BatchLimits(PENDING), asyncio.Event())
-        rate_limit = UpdateRateLimit(MemoryLimits(lambda: 0.0), PLAYER_PER_MINUTE, SERVER_PER_SECOND)
+        rate_limit = UpdateRateLimit(MemoryRateLimiter(lambda: 0.0), PLAYER_PER_MINUTE, SERVER_PER_SECOND)
         self.submit = Submit(self.directory, self.ledger, rate_limit, self.commit, reads)
 
     def changed(self, *_: object) -> None:
@@ -107,12 +107,12 @@ class TestOne:
         await world.sent(player="bob", increment=7)
         answer = await world.sent(increment=5, metadata=b'{"level":3}')
         assert answer.board == main
-        assert answer.rank == Placed(2, None)
+        assert answer.rank == RankChange(2, None)
         assert (answer.outcome.status, answer.outcome.score) == ("applied", 5)
         assert answer.rate is not None
         assert answer.rate.remaining == SERVER_PER_SECOND - 2
         answer = await world.sent(increment=5)
-        assert (answer.outcome.score, answer.rank) == (10, Placed(1, 2))
+        assert (answer.outcome.score, answer.rank) == (10, RankChange(1, 2))
 
     async def test_it_is_stamped_with_an_instant_later_than_the_last_and_an_event_that_tells_it(
         self, world: World
@@ -189,7 +189,7 @@ class TestRefusals:
         await world.board(player_values=True)
         for _ in range(PLAYER_PER_MINUTE):
             await world.sent(ANN, increment=1)
-        assert await world.refused(TooMany, ANN, increment=1) == "rate_limited"
+        assert await world.refused(TooManyRequests, ANN, increment=1) == "rate_limited"
         await world.sent(increment=1)
 
 
@@ -233,7 +233,7 @@ class TestKeys:
         again = await world.sent(increment=5, key="k")
         assert again.outcome.replayed
         assert again.outcome.event == first.outcome.event
-        assert (first.rank, again.rank) == (Placed(1, None), Placed(2, None))
+        assert (first.rank, again.rank) == (RankChange(1, None), RankChange(2, None))
 
     async def test_a_key_is_for_one_body_and_one_board(self, world: World) -> None:
         await world.board()
@@ -248,16 +248,16 @@ class TestKeys:
         while True:
             try:
                 await world.sent(ANN, increment=1)
-            except TooMany:
+            except TooManyRequests:
                 break
         again = await world.sent(ANN, increment=1, key="k")
         assert (again.outcome.event, again.rate) == (first.event, None)
-        assert again.rank == Placed(1, None)
-        await world.directory.update_board(Board(main.number, main.app, "main", "Main"))  # trusts players no more
+        assert again.rank == RankChange(1, None)
+        await world.directory.update_board(Board(main.pk, main.app, "main", "Main"))  # trusts players no more
         assert (await world.sent(ANN, increment=1, key="k")).outcome.event == first.event
         world.commit.close()
         assert (await world.sent(ANN, increment=1, key="k")).outcome.event == first.event
-        with pytest.raises(TooMany):
+        with pytest.raises(TooManyRequests):
             await world.sent(ANN, increment=1, key="new")
 
     async def test_another_body_under_a_known_key_is_told_so_where_the_update_is_refused_too(
@@ -313,7 +313,7 @@ class TestMany:
         await world.board()
         wishes = [UpdateRequest(b"1", player="ann", increment=1)] * (SERVER_PER_SECOND - 1)
         await self.many(world, *wishes)
-        with pytest.raises(TooMany):
+        with pytest.raises(TooManyRequests):
             await self.many(world, *wishes[:2])
         await self.many(world, wishes[0])
 
@@ -401,7 +401,7 @@ class OnceEver:
     """A rule: each player counts once on a board, whatever the value."""
 
     def facts(self, submission: Submission) -> Sequence[FactKey]:
-        return [FactKey("once_ever", submission.board.app.number, submission.player, 0, str(submission.board.number))]
+        return [FactKey("once_ever", submission.board.app.pk, submission.player, 0, str(submission.board.pk))]
 
     def decide(self, submission: Submission, facts: Mapping[FactKey, Fact]) -> Mapping[FactKey, Fact]:
         (key,) = self.facts(submission)
@@ -417,7 +417,7 @@ class TestSeams:
         one = world.submit
 
         def no_bob(board: Board) -> NoBob | None:
-            return NoBob(fault) if board.board == "strict" else None
+            return NoBob(fault) if board.slug == "strict" else None
 
         return Submit(one._directory, one._ledger, one._rate_limit, world.commit, one._reads, checks=(no_bob,))
 
@@ -444,7 +444,7 @@ class TestSeams:
 
     async def test_a_rule_decides_inside_the_transaction_and_keeps_its_facts(self, world: World) -> None:
         def once_ever(board: Board, action: Action | None) -> OnceEver | None:
-            return OnceEver() if board.board == "strict" and action is None else None
+            return OnceEver() if board.slug == "strict" and action is None else None
 
         one = world.submit
         submit = Submit(one._directory, one._ledger, one._rate_limit, world.commit, one._reads, rules=(once_ever,))
@@ -469,7 +469,7 @@ class Line:
 
     async def submit(self, submissions: Sequence[Submission]) -> list[Outcome]:
         self.taken += submissions
-        return [Outcome(s.event, s.board.number, s.player, s.season, s.accepted_at, "pending") for s in submissions]
+        return [Outcome(s.event, s.board.pk, s.player, s.season, s.accepted_at, "pending") for s in submissions]
 
 
 class TestManyQueued:
@@ -509,7 +509,7 @@ class TestManyQueued:
         first = await self.many(world, *wishes)
         await world.commit.submit(line.taken, ranks=False)
         assert [one.event for one in await self.many(world, *wishes)] == [one.event for one in first]
-        with pytest.raises(TooMany):
+        with pytest.raises(TooManyRequests):
             await self.many(world, UpdateRequest(b"1", player="ann", increment=1, key="new"))
 
     async def test_while_the_store_is_away_all_is_queued(

@@ -34,7 +34,7 @@ class ActionPerDay:
         key = self._key(submission)
         today, per_day = facts.get(key, NO_FACT), self.action.per_day
         if per_day is not None and today.count >= per_day:
-            text = f"{self.action.action} counts {per_day} times a day for a player, and it did"
+            text = f"{self.action.slug} counts {per_day} times a day for a player, and it did"
             raise Refused("action_limit", text)
         return {key: Fact(today.count + 1, 0, max(today.at, submission.accepted_at))}
 
@@ -42,4 +42,4 @@ class ActionPerDay:
         app = self.action.app
         day = local_day(app.time_zone, submission.accepted_at).toordinal()
         bucket = (day - EPOCH_DAY + DAYS_KEPT) * 24
-        return FactKey(NAME, app.number, submission.player, bucket, f"{self.action.number}/{day}")
+        return FactKey(NAME, app.pk, submission.player, bucket, f"{self.action.pk}/{day}")
