@@ -18,6 +18,7 @@ FIRST_LINE = 80  # characters of the first line of a docstring
 SENTENCE = 25  # words of a sentence
 CHAIN = 2  # colons and semicolons that make a sentence a chain
 BULLET = 100  # characters of the first sentence of a changelog entry
+CHAINED = ("docstring", "comment", "page")  # kinds of prose in which chains are looked for
 ODDITIES = 0.5  # per 1,000 docstring words of src/
 ODD_RULES = ("subject", "word")  # the rules whose findings are oddities
 
@@ -34,7 +35,7 @@ BANNED = {
     r"meanwhile": "while ...",
     r"by (?:itself|themselves)": "alone, automatically",
     r"again and again|once more": "repeatedly, again",
-    r"whoever|whatever|somebody|nobody": "name the subject",
+    r"whoever|whatever": "name the subject",
     r"go(?:es)? on|went on|going on": "continue",
     r"by now": "already",
     r"at first": "initially, by default",
@@ -60,48 +61,59 @@ BANNED = {
     r"gives? way|gave way": "yield",
     r"lanes?": "partition key",
     r"forg[eo]t(?:s|ten|ting)?": "delete, purge, invalidate",
-    r"remember(?:s|ed|ing)?": "store, cache",
+    r"recall(?:s|ed|ing)?": "replay, find",
     r"versions? before(?=[.,;:)]| [a-z])": "previous version",
 }
 BANNED_RE = {re.compile(rf"\b(?:{pattern})\b", re.IGNORECASE): use for pattern, use in BANNED.items()}
+ANY_BANNED = re.compile(rf"\b(?:{'|'.join(BANNED)})\b", re.IGNORECASE)
 
 # A sentence that starts so has a clause or a pronoun as its subject.
-CLAUSE = re.compile(
-    r"(?:What|Who|Whom|Whose|Which|Whether|Whoever|Whatever|One (?:that|who|which|of)|Th(?:at|ose|ese) (?:that|who|which)|He who)\b"
-)
+CLAUSE = re.compile(r"(?:What|Who|Whom|Whose|Which|Whether|(?:One|That|Those|These) (?:that|who|which))\b(?!:)")
 # A first line that starts so has a pronoun as its subject, or is no noun phrase.
 PRONOUN = re.compile(
     r"(?:How|Where|When|Why|While|If|As|Because|Given|It|Its|They|Their|He|She|We|You|This|That|These|Those|Nothing"
-    r"|Something|Somebody|Everything|Each is|There)\b"
+    r"|Something|Somebody|Nobody|Everything|Each is|There)\b"
 )
-VERB_PHRASE = re.compile(r"(?!All |Both |Half |Only )\w+ (?:an?|the|its|their|each|every|what|who|how|one)\b")
-FINITE = re.compile(r"(?:(?!that\b|which\b|who\b|whose\b|to\b)\S+ ){1,4}?(?:is|are|was|were|has|have|may|must|can|cannot)\b")
+VERB_PHRASE = re.compile(r"(?!All |Both |Half |Only |The |One )\w+ (?:an?|the|its|their|each|every|what|who|how|one)\b")
+SUBORDINATE = r"(?:that|which|who|whose|to|before|after|when|while|until|as|where|if|how|what|why|with)\b"
+FINITE = re.compile(rf"(?:(?!{SUBORDINATE})\S+ ){{1,4}}?(?:is|are|was|were|has|have|may|must|can|cannot)\b")
+
+# Lines that are no sentences: indented code, and lines of a table.
+ASIDE = re.compile(r"\n(?:  +[^\n]*|[^\n]*\S  +\S[^\n]*)(?=\n|$)")
 
 # First words that are no imperative.
 NOT_VERBS = frozenset(
-    """
-    a after again all also an another any are as at be because before between both but by can drawn each either every exact false
-    few five for four from given had has held how i if in into is it its kept known last made many more most neither never new
-    next no nobody none not nothing of old on one only other our out over same seen sent several shown since so some somebody
-    something taken ten than that the their them then there these they this those three through to together too true two under
-    until unless weak what whatever when where whether which while who whoever whom whose why with within without written you your
-    he she we here just text json none path score value
-    """.split()
+    re.findall(
+        r"\w+",
+        """
+    a after again all also an another any are as at be because before between both but by can drawn each either
+    every exact false few five for four from given had has he held here how i if in into is it its json just
+    kept known last made many more most neither never new next no nobody none not nothing of old on one only
+    other our out over path same score seen sent several she shown since so some somebody something taken ten
+    text than that the their them then there these they this those three through to together too true two under
+    unless until value we weak what whatever when where whether which while who whoever whom whose why with
+    within without written you your
+        """,
+    )
 )
-NOT_VERB_ENDINGS = re.compile(r"(?:[a-z]{2,}ing|[a-z]{2,}ed|[a-z]+s|[a-z]+ly|[a-z]+tion|[a-z]+sion|[a-z]+ness|[a-z]+ity|[a-z]+ment)$")
+NOT_VERB_ENDINGS = re.compile(r"(?:[a-z]{2,}(?:ing|ed)|[a-z]+(?:s|ly|tion|sion|ness|ity|ment))$")
 VERBS = frozenset(
-    """
-    access address apply assess augment bias bring bypass canvass caution comment complement comply compress condition cross
-    decrement discuss dismiss document embed exceed experiment express feed focus function guess harness implement imply
-    increment mention miss multiply need partition pass ping position press proceed process provision question rely reply ring
-    section seed segment shed shred speed stress string succeed supplement supply swing tally transition version witness
-    """.split()
+    re.findall(
+        r"\w+",
+        """
+    access address apply assess augment bring bypass canvass caution comment complement comply compress
+    cross decrement discuss dismiss document embed exceed experiment express feed focus guess
+    implement imply increment mention miss multiply need partition pass ping press proceed
+    process provision rely reply ring seed segment shed shred succeed
+    supplement supply swing tally transition witness
+        """,
+    )
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """An offence against one rule, in one place."""
+    """One offence against one rule."""
 
     path: str
     line: int
@@ -115,7 +127,7 @@ class Finding:
 
 def is_imperative(text: str) -> bool:
     """Return whether the first word can be a verb in the imperative."""
-    match = re.match(r"([A-Z][A-Za-z-]*)(?=[\s,.;]|$)", text)
+    match = re.match(r"([A-Z][A-Za-z-]*)(?! of )(?=[\s,.;]|$)", text)
     if not match:
         return False
     word = match[1].lower()
@@ -136,6 +148,8 @@ def plain(text: str) -> str:
 
 def _words(prose: Prose) -> Iterator[tuple[str, str]]:
     text = plain(" ".join(prose.text.split()))
+    if not ANY_BANNED.search(text):
+        return
     for pattern, use in BANNED_RE.items():
         for match in pattern.finditer(text):
             around = text[max(0, match.start() - 30) : match.end() + 30]
@@ -143,14 +157,14 @@ def _words(prose: Prose) -> Iterator[tuple[str, str]]:
 
 
 def _sentences(prose: Prose) -> Iterator[tuple[str, str]]:
-    for paragraph in prose.text.split("\n\n"):
+    for paragraph in re.split(r"\n\s*\n|\n\s*[-*] ", ASIDE.sub("\n", prose.text)):
         for sentence in sentences(plain(paragraph)):
             count = len([word for word in sentence.split() if any(map(str.isalnum, word))])
-            if count > SENTENCE and prose.kind != "table":
+            if count > SENTENCE and prose.kind not in ("table", "made"):
                 yield "long", f"{count} words: {sentence[:90]}"
-            if prose.kind in ("docstring", "comment", "page") and len(re.findall(r"[:;](?=\s|$)", sentence)) >= CHAIN:
+            if prose.kind in CHAINED and len(re.findall(r"[:;](?=\s|$)", sentence)) >= CHAIN:
                 yield "chain", sentence[:90]
-            if CLAUSE.match(sentence) and not sentence.endswith("?"):
+            if prose.kind != "heading" and CLAUSE.match(sentence) and not sentence.endswith("?"):
                 yield "subject", sentence[:90]
 
 
@@ -168,7 +182,7 @@ def _first_line(prose: Prose) -> Iterator[tuple[str, str]]:
         text = plain(first)
         if PRONOUN.match(text):
             yield "subject", first
-        elif VERB_PHRASE.match(text) or (":" not in text and FINITE.match(text)):
+        elif not CLAUSE.match(text) and (VERB_PHRASE.match(text) or (":" not in text and FINITE.match(text))):
             yield "noun-phrase", first
 
 

@@ -3,7 +3,6 @@
 import ast
 import io
 import re
-import subprocess
 import tokenize
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -11,9 +10,12 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 MESSAGE = 4  # words from which on a string literal is taken for a message
-OTHERS = re.compile(r"third_party|swagger-ui|package-lock|/data/")  # paths of files that others wrote
+FOLDERS = (".ci", "bench", "chaos", "clients", "deploy", "docs", "harness", "src", "tests", "tools")
+OTHERS = re.compile(  # folders of files that others wrote, or programs
+    r"third_party|swagger-ui|node_modules|__pycache__|bench/(?:results|build)/|migration/v"
+)
 COMMENTS = {  # the comments of a file, by its suffix or name
-    ".sql": r"--(.*)",
+    ".sql": r"--(?! name:)(.*)",
     ".lua": r"--(.*)",
     **dict.fromkeys((".toml", ".yaml", ".yml", ".sh", ".conf", "Makefile", "Dockerfile", "run"), r"(?:^|\s)#(?!!)(.*)"),
 }
@@ -21,6 +23,7 @@ SCRIPT_PROSE = re.compile(
     r"/\*(?P<block>.*?)\*/|(?<![:\"'])//(?P<line>[^\n]*)|(?P<quote>[\"'`])(?P<text>(?:\\.|(?!(?P=quote))[^\\])*)(?P=quote)",
     re.DOTALL,
 )
+TAG = re.compile(r"\s*@\w+(?: \{.*\})?(?: \[?[\w.]+(?:=[^]]*)?\]?)?")  # of JSDoc, with its type and its name
 SPOKEN = ("alt", "aria-label", "title", "placeholder", "content")
 SQL = re.compile(r"\b(?:SELECT|INSERT|UPDATE|DELETE|CREATE|ALTER|WITH|FROM|WHERE)\b")
 PROPERTIES = re.compile(r"property|fixture|\.setter|overload")
@@ -28,21 +31,23 @@ PROPERTIES = re.compile(r"property|fixture|\.setter|overload")
 
 @dataclass(frozen=True, slots=True)
 class Prose:
-    """One piece of text; `kind` is what the rules depend on, `of` what a docstring describes."""
+    """A piece of text. Its `kind` decides which rules hold."""
 
     path: str
     line: int
-    kind: str  # docstring, comment, message, page, heading, table, bullet or name
+    kind: str  # docstring, comment, message, page, made (of code), heading, table, bullet or name
     text: str
-    of: str = ""  # module, class, function, or empty
+    of: str = ""  # of a docstring: module, class, function, or empty where the form is free
 
 
 def sources(root: Path, paths: list[Path] | None = None) -> list[Path]:
-    """List the tracked and new files under the given paths, or in the whole tree."""
-    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *map(str, paths or [])]
-    listed = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout  # noqa: S603
-    files = [root / name for name in listed.split("\0") if name and not OTHERS.search(name)]
-    return [file for file in files if file.is_file() and not file.is_symlink()]
+    """List the files under the given paths, or in the root and its FOLDERS."""
+    tops = [root / path for path in paths or FOLDERS]
+    files = {file for top in tops for file in ([top] if top.is_file() else top.rglob("*"))}
+    if not paths:
+        files |= set(root.iterdir())
+    ours = (file for file in files if not OTHERS.search(file.relative_to(root).as_posix()))
+    return sorted(file for file in ours if file.is_file() and not file.is_symlink())
 
 
 def prose_of(file: Path, root: Path) -> Iterator[Prose]:
@@ -105,7 +110,7 @@ def _joined(path: str, lines: Iterable[tuple[int, str]], kind: str) -> Iterator[
 def _python_comments(path: str, source: str) -> Iterator[Prose]:
     tokens = tokenize.generate_tokens(io.StringIO(source).readline)
     comments = [
-        (token.start[0], re.sub(r"noqa:?[A-Z0-9, ]*( - )?|type: ignore\S*", "", token.string.lstrip("#! ")), token)
+        (token.start[0], re.sub(r"noqa[:A-Z0-9, ]*(?:- )?|type: ignore\S*", "", token.string.lstrip("#! ")), token)
         for token in tokens
         if token.type == tokenize.COMMENT
     ]
@@ -125,13 +130,14 @@ def _messages(path: str, tree: ast.Module, docstrings: set[ast.expr]) -> Iterato
             text = node.value
         else:
             continue
-        if len(text.split()) >= MESSAGE and not SQL.search(text) and "<" not in text[:3]:
+        if len(text.split()) >= MESSAGE and not SQL.search(text) and not text.startswith("<") and "\r\n" not in text:
             yield Prose(path, node.lineno, "message", text)
 
 
 def _markdown(path: str, source: str) -> Iterator[Prose]:
-    bullet = "bullet" if Path(path).name == "CHANGELOG.md" else "page"
-    start, text, kind, fence = 0, "", "page", False
+    page = "made" if source.startswith("<!--") else "page"  # of a generated page
+    bullet = "bullet" if Path(path).name == "CHANGELOG.md" else page
+    start, text, kind, fence = 0, "", page, False
     for number, line in enumerate([*source.splitlines(), ""], 1):
         stripped = line.strip()
         item = re.match(r"\s*(?:[-*+]|\d+\.)\s+(?=\S)", line)
@@ -148,12 +154,12 @@ def _markdown(path: str, source: str) -> Iterator[Prose]:
             yield Prose(path, number, "table", _unlinked(stripped.replace("|", " ")))
         elif stripped and not stripped.startswith(("<", "!!!", "???", ":::")):
             if not text:
-                start, kind = number, bullet if item else "page"
+                start, kind = number, bullet if item else page
             text += (line[item.end() :] if item else stripped) + "\n"
 
 
 def _unlinked(text: str) -> str:
-    return re.sub(r"!?\[([^]]*)\]\([^)]*\)|<[^>]+>|\*\*", r"\1", text).strip()
+    return re.sub(r"(`[^`]*`)|!?\[([^]]*)\]\([^)]*\)|<[^>]+>|\*\*", r"\1\2", text).strip()
 
 
 def _script(path: str, source: str) -> Iterator[Prose]:
@@ -161,7 +167,8 @@ def _script(path: str, source: str) -> Iterator[Prose]:
     for match in SCRIPT_PROSE.finditer(source):
         line = source.count("\n", 0, match.start()) + 1
         if match["block"]:
-            yield Prose(path, line, "comment", re.sub(r"^\s*\*+ ?", "", match["block"], flags=re.MULTILINE).strip())
+            text = re.sub(r"^\s*\*+ ?", "", match["block"], flags=re.MULTILINE)
+            yield Prose(path, line, "comment", TAG.sub("\n\n", text).strip())
         elif match["line"]:
             lines.append((line, match["line"].strip()))
         elif match["text"] and len(match["text"].split()) >= MESSAGE and not re.search(r"[<{;]", match["text"]):
