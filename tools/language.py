@@ -24,7 +24,7 @@ ODD_RULES = ("subject", "word")  # the rules whose findings are oddities
 
 # Words of the dialect, as patterns, and what to write instead.
 BANNED = {
-    r"told|tells?|telling": "return, send, log, notify",
+    r"told|tells?|telling": "return, send, log, notify, distinguish",
     r"heard|hears?|hearing": "receive",
     r"said|says? nothing|says? so": "return, report, state",
     r"for ever": "permanently, until cancelled",
@@ -81,11 +81,15 @@ FINITE = re.compile(rf"(?:(?!{SUBORDINATE})\S+ ){{1,4}}?(?:is|are|was|were|has|h
 # Lines that are no sentences: indented code, and lines of a table.
 ASIDE = re.compile(r"\n(?:  +[^\n]*|[^\n]*\S  +\S[^\n]*)(?=\n|$)")
 
+# The name above its description in a section of parameters.
+PARAMETER = re.compile(r"\n\S+(?: : [^\n]*)?\n {4}(?=\S)|\n\w+\n-{3,}")
+
 # First words that are no imperative.
 NOT_VERBS = frozenset(
     re.findall(
         r"\w+",
         """
+    app behind best concurrent head idempotency live median persistent processor random resident size window
     a after again all also an another any are as at be because before between both but by can drawn each either
     every exact false few five for four from given had has he held here how i if in into is it its json just
     kept known last made many more most neither never new next no nobody none not nothing of old on one only
@@ -157,7 +161,7 @@ def _words(prose: Prose) -> Iterator[tuple[str, str]]:
 
 
 def _sentences(prose: Prose) -> Iterator[tuple[str, str]]:
-    for paragraph in re.split(r"\n\s*\n|\n\s*[-*] ", ASIDE.sub("\n", prose.text)):
+    for paragraph in re.split(r"\n\s*\n|\n\s*[-*] ", ASIDE.sub("\n", PARAMETER.sub("\n\n", prose.text))):
         for sentence in sentences(plain(paragraph)):
             count = len([word for word in sentence.split() if any(map(str.isalnum, word))])
             if count > SENTENCE and prose.kind not in ("table", "made"):

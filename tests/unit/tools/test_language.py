@@ -102,6 +102,10 @@ def test_lists_tables_and_code_are_no_sentences() -> None:
     assert rules("Run.\n\nThe " + "`some code` " * 10 + ".") == []
 
 
+def test_the_description_of_a_parameter_is_a_sentence() -> None:
+    assert rules("Show it.\n\nParameters\n----------\nboard\n    Whose board it is.\nn\n    A number.") == ["subject"]
+
+
 @pytest.mark.parametrize("kind", ["docstring", "comment", "page"])
 def test_a_chain_is_found(kind: str) -> None:
     assert rules("Two parts: one; the other.", kind) == ["chain"]
