@@ -11,7 +11,7 @@ from typing import Any, get_args
 import jsonschema_rs
 import msgspec
 
-from scoreboard.application.live.codes import CLOSES
+from scoreboard.application.live.close_codes import CLOSES
 from scoreboard.entrypoints.contracts.v1.live import messages
 from tests.live.watching import DOCUMENT, judge, page
 from tests.running import Running

@@ -13,7 +13,7 @@ from weakref import ref
 import aiohttp
 import pytest
 
-from scoreboard.application.live import codes
+from scoreboard.application.live import close_codes
 from scoreboard.application.live.hub import Hub
 from scoreboard.entrypoints.sockets import connections as live
 from scoreboard.entrypoints.sockets.connections import LiveLimits
@@ -533,7 +533,7 @@ class TestCrowd:
                 async with asyncio.timeout(BOUND_S):
                     while not flooding.socket.closed:
                         await flooding.socket.receive()
-                assert flooding.socket.close_code == codes.BAD_MESSAGE.code
+                assert flooding.socket.close_code == close_codes.BAD_MESSAGE.code
                 assert not quiet.socket.closed
 
     async def test_a_socket_that_breaks_harms_no_other(self, service: Running) -> None:

@@ -50,8 +50,8 @@ from scoreboard.application.ports.outbox import Outbox
 from scoreboard.application.ports.queue import Queue
 from scoreboard.application.ports.ranking import Ranking
 from scoreboard.application.ports.rate_limiter import RateLimiter
+from scoreboard.domain import codes
 from scoreboard.domain.board import App, Board
-from scoreboard.domain.errors import Unavailable
 from scoreboard.domain.submission import Standing, TableKey
 from tests.making import ManualClock
 from tests.ports.capped import capped_rankings
@@ -115,7 +115,7 @@ class SqliteStore:
 
         async def written_and_lost(work: Callable[..., T]) -> T:
             await write(work)
-            raise Unavailable("storage_failed", "the answer was lost")
+            raise codes.STORAGE_FAILED.error("the answer was lost")
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(self._database, "write", written_and_lost)

@@ -6,8 +6,10 @@ import pytest
 
 from scoreboard.application.ports.ledger import IMPORTED, BatchState, Decision
 from scoreboard.application.updates.decide import decide
-from scoreboard.domain.board import MAX_COOLDOWN_S, Action, App, Board, Player
-from scoreboard.domain.errors import Refused, Unavailable
+from scoreboard.domain import codes
+from scoreboard.domain.board import Action, App, Board, Player
+from scoreboard.domain.bounds import MAX_COOLDOWN_S
+from scoreboard.domain.errors import Unavailable
 from scoreboard.domain.facts import Fact, FactKey
 from scoreboard.domain.submission import Outcome, Standing, Submission, TableKey
 from tests.making import HOUR, NOON, SECOND, event, submission, table
@@ -310,7 +312,7 @@ class Once:
     def decide(self, submission: Submission, facts: Mapping[FactKey, Fact]) -> Mapping[FactKey, Fact]:
         (key,) = self.facts(submission)
         if key in facts:
-            raise Refused("total_out_of_bounds", "once is enough")
+            raise codes.TOTAL_OUT_OF_BOUNDS.error("once is enough")
         return {key: Fact(1, submission.value, submission.accepted_at)}
 
 

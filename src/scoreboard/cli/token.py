@@ -10,7 +10,7 @@ from scoreboard.cli import show
 from scoreboard.cli.errors import UsageError
 from scoreboard.cli.resources import Json
 from scoreboard.cli.serve import Data
-from scoreboard.domain import identifiers
+from scoreboard.domain import codes, identifiers
 from scoreboard.domain.errors import Invalid
 
 DAY_S = 86_400
@@ -81,7 +81,7 @@ def _print(role: Role, app: str, subject: str, days: float, data: Data, *, json:
         raise UsageError("--days is more than 0, and 36500 at most")
     try:
         if app != ALL_APPS or role != "admin":
-            identifiers.check_slug("app", app)
+            identifiers.check_slug(app, codes.INVALID_APP)
         identifiers.check_player(subject)
     except Invalid as error:
         raise UsageError(str(error)) from error

@@ -7,7 +7,7 @@ import hashlib
 import hmac
 from typing import NewType
 
-from scoreboard.domain.errors import Invalid
+from scoreboard.domain import codes
 
 EventId = NewType("EventId", bytes)
 
@@ -57,5 +57,5 @@ def from_text(text: str) -> EventId:
     except ValueError:
         event = EventId(b"")
     if len(event) != 16 or event[6] >> 4 != 7 or event[8] >> 6 != 2 or to_text(event) != text.lower():
-        raise Invalid("invalid_event", "an event id is a UUIDv7, as given in the answer to an update")
+        raise codes.INVALID_EVENT.error("an event id is a UUIDv7, as given in the answer to an update")
     return event

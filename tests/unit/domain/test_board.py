@@ -3,7 +3,8 @@ from typing import Any
 
 import pytest
 
-from scoreboard.domain.board import INT64_MAX, INT64_MIN, MAX_REGIONS, MAX_TOP_N, Player, check_time_zone
+from scoreboard.domain.board import INT64_MAX, INT64_MIN, Player, check_time_zone
+from scoreboard.domain.bounds import MAX_REGIONS, MAX_TOP_N
 from scoreboard.domain.errors import Invalid
 from tests.making import APP, WIDE, action, board
 

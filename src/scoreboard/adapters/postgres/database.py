@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
 import asyncpg
 import structlog
 
-from scoreboard.domain import errors
+from scoreboard.domain import codes, errors
 from scoreboard.domain.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -353,12 +353,12 @@ def is_server_error(error: BaseException) -> bool:
 def translate_error(error: Exception) -> Exception:
     """Faults of the data stay what they are; every other fault of the database is one of ours: Unavailable."""
     if isinstance(error, Again):
-        return Unavailable("storage_failed", "too many updates of the same players at once", retry_after_s=1)
+        return codes.STORAGE_FAILED.error("too many updates of the same players at once", retry_after_s=1)
     if not is_server_error(error):
         return error
     if isinstance(error, asyncpg.DiskFullError):
-        return Unavailable("storage_full", "the disk is full; nothing was counted", retry_after_s=10)
-    return Unavailable("storage_failed", "the database failed; the outcome may be unknown", retry_after_s=1)
+        return codes.STORAGE_FULL.error("the disk is full; nothing was counted", retry_after_s=10)
+    return codes.STORAGE_FAILED.error("the database failed; the outcome may be unknown", retry_after_s=1)
 
 
 def describe_error(error: BaseException) -> str:

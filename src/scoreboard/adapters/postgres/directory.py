@@ -29,8 +29,10 @@ from scoreboard.adapters.postgres.database import (
     statements,
 )
 from scoreboard.application.ports.directory import AnythingChanged, BoardChanged, BoardGone, Change, PlayerChanged
+from scoreboard.domain import codes
 from scoreboard.domain.board import Action, App, Board, Player
-from scoreboard.domain.errors import Conflict, NotFound, Unavailable
+from scoreboard.domain.codes import CODES, Code
+from scoreboard.domain.errors import Conflict, Unavailable
 from scoreboard.domain.submission import TableKey
 
 log = structlog.get_logger(__name__)
@@ -154,11 +156,11 @@ class PostgresDirectory:
     async def app(self, app: str) -> App:
         found = self._held.apps.get(app)
         if found is None:
-            raise NotFound("app_not_found", "there is no such app")
+            raise codes.APP_NOT_FOUND.error("there is no such app")
         return found
 
     async def create_app(self, app: App) -> App:
-        pk = await self._add("add_app", (app.slug, app.name, app.time_zone), "app_exists", _nothing)
+        pk = await self._add("add_app", (app.slug, app.name, app.time_zone), codes.APP_EXISTS, _nothing)
         return replace(app, pk=pk)
 
     async def update_app(self, app: App) -> None:
@@ -177,7 +179,7 @@ class PostgresDirectory:
         found = self._held.boards.get((app, board))
         if found is None:
             await self.app(app)
-            raise NotFound("board_not_found", "this app has no such board")
+            raise codes.BOARD_NOT_FOUND.error("this app has no such board")
         return found
 
     async def create_board(self, board: Board) -> Board:
@@ -186,7 +188,7 @@ class PostgresDirectory:
         def own(one: Board) -> bool:
             return (one.app.pk, one.slug) == (board.app.pk, board.slug)
 
-        return replace(board, pk=await self._add("add_board", row, "board_exists", own))
+        return replace(board, pk=await self._add("add_board", row, codes.BOARD_EXISTS, own))
 
     async def update_board(self, board: Board) -> None:
         await self._change(_this(board), ("update_board", (board.pk, _definition(board))))
@@ -206,12 +208,12 @@ class PostgresDirectory:
         found = self._held.actions.get((app, action))
         if found is None:
             await self.app(app)
-            raise NotFound("action_not_found", "this app has no such action")
+            raise codes.ACTION_NOT_FOUND.error("this app has no such action")
         return found
 
     async def create_action(self, action: Action) -> Action:
         row = (action.app.pk, action.slug, action.points, action.per_day, action.cooldown_s)
-        return replace(action, pk=await self._add("add_action", row, "action_exists", _nothing))
+        return replace(action, pk=await self._add("add_action", row, codes.ACTION_EXISTS, _nothing))
 
     async def update_action(self, action: Action) -> None:
         row = (action.pk, action.points, action.per_day, action.cooldown_s)
@@ -233,7 +235,7 @@ class PostgresDirectory:
 
     async def create_player(self, app: App, player: Player) -> None:
         row = (app.pk, player.id, player.username, player.avatar_url, player.email, player.region)
-        with _refusing("player_exists"):
+        with _refusing(codes.PLAYER_EXISTS):
             await self._put_player(app, player, "add_player", row)
 
     async def update_player(self, app: App, player: Player) -> None:
@@ -243,7 +245,7 @@ class PostgresDirectory:
     async def _put_player(self, app: App, player: Player, statement: str, row: tuple[object, ...]) -> None:
         async def work(c: Connection) -> None:
             if not await c.fetch(SQL[statement], *row):
-                raise NotFound("player_not_found", "this player was deleted meanwhile")
+                raise codes.PLAYER_NOT_FOUND.error("this player was deleted meanwhile")
             await self._notify(c, app.slug, player.id)
 
         await self._database.transaction(work)
@@ -267,7 +269,9 @@ class PostgresDirectory:
 
     # Writing
 
-    async def _add(self, statement: str, row: tuple[object, ...], code: str, own: Callable[[Board], bool]) -> int:
+    async def _add(
+        self, statement: str, row: tuple[object, ...], code: Code[Conflict], own: Callable[[Board], bool]
+    ) -> int:
         with _refusing(code):
             return await self._change(own, (statement, row))
 
@@ -282,7 +286,7 @@ class PostgresDirectory:
                 rows = await c.fetch(SQL[statement], *row, timeout=DELETION_S)
             if not rows:
                 kind = statement.rpartition("_")[2]
-                raise NotFound(f"{kind}_not_found", f"this {kind} was deleted meanwhile")
+                raise CODES[f"{kind}_not_found"].error(f"this {kind} was deleted in the meantime")
             await c.fetch(SQL["changed"])
             await self._notify(c, "", "")
             ((version, *contents),) = await c.fetch(SQL["everything"])
@@ -298,14 +302,14 @@ class PostgresDirectory:
 
 
 @contextmanager
-def _refusing(code: str) -> Iterator[None]:
+def _refusing(code: Code[Conflict]) -> Iterator[None]:
     """What may not be made, because it is there or its app is not, is refused by its name."""
     try:
         yield
     except asyncpg.ForeignKeyViolationError as error:
-        raise NotFound("app_not_found", "there is no such app") from error
+        raise codes.APP_NOT_FOUND.error("there is no such app") from error
     except asyncpg.UniqueViolationError as error:
-        raise Conflict(code, f"there is one with this id already ({code.removesuffix('_exists')})") from error
+        raise code.error("this id is already in use") from error
 
 
 def _nothing(_: Board) -> bool:

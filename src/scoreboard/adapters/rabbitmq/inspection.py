@@ -13,7 +13,7 @@ from yarl import URL
 
 from scoreboard.adapters.rabbitmq.reconnecting import FAILURES, connect, describe_error, is_vhost_error
 from scoreboard.adapters.rabbitmq.topology import Topology
-from scoreboard.domain.errors import Unavailable
+from scoreboard.domain import codes
 
 CALL_S = 3.0
 NOTICE_S = 0.25  # in which a broker that is out of memory or disk says so to who publishes
@@ -52,7 +52,7 @@ async def inspect(url: str, topology: Topology) -> Inspection:
         task = asyncio.current_task()
         if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
             raise
-        raise Unavailable("queue_unavailable", describe_error(error)) from error
+        raise codes.QUEUE_UNAVAILABLE.error(describe_error(error)) from error
 
 
 async def _lack(url: str, topology: Topology) -> Lack:

@@ -18,7 +18,7 @@ from aiormq.exceptions import AMQPConnectionError, InvalidFrameError
 from yarl import URL
 
 from scoreboard.adapters.rabbitmq.topology import TopologyMismatch
-from scoreboard.domain import errors
+from scoreboard.domain import codes, errors
 from scoreboard.domain.errors import Unavailable
 
 log = structlog.get_logger(__name__)
@@ -40,7 +40,7 @@ FAILURES = (*CONNECTION_EXCEPTIONS, TimeoutError, asyncio.CancelledError)
 
 
 def unavailable(detail: str = "the queue's server cannot be reached") -> Unavailable:
-    return Unavailable("queue_unavailable", detail, retry_after_s=1)
+    return codes.QUEUE_UNAVAILABLE.error(detail, retry_after_s=1)
 
 
 def describe_error(error: BaseException) -> str:

@@ -11,8 +11,7 @@ from redis.exceptions import AuthenticationError, NoPermissionError
 from scoreboard.adapters.redis import keys, rate_limiter
 from scoreboard.adapters.redis.connection import FAILURES, Client, connect
 from scoreboard.adapters.redis.script import Script
-from scoreboard.domain import errors
-from scoreboard.domain.errors import Unavailable
+from scoreboard.domain import codes, errors
 from scoreboard.domain.submission import WORLD, TableKey
 
 _RIGHTS = Script("acl_check.lua")
@@ -67,7 +66,7 @@ def _told() -> Iterator[None]:
     try:
         yield
     except FAILURES as error:
-        raise Unavailable("ranking_unavailable", _why(error)) from error
+        raise codes.RANKING_UNAVAILABLE.error(_why(error)) from error
 
 
 def _why(error: BaseException) -> str:

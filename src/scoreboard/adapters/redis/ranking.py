@@ -36,6 +36,7 @@ from scoreboard.adapters.redis.script import Script
 from scoreboard.adapters.redis.tables import Tables
 from scoreboard.adapters.redis.totals import Counts, Totals, wrap_totals
 from scoreboard.application.ports.ranking import NotRanked, OrderKey, PlayerRank, Position, RankChange, Slice
+from scoreboard.domain import codes
 from scoreboard.domain.board import Board
 from scoreboard.domain.errors import Unavailable
 from scoreboard.domain.submission import Standing, TableKey
@@ -122,7 +123,7 @@ class RedisRanking:
             standings = await wrap_totals(self._totals).standings_of(key, board, [players[n] for n in to_prove])
             if not standings:
                 return state, placed
-        raise Unavailable("ranking_unavailable", "the table changes too often; try again", retry_after_s=1)
+        raise codes.RANKING_UNAVAILABLE.error("the table changes too often; try again", retry_after_s=1)
 
     async def remove(self, key: TableKey, player: str, version: int) -> None:
         arguments = encoding.player(player), encoding.version(version), keys.changed(key)

@@ -10,6 +10,7 @@ from scoreboard.adapters.redis.connection import FAILURES, Client
 from scoreboard.adapters.redis.script import Script
 from scoreboard.application.ports.clock import Clock
 from scoreboard.application.ports.rate_limiter import RateLimitStatus
+from scoreboard.domain import codes
 from scoreboard.domain.errors import Unavailable
 
 _TAKE = Script("rate_limits.lua")
@@ -121,4 +122,4 @@ def _allowance(taking: _Taking, allowed: bool, owed: int) -> RateLimitStatus:
 
 
 def _unavailable(why: str) -> Unavailable:
-    return Unavailable("limits_unavailable", f"the server of the rate limits cannot be asked: {why}")
+    return codes.LIMITS_UNAVAILABLE.error(f"the server of the rate limits cannot be asked: {why}")

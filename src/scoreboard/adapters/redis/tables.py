@@ -14,6 +14,7 @@ from scoreboard.adapters.redis.breaker import Breaker
 from scoreboard.adapters.redis.connection import FAILURES, Client
 from scoreboard.adapters.redis.encoding import Encoding
 from scoreboard.adapters.redis.script import Script
+from scoreboard.domain import codes
 from scoreboard.domain.board import Board
 from scoreboard.domain.errors import Unavailable
 from scoreboard.domain.submission import Standing, TableKey
@@ -123,4 +124,4 @@ def chunks(
 
 
 def _unavailable() -> Unavailable:
-    return Unavailable("ranking_unavailable", "the ranking is away; it catches up when it is back", retry_after_s=1)
+    return codes.RANKING_UNAVAILABLE.error("the ranking is away; it catches up when it is back", retry_after_s=1)

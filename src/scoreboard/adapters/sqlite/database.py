@@ -18,7 +18,7 @@ import structlog
 
 from scoreboard.adapters.sqlite.checkpoints import Checkpoints
 from scoreboard.adapters.sqlite.thread import Thread
-from scoreboard.domain.errors import Unavailable
+from scoreboard.domain import codes
 
 log = structlog.get_logger(__name__)
 
@@ -184,13 +184,13 @@ _OF_THE_DATA = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingEr
 def _translate_error(error: Exception) -> Exception:
     """Faults of the data stay what they are; every other fault of the database is one of ours: Unavailable."""
     if isinstance(error, MemoryError):
-        return Unavailable("storage_failed", "the server is out of memory", retry_after_s=5)
+        return codes.STORAGE_FAILED.error("the server is out of memory", retry_after_s=5)
     if not isinstance(error, sqlite3.Error) or isinstance(error, _OF_THE_DATA):
         return error
     if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL:
-        return Unavailable("storage_full", "the disk is full; nothing was counted", retry_after_s=10)
+        return codes.STORAGE_FULL.error("the disk is full; nothing was counted", retry_after_s=10)
     log.error("storage_failed", error=str(error), name=getattr(error, "sqlite_errorname", "unknown"))
-    return Unavailable("storage_failed", "the database failed; the outcome may be unknown", retry_after_s=1)
+    return codes.STORAGE_FAILED.error("the database failed; the outcome may be unknown", retry_after_s=1)
 
 
 def folder_lock(folder: Path) -> int:

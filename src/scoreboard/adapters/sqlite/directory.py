@@ -8,8 +8,10 @@ import msgspec
 
 from scoreboard.adapters.sqlite.database import Database, statements
 from scoreboard.application.ports.directory import Change
+from scoreboard.domain import codes
 from scoreboard.domain.board import Action, App, Board, Player
-from scoreboard.domain.errors import Conflict, NotFound
+from scoreboard.domain.codes import CODES, Code
+from scoreboard.domain.errors import Conflict
 from scoreboard.domain.submission import TableKey
 
 SQL = statements("directory.sql")
@@ -49,11 +51,11 @@ class SqliteDirectory:
     async def app(self, app: str) -> App:
         found = self._apps.get(app)
         if found is None:
-            raise NotFound("app_not_found", "there is no such app")
+            raise codes.APP_NOT_FOUND.error("there is no such app")
         return found
 
     async def create_app(self, app: App) -> App:
-        pk = await self._add("add_app", (app.slug, app.name, app.time_zone), "app_exists")
+        pk = await self._add("add_app", (app.slug, app.name, app.time_zone), codes.APP_EXISTS)
         created = self._apps[app.slug] = replace(app, pk=pk)
         return created
 
@@ -79,12 +81,12 @@ class SqliteDirectory:
         found = self._boards.get((app, board))
         if found is None:
             await self.app(app)
-            raise NotFound("board_not_found", "this app has no such board")
+            raise codes.BOARD_NOT_FOUND.error("this app has no such board")
         return found
 
     async def create_board(self, board: Board) -> Board:
         row = (board.app.pk, board.slug, _definition(board))
-        created = replace(board, pk=await self._add("add_board", row, "board_exists"))
+        created = replace(board, pk=await self._add("add_board", row, codes.BOARD_EXISTS))
         self._boards[board.app.slug, board.slug] = created
         return created
 
@@ -105,12 +107,12 @@ class SqliteDirectory:
         found = self._actions.get((app, action))
         if found is None:
             await self.app(app)
-            raise NotFound("action_not_found", "this app has no such action")
+            raise codes.ACTION_NOT_FOUND.error("this app has no such action")
         return found
 
     async def create_action(self, action: Action) -> Action:
         row = (action.app.pk, action.slug, action.points, action.per_day, action.cooldown_s)
-        created = replace(action, pk=await self._add("add_action", row, "action_exists"))
+        created = replace(action, pk=await self._add("add_action", row, codes.ACTION_EXISTS))
         self._actions[action.app.slug, action.slug] = created
         return created
 
@@ -140,7 +142,7 @@ class SqliteDirectory:
 
     async def create_player(self, app: App, player: Player) -> None:
         row = (app.pk, player.id, player.username, player.avatar_url, player.email, player.region)
-        await self._insert(lambda c: c.execute(SQL["add_player"], row).lastrowid, "player_exists")
+        await self._insert(lambda c: c.execute(SQL["add_player"], row).lastrowid, codes.PLAYER_EXISTS)
 
     async def update_player(self, app: App, player: Player) -> None:
         row = (app.pk, player.id, player.username, player.avatar_url, player.email, player.region)
@@ -163,16 +165,16 @@ class SqliteDirectory:
 
     # Writing
 
-    async def _add(self, statement: str, row: tuple[object, ...], code: str) -> int:
+    async def _add(self, statement: str, row: tuple[object, ...], code: Code[Conflict]) -> int:
         return int(await self._insert(lambda c: c.execute(SQL[statement], row).fetchone()[0], code) or 0)
 
-    async def _insert(self, insert: Callable[[sqlite3.Connection], int | None], code: str) -> int | None:
+    async def _insert(self, insert: Callable[[sqlite3.Connection], int | None], code: Code[Conflict]) -> int | None:
         try:
             return await self._database.write(insert)
         except sqlite3.IntegrityError as error:
             if error.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
-                raise NotFound("app_not_found", "there is no such app") from error
-            raise Conflict(code, f"there is one with this id already ({code.removesuffix('_exists')})") from error
+                raise codes.APP_NOT_FOUND.error("there is no such app") from error
+            raise code.error("this id is already in use") from error
 
     async def _change(self, *changes: tuple[str, tuple[object, ...]]) -> None:
         """Several changes, of which the last is of one row; NotFound, and none of them, when that is gone."""
@@ -182,7 +184,7 @@ class SqliteDirectory:
                 touched = c.execute(SQL[statement], row).rowcount
             if not touched:
                 kind = statement.rpartition("_")[2]
-                raise NotFound(f"{kind}_not_found", f"this {kind} was deleted meanwhile")
+                raise CODES[f"{kind}_not_found"].error(f"this {kind} was deleted in the meantime")
 
         await self._database.write(work)
 

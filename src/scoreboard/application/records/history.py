@@ -16,9 +16,9 @@ from scoreboard.application.ports.ranking import NotRanked, Ranking
 from scoreboard.application.updates.commit import GroupCommit
 from scoreboard.application.updates.submit import MAX_METADATA_BYTES
 from scoreboard.application.upkeep.rebuild import Rebuild
-from scoreboard.domain import event_id
+from scoreboard.domain import codes, event_id
 from scoreboard.domain.board import INT64_MAX, INT64_MIN, Board
-from scoreboard.domain.errors import Invalid, ScoreboardError
+from scoreboard.domain.errors import ScoreboardError
 from scoreboard.domain.event_id import EventId
 from scoreboard.domain.identifiers import check_player
 from scoreboard.domain.season import season_at
@@ -98,11 +98,11 @@ class History:
         event = event_id.from_text(entry.event)
         accepted_at = event_id.accepted_at(event)
         if accepted_at > self._clock():
-            raise Invalid("in_the_future", "this entry was accepted later than it is now; check the clocks")
+            raise codes.IN_THE_FUTURE.error("this entry was accepted later than it is now; check the clocks")
         if not INT64_MIN <= entry.value <= INT64_MAX:
-            raise Invalid("invalid_value", "a value is a signed 64-bit integer")
+            raise codes.INVALID_VALUE.error("a value is a signed 64-bit integer")
         if entry.region is not None and entry.region not in board.regions:
-            raise Invalid("unknown_region", "this board has no such region")
+            raise codes.UNKNOWN_REGION.error("this board has no such region")
         return Submission(
             _own_event(board, event, accepted_at),
             accepted_at,
@@ -154,5 +154,5 @@ def _digest(entry: ImportedEntry) -> bytes:
 def _metadata(metadata: bytes | None) -> bytes | None:
     compact = None if metadata is None else msgspec.json.format(metadata, indent=-1)
     if compact is not None and len(compact) > MAX_METADATA_BYTES:
-        raise Invalid("metadata_too_big", f"metadata is at most {MAX_METADATA_BYTES} bytes of JSON")
+        raise codes.METADATA_TOO_BIG.error(f"metadata is at most {MAX_METADATA_BYTES} bytes of JSON")
     return compact

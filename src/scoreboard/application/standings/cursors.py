@@ -6,7 +6,7 @@ import hmac
 
 import msgspec
 
-from scoreboard.domain.errors import Invalid
+from scoreboard.domain import codes
 from scoreboard.domain.submission import TableKey
 
 SIGNATURE_BYTES = 12
@@ -39,10 +39,10 @@ class Cursors:
             raw = b""
         seal, body = raw[:SIGNATURE_BYTES], raw[SIGNATURE_BYTES:]
         if not hmac.compare_digest(seal, self._sign(body)):
-            raise Invalid("invalid_cursor", "this cursor was not made by this server; begin again without one")
+            raise codes.INVALID_CURSOR.error("this cursor was not made by this server; begin again without one")
         cursor = msgspec.msgpack.decode(body, type=Cursor)
         if cursor.table != table:
-            raise Invalid("invalid_cursor", "this cursor belongs to another board, season or region")
+            raise codes.INVALID_CURSOR.error("this cursor belongs to another board, season or region")
         return cursor
 
     def _sign(self, body: bytes) -> bytes:

@@ -21,7 +21,9 @@ from scoreboard.application.ports.ranking import (
 )
 from scoreboard.application.standings.cursors import Cursor, Cursors
 from scoreboard.application.standings.player_cache import PlayerCache
+from scoreboard.domain import codes
 from scoreboard.domain.board import Board
+from scoreboard.domain.codes import Code
 from scoreboard.domain.errors import Invalid, NotFound, Unavailable
 from scoreboard.domain.season import check_name, season_at
 from scoreboard.domain.submission import WORLD, TableKey
@@ -97,7 +99,7 @@ class Reads:
         else:
             name = check_name(board.period, season or "")
         if region is not None and region not in board.regions:
-            raise NotFound("region_not_found", "this board has no such region")
+            raise codes.REGION_NOT_FOUND.error("this board has no such region")
         return TableKey(board.pk, name, region or WORLD)
 
     async def validator(self, key: TableKey, board: Board) -> tuple[Position, int]:
@@ -106,7 +108,7 @@ class Reads:
 
     async def top(self, board: Board, key: TableKey, limit: int, cursor: str | None) -> Page:
         """The best `limit` standings, or those after a cursor. Raises NotRanked."""
-        _check_range("limit", limit, 1, MAX_LIMIT)
+        _check_range(limit, 1, MAX_LIMIT, codes.INVALID_LIMIT)
         if cursor is None:
             found = await self._ranking.slice(key, board, 0, limit)
         else:
@@ -151,7 +153,7 @@ class Reads:
 
     async def around(self, board: Board, key: TableKey, player: str, radius: int) -> Page:
         """The player and `radius` neighbours on each side; at the top and the bottom the window is shifted, not cut."""
-        _check_range("radius", radius, 1, MAX_RADIUS)
+        _check_range(radius, 1, MAX_RADIUS, codes.INVALID_RADIUS)
         try:
             found = await self._ranking.around(key, board, player, radius)
         except NotRanked as error:
@@ -162,7 +164,7 @@ class Reads:
 
     async def get_standings(self, board: Board, key: TableKey, players: Sequence[str]) -> tuple[list[Line], list[str]]:
         """The standings of a set of players, best first, and those who have none."""
-        _check_range("players", len(players), 1, MAX_PLAYERS)
+        _check_range(len(players), 1, MAX_PLAYERS, codes.INVALID_PLAYERS)
         wanted = dict.fromkeys(players)
         try:
             found = await self._ranking.get_ranks(key, board, wanted)
@@ -194,16 +196,15 @@ class Reads:
 
     async def _no_standing(self, board: Board, player: str) -> NotFound:
         if await self._directory.find_players(board.app, [player]):
-            return NotFound("standing_not_found", "this player has no standing here")
-        return NotFound("player_not_found", "there is no such player")
+            return codes.STANDING_NOT_FOUND.error("this player has no standing here")
+        return codes.PLAYER_NOT_FOUND.error("there is no such player")
 
 
 def not_ranked(error: NotRanked) -> Unavailable:
-    return Unavailable(
-        f"ranking_{error.state}", f"the ranking is {error.state}; try again in a moment", retry_after_s=1
-    )
+    code = codes.RANKING_WARMING if error.state == "warming" else codes.RANKING_UNAVAILABLE
+    return code.error(f"the ranking is {error.state}; retry in a second", retry_after_s=1)
 
 
-def _check_range(what: str, value: int, low: int, high: int) -> None:
+def _check_range(value: int, low: int, high: int, code: Code[Invalid]) -> None:
     if not low <= value <= high:
-        raise Invalid(f"invalid_{what}", f"{what} is {low} to {high}")
+        raise code.error(f"{code.name.removeprefix('invalid_')} is {low} to {high:,}")

@@ -9,6 +9,7 @@ from scoreboard.application.ports.ledger import Ledger
 from scoreboard.application.ports.queue import Queue, StoredDeadLetter
 from scoreboard.application.updates.decide import decide_dropped
 from scoreboard.application.updates.message_codec import InvalidSignature, MessageCodec
+from scoreboard.domain import codes
 from scoreboard.domain.errors import NotFound
 from scoreboard.domain.submission import Submission
 
@@ -74,4 +75,4 @@ class DeadLetters:
 
 
 def _letter_not_found() -> NotFound:
-    return NotFound("letter_not_found", "there is no such dead letter")
+    return codes.LETTER_NOT_FOUND.error("there is no such dead letter")

@@ -6,9 +6,8 @@ from scoreboard.application.identity.authorization import authorize
 from scoreboard.application.ports.authentication import Principal
 from scoreboard.application.ports.directory import Directory
 from scoreboard.application.ports.ledger import Ledger
-from scoreboard.domain import event_id
+from scoreboard.domain import codes, event_id
 from scoreboard.domain.board import Board
-from scoreboard.domain.errors import NotFound
 from scoreboard.domain.event_id import EventId
 from scoreboard.domain.submission import Outcome
 
@@ -41,4 +40,4 @@ class Outcomes:
             for board in await self._directory.boards(app):
                 if board.pk == outcome.board:
                     return EventOutcome(event, outcome, board)
-        raise NotFound("event_not_found", "this app has no such event")
+        raise codes.EVENT_NOT_FOUND.error("this app has no such event")

@@ -26,9 +26,9 @@ from scoreboard.application.updates.queue_publisher import QueuePublisher
 from scoreboard.application.updates.regions import resolve_regions
 from scoreboard.application.updates.requests import UpdateRequest
 from scoreboard.application.updates.rules import RULES, RuleFactory, rules_of
-from scoreboard.domain import event_id
+from scoreboard.domain import codes, event_id
 from scoreboard.domain.board import Action, Board
-from scoreboard.domain.errors import Invalid, NotFound, Refused, ScoreboardError, Unavailable
+from scoreboard.domain.errors import NotFound, ScoreboardError, Unavailable
 from scoreboard.domain.identifiers import check_idempotency_key, check_player
 from scoreboard.domain.season import season_at
 from scoreboard.domain.submission import WORLD, Outcome, Rule, Submission, TableKey
@@ -153,7 +153,7 @@ class Submit:
         the batch is refused or fails as a whole.
         """
         if not 1 <= len(requests) <= MAX_BATCH:
-            raise Invalid("invalid_batch", f"a batch has 1 to {MAX_BATCH} updates")
+            raise codes.INVALID_BATCH.error(f"a batch has 1 to {MAX_BATCH} updates")
         if key is not None:
             prefix = check_idempotency_key(key)
             if len(prefix) > MAX_PREFIX:
@@ -264,7 +264,7 @@ class Submit:
         try:
             return [RankedOutcome(outcome) for outcome in await queue.publisher.submit(submissions)]
         except Unavailable as error:
-            if not queue.fallback or error.code != "queue_unavailable":
+            if not queue.fallback or error.code != codes.QUEUE_UNAVAILABLE.name:
                 raise
             # A failing queue may have taken them all the same. Each event is applied once.
             await resolve_regions(self._directory, submissions)
@@ -278,9 +278,9 @@ class Submit:
         authorize_player(principal, "update_score", player)
         action, value = await self._resolve_value(principal, board, request)
         if request.region is not None and request.region not in board.regions:
-            raise Invalid("unknown_region", "this board has no such region")
+            raise codes.UNKNOWN_REGION.error("this board has no such region")
         if request.metadata is not None and len(request.metadata) > MAX_METADATA_BYTES:
-            raise Invalid("metadata_too_big", f"metadata is at most {MAX_METADATA_BYTES} bytes of JSON")
+            raise codes.METADATA_TOO_BIG.error(f"metadata is at most {MAX_METADATA_BYTES} bytes of JSON")
         key = None if request.key is None else check_idempotency_key(request.key)
         accepted_at = self._commit.stamp()
         if queue is None:
@@ -309,22 +309,22 @@ class Submit:
     ) -> tuple[Action | None, int]:
         """Return the value of the request: the server's points for an action, or the value of a trusted sender."""
         if (request.action is None) + (request.increment is None) + (request.score is None) != 2:
-            raise Invalid("one_value", "give exactly one of action, increment and score")
+            raise codes.ONE_VALUE.error("give exactly one of action, increment and score")
         action: Action | None = None
         value = request.increment if board.operator == "increment" else request.score
         if request.action is not None:
             try:
                 action = await self._directory.action(board.app.slug, request.action)
             except NotFound as error:
-                raise Invalid("unknown_action", "this app has no such action") from error
+                raise codes.UNKNOWN_ACTION.error("this app has no such action") from error
             value = action.points
         else:
             authorize_value(principal, board)
         if value is None:
             wanted = "increment" if board.operator == "increment" else "score"
-            raise Invalid("operator_mismatch", f"this board takes the field {wanted}")
+            raise codes.OPERATOR_MISMATCH.error(f"this board takes the field {wanted}")
         if not board.min_value <= value <= board.max_value:
-            raise Refused("value_out_of_bounds", f"one update to this board is {board.min_value} to {board.max_value}")
+            raise codes.VALUE_OUT_OF_BOUNDS.error(f"one update to this board is {board.min_value} to {board.max_value}")
         return action, value
 
     def _checks_of(self, board: Board) -> tuple[Check, ...]:

@@ -14,10 +14,10 @@ from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
 from scoreboard.application.live.write_listener import WriteListener
-from scoreboard.domain.errors import Unavailable
+from scoreboard.domain import codes
 from scoreboard.entrypoints.http.connection_limiter import ConnectionLimiter
 from scoreboard.entrypoints.http.contract import RenderError
-from scoreboard.entrypoints.http.errors import HttpError
+from scoreboard.entrypoints.http.errors import INTERNAL_ERROR, INVALID_REQUEST
 
 log = structlog.get_logger(__name__)
 
@@ -117,7 +117,7 @@ class HttpConnection(RequestHandler):
 
     def _turn_away(self) -> None:
         reply = self._render_error(
-            Unavailable("too_many_connections", "too many connections; come back later", retry_after_s=1)
+            codes.TOO_MANY_CONNECTIONS.error("too many connections; come back later", retry_after_s=1)
         )
         reply.force_close()
         if self.transport is not None:
@@ -146,9 +146,9 @@ class HttpConnection(RequestHandler):
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             if not isinstance(exc, ConnectionError):  # the client left before its body was complete
                 log.error("request_failed", path=request.path, exc_info=exc)
-            failure = HttpError(HTTPStatus(status), "internal_error", "the server failed; it was logged")
+            failure = INTERNAL_ERROR.error("the server failed; it was logged")
         else:
-            failure = HttpError(HTTPStatus(status), "invalid_request", "this is not a well-formed HTTP request")
+            failure = INVALID_REQUEST.error("this is not a well-formed HTTP request")
         reply = self._render_error(failure)
         reply.force_close()
         return reply

@@ -11,16 +11,17 @@ import structlog
 from aiohttp import HttpVersion11, WSMsgType, web
 from aiohttp.log import ws_logger
 
-from scoreboard.application.live import codes
-from scoreboard.application.live.codes import Close
+from scoreboard.application.live import close_codes
+from scoreboard.application.live.close_codes import Close
 from scoreboard.application.live.hub import PENDING, Channel, ChannelKey, Hub
 from scoreboard.application.live.origins import Origins
 from scoreboard.application.live.write_listener import ObservableTransport
 from scoreboard.application.ports.authentication import Principal
 from scoreboard.application.ports.ranking import NotRanked
 from scoreboard.application.standings.reads import Reads
+from scoreboard.domain import codes
 from scoreboard.domain.board import Board
-from scoreboard.domain.errors import Forbidden, NotFound, ScoreboardError, Unavailable
+from scoreboard.domain.errors import ScoreboardError
 from scoreboard.entrypoints.sockets.sessions import Framing, LiveSession
 
 log = structlog.get_logger(__name__)
@@ -71,15 +72,15 @@ class LiveConnections:
         """One WebSocket, from upgrade to close. Raises Forbidden for a plain request and for a page of an origin that
         is not allowed."""
         if not self._origins.may_connect(request.headers.get("Origin"), request.headers.get("Host")):
-            raise Forbidden("origin_not_allowed", "pages of this origin may not connect; see the setting origins")
+            raise codes.ORIGIN_NOT_ALLOWED.error("pages of this origin may not connect; see the setting origins")
         socket = web.WebSocketResponse(
             compress=False, autoping=False, max_msg_size=self._limits.message_bytes, timeout=5.0, writer_limit=1 << 20
         )
         if not _asks_for(socket, request):
-            raise Forbidden("websocket_only", "this address takes WebSocket connections")
+            raise codes.WEBSOCKET_ONLY.error("this address takes WebSocket connections")
         await socket.prepare(request)
         if self._closing or self.connections >= self._limits.connections:
-            await _close(socket, codes.GOING_AWAY if self._closing else codes.TOO_MANY_CONNECTIONS)
+            await _close(socket, close_codes.GOING_AWAY if self._closing else close_codes.TOO_MANY_CONNECTIONS)
             return socket
         connection = _connection(request, principal, framing)
         self._sockets[connection] = socket
@@ -101,7 +102,7 @@ class LiveConnections:
         """One event stream, from its head to the end of the connection. `begin` joins it to what it shows. Raises
         Unavailable."""
         if self._closing or self.connections >= self._limits.connections:
-            raise Unavailable("too_many_connections", "too many live connections; come back later", retry_after_s=5)
+            raise codes.TOO_MANY_CONNECTIONS.error("too many live connections; come back later", retry_after_s=5)
         connection = _connection(request, principal, framing)
         if request.method == "HEAD":
             connection.write(self._stream_head(request))
@@ -135,7 +136,7 @@ class LiveConnections:
         Nothing is sent to the connection before the caller sends that message or sets its position. Raises Ended for
         one subscription too many, and NotFound if the board was deleted or made private in between."""
         if len(connection.channels) >= self._limits.subscriptions and all(c.key != key for c in connection.channels):
-            raise Ended(codes.TOO_MANY_SUBSCRIPTIONS)
+            raise Ended(close_codes.TOO_MANY_SUBSCRIPTIONS)
         channel = self._hub.subscribe(key, board, connection)
         channel.sessions[connection] = PENDING
         connection.channels.add(channel)
@@ -153,7 +154,7 @@ class LiveConnections:
                     self._hub.refresh(channel, now)
                 break
             if connection not in channel.sessions:
-                raise NotFound("board_not_found", "the board was deleted, or is no longer public")
+                raise codes.BOARD_NOT_FOUND.error("the board was deleted, or is no longer public")
         except BaseException:
             self.leave(connection, key)
             raise
@@ -172,7 +173,7 @@ class LiveConnections:
             for start in starts:
                 some, now = everybody[start : start + SLICE], _now()
                 flooding = [connection for connection in some if not self._look_at(connection, now)]
-                await asyncio.gather(*(_close(self._sockets[one], codes.BAD_MESSAGE) for one in flooding))
+                await asyncio.gather(*(_close(self._sockets[one], close_codes.BAD_MESSAGE) for one in flooding))
                 await asyncio.sleep(LOOK_EVERY_S / len(starts))
 
     def _look_at(self, connection: LiveSession, now: float) -> bool:
@@ -194,7 +195,7 @@ class LiveConnections:
         sockets = list(self._sockets.values())
         for start in range(0, len(sockets), CLOSED_AT_ONCE):
             some = sockets[start : start + CLOSED_AT_ONCE]
-            await asyncio.gather(*(_close(socket, codes.GOING_AWAY) for socket in some))
+            await asyncio.gather(*(_close(socket, close_codes.GOING_AWAY) for socket in some))
 
     def _forget(self, connection: LiveSession) -> None:
         for channel in connection.channels:
@@ -217,7 +218,7 @@ async def _converse(connection: LiveSession, socket: web.WebSocketResponse, rece
                 return
         elif message.type is not WSMsgType.PONG:
             if message.type is WSMsgType.BINARY:
-                await _close(socket, codes.BAD_MESSAGE)
+                await _close(socket, close_codes.BAD_MESSAGE)
             return
 
 

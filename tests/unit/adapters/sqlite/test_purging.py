@@ -7,6 +7,7 @@ import pytest
 from scoreboard.adapters.sqlite import purging
 from scoreboard.adapters.sqlite.database import Database
 from scoreboard.adapters.sqlite.purging import ReceiptPurger
+from scoreboard.domain import codes
 from scoreboard.domain.errors import Unavailable
 from tests.making import NOON, event
 
@@ -79,7 +80,7 @@ async def test_a_step_that_fails_is_done_again(filled: Database, monkeypatch: py
     with monkeypatch.context() as patched:
 
         async def failing(*_: object) -> None:
-            raise Unavailable("storage_failed", "not now")
+            raise codes.STORAGE_FAILED.error("not now")
 
         patched.setattr(filled, "write", failing)
         with pytest.raises(Unavailable):

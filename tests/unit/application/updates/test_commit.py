@@ -12,6 +12,7 @@ from scoreboard.application.ports.ranking import RankChange, Ranking
 from scoreboard.application.updates import commit as commit_module
 from scoreboard.application.updates.batching import BatchLimits
 from scoreboard.application.updates.commit import GroupCommit, RankedOutcome
+from scoreboard.domain import codes
 from scoreboard.domain.board import Board
 from scoreboard.domain.errors import Unavailable
 from scoreboard.domain.submission import Standing, Submission, TableKey
@@ -106,7 +107,7 @@ async def accept(ledger: HeldLedger, clock: ManualClock) -> AsyncIterator[GroupC
 
 
 def unavailable() -> Unavailable:
-    return Unavailable("storage_failed", "not now")
+    return codes.STORAGE_FAILED.error("not now")
 
 
 async def turns(condition: Callable[[], bool]) -> None:

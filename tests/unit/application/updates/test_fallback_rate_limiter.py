@@ -3,7 +3,7 @@ from structlog.typing import EventDict
 from scoreboard.adapters.memory.rate_limiter import MemoryRateLimiter
 from scoreboard.application.ports.rate_limiter import RateLimitStatus
 from scoreboard.application.updates.fallback_rate_limiter import FallbackRateLimiter
-from scoreboard.domain.errors import Unavailable
+from scoreboard.domain import codes
 
 
 class Shared(MemoryRateLimiter):
@@ -13,7 +13,7 @@ class Shared(MemoryRateLimiter):
 
     async def acquire(self, key: str, limit: int, period_s: float, cost: int = 1) -> RateLimitStatus:
         if self.away:
-            raise Unavailable("limits_unavailable", "it is away")
+            raise codes.LIMITS_UNAVAILABLE.error("it is away")
         return await super().acquire(key, limit, period_s, cost)
 
 

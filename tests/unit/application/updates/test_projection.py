@@ -10,8 +10,8 @@ from scoreboard.application.ports.ranking import NotRanked, RankChange, Ranking
 from scoreboard.application.updates import late_projection
 from scoreboard.application.updates.batching import BatchLimits
 from scoreboard.application.updates.commit import GroupCommit, RankedOutcome
+from scoreboard.domain import codes
 from scoreboard.domain.board import Board
-from scoreboard.domain.errors import Unavailable
 from scoreboard.domain.submission import Standing, Submission, TableKey
 from tests.making import ManualClock, board, submission, table
 from tests.running import BOUND_S
@@ -119,7 +119,7 @@ async def test_what_could_not_be_ranked_keeps_its_note(world: World, region: str
 
 
 async def test_a_note_that_stays_does_not_fail_the_update(world: World) -> None:
-    world.note_fault = Unavailable("storage_failed", "not now")
+    world.note_fault = codes.STORAGE_FAILED.error("not now")
     assert (await world.ranks()).outcome.status == "applied"
 
 
@@ -127,7 +127,7 @@ async def test_what_could_not_be_ranked_is_ranked_and_shown_when_the_ranking_is_
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(late_projection, "RETRY_EVERY_S", 0.0)
-    world.faults = {"": Unavailable("ranking_unavailable", "away"), "eu": NotRanked("warming")}
+    world.faults = {"": codes.RANKING_UNAVAILABLE.error("away"), "eu": NotRanked("warming")}
     for value in (5, 7):
         await world.ranks(value)
     catching_up = asyncio.create_task(world.commit.late.run())

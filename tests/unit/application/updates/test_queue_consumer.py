@@ -12,8 +12,9 @@ from scoreboard.application.updates.commit import GroupCommit, RankedOutcome
 from scoreboard.application.updates.message_codec import MAX_SUBMISSIONS, MessageCodec
 from scoreboard.application.updates.queue_consumer import ATTEMPTS, POISON, QueueConsumer
 from scoreboard.application.updates.queue_publisher import QueuePublisher
+from scoreboard.domain import codes
 from scoreboard.domain.board import Board
-from scoreboard.domain.errors import NotFound, Unavailable
+from scoreboard.domain.errors import Unavailable
 from scoreboard.domain.submission import Outcome, Submission
 from tests.making import NOON, board, submission
 from tests.running import BOUND_S
@@ -47,7 +48,7 @@ class FakeQueue:
     def _taking(self) -> None:
         if self.takes_nothing:
             self.takes_nothing -= 1
-            raise Unavailable("queue_unavailable", "not now")
+            raise codes.QUEUE_UNAVAILABLE.error("not now")
 
     async def retry(self, delivery: Delivery, body: bytes) -> None:
         self._taking()
@@ -72,7 +73,7 @@ class Store:
         assert len(submissions) <= MAX_SUBMISSIONS
         if self.away:
             self.away -= 1
-            raise Unavailable("storage_failed", "not now")
+            raise codes.STORAGE_FAILED.error("not now")
         self.applied += [one for one in submissions if one.player != "poison"]
         return [RankedOutcome(_outcome(one)) for one in submissions]
 
@@ -84,7 +85,7 @@ class Boards:
     async def board(self, app: str, board_id: str) -> Board:
         assert (app, board_id) == (MAIN.app.slug, MAIN.slug)
         if self.now is None:
-            raise NotFound("board_not_found", "gone")
+            raise codes.BOARD_NOT_FOUND.error("gone")
         return self.now
 
 
@@ -215,7 +216,7 @@ class TestEnqueue:
         await running
 
     async def test_a_queue_that_fails_is_told_and_the_next_update_goes_through(self, queue: FakeQueue) -> None:
-        queue.faults.append(Unavailable("queue_unavailable", "away"))
+        queue.faults.append(codes.QUEUE_UNAVAILABLE.error("away"))
         enqueue = QueuePublisher(cast("Queue", queue), CODEC, BatchLimits())
         running = asyncio.create_task(enqueue.run())
         with pytest.raises(Unavailable):

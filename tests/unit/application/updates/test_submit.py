@@ -27,7 +27,7 @@ from scoreboard.application.updates.queue_publisher import QueuePublisher
 from scoreboard.application.updates.regions import resolve_regions
 from scoreboard.application.updates.requests import UpdateRequest
 from scoreboard.application.updates.submit import MAX_BATCH, MAX_METADATA_BYTES, QueueRoute, Submit, UpdateResult
-from scoreboard.domain import event_id
+from scoreboard.domain import codes, event_id
 from scoreboard.domain.board import Action, App, Board, Player
 from scoreboard.domain.errors import (
     Conflict,
@@ -377,7 +377,7 @@ class TestMany:
         main = await world.board(regions=("eu",))
 
         async def unreachable(*_: object) -> Mapping[str, Player]:
-            raise Unavailable("storage_failed", "not now")
+            raise codes.STORAGE_FAILED.error("not now")
 
         monkeypatch.setattr(world.directory, "find_players", unreachable)
         with pytest.raises(Unavailable):
@@ -406,7 +406,7 @@ class OnceEver:
     def decide(self, submission: Submission, facts: Mapping[FactKey, Fact]) -> Mapping[FactKey, Fact]:
         (key,) = self.facts(submission)
         if key in facts:
-            raise Refused("total_out_of_bounds", "once is enough")
+            raise codes.TOTAL_OUT_OF_BOUNDS.error("once is enough")
         return {key: Fact(1, submission.value, submission.accepted_at)}
 
 
@@ -422,7 +422,7 @@ class TestSeams:
         return Submit(one._directory, one._ledger, one._rate_limit, world.commit, one._reads, checks=(no_bob,))
 
     async def test_a_check_refuses_before_anything_happened_on_its_boards_only(self, world: World) -> None:
-        submit = self.strict(world, Forbidden("value_not_allowed", "no bob"))
+        submit = self.strict(world, codes.VALUE_NOT_ALLOWED.error("no bob"))
         strict, _ = await world.board("strict"), await world.board()
         requests = [UpdateRequest(b"", player=player, increment=1) for player in ("ann", "bob")]
         items = (await submit.many(submit.batch_sender(SERVER, "game"), "strict", requests)).items
@@ -436,7 +436,7 @@ class TestSeams:
         await submit.one(SERVER, "game", "main", UpdateRequest(b"", player="bob", increment=1))
 
     async def test_a_check_that_cannot_decide_fails_the_request(self, world: World) -> None:
-        submit = self.strict(world, Unavailable("storage_failed", "not now"))
+        submit = self.strict(world, codes.STORAGE_FAILED.error("not now"))
         await world.board("strict")
         requests = [UpdateRequest(b"", player=player, increment=1) for player in ("ann", "bob")]
         with pytest.raises(Unavailable):
@@ -450,9 +450,9 @@ class TestSeams:
         submit = Submit(one._directory, one._ledger, one._rate_limit, world.commit, one._reads, rules=(once_ever,))
         await world.board("strict")
         requests = [UpdateRequest(b"", player=player, increment=1) for player in ("ann", "bob", "ann")]
-        for codes in (["", "", "total_out_of_bounds"], ["total_out_of_bounds"] * 3):
+        for expected in (["", "", "total_out_of_bounds"], ["total_out_of_bounds"] * 3):
             items = (await submit.many(submit.batch_sender(SERVER, "game"), "strict", requests)).items
-            assert [item.outcome.code for item in items if isinstance(item, RankedOutcome)] == codes
+            assert [item.outcome.code for item in items if isinstance(item, RankedOutcome)] == expected
 
     async def test_checks_and_rules_follow_a_change_of_the_board(self, world: World) -> None:
         main = await world.board(max_total=5)
@@ -516,7 +516,7 @@ class TestManyQueued:
         self, world: World, line: Line, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         async def away(*_: object) -> None:
-            raise Unavailable("storage_failed", "not now")
+            raise codes.STORAGE_FAILED.error("not now")
 
         monkeypatch.setattr(world.ledger, "receipts", away)
         wish = UpdateRequest(b"1", player="ann", increment=5, key="k")
@@ -532,7 +532,7 @@ class TestManyQueued:
         await world.directory.create_player(main.app, Player("ann", "Ann", region="eu"))
 
         async def unreachable(*_: object) -> Mapping[str, Player]:
-            raise Unavailable("storage_failed", "not now")
+            raise codes.STORAGE_FAILED.error("not now")
 
         monkeypatch.setattr(world.directory, "find_players", unreachable)
         assert (await world.sent(increment=5)).outcome.status == "pending"

@@ -19,7 +19,7 @@ from scoreboard.application.ports.outbox import (
 )
 from scoreboard.application.upkeep import event_delivery
 from scoreboard.application.upkeep.event_delivery import EventDelivery
-from scoreboard.domain.errors import Unavailable
+from scoreboard.domain import codes
 from tests.making import NOON, event
 from tests.running import eventually
 
@@ -58,7 +58,7 @@ class ListOutbox:
 
     async def read(self, consumer: str, max_events: int, max_bytes: int) -> PendingEvents | None:
         if self.unavailable:
-            raise Unavailable("storage_failed", "not now")
+            raise codes.STORAGE_FAILED.error("not now")
         if consumer not in self.cursors:
             return None
         start = self.cursors[consumer]
@@ -360,7 +360,7 @@ class TestUpkeep:
         self, outbox: ListOutbox, logged: list[EventDict], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         real = outbox.backlogs
-        errors = iter([Unavailable("storage_failed", "not now"), RuntimeError("a mistake")])
+        errors = iter([codes.STORAGE_FAILED.error("not now"), RuntimeError("a mistake")])
 
         async def failing() -> Mapping[str, Backlog]:
             with contextlib.suppress(StopIteration):

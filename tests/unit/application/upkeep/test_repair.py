@@ -13,8 +13,8 @@ from scoreboard.application.ports.ranking import NotRanked
 from scoreboard.application.updates.decide import decide
 from scoreboard.application.upkeep import repair as repair_module
 from scoreboard.application.upkeep.repair import Repair
+from scoreboard.domain import codes
 from scoreboard.domain.board import App, Board
-from scoreboard.domain.errors import Unavailable
 from scoreboard.domain.submission import TableKey
 from tests.making import submission, table
 from tests.running import BOUND_S
@@ -165,7 +165,7 @@ async def test_a_failure_does_not_end_it(
     async def failing_once() -> Any:
         tries.append(1)
         if len(tries) == 1:
-            raise Unavailable("storage_failed", "not now")
+            raise codes.STORAGE_FAILED.error("not now")
         return await unranked()
 
     monkeypatch.setattr(system.ledger, "pending_projections", failing_once)

@@ -10,8 +10,8 @@ from scoreboard.application.ports.ledger import PurgeResult
 from scoreboard.application.updates.decide import decide
 from scoreboard.application.upkeep import retention
 from scoreboard.application.upkeep.retention import DAY_US, Retention
+from scoreboard.domain import codes
 from scoreboard.domain.board import App, Board
-from scoreboard.domain.errors import Unavailable
 from tests.making import NOON, ManualClock, submission
 from tests.running import BOUND_S
 
@@ -56,7 +56,7 @@ async def test_a_pass_that_fails_does_not_end_it(
     async def failing(before: int, facts_before: int) -> PurgeResult:
         calls.append(before)
         if len(calls) == 1:
-            raise Unavailable("storage_failed", "not now")
+            raise codes.STORAGE_FAILED.error("not now")
         again.set()
         return PurgeResult(0, complete=True)
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from scoreboard.application.ports.authentication import Principal
 from scoreboard.application.ports.rate_limiter import RateLimiter, RateLimitStatus
-from scoreboard.domain.errors import TooManyRequests
+from scoreboard.domain import codes
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +24,8 @@ class UpdateRateLimit:
         # A batch greater than the limit takes all of it: allowed after a rest, rather than never.
         allowance = await self.limits.acquire(f"{app}/{principal.name}", limit, period_s, min(updates, limit))
         if allowance.retry_after_s:
-            raise TooManyRequests(
-                "rate_limited",
-                f"at most {limit} updates in {period_s:g} s; try again in {allowance.retry_after_s:.1f} s",
+            raise codes.RATE_LIMITED.error(
+                f"at most {limit} updates in {period_s:g} s; retry in {allowance.retry_after_s:.1f} s",
                 retry_after_s=allowance.retry_after_s,
             )
         return allowance

@@ -6,13 +6,14 @@ import msgspec
 from aiohttp import web
 
 from scoreboard.application.identity.authentication import authenticate
-from scoreboard.application.live import codes
+from scoreboard.application.live import close_codes
 from scoreboard.application.live.hub import Channel, ChannelKey, TopMessage
 from scoreboard.application.ports.authentication import Authenticator
 from scoreboard.application.ports.directory import Directory
 from scoreboard.application.ports.ranking import Position
 from scoreboard.application.standings.reads import Reads
-from scoreboard.domain.errors import ScoreboardError, Unauthenticated, Unavailable
+from scoreboard.domain import codes
+from scoreboard.domain.errors import ScoreboardError, Unauthenticated
 from scoreboard.entrypoints.contracts.v1.live import messages
 from scoreboard.entrypoints.contracts.v1.live.tables import channel_key
 from scoreboard.entrypoints.contracts.v1.live.top import encode_top
@@ -23,9 +24,9 @@ from scoreboard.entrypoints.sockets.sessions import PING, Framing, LiveSession, 
 
 def _farewell(channel: Channel) -> bytes:
     board, (_, season, region) = channel.board, channel.key
-    detail = "this board was deleted or made private"
-    error = messages.Error("subscription_ended", detail, board.app.slug, board.slug, region or None, season)
-    return ws_frame(messages.encode(error))
+    error = codes.SUBSCRIPTION_ENDED.error("this board was deleted or made private")
+    message = messages.Error(error.code, error.detail, board.app.slug, board.slug, region or None, season)
+    return ws_frame(messages.encode(message))
 
 
 def _frame(message: TopMessage) -> tuple[bytes, bytes]:
@@ -58,7 +59,7 @@ class LiveSocket:
                 try:
                     connection.principal = await authenticate(self._authenticators, request.token)
                 except Unauthenticated as error:
-                    raise Ended(codes.UNAUTHORIZED) from error
+                    raise Ended(close_codes.UNAUTHORIZED) from error
                 _send(connection, messages.Authenticated())
             case messages.Subscribe():
                 try:
@@ -81,7 +82,7 @@ class LiveSocket:
         channel = await self._live.join(connection, board, channel_key(table, request.season))
         message = channel.message
         if message is None:
-            raise Unavailable("ranking_warming", "the ranking is warming; subscribe again in a moment")
+            raise codes.RANKING_WARMING.error("the ranking is warming; subscribe again in a moment")
         had = None if request.position is None else Position(request.position.epoch, request.position.offset)
         recovered = had == message.position
         _send(
@@ -105,7 +106,7 @@ def _decoded(text: str) -> messages.Request:
     try:
         request: messages.Request = messages.decode(text)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise Ended(codes.BAD_MESSAGE) from error
+        raise Ended(close_codes.BAD_MESSAGE) from error
     return request
 
 
