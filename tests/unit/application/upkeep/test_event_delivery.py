@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from structlog.typing import EventDict
 
+from harness.waiting import eventually
 from scoreboard.application.ports.outbox import Arrival, Backlog, EventConsumer, Pending, Position, ScoreUpdated
 from scoreboard.application.upkeep import event_delivery
 from scoreboard.application.upkeep.event_delivery import EventDelivery
 from scoreboard.domain.errors import Unavailable
 from tests.making import NOON, event
-from tests.running import eventually
 
 EVENT_BYTES = 100
 
