@@ -16,12 +16,12 @@ import redis
 
 from bench import cpu, product, wire
 from bench.process import BenchError, Server, free_port
+from harness.servers import postgres, rabbitmq
+from harness.servers import redis as redis_server
 from scoreboard.adapters.postgres import database
 from scoreboard.adapters.postgres.partitions import ensure_ahead
 from scoreboard.adapters.redis import keys
 from scoreboard.domain.submission import WORLD, TableKey
-from tests.servers import postgres, rabbitmq
-from tests.servers import redis as redis_server
 
 T = TypeVar("T")
 

@@ -18,13 +18,13 @@ from functools import partial
 
 import asyncpg
 
+from harness.servers.postgres import Server, postgres
 from scoreboard.adapters.postgres import database
 from scoreboard.adapters.postgres.partitions import ensure_ahead
 from scoreboard.adapters.postgres.ranking import PostgresRanking
 from scoreboard.application.ports.ranking import NotRanked
 from scoreboard.domain.board import App, Board
 from scoreboard.domain.submission import WORLD, TableKey
-from tests.servers.postgres import Server, postgres
 
 STANDINGS, LEDGER = 10_000_000, 100_000_000  # what the figures are wanted for
 CHUNK = 1_000_000  # rows in one statement

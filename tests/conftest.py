@@ -5,6 +5,11 @@ from types import ModuleType
 import pytest
 from hypothesis import HealthCheck, settings
 
+from harness.servers import rabbitmq as rabbitmq_server
+from harness.servers import redis as redis_server
+from harness.servers import shared
+from harness.servers.rabbitmq import Broker
+from harness.waiting import BOUND_S
 from scoreboard.adapters.memory import ranking as memory_ranking
 from scoreboard.adapters.postgres import database as postgres_database
 from scoreboard.adapters.postgres import directory as postgres_directory
@@ -21,11 +26,6 @@ from scoreboard.adapters.sqlite import database
 from scoreboard.adapters.sqlite.database import Database
 from scoreboard.application.updates import commit as accept
 from tests.making import ManualClock
-from tests.running import BOUND_S
-from tests.servers import rabbitmq as rabbitmq_server
-from tests.servers import redis as redis_server
-from tests.servers import shared
-from tests.servers.rabbitmq import Broker
 
 FAILED_BEFORE = pytest.StashKey[int]()
 

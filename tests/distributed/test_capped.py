@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from harness.service import Running, running
+from harness.waiting import eventually
 from scoreboard.bootstrap.settings import SettingsError
 from tests.distributed.servers import Servers
-from tests.running import Running, eventually, running
 
 pytestmark = pytest.mark.slow
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from harness.service import Running, running
+from harness.waiting import eventually
 from tests.distributed.calls import top, update
 from tests.distributed.servers import Servers, away
 from tests.live.watching import page, scores_of
-from tests.running import Running, eventually, running
 
 pytestmark = pytest.mark.slow
 

@@ -5,11 +5,13 @@ from typing import Any
 
 import pytest
 
+from harness.client import Answer
+from harness.service import Running, running
+from harness.waiting import eventually
 from scoreboard.adapters.postgres.inspection import asked
 from tests.distributed.calls import top, update
 from tests.distributed.servers import Servers
 from tests.making import submission
-from tests.running import Answer, Running, eventually, running
 
 pytestmark = pytest.mark.slow
 

@@ -20,12 +20,13 @@ from chaos.account import Line, acknowledged, update
 from chaos.cluster import ROLES, Cluster, Victim, cluster
 from chaos.judge import Judged, Verdict, judge
 from chaos.rounds import APP, BOARDS, SCREENS, Loaded, loaded, prepared
+from harness.client import Client
+from harness.servers.redis import program
+from harness.waiting import eventually
 from scoreboard.adapters.redis import keys
 from scoreboard.bootstrap import service as bootstrap
 from scoreboard.domain import event_id
 from scoreboard.domain.submission import TableKey
-from tests.running import Client, eventually
-from tests.servers.redis import program
 
 pytestmark = pytest.mark.slow
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.service import Running, loop_factories, running
 from scoreboard.entrypoints.http.connection import HttpConnection
 from scoreboard.entrypoints.http.fast_path import FastConnection
-from tests.running import Running, loop_factories, running
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], AbstractEventLoop]]:

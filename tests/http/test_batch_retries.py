@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from harness.client import Client
+from harness.service import Running
 from scoreboard.application.ports.rate_limiter import RateLimitStatus
-from tests.running import Client, Running
 
 UPDATES: list[dict[str, Any]] = [
     {"player": "a", "action": "win", "idempotency_key": "k1"},

@@ -9,13 +9,15 @@ from typing import cast
 
 import pytest
 
+from harness.service import Running, running
+from harness.waiting import BOUND_S, eventually
+from harness.wire import Wire, wire
 from scoreboard.entrypoints.http import connection as connection_module
 from scoreboard.entrypoints.http.connection import KEEP_ALIVE_S, HttpConnection
 from scoreboard.entrypoints.http.connection_limiter import OWN_FILES, room
 from scoreboard.entrypoints.http.fast_path import FastConnection
 from tests.faults.held import pending, writer_held
 from tests.http.test_protocol import request, update
-from tests.running import BOUND_S, Running, Wire, eventually, running, wire
 
 LIMIT = 3
 

@@ -8,11 +8,12 @@ import jsonschema_rs
 import pytest
 import schemathesis
 
+from harness.client import Answer, Client
+from harness.service import Running, running
 from scoreboard.domain import event_id
 from scoreboard.entrypoints.contracts.v1.errors import CODES, status_of
 from scoreboard.entrypoints.contracts.v1.examples import EVENT, EXAMPLES, WITH_A_QUEUE
 from scoreboard.entrypoints.http.openapi import Example
-from tests.running import Answer, Client, Running, running
 
 IN_EVERY_ANSWER = {"Content-Type", "Content-Length", "Date", "Cache-Control"}
 VOLATILE = {"event", "outcome", "accepted_at", "reached_at", "epoch", "offset", "at", "next_after"}

@@ -14,6 +14,9 @@ from urllib.parse import parse_qs
 import pytest
 from aiohttp import web
 
+from harness.client import Answer, Client
+from harness.service import Running, running
+from harness.wire import wire
 from scoreboard.application.identity.authentication import authenticate
 from scoreboard.application.identity.principals import principal_of
 from scoreboard.application.ports.authentication import Authenticator, Principal
@@ -30,7 +33,6 @@ from scoreboard.entrypoints.http.endpoint import Endpoint
 from scoreboard.entrypoints.http.errors import HttpError
 from scoreboard.entrypoints.http.request import RequestContext
 from scoreboard.entrypoints.http.response import Response
-from tests.running import Answer, Client, Running, running, wire
 
 APP, BOARD = "game", "main"
 FORM, TEXT = "application/x-www-form-urlencoded", "text/plain; charset=utf-8"

@@ -15,13 +15,14 @@ from aiohttp.web_protocol import RequestHandler
 from prometheus_client import CollectorRegistry
 
 import scoreboard
+from harness.waiting import BOUND_S, eventually
+from harness.wire import wire
 from scoreboard.entrypoints.contracts.v1.errors import render_error
 from scoreboard.entrypoints.http import connection as connection_module
 from scoreboard.entrypoints.http.connection import Connections, HttpConnection
 from scoreboard.entrypoints.http.connection_limiter import ConnectionLimiter
 from scoreboard.entrypoints.http.fast_path import FastConnection
 from scoreboard.entrypoints.http.response import Response
-from tests.running import BOUND_S, eventually, wire
 
 GET = b"GET /a%20b?x=1 HTTP/1.1\r\nHost: x\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody"

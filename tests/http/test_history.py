@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from harness.client import Client
+from harness.service import Running
 from scoreboard.application.upkeep.verify import verify
 from scoreboard.domain import codes, event_id, instant
-from tests.running import Client, Running
 
 DAY = 86_400_000_000
 LONG_AGO = 1_760_000_000_000_000  # 2025-10-09

@@ -9,11 +9,13 @@ from typing import cast
 
 import pytest
 
+from harness.service import Running, running
+from harness.waiting import BOUND_S
+from harness.wire import wire
 from scoreboard.entrypoints.http import request as request_module
 from scoreboard.entrypoints.http.connection import HttpConnection
 from scoreboard.entrypoints.http.fast_path import FastConnection
 from tests.faults.held import pending, writer_held
-from tests.running import BOUND_S, Running, running, wire
 
 
 @pytest.fixture(params=[FastConnection, HttpConnection])

@@ -13,13 +13,15 @@ from weakref import ref
 import aiohttp
 import pytest
 
+from harness.service import Running, running
+from harness.waiting import BOUND_S, eventually
+from harness.wire import wire
 from scoreboard.application.live import close_codes
 from scoreboard.application.live.hub import Hub
 from scoreboard.entrypoints.sockets import connections as live
 from scoreboard.entrypoints.sockets.connections import LiveLimits
 from scoreboard.entrypoints.sockets.sessions import MAX_BEHIND_S, LiveSession
 from tests.live.watching import Page, page, score, scores_of
-from tests.running import BOUND_S, Running, eventually, running, wire
 
 HANDSHAKE = (
     b"GET /v1/live HTTP/1.1",

@@ -18,11 +18,12 @@ from urllib.parse import quote
 
 import asyncpg
 
+from harness.client import Answer, Client
+from harness.servers import postgres
+from harness.service import Running, running
 from scoreboard.application.ports.clock import Clock
 from scoreboard.application.upkeep.verify import verify
 from scoreboard.bootstrap import mounting
-from tests.running import Answer, Client, Running, running
-from tests.servers import postgres
 
 FOLDER = Path(__file__).parent / "v0.1.0"
 MADE_AT = "2026-11-20T12:00:00Z"  # by the clock of the service that made the stores

@@ -19,6 +19,10 @@ from typing import Any, Protocol, TypeVar
 import aio_pika
 import pytest
 
+from harness.servers.postgres import fresh_database
+from harness.servers.rabbitmq import Broker
+from harness.servers.redis import emptied
+from harness.waiting import eventually
 from scoreboard.adapters.jose.tokens import JwtAuthenticator, JwtIssuer
 from scoreboard.adapters.memory.leader_lock import MemoryLeaderLock
 from scoreboard.adapters.memory.ranking import Load, MemoryRanking
@@ -56,10 +60,6 @@ from scoreboard.domain.submission import Standing, TableKey
 from tests.making import ManualClock
 from tests.ports.capped import capped_rankings
 from tests.ports.postgres_totals import postgres_rankings
-from tests.running import eventually
-from tests.servers.postgres import fresh_database
-from tests.servers.rabbitmq import Broker
-from tests.servers.redis import emptied
 
 T = TypeVar("T")
 

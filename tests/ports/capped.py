@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from harness.servers.redis import emptied
 from scoreboard.adapters.redis import totals
 from scoreboard.adapters.redis.connection import connect
 from scoreboard.adapters.redis.ranking import RedisRanking
@@ -13,7 +14,6 @@ from scoreboard.application.standings.fallback import FallbackRanking
 from scoreboard.domain.board import Board
 from scoreboard.domain.submission import Standing, TableKey
 from tests.ports.postgres_totals import PostgresRankings, RankingOfTotals, postgres_rankings
-from tests.servers.redis import emptied
 
 
 class Capped(FallbackRanking):

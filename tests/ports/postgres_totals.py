@@ -5,13 +5,13 @@ from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
+from harness.servers.postgres import fresh_database
 from scoreboard.adapters.postgres import database
 from scoreboard.adapters.postgres.database import Database
 from scoreboard.adapters.postgres.ranking import PostgresRanking
 from scoreboard.application.ports.ranking import RankChange
 from scoreboard.domain.board import Board
 from scoreboard.domain.submission import Standing, TableKey
-from tests.servers.postgres import fresh_database
 
 EMPTY = "TRUNCATE apps, boards, players, tables, standings, standing_counts CASCADE"
 APP = """

@@ -2,8 +2,8 @@ import asyncio
 import contextlib
 from functools import partial
 
+from harness.waiting import eventually
 from scoreboard.application.ports.leader_lock import LeaderLock
-from tests.running import eventually
 
 
 async def test_work_is_begun_and_ends_with_who_wanted_it(turns: LeaderLock) -> None:

@@ -4,11 +4,11 @@ from itertools import count, pairwise
 
 import pytest
 
+from harness.waiting import BOUND_S, eventually
 from scoreboard.application.ports.queue import Delivery, Message, Queue
 from scoreboard.domain.board import Priority
 from scoreboard.domain.errors import Unavailable
 from tests.ports.backends import QueueBackend
-from tests.running import BOUND_S, eventually
 
 
 def messages(count: int, lane: str = "ann", tier: Priority = "normal") -> list[Message]:

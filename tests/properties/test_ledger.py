@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.servers.postgres import fresh_database
 from scoreboard.adapters.memory.ranking import MemoryRanking
 from scoreboard.adapters.postgres import database as postgres
 from scoreboard.adapters.postgres.directory import PostgresDirectory
@@ -22,7 +23,6 @@ from scoreboard.application.upkeep.verify import verify
 from scoreboard.domain.board import App, Board, Player
 from scoreboard.domain.submission import TableKey
 from tests.making import NOON, submission
-from tests.servers.postgres import fresh_database
 
 LEAST, MOST = -10, 10
 UPDATE = st.tuples(

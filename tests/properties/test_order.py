@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.servers.redis import emptied
 from scoreboard.adapters.memory.ranking import Load, MemoryRanking
 from scoreboard.adapters.redis.connection import connect
 from scoreboard.adapters.redis.ranking import RedisRanking
@@ -18,7 +19,6 @@ from scoreboard.domain.submission import Standing, TableKey
 from tests.making import NOON, WIDE, board, submission, table
 from tests.ports.capped import Capped, capped_rankings
 from tests.ports.postgres_totals import postgres_rankings
-from tests.servers.redis import emptied
 
 EDGES = [-(2**63), -(2**63) + 1, -(2**53) - 1, -(2**53), 2**53 - 1, 2**53, 2**53 + 1, 2**63 - 2, 2**63 - 1]
 VALUES = st.integers(-2, 2) | st.sampled_from(EDGES)

@@ -10,11 +10,12 @@ from typing import Any, Literal
 
 import pytest
 
+from harness.client import Answer, Client
+from harness.service import Running, endpoints, running
 from scoreboard.application.identity.policy import POLICY, Requirement, UseCase
 from scoreboard.application.identity.principals import principal_of
 from scoreboard.application.ports.authentication import Principal
 from scoreboard.entrypoints.http.endpoint import Endpoint
-from tests.running import Answer, Client, Running, endpoints, running
 
 Outcome = Literal["allowed", "unauthenticated", "forbidden", "hidden"]
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
+from harness.waiting import BOUND_S
 from scoreboard.adapters.memory import ranking as ranking_module
 from scoreboard.adapters.memory.ranking import MemoryRanking
 from scoreboard.application.ports.ranking import NotRanked, OrderKey
 from scoreboard.domain.submission import Standing, TableKey
 from tests.making import board, standing, table
-from tests.running import BOUND_S
 
 MAIN = board()
 KEY = table(MAIN)

@@ -4,9 +4,9 @@ from typing import Protocol
 
 import pytest
 
+from harness.servers.postgres import Server, fresh_database, postgres
 from scoreboard.adapters.postgres import database
 from scoreboard.adapters.postgres.database import Database, Record
-from tests.servers.postgres import Server, fresh_database, postgres
 
 
 class Process(Protocol):

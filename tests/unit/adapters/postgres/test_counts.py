@@ -5,6 +5,8 @@ from itertools import count
 
 import pytest
 
+from harness.servers.postgres import empty_database
+from harness.waiting import eventually
 from scoreboard.adapters.postgres import database
 from scoreboard.adapters.postgres.counts import fold
 from scoreboard.adapters.postgres.database import Database
@@ -15,8 +17,6 @@ from scoreboard.application.updates.decide import decide
 from scoreboard.domain.board import Board, Player
 from scoreboard.domain.submission import WORLD, TableKey
 from tests.making import NOON, submission, table
-from tests.running import eventually
-from tests.servers.postgres import empty_database
 from tests.unit.adapters.postgres.conftest import Process, rows
 from tests.unit.adapters.postgres.test_ledger import a_board
 

@@ -9,12 +9,12 @@ import asyncpg
 import pytest
 from structlog.typing import EventDict
 
+from harness.servers.postgres import Server, empty_database, fresh_database
+from harness.servers.processes import frozen
+from harness.waiting import eventually
 from scoreboard.adapters.postgres import database
 from scoreboard.adapters.postgres.database import ATTEMPTS, Again, Connection, Database
 from scoreboard.domain.errors import Unavailable
-from tests.running import eventually
-from tests.servers.postgres import Server, empty_database, fresh_database
-from tests.servers.processes import frozen
 from tests.unit.adapters.postgres.conftest import Process, rows
 
 pytestmark = pytest.mark.slow

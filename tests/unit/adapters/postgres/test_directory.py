@@ -8,14 +8,14 @@ from dataclasses import replace
 
 import pytest
 
+from harness.servers.postgres import Server, fresh_database
+from harness.waiting import eventually
 from scoreboard.adapters.postgres import database
 from scoreboard.adapters.postgres.database import Database
 from scoreboard.adapters.postgres.directory import CHANNEL, DELETION_S, SQL, PostgresDirectory
 from scoreboard.application.ports.directory import AnythingChanged, BoardChanged, BoardGone, Change, PlayerChanged
 from scoreboard.domain.board import Action, App, Board, Player
 from scoreboard.domain.errors import NotFound, Unavailable
-from tests.running import eventually
-from tests.servers.postgres import Server, fresh_database
 from tests.unit.adapters.postgres.conftest import Process
 
 pytestmark = pytest.mark.slow

@@ -6,12 +6,12 @@ from contextlib import asynccontextmanager
 import pytest
 from structlog.typing import EventDict
 
+from harness.servers.postgres import Server, fresh_database
+from harness.servers.processes import frozen
+from harness.waiting import BOUND_S, eventually
 from scoreboard.adapters.postgres import database, leader_lock
 from scoreboard.adapters.postgres.database import Database
 from scoreboard.adapters.postgres.leader_lock import PostgresLeaderLock
-from tests.running import BOUND_S, eventually
-from tests.servers.postgres import Server, fresh_database
-from tests.servers.processes import frozen
 from tests.unit.adapters.postgres.conftest import Process
 
 pytestmark = pytest.mark.slow

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from harness.servers.postgres import Server, fresh_database
+from harness.waiting import eventually
 from scoreboard.adapters.postgres import database
 from scoreboard.adapters.postgres.database import Connection, Database
 from scoreboard.adapters.postgres.directory import PostgresDirectory
@@ -18,8 +20,6 @@ from scoreboard.domain.board import Action, App, Board, Player
 from scoreboard.domain.errors import Unavailable
 from scoreboard.domain.submission import Outcome, Submission, TableKey
 from tests.making import HOUR, NOON, SECOND, submission, table
-from tests.running import eventually
-from tests.servers.postgres import Server, fresh_database
 from tests.unit.adapters.postgres.conftest import Process, rows
 
 pytestmark = pytest.mark.slow

@@ -7,14 +7,14 @@ from collections.abc import Awaitable, Callable
 import asyncpg
 import pytest
 
+from harness.servers.postgres import postgres
+from harness.waiting import eventually
 from scoreboard.adapters.postgres import database
 from scoreboard.adapters.postgres.ranking import PostgresRanking
 from scoreboard.application.ports.ranking import NotRanked, OrderKey, Position, Ranking
 from scoreboard.domain.board import Board
 from tests.making import NOON, board, standing, table
 from tests.ports.postgres_totals import PostgresRankings, postgres_rankings, shared_database
-from tests.running import eventually
-from tests.servers.postgres import postgres
 
 MAIN = board()
 KEY = table(MAIN)

@@ -10,6 +10,8 @@ import asyncpg
 import pytest
 from structlog.typing import EventDict
 
+from harness.servers.postgres import Server, fresh_database, postgres
+from harness.waiting import eventually
 from scoreboard.adapters.postgres import database
 from scoreboard.adapters.postgres import replica as replicas
 from scoreboard.adapters.postgres.database import Database
@@ -22,8 +24,6 @@ from scoreboard.domain.board import Player
 from scoreboard.domain.errors import Unavailable
 from scoreboard.domain.submission import WORLD, TableKey
 from tests.making import submission
-from tests.running import eventually
-from tests.servers.postgres import Server, fresh_database, postgres
 from tests.unit.adapters.postgres.conftest import rows
 from tests.unit.adapters.postgres.test_ledger import a_board
 

@@ -10,15 +10,16 @@ import aio_pika
 import pytest
 from structlog.typing import EventDict
 
+from harness.ports import free_port
+from harness.servers.processes import frozen
+from harness.servers.rabbitmq import Broker
+from harness.waiting import BOUND_S, eventually
 from scoreboard.adapters.rabbitmq import queue as queue_module
 from scoreboard.adapters.rabbitmq import reconnecting
 from scoreboard.adapters.rabbitmq.queue import RabbitQueue, _Consumer, open_queue
 from scoreboard.adapters.rabbitmq.topology import Topology, TopologyMismatch
 from scoreboard.application.ports.queue import Delivery, Message
 from scoreboard.domain.errors import Unavailable
-from tests.running import BOUND_S, eventually, free_port
-from tests.servers.processes import frozen
-from tests.servers.rabbitmq import Broker
 
 NUMBERS = count(1)
 

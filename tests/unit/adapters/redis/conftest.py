@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.servers.redis import Server, emptied, started
 from scoreboard.adapters.redis.connection import Client, connect
-from tests.servers.redis import Server, emptied, started
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 
 import pytest
 
+from harness.servers.redis import Server
 from scoreboard.adapters.redis.connection import connect
 from scoreboard.adapters.redis.ranking import RedisRanking
 from scoreboard.application.ports.ranking import NotRanked, Position
@@ -13,7 +14,6 @@ from scoreboard.domain.submission import Standing, TableKey
 from tests.making import NOON, board, standing, table
 from tests.ports.capped import Capped, CappedRankings, capped_rankings
 from tests.properties.test_order import Plain
-from tests.servers.redis import Server
 
 pytestmark = pytest.mark.slow
 

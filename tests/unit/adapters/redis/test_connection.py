@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from harness.servers.redis import Cluster, Sentinels, Server, started
+from harness.waiting import eventually
 from scoreboard.adapters.redis import connection
 from scoreboard.adapters.redis.connection import FAILURES, Address, Client, connect
-from tests.running import eventually
-from tests.servers.redis import Cluster, Sentinels, Server, started
 
 
 @pytest.mark.parametrize(

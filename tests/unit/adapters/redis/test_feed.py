@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from structlog.typing import EventDict
 
+from harness.servers.processes import frozen
+from harness.servers.redis import Cluster, Sentinels, Server, started
+from harness.waiting import BOUND_S, eventually
 from scoreboard.adapters.redis import feed as feed_module
 from scoreboard.adapters.redis import keys
 from scoreboard.adapters.redis.connection import FAILURES, Client, connect
 from scoreboard.adapters.redis.feed import RedisFeed
 from scoreboard.domain.submission import TableKey
-from tests.running import BOUND_S, eventually
-from tests.servers.processes import frozen
-from tests.servers.redis import Cluster, Sentinels, Server, started
 
 pytestmark = pytest.mark.slow
 

@@ -2,10 +2,10 @@
 
 import pytest
 
+from harness.servers.redis import Server
 from tests.making import board, standing, table
 from tests.ports.capped import capped_rankings
 from tests.properties.test_order import Plain
-from tests.servers.redis import Server
 
 pytestmark = pytest.mark.slow
 

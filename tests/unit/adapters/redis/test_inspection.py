@@ -5,6 +5,7 @@ from importlib.resources import files
 
 import pytest
 
+from harness.servers.redis import Server
 from scoreboard.adapters import redis as adapter
 from scoreboard.adapters.redis.connection import connect
 from scoreboard.adapters.redis.diagnostics import RIGHTS
@@ -12,7 +13,6 @@ from scoreboard.adapters.redis.inspection import denied, inspect
 from scoreboard.adapters.redis.ranking import RedisRanking
 from scoreboard.adapters.redis.rate_limiter import RedisRateLimiter
 from tests.making import board, standing, table
-from tests.servers.redis import Server
 
 MAIN = board()
 

@@ -13,6 +13,9 @@ from typing import Any
 
 import pytest
 
+from harness.missing import missing
+from harness.servers.redis import Cluster, Sentinels, Server, started, until
+from harness.waiting import eventually
 from scoreboard.adapters.redis import builder, keys
 from scoreboard.adapters.redis.connection import Client, connect
 from scoreboard.adapters.redis.ranking import RedisRanking
@@ -23,8 +26,6 @@ from scoreboard.domain.errors import Unavailable
 from scoreboard.domain.submission import Standing, TableKey
 from tests.making import NOON, board, standing, table
 from tests.properties.test_order import Plain
-from tests.running import eventually
-from tests.servers.redis import Cluster, Sentinels, Server, missing, started, until
 
 pytestmark = pytest.mark.slow
 

@@ -4,15 +4,15 @@ import asyncio
 
 import pytest
 
+from harness.servers.processes import frozen
+from harness.servers.redis import Server
+from harness.waiting import eventually
 from scoreboard.adapters.redis import rate_limiter as limits_module
 from scoreboard.adapters.redis.connection import Client, connect
 from scoreboard.adapters.redis.rate_limiter import RedisRateLimiter
 from scoreboard.application.ports.rate_limiter import RateLimitStatus
 from scoreboard.domain.errors import Unavailable
 from tests.making import ManualClock
-from tests.running import eventually
-from tests.servers.processes import frozen
-from tests.servers.redis import Server
 
 pytestmark = pytest.mark.slow
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from harness.servers.redis import Server
 from scoreboard.adapters.redis import keys, tables
 from scoreboard.adapters.redis.connection import Client, connect
 from scoreboard.adapters.redis.ranking import RedisRanking
@@ -14,7 +15,6 @@ from scoreboard.application.ports.ranking import NotRanked, Position, RankedEntr
 from scoreboard.domain.submission import Standing, TableKey
 from tests.making import board, standing, table
 from tests.properties.test_order import Plain
-from tests.servers.redis import Server
 
 pytestmark = pytest.mark.slow
 

@@ -3,13 +3,13 @@ from collections.abc import Collection, Mapping, Sequence
 
 import pytest
 
+from harness.waiting import eventually
 from scoreboard.adapters.redis import totals
 from scoreboard.adapters.redis.totals import FRESH_MS, GOOD_MS, Counts
 from scoreboard.application.ports.ranking import NotRanked
 from scoreboard.domain.board import Board
 from scoreboard.domain.submission import Standing, TableKey
 from tests.making import board, table
-from tests.running import eventually
 
 MAIN = board()
 KEY = table(MAIN)

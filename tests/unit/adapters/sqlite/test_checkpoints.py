@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.waiting import eventually
 from scoreboard.adapters.sqlite import checkpoints
 from scoreboard.adapters.sqlite.database import Database, open_database
-from tests.running import eventually
 
 STEP = 20
 PAGE = 2_048

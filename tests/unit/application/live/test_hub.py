@@ -2,13 +2,13 @@ import asyncio
 
 import pytest
 
+from harness.waiting import BOUND_S
 from scoreboard.application.live import hub as hub_module
 from scoreboard.application.live.hub import Channel, ChannelKey, Hub, TopMessage
 from scoreboard.application.ports.ranking import Position
 from scoreboard.domain.board import Board
 from scoreboard.domain.top import Change, Line, TopSnapshot
 from tests.making import NOON, board
-from tests.running import BOUND_S
 
 MAIN = board()
 KEY = ChannelKey(MAIN.pk, None, "")

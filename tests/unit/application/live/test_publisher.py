@@ -4,6 +4,7 @@ from typing import cast
 
 import pytest
 
+from harness.waiting import BOUND_S
 from scoreboard.application.live import publisher as publish_module
 from scoreboard.application.live.hub import Channel, ChannelKey, Hub, TopMessage
 from scoreboard.application.live.publisher import Publisher
@@ -12,7 +13,6 @@ from scoreboard.application.standings.reads import Reads
 from scoreboard.domain.board import Board
 from scoreboard.domain.top import Line, TopSnapshot
 from tests.making import HOUR, NOON, ManualClock, board, table
-from tests.running import BOUND_S
 
 DAILY = board(period="daily")
 TODAY = "2026-11-21"

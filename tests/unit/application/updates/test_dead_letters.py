@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import pytest
 
+from harness.servers.rabbitmq import Broker
 from scoreboard.adapters.rabbitmq.queue import RabbitQueue
 from scoreboard.adapters.sqlite.database import Database
 from scoreboard.adapters.sqlite.directory import SqliteDirectory
@@ -16,7 +17,6 @@ from scoreboard.domain.errors import NotFound
 from scoreboard.domain.submission import Submission
 from tests.making import board, submission
 from tests.ports.backends import RabbitQueues
-from tests.servers.rabbitmq import Broker
 
 pytestmark = pytest.mark.slow
 

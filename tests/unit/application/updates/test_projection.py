@@ -4,6 +4,7 @@ from typing import cast
 
 import pytest
 
+from harness.waiting import BOUND_S
 from scoreboard.application.live.publisher import Publisher
 from scoreboard.application.ports.ledger import BatchState, Decide, Decision, Ledger
 from scoreboard.application.ports.ranking import NotRanked, RankChange, Ranking
@@ -14,7 +15,6 @@ from scoreboard.domain import codes
 from scoreboard.domain.board import Board
 from scoreboard.domain.submission import Standing, Submission, TableKey
 from tests.making import ManualClock, board, submission, table
-from tests.running import BOUND_S
 
 REGIONAL = board(regions=("eu",))
 

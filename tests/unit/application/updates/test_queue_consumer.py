@@ -4,6 +4,7 @@ from typing import Any, cast
 
 import pytest
 
+from harness.waiting import BOUND_S
 from scoreboard.application.ports.directory import Directory
 from scoreboard.application.ports.queue import Delivery, Message, Queue
 from scoreboard.application.updates import queue_consumer
@@ -17,7 +18,6 @@ from scoreboard.domain.board import Board
 from scoreboard.domain.errors import Unavailable
 from scoreboard.domain.submission import Outcome, Submission
 from tests.making import NOON, board, submission
-from tests.running import BOUND_S
 
 MAIN = board()
 CODEC = MessageCodec([b"k" * 32])

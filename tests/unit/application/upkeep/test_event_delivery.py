@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from structlog.typing import EventDict
 
+from harness.waiting import eventually
 from scoreboard.application.ports.outbox import (
     Arrival,
     Backlog,
@@ -21,7 +22,6 @@ from scoreboard.application.upkeep import event_delivery
 from scoreboard.application.upkeep.event_delivery import EventDelivery
 from scoreboard.domain import codes
 from tests.making import NOON, event
-from tests.running import eventually
 
 EVENT_BYTES = 100
 

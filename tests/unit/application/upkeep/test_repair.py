@@ -4,6 +4,7 @@ from typing import Any, cast
 import pytest
 from structlog.typing import EventDict
 
+from harness.waiting import BOUND_S
 from scoreboard.adapters.memory.ranking import MemoryRanking
 from scoreboard.adapters.sqlite.database import Database
 from scoreboard.adapters.sqlite.directory import SqliteDirectory
@@ -17,7 +18,6 @@ from scoreboard.domain import codes
 from scoreboard.domain.board import App, Board
 from scoreboard.domain.submission import TableKey
 from tests.making import submission, table
-from tests.running import BOUND_S
 
 
 class System:

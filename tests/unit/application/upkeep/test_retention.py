@@ -3,6 +3,7 @@ import asyncio
 import pytest
 from structlog.typing import EventDict
 
+from harness.waiting import BOUND_S
 from scoreboard.adapters.sqlite.database import Database
 from scoreboard.adapters.sqlite.directory import SqliteDirectory
 from scoreboard.adapters.sqlite.ledger import SqliteLedger
@@ -13,7 +14,6 @@ from scoreboard.application.upkeep.retention import DAY_US, Retention
 from scoreboard.domain import codes
 from scoreboard.domain.board import App, Board
 from tests.making import NOON, ManualClock, submission
-from tests.running import BOUND_S
 
 DAYS = 30
 

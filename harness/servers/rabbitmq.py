@@ -18,8 +18,10 @@ import aio_pika
 import pytest
 from aio_pika.exceptions import CONNECTION_EXCEPTIONS
 
-from tests.running import BOUND_S, free_port
-from tests.servers.shared import kept_working
+from harness.missing import missing
+from harness.ports import free_port
+from harness.servers.shared import kept_working
+from harness.waiting import BOUND_S
 
 URL = "SCOREBOARD_TEST_RABBITMQ_URL"
 PROGRAM = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
@@ -197,7 +199,7 @@ def shared() -> Iterator[Broker]:
         yield Given(os.environ[URL])
         return
     if not PROGRAM.exists() or shutil.which("epmd") is None:
-        (pytest.fail if "CI" in os.environ else pytest.skip)("install rabbitmq-server")
+        missing("install rabbitmq-server")
     with started() as server, kept_working(server):
         yield server
 

@@ -8,15 +8,16 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, NoReturn, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
-import pytest
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from tests.running import BOUND_S, free_port
-from tests.servers.shared import kept_working
+from harness.missing import missing
+from harness.ports import free_port
+from harness.servers.shared import kept_working
+from harness.waiting import BOUND_S
 
 URL = "SCOREBOARD_TEST_REDIS_URL"
 SERVICE = "scores"
@@ -48,12 +49,6 @@ def program() -> Path:
     if found is None:
         missing("install redis-server")
     return found
-
-
-def missing(advice: str) -> NoReturn:
-    if "CI" in os.environ:
-        pytest.fail(advice)
-    pytest.skip(advice)
 
 
 def until(condition: Callable[[], object], what: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.running import BOUND_S
+from harness.waiting import BOUND_S
 
 
 @contextmanager
