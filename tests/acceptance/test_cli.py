@@ -253,7 +253,7 @@ class TestToken:
         ("arguments", "words"),
         [
             (("player", "--app", "game"), "--subject"),
-            (("player", "--app", "*", "--subject", "a"), "app ids"),
+            (("player", "--app", "*", "--subject", "a"), "an id is 1 to 50"),
             (("server", "--app", "game", "--days", "0"), "--days"),
             (("server", "--app", "game", "--days", "nan"), "--days"),
             (("root", "--app", "game"), "root"),
