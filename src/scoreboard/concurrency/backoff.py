@@ -16,9 +16,10 @@ class Backoff:
     longest_s: float
 
     def pause_s(self, failures: int, asked_s: float | None = None, chance: float | None = None) -> float:
-        """Return the wait after `failures` in a row, from 1. It is never shorter than `asked_s`, the server's wish.
+        """Return the wait in seconds after this number of failures in a row.
 
-        `chance` is from 0 to 1, drawn at random unless given.
+        `failures` counts from 1. The wait is never shorter than `asked_s`, the server's `Retry-After`. `chance` is
+        from 0 to 1, drawn at random unless given.
         """
         drawn = random.random() if chance is None else chance  # noqa: S311 - jitter, no secret
         longest_s: float = min(self.longest_s, self.first_s * 2 ** min(failures - 1, 60))

@@ -27,7 +27,10 @@ class Coalescer(Generic[K, Q, A]):
         self._calling: dict[K, asyncio.Task[None]] = {}
 
     async def ask(self, key: K, question: Q) -> A:
-        """Return the answer, or raise the error of the shared call. A cancelled caller does not affect the others."""
+        """Return the answer, or raise the error of the shared call.
+
+        A cancelled caller does not affect the others.
+        """
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[A] = loop.create_future()
         self._waiting.setdefault(key, []).append((question, answer))
@@ -71,7 +74,7 @@ class Coalescer(Generic[K, Q, A]):
                     answer.set_result(one)
 
     def _leave(self, key: K) -> None:
-        """Forget a key, and cancel the callers whose call never began."""
+        """Remove a key, and cancel the callers whose call never began."""
         for _, answer in self._waiting.pop(key, ()):
             answer.cancel()
         self._calling.pop(key, None)

@@ -11,8 +11,9 @@ log = structlog.get_logger(__name__)
 
 
 async def every(period_s: float, job: Callable[[], Awaitable[object]], name: str) -> None:
-    """Run a job at once, and again `period_s` after each run has ended, until cancelled.
+    """Run a job at once and again after each pause, until cancelled.
 
+    The pause of `period_s` starts when a run has ended.
     A failure does not end the loop. An Unavailable is logged at debug level only: the adapter that lost its server has
     logged the outage.
     """
