@@ -5,14 +5,7 @@ from collections.abc import Collection, Mapping
 from scoreboard.adapters.postgres.database import Connection, Database, statements
 from scoreboard.adapters.sql.outbox import SqlOutbox, to_backlogs
 from scoreboard.application.ports.ledger import Decision
-from scoreboard.application.ports.outbox import (
-    Backlog,
-    OutboxPosition,
-    PendingEvents,
-    ScoreUpdated,
-    decode,
-    encode,
-)
+from scoreboard.application.ports.outbox import Backlog, OutboxPosition, PendingEvents, ScoreUpdated, decode, encode
 
 SQL = statements("outbox.sql")
 STEP_ROWS = 1_000  # removed in one transaction

@@ -8,14 +8,7 @@ import msgspec
 from scoreboard.adapters.sql.outbox import SqlOutbox, to_backlogs
 from scoreboard.adapters.sqlite.database import Database, insert, statements
 from scoreboard.application.ports.ledger import Decision
-from scoreboard.application.ports.outbox import (
-    Backlog,
-    OutboxPosition,
-    PendingEvents,
-    ScoreUpdated,
-    decode,
-    encode,
-)
+from scoreboard.application.ports.outbox import Backlog, OutboxPosition, PendingEvents, ScoreUpdated, decode, encode
 
 SQL = statements("outbox.sql")
 STEP_ROWS = 200  # removed in one transaction, which delays the next batch of updates

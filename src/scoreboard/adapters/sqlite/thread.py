@@ -18,7 +18,7 @@ class Thread:
     """A worker thread that runs functions one after another."""
 
     def __init__(self, name: str) -> None:
-        self._queue: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
@@ -50,15 +50,15 @@ class Thread:
             else:
                 succeed(result)
 
-        self._queue.put(run)
+        self._work.put(run)
 
     def stop(self) -> None:
         """Finish the submitted work and end the thread. Submit nothing after this."""
-        self._queue.put(None)
+        self._work.put(None)
         self._thread.join()
 
     def _run(self) -> None:
-        while (run := self._queue.get()) is not None:
+        while (run := self._work.get()) is not None:
             run()
 
 
