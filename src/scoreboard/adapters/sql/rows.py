@@ -28,7 +28,8 @@ class PrimaryKeys:
 
 def new_rows(decision: Decision, pks: PrimaryKeys) -> tuple[list[Row], list[Row], list[Row]]:
     """Return the rows of ledger, refusals and receipts for the new outcomes."""
-    entries, refusals, receipts = list[Row](), list[Row](), list[Row]()
+    rows: tuple[list[Row], list[Row], list[Row]] = [], [], []
+    entries, refusals, receipts = rows
     for submission, outcome in decision.new_outcomes:
         board = submission.board
         app = board.app.pk
@@ -64,7 +65,7 @@ def new_rows(decision: Decision, pks: PrimaryKeys) -> tuple[list[Row], list[Row]
                     outcome.detail,
                 )
             )
-    return entries, refusals, receipts
+    return rows
 
 
 def standing_rows(decision: Decision, pks: PrimaryKeys) -> list[tuple[int, int, int, int, int, EventId]]:

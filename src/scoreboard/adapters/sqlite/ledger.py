@@ -191,20 +191,18 @@ class SqliteLedger:
 
     def _add_missing(self, c: sqlite3.Connection, decision: Decision, pks: PrimaryKeys) -> None:
         """Add the tables, players and credentials of a decision that are new."""
-
-        def add(statement: str, *values: object) -> int:
-            return int(c.execute(SQL[statement], values).fetchone()[0])
-
         for key in decision.standings:
             if key not in pks.tables:
-                pks.tables[key] = add("add_table", *key)
+                pks.tables[key] = _add(c, "add_table", *key)
         for submission, outcome in decision.new_outcomes:
             app = submission.board.app.pk
             credential, player = (app, submission.credential), (app, submission.player)
             if credential not in pks.credentials:
-                pks.credentials[credential] = self._credentials.get(credential) or add("add_credential", *credential)
+                pks.credentials[credential] = self._credentials.get(credential) or _add(
+                    c, "add_credential", *credential
+                )
             if outcome.status == "applied" and player not in pks.players:
-                pks.players[player] = add("add_player", *player)
+                pks.players[player] = _add(c, "add_player", *player)
 
     async def receipts(self, app: App, credential: str, keys: Collection[str]) -> Mapping[str, Receipt]:
         state = BatchState()
@@ -273,3 +271,7 @@ class SqliteLedger:
         while rows := await self._database.fetch(SQL["entries_after"], board.pk, after, chunk):
             after = rows[-1][0]
             yield [to_entry(board, row) for row in rows]
+
+
+def _add(c: sqlite3.Connection, statement: str, *values: object) -> int:
+    return int(c.execute(SQL[statement], values).fetchone()[0])
