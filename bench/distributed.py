@@ -180,7 +180,7 @@ class Distributed(product.Stand):
         """Seconds that it took to give each player a score."""
         began = time.monotonic()
         now = time.time_ns() // 1_000
-        async with database.opened(self.postgres.url) as store:
+        async with database.open_database(self.postgres.url) as store:
             await ensure_ahead(store, now, 1)
         connection = await asyncpg.connect(self.postgres.url, command_timeout=LOAD_S)
         try:

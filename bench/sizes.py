@@ -142,7 +142,7 @@ async def _load(
 
 async def _fill(url: str, standings: int, ledger: int, within_s: float) -> tuple[TableKey, int]:
     """The table, and how many rows the ledger has."""
-    async with database.opened(url) as store:
+    async with database.open_database(url) as store:
         await ensure_ahead(store, STARTED_AT, MONTHS - 1)
     connection = await asyncpg.connect(url)
     try:
@@ -186,7 +186,7 @@ async def _reads(store: database.Database, key: TableKey) -> dict[str, Read]:
     reads: dict[str, Read] = {"top 10": lambda: ranking.slice(key, board, 0, 10)}
     for where, share in (("near the top", 0.0001), ("in the middle", 0.5), ("at the bottom", 0.9999)):
         ((player,),) = await store.fetch(NEAR, key.board, int(SCORES * (1 - share)))
-        reads[f"rank {where}"] = partial(ranking.details, key, board, player)
+        reads[f"rank {where}"] = partial(ranking.get_rank, key, board, player)
         reads[f"around {where}"] = partial(ranking.around, key, board, player, 5)
     reads[f"a player's last {HISTORY} entries"] = lambda: store.fetch(HISTORY_OF, 1, HISTORY)
     return reads
@@ -206,7 +206,7 @@ async def _print_plans(url: str, server: Server, key: TableKey) -> None:
             await connection.execute(f"ALTER DATABASE {url.rpartition('/')[2]} SET {setting}")
     finally:
         await connection.close()
-    async with database.opened(url) as store:
+    async with database.open_database(url) as store:
         for what, read in (await _reads(store, key)).items():
             known = len(server.log())
             with suppress(NotRanked):
@@ -230,7 +230,7 @@ async def _measure(address: str, standings: int, ledger: int, within_s: float, e
         try:
             await database.migrate(url)
             key, ledger = await _fill(url, standings, ledger, within_s)
-            async with database.opened(url) as store:
+            async with database.open_database(url) as store:
                 print(f"PostgreSQL {version}")
                 await _print_sizes(store, {"players": standings, "standings": standings, "ledger": ledger})
                 await _print_times(store, key)

@@ -153,7 +153,7 @@ async def _report(service: Service, board: Board) -> Report:
     try:
         return await verify(service.ledger, service.ranking, board)
     except NotRanked as error:
-        return Report(0, 0, [f"{board.board} is not ranked: {error.state}"])
+        return Report(0, 0, [f"{board.slug} is not ranked: {error.state}"])
 
 
 async def _totals(service: Service, board: Board) -> dict[tuple[str, str], int]:

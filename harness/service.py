@@ -28,7 +28,7 @@ from scoreboard.bootstrap.listening import listening
 from scoreboard.bootstrap.settings import Settings, load
 from scoreboard.domain.errors import ScoreboardError
 from scoreboard.entrypoints.contracts.v1 import refusals
-from scoreboard.entrypoints.http.connection import Connection
+from scoreboard.entrypoints.http.connection import HttpConnection
 from scoreboard.entrypoints.http.endpoint import Endpoint
 from scoreboard.entrypoints.http.errors import HttpError
 from scoreboard.entrypoints.http.fast_path import FastConnection
@@ -111,7 +111,7 @@ async def running(
     when_ready: bool = True,
     parts: frozenset[mounting.Part] = mounting.PARTS,
     clock: Clock = bootstrap.wall_clock,
-    kind: type[Connection] = FastConnection,
+    kind: type[HttpConnection] = FastConnection,
     consumers: Sequence[EventConsumer] = (),
     **given: Any,
 ) -> AsyncIterator[Running]:

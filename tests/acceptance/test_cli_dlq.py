@@ -45,9 +45,9 @@ def broker() -> Iterator[Broker]:
 
 async def bury(url: str, reason: str) -> None:
     """What waits in the queue becomes a dead letter, as a worker does it."""
-    async with queue.opened(url, Topology(NAME)) as opened:
-        for delivery in await opened.take(10):
-            await opened.bury(delivery, delivery.message.body, reason)
+    async with queue.open_queue(url, Topology(NAME)) as opened:
+        for delivery in await opened.receive(10):
+            await opened.dead_letter(delivery, delivery.message.body, reason)
 
 
 def judged(document: Any, name: str, answer: Any) -> None:

@@ -73,7 +73,7 @@ async def test_a_high_update_overtakes_a_backlog_of_ten_thousand_messages(server
         assert enqueue is not None
         board = await api.service.directory.board("game", "low")
         alone = [enqueue._codec.messages([submission(board, f"p{n}")]) for n in range(BACKLOG)]
-        await enqueue._queue.put([message for messages in alone for message in messages])
+        await enqueue._queue.publish([message for messages in alone for message in messages])
         (await update(api, high, "ann", 5)).ok(202)
 
         async def applied() -> bool:

@@ -73,7 +73,7 @@ class Run:
         """The board's, of all regions."""
         async with bootstrap.open_service(self.cluster.settings, parts=frozenset()) as service:
             board = await service.directory.board(APP, self.board.name)
-        name = keys.of(TableKey(board.number, "all", ""))
+        name = keys.of(TableKey(board.pk, "all", ""))
         return Ranking(self.cluster.settings.ranking_url, f"{name}:order", f"{name}:held")
 
 

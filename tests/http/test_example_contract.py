@@ -24,9 +24,9 @@ from scoreboard.application.standings.reads import Page
 from scoreboard.application.standings.top_pages import TopPages
 from scoreboard.application.updates.requests import UpdateRequest
 from scoreboard.bootstrap.lifecycle import Service
-from scoreboard.domain import errors
+from scoreboard.domain import codes, errors
 from scoreboard.domain.board import Board
-from scoreboard.domain.errors import Invalid, ScoreboardError
+from scoreboard.domain.errors import ScoreboardError
 from scoreboard.entrypoints.http import request as request_module
 from scoreboard.entrypoints.http.contract import Authenticate, Contract
 from scoreboard.entrypoints.http.endpoint import Endpoint
@@ -48,7 +48,7 @@ STATUSES: Mapping[type[ScoreboardError], int] = {
     errors.NotFound: 404,
     errors.Conflict: 409,
     errors.Refused: 409,
-    errors.TooMany: 429,
+    errors.TooManyRequests: 429,
     errors.Unavailable: 503,
 }
 
@@ -96,7 +96,7 @@ class Arcade:
         try:
             request = UpdateRequest(raw, player=form["player"][0], increment=int(form["points"][0]))
         except (KeyError, ValueError) as error:
-            raise Invalid("invalid_body", "send player=...&points=...") from error
+            raise codes.INVALID_BODY.error("send player=...&points=...") from error
         result = await self._service.submit.one(call.principal, APP, BOARD, request)
         return Response(200, f"OK {result.outcome.score}\n".encode(), content_type=TEXT)
 
@@ -106,7 +106,7 @@ class Arcade:
 
     async def one(self, call: RequestContext) -> web.StreamResponse:
         board, key = await self._service.reads.open(call.principal, APP, BOARD, None, None)
-        place = await self._service.reads.place(board, key, call.path[0])
+        place = await self._service.reads.get_standing(board, key, call.path[0])
         return Response(200, f"{place.score}\n".encode(), content_type=TEXT)
 
     async def broken(self, _: RequestContext) -> web.StreamResponse:

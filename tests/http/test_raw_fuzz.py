@@ -21,8 +21,7 @@ from harness.client import PROBLEM, Client
 from harness.service import Running, endpoints
 from harness.waiting import BOUND_S, eventually
 from harness.wire import Wire, wire
-from scoreboard.domain.codes import CODES
-from scoreboard.entrypoints.contracts.v1.errors import status_of
+from scoreboard.entrypoints.contracts.v1.errors import CODES, status_of
 from scoreboard.entrypoints.http.endpoint import Endpoint
 from tests.http.test_walk import BODIES, QUERIES, SEGMENTS
 

@@ -12,7 +12,7 @@ import jsonschema_rs
 import msgspec
 
 from harness.service import Running
-from scoreboard.application.live.codes import CLOSES
+from scoreboard.application.live.close_codes import CLOSES
 from scoreboard.entrypoints.contracts.v1.live import messages
 from tests.live.watching import DOCUMENT, judge, page
 

@@ -184,11 +184,9 @@ async def pending(service: Running) -> set[str]:
     """Return app, board, season, region and player of each standing that is committed and not known to be ranked."""
     directory = service.service.directory
     boards = {
-        board.number: f"{app.app} {board.board}"
-        for app in await directory.apps()
-        for board in await directory.boards(app)
+        board.pk: f"{app.slug} {board.slug}" for app in await directory.apps() for board in await directory.boards(app)
     }
-    _, standings = await service.service.ledger.unranked()
+    _, standings = await service.service.ledger.pending_projections()
     return {f"{boards[key.board]} {key.season} {key.region or 'world'} {player}" for key, player, _ in standings}
 
 

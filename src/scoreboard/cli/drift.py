@@ -98,7 +98,7 @@ async def _still_different(client: Patient, ledger: Ledger, suspects: set[Place]
         await asyncio.sleep(LOOK_EVERY_S)
         scores = {place: {ledger.score(place)} for place in suspects}  # while the board was asked
         told = {place: await _standing(client, ledger.board, place) for place in suspects}
-        async for page in entries(client, ledger.board.app.app, ledger.board.board, after=ledger.last):
+        async for page in entries(client, ledger.board.app.slug, ledger.board.slug, after=ledger.last):
             for entry in page:
                 for place in ledger.add(entry):
                     scores.get(place, set()).add(ledger.score(place))
@@ -140,7 +140,7 @@ def _newest(ledger: Ledger) -> list[tuple[str, str]]:
 
 
 def _path(board: Board) -> tuple[str, ...]:
-    return "apps", board.app.app, "boards", board.board
+    return "apps", board.app.slug, "boards", board.slug
 
 
 def _board(app: str, rules: schema.Board) -> Board:

@@ -35,7 +35,7 @@ class Given:
     ranking_url: Annotated[str | None, _option("ranking_url")] = None
     ranking_keep: Annotated[str | None, _option("ranking_keep")] = None
     queue_url: Annotated[str | None, _option("queue_url")] = None
-    queue_away: Annotated[str | None, _option("queue_away")] = None
+    queue_fallback: Annotated[str | None, _option("queue_fallback")] = None
     queue_keys: Annotated[str | None, _option("queue_keys")] = None
     signing_key: Annotated[str | None, _option("signing_key")] = None
     host: Annotated[str | None, _option("host")] = None

@@ -29,7 +29,7 @@ async def process(url: str) -> AsyncIterator[Process]:
     async with AsyncExitStack() as stack:
 
         async def opened() -> Database:
-            return await stack.enter_async_context(database.opened(url))
+            return await stack.enter_async_context(database.open_database(url))
 
         yield opened
 

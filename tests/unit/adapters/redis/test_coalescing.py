@@ -8,7 +8,7 @@ from itertools import count
 import pytest
 
 from scoreboard.adapters.redis.coalescing import Coalescer
-from scoreboard.domain.errors import Unavailable
+from scoreboard.domain import codes
 
 
 class Calls:
@@ -139,7 +139,7 @@ async def test_an_error_reaches_all_who_shared_the_call_and_nobody_else(
 ) -> None:
     sharing = await asked(coalescer, "ann", "bob")
     (later,) = await asked(coalescer, "cat")
-    error = Unavailable("ranking_unavailable", "the ranking does not answer")
+    error = codes.RANKING_UNAVAILABLE.error("the ranking does not answer")
     await calls.end(0, error)
     assert [task.exception() for task in sharing] == [error, error]
     await calls.end(1)

@@ -34,10 +34,10 @@ class Counted:
     async def note(self, _: TableKey, total: int) -> None:
         self.noted.append(total)
 
-    async def best(self, *_: object) -> Sequence[tuple[str, Standing]]:
+    async def top(self, *_: object) -> Sequence[tuple[str, Standing]]:
         raise NotImplementedError
 
-    async def of_players(self, _: TableKey, __: Board, ___: Collection[str]) -> Mapping[str, Standing]:
+    async def standings_of(self, _: TableKey, __: Board, ___: Collection[str]) -> Mapping[str, Standing]:
         raise NotImplementedError
 
 

@@ -1,12 +1,13 @@
 import asyncio
 
-from scoreboard.adapters.rabbitmq.tiers import Tiers
-from scoreboard.application.ports.queue import Delivery, Message, Tier
+from scoreboard.adapters.rabbitmq.priority_buffer import PriorityBuffer
+from scoreboard.application.ports.queue import Delivery, Message
+from scoreboard.domain.board import Priority
 
 
-def filled(**counts: int) -> Tiers:
-    tiers = Tiers()
-    names: dict[str, Tier] = {"high": "high", "normal": "normal", "low": "low"}
+def filled(**counts: int) -> PriorityBuffer:
+    tiers = PriorityBuffer()
+    names: dict[str, Priority] = {"high": "high", "normal": "normal", "low": "low"}
     for tier, count in counts.items():
         for n in range(count):
             tiers.add(Delivery(Message(b"%d" % n, "ann", names[tier]), redelivered=False))
@@ -16,7 +17,7 @@ def filled(**counts: int) -> Tiers:
 async def test_a_round_is_eight_four_and_one_the_higher_first() -> None:
     tiers = filled(low=50, normal=50, high=50)
     for _ in range(3):
-        found = [delivery.message.tier for delivery in await tiers.next(13)]
+        found = [delivery.message.priority for delivery in await tiers.next(13)]
         assert found == ["high"] * 8 + ["normal"] * 4 + ["low"]
 
 
@@ -39,7 +40,7 @@ async def test_a_higher_tier_that_comes_later_is_next() -> None:
 
 
 async def test_two_that_wait_get_one_each() -> None:
-    tiers = Tiers()
+    tiers = PriorityBuffer()
     waiting = [asyncio.create_task(tiers.next(1)) for _ in range(2)]
     await asyncio.sleep(0)
     for body in (b"first", b"second"):

@@ -3,7 +3,7 @@
 from typing import Protocol
 
 
-class Flow(Protocol):
+class WriteListener(Protocol):
     """Who writes to a transport, and is told by it. Never raises."""
 
     def pause(self) -> None:
@@ -19,7 +19,7 @@ class Flow(Protocol):
         ...
 
 
-class Flowing(Protocol):
+class ObservableTransport(Protocol):
     """One connection, as who writes to it sees it."""
 
-    flow: Flow | None
+    write_listener: WriteListener | None

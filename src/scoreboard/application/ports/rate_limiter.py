@@ -3,7 +3,7 @@
 from typing import NamedTuple, Protocol
 
 
-class Allowance(NamedTuple):
+class RateLimitStatus(NamedTuple):
     """What a caller has left: `remaining` of `limit`, all again after `reset_s`; `retry_after_s` is 0 when allowed."""
 
     limit: int
@@ -12,8 +12,8 @@ class Allowance(NamedTuple):
     retry_after_s: float
 
 
-class Limits(Protocol):
-    async def take(self, key: str, limit: int, period_s: float, cost: int = 1) -> Allowance:
+class RateLimiter(Protocol):
+    async def acquire(self, key: str, limit: int, period_s: float, cost: int = 1) -> RateLimitStatus:
         """Take `cost` of the `limit` that `key` has in each `period_s`, or nothing when it does not have it.
 
         A burst of `limit` is allowed after a period of rest; a refusal costs nothing.

@@ -9,10 +9,11 @@ from typing import NamedTuple, TypeAlias
 from scoreboard.adapters.redis.connection import FAILURES, Client
 from scoreboard.adapters.redis.script import Script
 from scoreboard.application.ports.clock import Clock
-from scoreboard.application.ports.limits import Allowance
+from scoreboard.application.ports.rate_limiter import RateLimitStatus
+from scoreboard.domain import codes
 from scoreboard.domain.errors import Unavailable
 
-_TAKE = Script("limits.lua")
+_TAKE = Script("rate_limits.lua")
 
 PREFIX = "sb:{limits}:"  # of keys
 
@@ -33,7 +34,7 @@ _Callers: TypeAlias = dict[tuple[bytes, int, int], list[_Taking]]
 """What each takes, in order: key, limit and period."""
 
 
-class RedisLimits:
+class RedisRateLimiter:
     """Exact, in integers, and by one clock: the server's. What is asked while a call is under way shares the next.
 
     All callers are in one slot, so that they can share a call in a Cluster too. `take` raises Unavailable when the
@@ -48,7 +49,7 @@ class RedisLimits:
         self._calling: asyncio.Task[None] | None = None
         self._ask_again_at = 0.0  # by the clock of the event loop
 
-    async def take(self, key: str, limit: int, period_s: float, cost: int = 1) -> Allowance:
+    async def acquire(self, key: str, limit: int, period_s: float, cost: int = 1) -> RateLimitStatus:
         loop = asyncio.get_running_loop()
         if loop.time() < self._ask_again_at:
             raise _unavailable("it failed a moment ago")
@@ -112,13 +113,13 @@ def _by_caller(takings: Sequence[_Taking]) -> _Callers:
     return callers
 
 
-def _allowance(taking: _Taking, allowed: bool, owed: int) -> Allowance:
+def _allowance(taking: _Taking, allowed: bool, owed: int) -> RateLimitStatus:
     limit, period_us = taking.limit, taking.period_us
     full = period_us * limit
     short = 0 if allowed else owed + period_us * taking.cost - full
     wait_us = -(-short // limit)  # rounded up: after it the same is allowed
-    return Allowance(limit, (full - owed) // period_us, owed / limit / 1e6, wait_us / 1e6)
+    return RateLimitStatus(limit, (full - owed) // period_us, owed / limit / 1e6, wait_us / 1e6)
 
 
 def _unavailable(why: str) -> Unavailable:
-    return Unavailable("limits_unavailable", f"the server of the rate limits cannot be asked: {why}")
+    return codes.LIMITS_UNAVAILABLE.error(f"the server of the rate limits cannot be asked: {why}")

@@ -18,7 +18,7 @@ from aiormq.exceptions import AMQPConnectionError, InvalidFrameError
 from yarl import URL
 
 from scoreboard.adapters.rabbitmq.topology import TopologyMismatch
-from scoreboard.domain import errors
+from scoreboard.domain import codes, errors
 from scoreboard.domain.errors import Unavailable
 
 log = structlog.get_logger(__name__)
@@ -39,26 +39,26 @@ for library in ("aiormq", "aio_pika"):  # whose lines have no form, and come wit
 FAILURES = (*CONNECTION_EXCEPTIONS, TimeoutError, asyncio.CancelledError)
 
 
-def away(detail: str = "the queue's server cannot be reached") -> Unavailable:
-    return Unavailable("queue_unavailable", detail, retry_after_s=1)
+def unavailable(detail: str = "the queue's server cannot be reached") -> Unavailable:
+    return codes.QUEUE_UNAVAILABLE.error(detail, retry_after_s=1)
 
 
-def why(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     """In a few words that have no secret in them."""
     match error:
         case ProbableAuthenticationError():
             return "its user or password is wrong"
-        case _ if is_of_the_vhost(error):
+        case _ if is_vhost_error(error):
             return "there is no such virtual host, or its user may not use it"
         case AMQPConnectionError() if isinstance(error.__cause__, OSError):
-            return errors.why(error.__cause__)
+            return errors.describe_error(error.__cause__)
         case asyncio.CancelledError():
             return "the connection broke"
         case _:
-            return errors.why(error)
+            return errors.describe_error(error)
 
 
-def is_of_the_vhost(error: BaseException | None) -> bool:
+def is_vhost_error(error: BaseException | None) -> bool:
     """Whether the broker took user and password, and not the virtual host. The library does not pass its words on."""
     return isinstance(error, InvalidFrameError) and "OpenOk" in str(error)
 
@@ -71,7 +71,7 @@ async def settled(*calls: Coroutine[Any, Any, T]) -> list[T]:
     results = await asyncio.gather(*calls, return_exceptions=True)
     for result in results:
         if isinstance(result, FAILURES) or type(result) is Exception:  # the library's for a channel that was closed
-            raise away() from result
+            raise unavailable() from result
         if isinstance(result, BaseException):
             raise result
     return [result for result in results if not isinstance(result, BaseException)]
@@ -90,7 +90,7 @@ def check_url(url: str) -> None:
         )
 
 
-async def connected(url: str, purpose: str) -> AbstractConnection:
+async def connect(url: str, purpose: str) -> AbstractConnection:
     timed = URL(url).update_query(heartbeat=HEARTBEAT_S) if "heartbeat" not in URL(url).query else URL(url)
     connection = aio_pika.Connection(timed, client_properties={"connection_name": f"scoreboard {purpose}"})
     try:
@@ -101,7 +101,7 @@ async def connected(url: str, purpose: str) -> AbstractConnection:
     return connection
 
 
-class Link(Generic[S]):
+class ReconnectingConnection(Generic[S]):
     """`prepare` makes of a new connection what is used of it, the session; it is given a function that gives the
     connection up. Nothing connects before `start` or the first `session`.
 
@@ -135,7 +135,7 @@ class Link(Generic[S]):
         if self._session is None:
             await self._tried.given(PATIENCE_S)
         if self._session is None:
-            raise away()
+            raise unavailable()
         return self._session
 
     async def close(self) -> None:
@@ -176,7 +176,7 @@ class Link(Generic[S]):
             if task is not None and task.cancelling():
                 raise
             if not self._away:
-                log.warning("queue_away", purpose=self._purpose, error=why(error))
+                log.warning("queue_unreachable", purpose=self._purpose, error=describe_error(error))
             self._away = True
             return False
         else:
@@ -188,7 +188,7 @@ class Link(Generic[S]):
             await self._leave(making)
 
     async def _made(self, lost: "_Signal") -> S:
-        self._connection = await connected(self._url, self._purpose)
+        self._connection = await connect(self._url, self._purpose)
         self._connection.close_callbacks.add(lambda *_: lost.give())
         return await self._prepare(self._connection, lost.give)
 

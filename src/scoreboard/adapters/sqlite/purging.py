@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from scoreboard.adapters.sqlite.database import Database, statements
-from scoreboard.application.ports.ledger import Forgotten
+from scoreboard.application.ports.ledger import PurgeResult
 from scoreboard.domain import event_id
 from scoreboard.domain.facts import HOUR_US
 
-SQL = statements("forgetting.sql")
+SQL = statements("purging.sql")
 READ = 5_000  # rows at a time: some 3 ms
 REMOVED = 500  # rows in one transaction: about as long as a batch of updates takes
 
@@ -33,17 +33,17 @@ class _Pass:
     after: _Key = TABLES["receipts"]
 
 
-class Forgetting:
+class ReceiptPurger:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._pass: _Pass | None = None
 
-    async def some(self, before: int, facts_before: int) -> Forgotten:
+    async def purge(self, before: int, facts_before: int) -> PurgeResult:
         """As in the port. What fails is looked at again by the next call."""
         expired = facts_before // HOUR_US, REMOVED
         facts = await self._database.write(lambda c: c.execute(SQL["remove_facts"], expired).rowcount)
         if facts == REMOVED:
-            return Forgotten(facts, complete=False)
+            return PurgeResult(facts, complete=False)
         if self._pass is None:
             first = event_id.make(before, 0)
             self._pass = _Pass({"receipts": first, "refusals": first})
@@ -60,7 +60,7 @@ class Forgetting:
             here.after = tuple(rows[-1][:-1])
         else:
             self._next_table(here)
-        return Forgotten(removed, complete=self._pass is None)
+        return PurgeResult(removed, complete=self._pass is None)
 
     async def _remove(self, table: str, keys: list[_Key]) -> int:
         return await self._database.write(lambda c: c.executemany(SQL[f"remove_from_{table}"], keys).rowcount)

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from scoreboard.adapters.postgres.database import Database, statements
-from scoreboard.application.ports.ledger import Forgotten
+from scoreboard.application.ports.ledger import PurgeResult
 from scoreboard.domain import event_id
 from scoreboard.domain.facts import HOUR_US
 
-SQL = statements("forgetting.sql")
+SQL = statements("purging.sql")
 STEP = 2_000  # rows looked at, and at the most removed, in one transaction
 
 _Key: TypeAlias = tuple[object, ...]
@@ -31,16 +31,16 @@ class _Pass:
     after: _Key = TABLES["receipts"]
 
 
-class Forgetting:
+class ReceiptPurger:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._pass: _Pass | None = None
 
-    async def some(self, before: int, facts_before: int) -> Forgotten:
+    async def purge(self, before: int, facts_before: int) -> PurgeResult:
         """As in the port. What fails is looked at again by the next call."""
         ((facts,),) = await self._database.fetch(SQL["facts"], facts_before // HOUR_US, STEP)
         if facts == STEP:
-            return Forgotten(facts, complete=False)
+            return PurgeResult(facts, complete=False)
         if self._pass is None:
             first = event_id.make(before, 0)
             self._pass = _Pass({"receipts": first, "refusals": first, "uses": facts_before})
@@ -52,7 +52,7 @@ class Forgetting:
             here.after = tuple(last)
         else:
             self._next_table(here)
-        return Forgotten(facts + removed, complete=self._pass is None)
+        return PurgeResult(facts + removed, complete=self._pass is None)
 
     def _next_table(self, here: _Pass) -> None:
         del here.tables[0]

@@ -3,6 +3,6 @@
 from collections.abc import Awaitable, Callable
 
 
-class MemoryTurns:
-    async def in_turn(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+class MemoryLeaderLock:
+    async def run_as_leader(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         await work()

@@ -9,9 +9,9 @@ from structlog.typing import EventDict
 from harness.servers.postgres import Server, fresh_database
 from harness.servers.processes import frozen
 from harness.waiting import BOUND_S, eventually
-from scoreboard.adapters.postgres import database, turns
+from scoreboard.adapters.postgres import database, leader_lock
 from scoreboard.adapters.postgres.database import Database
-from scoreboard.adapters.postgres.turns import PostgresTurns
+from scoreboard.adapters.postgres.leader_lock import PostgresLeaderLock
 from tests.unit.adapters.postgres.conftest import Process
 
 pytestmark = pytest.mark.slow
@@ -37,7 +37,7 @@ class Workers:
 
 @asynccontextmanager
 async def taking_turns(store: Database, workers: Workers, who: str, name: str = "jobs") -> AsyncIterator[None]:
-    running = asyncio.ensure_future(PostgresTurns(store).in_turn(name, lambda: workers.work(who)))
+    running = asyncio.ensure_future(PostgresLeaderLock(store).run_as_leader(name, lambda: workers.work(who)))
     try:
         yield
     finally:
@@ -59,7 +59,7 @@ async def test_who_is_stopped_while_its_work_ends_takes_no_turn_again(process: P
             begun.append("ending")
             await ends.wait()
 
-    running = asyncio.ensure_future(PostgresTurns(store).in_turn("jobs", slow_to_end))
+    running = asyncio.ensure_future(PostgresLeaderLock(store).run_as_leader("jobs", slow_to_end))
     await eventually(lambda: begun == ["work"])
     await store.fetch(
         "SELECT pg_terminate_backend(pid) FROM pg_locks l JOIN pg_database d ON d.oid = l.database "
@@ -105,7 +105,7 @@ async def test_a_turn_that_is_lost_stops_the_work_and_is_taken_again(process: Pr
 async def test_a_server_that_was_away_has_one_at_work_again(server: Server) -> None:
     workers = Workers()
     async with (
-        database.opened(await fresh_database(server.url)) as store,
+        database.open_database(await fresh_database(server.url)) as store,
         taking_turns(store, workers, "a"),
         taking_turns(store, workers, "b"),
     ):
@@ -120,9 +120,9 @@ async def test_a_server_that_was_away_has_one_at_work_again(server: Server) -> N
 async def test_a_turn_that_is_lost_is_said_with_its_reason(
     server: Server, logged: list[EventDict], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(turns, "LOST_S", 0.2)
+    monkeypatch.setattr(leader_lock, "LOST_S", 0.2)
     workers = Workers()
-    async with database.opened(await fresh_database(server.url)) as store, taking_turns(store, workers, "a"):
+    async with database.open_database(await fresh_database(server.url)) as store, taking_turns(store, workers, "a"):
         await eventually(lambda: workers.at_work)
         with frozen(server.pid):
             await eventually(lambda: not workers.at_work)
@@ -135,7 +135,7 @@ async def test_work_that_fails_gives_the_turn_back(process: Process) -> None:
         raise ValueError("broken")
 
     with pytest.raises(ValueError, match="broken"):
-        await PostgresTurns(await process()).in_turn("jobs", failing)
+        await PostgresLeaderLock(await process()).run_as_leader("jobs", failing)
     workers = Workers()
     async with taking_turns(await process(), workers, "another"):
         await eventually(lambda: workers.at_work == ["another"])

@@ -2,12 +2,12 @@ import asyncio
 
 import pytest
 
-from scoreboard.application.ports.limits import Allowance
+from scoreboard.application.ports.rate_limiter import RateLimitStatus
 from tests.ports.backends import LimitsBackend
 
 
-async def take(limited: LimitsBackend, cost: int = 1, key: str = "ann") -> Allowance:
-    return await limited.limits.take(key, 10, 5.0, cost)
+async def take(limited: LimitsBackend, cost: int = 1, key: str = "ann") -> RateLimitStatus:
+    return await limited.limits.acquire(key, 10, 5.0, cost)
 
 
 @pytest.mark.parametrize(("limit", "period_s"), [(1, 1.0), (7, 60.0), (120, 60.0), (50_000, 1.0), (3, 0.1)])
@@ -16,10 +16,10 @@ async def test_a_burst_of_the_whole_limit_is_allowed_and_no_more(
     limited: LimitsBackend, limit: int, period_s: float, uptime_s: float
 ) -> None:
     limited.pass_time(uptime_s)
-    taken = await asyncio.gather(*(limited.limits.take("ann", limit, period_s) for _ in range(limit)))
+    taken = await asyncio.gather(*(limited.limits.acquire("ann", limit, period_s) for _ in range(limit)))
     assert [one.retry_after_s for one in taken] == [0.0] * limit
     assert [one.remaining for one in taken] == list(range(limit))[::-1]
-    assert (await limited.limits.take("ann", limit, period_s)).retry_after_s > 0
+    assert (await limited.limits.acquire("ann", limit, period_s)).retry_after_s > 0
 
 
 async def test_each_part_of_the_period_gives_back_its_part(limited: LimitsBackend) -> None:
@@ -70,7 +70,7 @@ async def test_callers_do_not_share(limited: LimitsBackend) -> None:
 async def test_after_rest_a_limit_that_was_changed_is_allowed_in_full_and_no_more(
     limited: LimitsBackend, before: int, after: int
 ) -> None:
-    await limited.limits.take("ann", before, 5.0, before)
+    await limited.limits.acquire("ann", before, 5.0, before)
     limited.pass_time(5.0)
-    assert (await limited.limits.take("ann", after, 5.0, after)).retry_after_s == 0
-    assert (await limited.limits.take("ann", after, 5.0)).retry_after_s > 0
+    assert (await limited.limits.acquire("ann", after, 5.0, after)).retry_after_s == 0
+    assert (await limited.limits.acquire("ann", after, 5.0)).retry_after_s > 0

@@ -4,9 +4,10 @@ import sqlite3
 
 import pytest
 
-from scoreboard.adapters.sqlite import forgetting
+from scoreboard.adapters.sqlite import purging
 from scoreboard.adapters.sqlite.database import Database
-from scoreboard.adapters.sqlite.forgetting import Forgetting
+from scoreboard.adapters.sqlite.purging import ReceiptPurger
+from scoreboard.domain import codes
 from scoreboard.domain.errors import Unavailable
 from tests.making import NOON, event
 
@@ -16,8 +17,8 @@ ROWS = 90
 
 @pytest.fixture(autouse=True)
 def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forgetting, "READ", READ)
-    monkeypatch.setattr(forgetting, "REMOVED", REMOVED)
+    monkeypatch.setattr(purging, "READ", READ)
+    monkeypatch.setattr(purging, "REMOVED", REMOVED)
 
 
 @pytest.fixture
@@ -42,16 +43,16 @@ async def test_no_step_reads_and_no_transaction_removes_more_than_its_share(
     filled: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes: list[int] = []
-    remove = Forgetting._remove
+    remove = ReceiptPurger._remove
 
-    async def noted(self: Forgetting, table: str, keys: list[tuple[object, ...]]) -> int:
+    async def noted(self: ReceiptPurger, table: str, keys: list[tuple[object, ...]]) -> int:
         sizes.append(len(keys))
         return await remove(self, table, keys)
 
-    monkeypatch.setattr(Forgetting, "_remove", noted)
-    forgets, steps = Forgetting(filled), []
+    monkeypatch.setattr(ReceiptPurger, "_remove", noted)
+    forgets, steps = ReceiptPurger(filled), []
     while True:
-        step = await forgets.some(NOON + 1, 0)
+        step = await forgets.purge(NOON + 1, 0)
         steps.append(step.removed)
         if step.complete:
             break
@@ -63,28 +64,28 @@ async def test_no_step_reads_and_no_transaction_removes_more_than_its_share(
 
 async def test_what_became_young_since_it_was_read_stays(filled: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """A key that was forgotten by another way and used again, between the look and the removal."""
-    remove = Forgetting._remove
+    remove = ReceiptPurger._remove
 
-    async def late(self: Forgetting, table: str, keys: list[tuple[object, ...]]) -> int:
+    async def late(self: ReceiptPurger, table: str, keys: list[tuple[object, ...]]) -> int:
         await filled.write(lambda c: c.execute("UPDATE receipts SET event = ?", (event(NOON + 1),)))
         return await remove(self, table, keys)
 
-    monkeypatch.setattr(Forgetting, "_remove", late)
-    assert (await Forgetting(filled).some(NOON + 1, 0)).removed == 0
+    monkeypatch.setattr(ReceiptPurger, "_remove", late)
+    assert (await ReceiptPurger(filled).purge(NOON + 1, 0)).removed == 0
     assert await count(filled) == ROWS
 
 
 async def test_a_step_that_fails_is_done_again(filled: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    forgets = Forgetting(filled)
+    forgets = ReceiptPurger(filled)
     with monkeypatch.context() as patched:
 
         async def failing(*_: object) -> None:
-            raise Unavailable("storage_failed", "not now")
+            raise codes.STORAGE_FAILED.error("not now")
 
         patched.setattr(filled, "write", failing)
         with pytest.raises(Unavailable):
-            await forgets.some(NOON + 1, 0)
+            await forgets.purge(NOON + 1, 0)
     removed = 0
-    while not (step := await forgets.some(NOON + 1, 0)).complete:
+    while not (step := await forgets.purge(NOON + 1, 0)).complete:
         removed += step.removed
     assert removed == ROWS * 2 // 3

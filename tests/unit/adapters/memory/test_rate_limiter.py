@@ -1,5 +1,5 @@
-from scoreboard.adapters.memory import limits as limits_module
-from scoreboard.adapters.memory.limits import MemoryLimits
+from scoreboard.adapters.memory import rate_limiter as limits_module
+from scoreboard.adapters.memory.rate_limiter import MemoryRateLimiter
 
 
 class Seconds:
@@ -11,23 +11,23 @@ class Seconds:
 
 async def test_callers_that_have_everything_back_are_forgotten() -> None:
     clock = Seconds()
-    limits = MemoryLimits(clock)
+    limits = MemoryRateLimiter(clock)
     for n in range(10 * limits_module.SWEEP_EVERY):
         clock.now += 0.1
-        await limits.take(str(n), 10, 10.0)
+        await limits.acquire(str(n), 10, 10.0)
     assert len(limits._earned_back) <= 2 * limits_module.SWEEP_EVERY
 
 
 async def test_those_that_do_not_are_kept() -> None:
-    limits = MemoryLimits(Seconds())
-    await limits.take("first", 1, 60.0)
+    limits = MemoryRateLimiter(Seconds())
+    await limits.acquire("first", 1, 60.0)
     for n in range(2 * limits_module.SWEEP_EVERY):
-        await limits.take(str(n), 1, 60.0)
-    assert (await limits.take("first", 1, 60.0)).retry_after_s == 60.0
+        await limits.acquire(str(n), 1, 60.0)
+    assert (await limits.acquire("first", 1, 60.0)).retry_after_s == 60.0
 
 
 async def test_refusals_take_no_memory() -> None:
-    limits = MemoryLimits(Seconds())
+    limits = MemoryRateLimiter(Seconds())
     for n in range(100):
-        await limits.take(str(n), 1, 60.0, cost=2)
+        await limits.acquire(str(n), 1, 60.0, cost=2)
     assert not limits._earned_back

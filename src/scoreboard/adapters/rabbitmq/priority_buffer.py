@@ -4,16 +4,17 @@ import asyncio
 from collections import deque
 from collections.abc import Mapping
 
-from scoreboard.application.ports.queue import Delivery, Tier
+from scoreboard.application.ports.queue import Delivery
+from scoreboard.domain.board import Priority
 
-WEIGHTS: Mapping[Tier, int] = {"high": 8, "normal": 4, "low": 1}  # the order is that of the tiers
+WEIGHTS: Mapping[Priority, int] = {"high": 8, "normal": 4, "low": 1}  # the order is that of the tiers
 
 
-class Tiers:
+class PriorityBuffer:
     """While all tiers have something, they are taken in the proportion of WEIGHTS, the higher first in each round."""
 
     def __init__(self) -> None:
-        self._waiting: dict[Tier, deque[Delivery]] = {tier: deque() for tier in WEIGHTS}
+        self._waiting: dict[Priority, deque[Delivery]] = {tier: deque() for tier in WEIGHTS}
         self._left = dict(WEIGHTS)  # in this round
         self._filled = asyncio.Event()
 
@@ -21,7 +22,7 @@ class Tiers:
         return sum(map(len, self._waiting.values()))
 
     def add(self, delivery: Delivery) -> None:
-        self._waiting[delivery.message.tier].append(delivery)
+        self._waiting[delivery.message.priority].append(delivery)
         self._filled.set()
 
     def clear(self) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from scoreboard.adapters.redis import encoding
 from scoreboard.adapters.redis.encoding import Encoding
-from scoreboard.application.ports.ranking import Details, Position, Ranked
+from scoreboard.application.ports.ranking import PlayerRank, Position, RankedEntry
 from scoreboard.domain.board import Board
 
 
@@ -22,13 +22,15 @@ def details(
     better: int,
     worse: int,
     nearest: bytes,
-) -> Details:
+) -> PlayerRank:
     ranked = rules.ranked(rank, value[: rules.width] + encoding.player(player), value)
     next_score = rules.score(nearest) if nearest else None
-    return Details(place, ranked, total - better - worse - 1, worse, total, next_score)
+    return PlayerRank(place, ranked, total - better - worse - 1, worse, total, next_score)
 
 
-def rows(board: Board, start: int, first: int, members: Sequence[bytes], values: Sequence[bytes]) -> Sequence[Ranked]:
+def rows(
+    board: Board, start: int, first: int, members: Sequence[bytes], values: Sequence[bytes]
+) -> Sequence[RankedEntry]:
     """Standings at consecutive places, given the place and the rank of the first."""
     rules = Encoding(board)
     return [

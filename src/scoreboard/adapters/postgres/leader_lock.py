@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from scoreboard.adapters.postgres.database import FAULTS, Connection, Database, why
+from scoreboard.adapters.postgres.database import FAULTS, Connection, Database, describe_error
 from scoreboard.domain.errors import Unavailable
 
 log = structlog.get_logger(__name__)
@@ -18,14 +18,14 @@ LOOK_EVERY_S = 1.0
 LOST_S = 5.0  # without an answer: before the server, by its keepalives, gives the turn to another
 
 
-class PostgresTurns:
+class PostgresLeaderLock:
     """A process that dies is taken over from as soon as the server sees its connection end; one that is cut off, when
     the server's keepalives find out, some ten seconds later. It has stopped by then."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def in_turn(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+    async def run_as_leader(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         """As in the port."""
         lost = False
         while True:
@@ -38,7 +38,7 @@ class PostgresTurns:
                     connection.terminate()
             except (Unavailable, *FAULTS) as error:
                 if not lost:
-                    log.warning("turn_lost", name=name, error=why(error))
+                    log.warning("turn_lost", name=name, error=describe_error(error))
                 lost = True
             await _pause()
 
