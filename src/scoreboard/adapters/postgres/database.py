@@ -55,7 +55,7 @@ def statements(file: str) -> dict[str, str]:
 
 SQL = statements("database.sql")
 
-_SETTINGS = {
+SESSION_SETTINGS = {
     "application_name": "scoreboard",
     "default_transaction_isolation": "read committed",
     "statement_timeout": f"{STATEMENT_S:.0f}s",
@@ -131,7 +131,7 @@ class Database:
     def __init__(self, pool: Pool, connect: _Connect) -> None:
         self._pool = pool
         self._connect = connect
-        self._faults = _Faults()
+        self.faults = _Faults()
 
     async def transaction(self, work: Work[T], again: type[Exception] = Again, within_s: float = TRANSACTION_S) -> T:
         """Run `work` in one durable transaction. It may be called again, in a new one: after a deadlock, and when Again
@@ -145,11 +145,11 @@ class Database:
         try:
             async with self._acquired() as connection:
                 with self._noticing_silence(connection):
-                    patience_s = self._faults.patience_s(within_s)
+                    patience_s = self.faults.patience_s(within_s)
                     rows: list[Record] = await connection.fetch(statement, *values, timeout=patience_s)
         except Exception as error:
-            raise self._faults.told(error) from error
-        self._faults.over()
+            raise self.faults.told(error) from error
+        self.faults.over()
         return rows
 
     async def connection(self) -> "asyncpg.Connection[Record]":
@@ -164,28 +164,28 @@ class Database:
         pause_s = PAUSE_S
         for _ in range(ATTEMPTS - 1):
             try:
-                return await self._once(work, within_s)
+                return await self.run_once(work, within_s)
             except (Again, again, asyncpg.SerializationError, asyncpg.DeadlockDetectedError) as error:
                 log.debug("transaction_again", cause=type(error).__name__)
             except Exception as error:
-                raise self._faults.told(error) from error
+                raise self.faults.told(error) from error
             await asyncio.sleep(random.uniform(0, pause_s))  # noqa: S311 - jitter
             pause_s *= 2
         try:
-            return await self._once(work, within_s)
+            return await self.run_once(work, within_s)
         except Exception as error:
-            raise self._faults.told(error) from error
+            raise self.faults.told(error) from error
 
-    async def _once(self, work: Work[T], within_s: float) -> T:
+    async def run_once(self, work: Work[T], within_s: float) -> T:
         async with self._acquired() as connection:
             with self._noticing_silence(connection):
-                async with asyncio.timeout(self._faults.patience_s(within_s)):
+                async with asyncio.timeout(self.faults.patience_s(within_s)):
                     result = await _done(connection, work)
-        self._faults.over()
+        self.faults.over()
         return result
 
     def _acquired(self) -> "AbstractAsyncContextManager[PoolConnectionProxy[Record]]":
-        return self._pool.acquire(timeout=self._faults.patience_s(ACQUIRE_S))
+        return self._pool.acquire(timeout=self.faults.patience_s(ACQUIRE_S))
 
     @contextmanager
     def _noticing_silence(self, connection: Connection) -> Iterator[None]:
@@ -195,7 +195,7 @@ class Database:
             yield
         except TimeoutError:
             connection.terminate()
-            self._faults.silent = True
+            self.faults.silent = True
             raise
         except asyncio.CancelledError:
             connection.terminate()
@@ -228,7 +228,9 @@ async def open_database(url: str, *, connections: int = CONNECTIONS) -> AsyncIte
         await _look_at_settings(connection, connections)
 
     async def connect() -> "asyncpg.Connection[Record]":
-        connection = await asyncpg.connect(url, timeout=CONNECT_S, command_timeout=COMMAND_S, server_settings=_SETTINGS)
+        connection = await asyncpg.connect(
+            url, timeout=CONNECT_S, command_timeout=COMMAND_S, server_settings=SESSION_SETTINGS
+        )
         try:
             await look(connection)
         except BaseException:
@@ -258,7 +260,7 @@ async def open_pool(url: str, connections: int, look: _Look = _nothing) -> Async
         max_size=connections,
         timeout=CONNECT_S,
         command_timeout=COMMAND_S,
-        server_settings=_SETTINGS,
+        server_settings=SESSION_SETTINGS,
         init=look,
         reset=leave,
     )
@@ -305,10 +307,10 @@ async def migrate(url: str) -> list[str]:
 
 def newest_schema() -> int:
     """The number of the last migration that this version has."""
-    return max(int(file[:4]) for file in _migrations())
+    return max(int(file[:4]) for file in migrations())
 
 
-def _migrations() -> list[str]:
+def migrations() -> list[str]:
     return sorted(entry.name for entry in _SQL.iterdir() if entry.name[:4].isdigit())
 
 
@@ -334,7 +336,7 @@ async def _migrated(connection: Connection) -> list[str]:
     await connection.execute(SQL["make_migrations"])
     done = {number for (number,) in await connection.fetch(SQL["applied_migrations"])}
     applied = []
-    for file in _migrations():
+    for file in migrations():
         if int(file[:4]) not in done:
             async with connection.transaction():
                 await connection.execute((_SQL / file).read_text())

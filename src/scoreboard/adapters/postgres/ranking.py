@@ -105,11 +105,11 @@ class PostgresRanking:
 
 
 def _of(board: Board, name: str) -> str:
-    return _statement(name, board.descending, board.ties, board.numbering)
+    return statement(name, board.descending, board.ties, board.numbering)
 
 
 @lru_cache
-def _statement(name: str, descending: bool, ties: Ties, numbering: Numbering) -> str:
+def statement(name: str, descending: bool, ties: Ties, numbering: Numbering) -> str:
     """A statement of `ranking.sql`, with the words for these rules."""
     words = {
         "limit": {"slice_after": "$7", "around": "$6"}.get(name, ""),

@@ -29,13 +29,13 @@ PAGE_BYTES = 2_048  # an update touches a random page or two, and each goes whol
 BUSY_S = 10.0
 ROWS_A_STEP = 64
 
-_SQL = files(__package__) / "sql"
+SQL_FILES = files(__package__) / "sql"
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 
 
 def statements(file: str) -> dict[str, str]:
     """The statements of a file in `sql/`, by name."""
-    parts = _NAME.split((_SQL / file).read_text())
+    parts = _NAME.split((SQL_FILES / file).read_text())
     return {name: sql.strip() for name, sql in zip(parts[1::2], parts[2::2], strict=True)}
 
 
@@ -64,16 +64,16 @@ class Database:
     """
 
     def __init__(self, path: Path) -> None:
-        self._writing = Thread("sqlite-write")
+        self.writing = Thread("sqlite-write")
         self._reading = Thread("sqlite-read")
-        self.writer = _connect(path, CACHE_KIB["writer"])
-        self.reader = _connect(path, CACHE_KIB["reader"])
-        self.points = _connect(path, CACHE_KIB["points"])
-        self._checkpoints = Checkpoints(path, lambda: _connect(path), self._on_writer)
+        self.writer = connect(path, CACHE_KIB["writer"])
+        self.reader = connect(path, CACHE_KIB["reader"])
+        self.points = connect(path, CACHE_KIB["points"])
+        self._checkpoints = Checkpoints(path, lambda: connect(path), self._on_writer)
 
     async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run `work` in one durable transaction. A caller that is cancelled does not stop it."""
-        return await self._writing.run(lambda: self._transaction(work))
+        return await self.writing.run(lambda: self._transaction(work))
 
     def point(self, statement: str, *values: object) -> list[Any]:
         """The rows of a statement that looks at a few rows by their keys, read on the calling thread."""
@@ -107,11 +107,11 @@ class Database:
         return result
 
     def _on_writer(self, work: Callable[[sqlite3.Connection], T]) -> "Future[T]":
-        return self._writing.submit(lambda: work(self.writer))
+        return self.writing.submit(lambda: work(self.writer))
 
     async def close(self) -> None:
         await asyncio.to_thread(self._checkpoints.stop)
-        for thread in (self._reading, self._writing):
+        for thread in (self._reading, self.writing):
             await asyncio.to_thread(thread.stop)
         for connection in (self.points, self.reader, self.writer):
             connection.close()
@@ -134,23 +134,32 @@ def migrate(path: Path) -> list[str]:
 
     Raises sqlite3.DatabaseError where a newer version has applied more."""
     path.touch(mode=0o600)  # players' names are in it; SQLite gives the log the same rights
-    connection = _connect(path)
+    connection = connect(path)
     applied = []
     try:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
-        files = sorted(entry.name for entry in _SQL.iterdir() if entry.name[:4].isdigit())
-        if version > int(files[-1][:4]):
+        if version > newest_schema():
             raise sqlite3.DatabaseError(f"a newer version of scoreboard made its store (schema {version})")
-        for file in files:
+        for file in migrations():
             number = int(file[:4])
             if number > version:
-                script = (_SQL / file).read_text()
+                script = (SQL_FILES / file).read_text()
                 connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;")
                 applied.append(file)
         _make_durable(connection)
     finally:
         connection.close()
     return applied
+
+
+def migrations() -> list[str]:
+    """Return the numbered files of `sql/`, in order."""
+    return sorted(entry.name for entry in SQL_FILES.iterdir() if entry.name[:4].isdigit())
+
+
+def newest_schema() -> int:
+    """Return the number of the last migration that this version has."""
+    return int(migrations()[-1][:4])
 
 
 def _make_durable(connection: sqlite3.Connection) -> None:
@@ -161,7 +170,7 @@ def _make_durable(connection: sqlite3.Connection) -> None:
         raise sqlite3.OperationalError("another program is using the database")
 
 
-def _connect(path: Path, cache_kib: int = 2 * 1024) -> sqlite3.Connection:
+def connect(path: Path, cache_kib: int = 2 * 1024) -> sqlite3.Connection:
     connection = sqlite3.connect(
         path, timeout=BUSY_S, isolation_level=None, check_same_thread=False, cached_statements=256
     )

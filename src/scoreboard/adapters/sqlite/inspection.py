@@ -30,7 +30,7 @@ def inspect(path: Path, *, check: bool) -> Inspection:
     """`check` reads the whole file, and for as long no commit's log can be cleared. Raises sqlite3.Error for what is no
     database, or cannot be read."""
     wal = Path(f"{path}-wal")
-    with closing(database._connect(path)) as connection:
+    with closing(database.connect(path)) as connection:
         connection.execute("PRAGMA query_only = ON")
 
         def value(sql: str) -> int | str:
@@ -40,7 +40,7 @@ def inspect(path: Path, *, check: bool) -> Inspection:
         version = int(value("PRAGMA user_version"))
         return Inspection(
             version,
-            max(int(entry.name[:4]) for entry in database._SQL.iterdir() if entry.name[:4].isdigit()),
+            database.newest_schema(),
             str(value("PRAGMA journal_mode")),
             int(value("PRAGMA synchronous")),
             _faults(connection) if check else None,

@@ -46,37 +46,37 @@ class SqliteLedger:
     """
 
     def __init__(self, database: Database, outbox: SqliteOutbox | None = None) -> None:
-        self._database = database
+        self.database = database
         self._outbox = outbox
         self._tables: dict[TableKey, int] = {}
         self._keys: dict[int, TableKey] = {}
-        self._credentials: dict[tuple[int, str], int] = {}
+        self.credentials: dict[tuple[int, str], int] = {}
         self._doubtful: set[EventId] = set()  # submissions of a transaction that failed: they may be written
         self._done_notes: list[int] = []
         self._purger = ReceiptPurger(database)
 
     async def start(self) -> None:
-        await self._database.read(self._learn_all)
+        await self.database.read(self._learn_all)
 
     def _learn_all(self, c: sqlite3.Connection) -> None:
         """Learn the numbers of tables and credentials; there are few."""
         tables = c.execute(SQL["all_tables"]).fetchall()
         self._learn({TableKey(board, season, region): number for number, board, season, region in tables})
-        self._credentials = {(app, name): number for number, app, name in c.execute(SQL["all_credentials"])}
+        self.credentials = {(app, name): number for number, app, name in c.execute(SQL["all_credentials"])}
 
     async def transact(self, batch: Sequence[Submission], decide: Decide) -> Decision:
         learned, done_notes = _Batch(), list[int]()
         if len(self._done_notes) >= NOTES:
             done_notes, self._done_notes = self._done_notes, []
         try:
-            decision = await self._database.write(lambda c: self._transact(c, batch, decide, learned, done_notes))
+            decision = await self.database.write(lambda c: self._transact(c, batch, decide, learned, done_notes))
         except BaseException as error:
             self._done_notes += done_notes
             if isinstance(error, Unavailable):
                 self._doubtful = {submission.event for submission in batch}
             raise
         self._learn(learned.tables)
-        self._credentials.update(learned.credentials)
+        self.credentials.update(learned.credentials)
         self._doubtful = set()
         if self._outbox is not None:
             self._outbox.committed()
@@ -149,7 +149,7 @@ class SqliteLedger:
         return standings
 
     def _read_receipts(self, query: Query, state: BatchState, app: int, credential: str, keys: Collection[str]) -> None:
-        number = self._credentials.get((app, credential))
+        number = self.credentials.get((app, credential))
         if number is None:
             return
         ((rows,),) = query(SQL["known_receipts"], _to_json(list(keys)).decode(), number)
@@ -263,7 +263,7 @@ class SqliteLedger:
         return number
 
     def _credential(self, c: sqlite3.Connection, app: int, name: str, learned: _Batch) -> int:
-        number = self._credentials.get((app, name)) or learned.credentials.get((app, name))
+        number = self.credentials.get((app, name)) or learned.credentials.get((app, name))
         if number is None:
             number = learned.credentials[app, name] = _added(c, "add_credential", app, name)
         return number
@@ -272,11 +272,11 @@ class SqliteLedger:
 
     async def receipts(self, app: App, credential: str, keys: Collection[str]) -> Mapping[str, Receipt]:
         state = BatchState()
-        self._read_receipts(self._database.point, state, app.pk, credential, keys)
+        self._read_receipts(self.database.point, state, app.pk, credential, keys)
         return {key: receipt for (_, _, key), receipt in state.receipts.items()}
 
     async def outcome(self, app: App, event: EventId) -> Outcome | None:
-        query = self._database.point
+        query = self.database.point
         outcome = self._outcome(query, event)
         if outcome is None:
             return None
@@ -303,7 +303,7 @@ class SqliteLedger:
 
     async def standing(self, key: TableKey, app: App, player: str) -> Standing | None:
         table = self._tables.get(key)
-        rows = self._database.point(SQL["standing"], table, app.pk, player)
+        rows = self.database.point(SQL["standing"], table, app.pk, player)
         return _standing(*rows[0]) if rows else None
 
     async def standings(self, key: TableKey) -> AsyncIterator[list[tuple[str, Standing]]]:
@@ -316,7 +316,7 @@ class SqliteLedger:
             yield [(row[0], _standing(*row[1:5])) for row in rows]
 
     async def _rows(self, statement: str, *values: object) -> list[Any]:
-        return await self._database.read(lambda c: c.execute(SQL[statement], values).fetchall())
+        return await self.database.read(lambda c: c.execute(SQL[statement], values).fetchall())
 
     async def tables(self, board: Board) -> list[TableKey]:
         return [key for key in list(self._tables) if key.board == board.pk]
@@ -329,7 +329,7 @@ class SqliteLedger:
             notes = [number for (number,) in c.execute(SQL["open_notes"], asked)]
             return notes, c.execute(SQL["unranked"], asked).fetchall()
 
-        notes, rows = await self._database.read(read)
+        notes, rows = await self.database.read(read)
         return notes, [
             (self._keys[table], player, _standing(score, reached_at, version, event))
             for table, player, score, reached_at, version, event in rows
@@ -343,7 +343,7 @@ class SqliteLedger:
         return await self._purger.purge(before, facts_before)
 
     async def latest_instant(self) -> int:
-        (event,) = await self._database.read(lambda c: c.execute(SQL["latest_event"]).fetchone())
+        (event,) = await self.database.read(lambda c: c.execute(SQL["latest_event"]).fetchone())
         return 0 if event is None else event_id.accepted_at(event)
 
     async def entries(

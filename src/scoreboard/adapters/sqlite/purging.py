@@ -55,14 +55,14 @@ class ReceiptPurger:
         old = [(*key, limit) for *key, is_old in rows if is_old]
         removed = facts
         for start in range(0, len(old), REMOVED):
-            removed += await self._remove(table, old[start : start + REMOVED])
+            removed += await self.remove_rows(table, old[start : start + REMOVED])
         if len(rows) == READ:
             here.after = tuple(rows[-1][:-1])
         else:
             self._next_table(here)
         return PurgeResult(removed, complete=self._pass is None)
 
-    async def _remove(self, table: str, keys: list[_Key]) -> int:
+    async def remove_rows(self, table: str, keys: list[_Key]) -> int:
         return await self._database.write(lambda c: c.executemany(SQL[f"remove_from_{table}"], keys).rowcount)
 
     def _next_table(self, here: _Pass) -> None:

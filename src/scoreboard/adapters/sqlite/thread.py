@@ -20,6 +20,11 @@ class Thread:
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
+    @property
+    def waiting(self) -> int:
+        """The work that has not begun."""
+        return self._work.qsize()
+
     async def run(self, work: Callable[[], T]) -> T:
         """What `work` returns, or raises. A caller that is cancelled does not stop it."""
         loop = asyncio.get_running_loop()

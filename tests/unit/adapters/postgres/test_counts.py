@@ -75,12 +75,12 @@ async def test_a_board_that_is_empty_has_a_total(process: Process) -> None:
 
 async def test_migrations_go_forward_while_the_version_before_serves(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each update is applied, and each standing counted, whether it was there before, or comes meanwhile or after."""
-    first, *others = database._migrations()
+    first, *others = database.migrations()
     files, url = [first, "0004_facts.sql"], await empty_database()  # this version's statements need the facts
 
     async def migrate() -> None:
         with monkeypatch.context() as patched:
-            patched.setattr(database, "_migrations", lambda: files)
+            patched.setattr(database, "migrations", lambda: files)
             await database.migrate(url)
 
     await migrate()

@@ -92,7 +92,7 @@ async def test_a_server_that_is_silent_is_soon_waited_for_no_more(
     """Frozen, it takes connections and answers nothing: what is asked first waits out its limit, the next a moment."""
     async with database.open_database(await fresh_database(server.url)) as store:
         await store.fetch("SELECT 1")
-        asked = store._faults
+        asked = store.faults
         with frozen(server.pid), monkeypatch.context() as impatient:
             impatient.setattr(database, "SILENT_S", 0.2)
             with pytest.raises(Unavailable):
@@ -128,7 +128,7 @@ async def test_who_asks_a_silent_server_and_goes_away_leaves_nothing_behind(serv
             for one in (asking, changing):
                 with pytest.raises(asyncio.CancelledError):
                     await one
-            await eventually(lambda: store._faults.silent, "the transaction has failed")
+            await eventually(lambda: store.faults.silent, "the transaction has failed")
         await eventually(lambda: answers(store))
     del asking, changing, one
     gc.collect()  # what was left tells it when it goes

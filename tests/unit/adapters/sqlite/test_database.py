@@ -43,13 +43,13 @@ class TestDurability:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         connections: list[sqlite3.Connection] = []
-        connect = database._connect
+        connect = database.connect
 
         def watched(path: Path, cache_kib: int = 2_048) -> sqlite3.Connection:
             connections.append(connect(path, cache_kib))
             return connections[-1]
 
-        monkeypatch.setattr(database, "_connect", watched)
+        monkeypatch.setattr(database, "connect", watched)
         store = Database(tmp_path / "scoreboard.db")
         try:
             while len(connections) < 4:  # the checkpointing thread opens its own
@@ -109,7 +109,7 @@ class TestFaults:
         self, store: Database, read: Callable[[SqliteLedger, SqliteDirectory], Awaitable[object]]
     ) -> None:
         ledger, directory = SqliteLedger(store), SqliteDirectory(store)
-        ledger._credentials[APP.pk, "server:one"] = 1
+        ledger.credentials[APP.pk, "server:one"] = 1
         points, store.points = store.points, Failing()  # type: ignore[assignment]
         try:
             with pytest.raises(Unavailable):
@@ -131,7 +131,7 @@ class TestMigrations:
     def test_one_that_fails_leaves_the_schema_as_it_was(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (tmp_path / "0001_good.sql").write_text("CREATE TABLE kept (x);")
         (tmp_path / "0002_bad.sql").write_text("CREATE TABLE gone (x);\nCREATE TABLE kept (x);")
-        monkeypatch.setattr(database, "_SQL", tmp_path)
+        monkeypatch.setattr(database, "SQL_FILES", tmp_path)
         path = tmp_path / "scoreboard.db"
         for _ in range(2):
             with pytest.raises(sqlite3.OperationalError):

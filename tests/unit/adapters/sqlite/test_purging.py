@@ -43,13 +43,13 @@ async def test_no_step_reads_and_no_transaction_removes_more_than_its_share(
     filled: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes: list[int] = []
-    remove = ReceiptPurger._remove
+    remove = ReceiptPurger.remove_rows
 
     async def noted(self: ReceiptPurger, table: str, keys: list[tuple[object, ...]]) -> int:
         sizes.append(len(keys))
         return await remove(self, table, keys)
 
-    monkeypatch.setattr(ReceiptPurger, "_remove", noted)
+    monkeypatch.setattr(ReceiptPurger, "remove_rows", noted)
     forgets, steps = ReceiptPurger(filled), []
     while True:
         step = await forgets.purge(NOON + 1, 0)
@@ -64,13 +64,13 @@ async def test_no_step_reads_and_no_transaction_removes_more_than_its_share(
 
 async def test_what_became_young_since_it_was_read_stays(filled: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """A key that was forgotten by another way and used again, between the look and the removal."""
-    remove = ReceiptPurger._remove
+    remove = ReceiptPurger.remove_rows
 
     async def late(self: ReceiptPurger, table: str, keys: list[tuple[object, ...]]) -> int:
         await filled.write(lambda c: c.execute("UPDATE receipts SET event = ?", (event(NOON + 1),)))
         return await remove(self, table, keys)
 
-    monkeypatch.setattr(ReceiptPurger, "_remove", late)
+    monkeypatch.setattr(ReceiptPurger, "remove_rows", late)
     assert (await ReceiptPurger(filled).purge(NOON + 1, 0)).removed == 0
     assert await count(filled) == ROWS
 
