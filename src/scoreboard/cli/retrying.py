@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from scoreboard.cli import show
 from scoreboard.cli.client import Client
 from scoreboard.cli.errors import CommandError, RequestRefused, Unreachable, UsageError
-from scoreboard.client.retry import Backoff
+from scoreboard.concurrency.backoff import Backoff
 
 T = TypeVar("T")
 

@@ -7,7 +7,7 @@ import msgspec
 
 from scoreboard.client.errors import NotScoreboard, ScoreboardClientError, Unauthenticated, Unavailable, of_live
 from scoreboard.client.results import LiveTop
-from scoreboard.client.retry import Backoff
+from scoreboard.concurrency.backoff import Backoff
 
 STEADY_S = 10.0  # a connection that was live for so long was a good one: the waits begin small again
 MESSAGE_TOO_BIG, UNAUTHORIZED, FINAL = 1009, 4501, range(4_500, 5_000)

@@ -14,7 +14,8 @@ from scoreboard.client.answers import Answer, judge
 from scoreboard.client.errors import NoAnswer, ScoreboardClientError, TooMany, Unavailable, of_status
 from scoreboard.client.live import Lost, closed
 from scoreboard.client.requests import Request, checked_token
-from scoreboard.client.retry import Backoff, may_be_tried_again
+from scoreboard.client.retry import may_be_tried_again
+from scoreboard.concurrency.backoff import Backoff
 
 T = TypeVar("T")
 

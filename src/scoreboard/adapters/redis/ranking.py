@@ -29,13 +29,13 @@ from typing import Any, Literal, TypeAlias
 
 from scoreboard.adapters.redis import encoding, keys, replies, tables
 from scoreboard.adapters.redis.builder import Builder, Load
-from scoreboard.adapters.redis.coalescing import Coalescer
 from scoreboard.adapters.redis.connection import Client
 from scoreboard.adapters.redis.encoding import Encoding
 from scoreboard.adapters.redis.script import Script
 from scoreboard.adapters.redis.tables import Tables
 from scoreboard.adapters.redis.totals import Counts, Totals, wrap_totals
 from scoreboard.application.ports.ranking import NotRanked, OrderKey, PlayerRank, Position, RankChange, Slice
+from scoreboard.concurrency.coalescer import Coalescer
 from scoreboard.domain import codes
 from scoreboard.domain.board import Board
 from scoreboard.domain.errors import Unavailable

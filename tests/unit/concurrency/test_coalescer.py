@@ -7,7 +7,7 @@ from itertools import count
 
 import pytest
 
-from scoreboard.adapters.redis.coalescing import Coalescer
+from scoreboard.concurrency.coalescer import Coalescer
 from scoreboard.domain import codes
 
 
