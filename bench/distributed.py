@@ -19,7 +19,7 @@ from bench.process import BenchError, Server, free_port
 from harness.servers import postgres, rabbitmq
 from harness.servers import redis as redis_server
 from scoreboard.adapters.postgres import database
-from scoreboard.adapters.postgres.partitions import ensure_ahead
+from scoreboard.adapters.postgres.maintenance import create_partitions
 from scoreboard.adapters.redis import keys
 from scoreboard.domain.submission import WORLD, TableKey
 
@@ -187,7 +187,7 @@ class Distributed(product.Deployment):
         began = time.monotonic()
         now = time.time_ns() // 1_000
         async with database.open_database(self.postgres.url) as store:
-            await ensure_ahead(store, now, 1)
+            await create_partitions(store, now, 1)
         connection = await asyncpg.connect(self.postgres.url, command_timeout=LOAD_S)
         try:
             ((board, table),) = await connection.fetch(TABLE)

@@ -20,7 +20,7 @@ import asyncpg
 
 from harness.servers.postgres import Server, postgres
 from scoreboard.adapters.postgres import database
-from scoreboard.adapters.postgres.partitions import ensure_ahead
+from scoreboard.adapters.postgres.maintenance import create_partitions
 from scoreboard.adapters.postgres.ranking import PostgresRanking
 from scoreboard.application.ports.ranking import NotRanked
 from scoreboard.domain.board import App, Board
@@ -143,7 +143,7 @@ async def _load(
 async def _fill(url: str, standings: int, ledger: int, within_s: float) -> tuple[TableKey, int]:
     """Load all rows. Return the table and the number of ledger rows."""
     async with database.open_database(url) as store:
-        await ensure_ahead(store, STARTED_AT, MONTHS - 1)
+        await create_partitions(store, STARTED_AT, MONTHS - 1)
     connection = await asyncpg.connect(url)
     try:
         app = await connection.fetchval(TENANT[0])

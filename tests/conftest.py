@@ -39,7 +39,7 @@ PATIENCE: Mapping[ModuleType, tuple[str, ...]] = {
     postgres_directory: ("TRANSACTION_S",),
     postgres_inspection: ("CONNECT_S", "INSPECT_S"),
     postgres_ledger: ("ROW_S",),
-    postgres_replica: ("REACH_S", "CATCH_UP_S", "LOOK_S"),
+    postgres_replica: ("REACH_S", "CATCH_UP_S", "CHECK_S"),
     rabbitmq_reconnecting: ("CONNECT_S", "PATIENCE_S"),
     rabbitmq_queue: ("CALL_S",),
     redis_connection: ("CONNECT_S", "CALL_S", "WAIT_S"),
@@ -70,7 +70,9 @@ def patience() -> Iterator[None]:
         for module, bounds in PATIENCE.items():
             for bound in bounds:
                 patched.setattr(module, bound, BOUND_S)
-        patched.setattr(postgres_database.Database.transaction, "__defaults__", (postgres_database.Again, BOUND_S))
+        patched.setattr(
+            postgres_database.Database.transaction, "__defaults__", (postgres_database.RetryTransaction, BOUND_S)
+        )
         patched.setattr(postgres_database.Database.fetch, "__kwdefaults__", {"within_s": BOUND_S})
         for setting in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
             patched.setitem(postgres_database.SESSION_SETTINGS, setting, f"{BOUND_S:.0f}s")

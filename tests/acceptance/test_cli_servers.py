@@ -162,7 +162,7 @@ async def test_the_doctor_says_why_postgresql_lets_nobody_in(cli: CommandLine, t
         wrong = cli.run("doctor", **given(f"postgresql://keeper:{SECRET}x@{there}/postgres"))
         assert "-> check the user and the password in SCOREBOARD_DATABASE_URL" in told_of(wrong, "postgresql")
         refused = cli.run("doctor", **given(f"postgresql://nobody:{SECRET}@{there}/postgres"))
-        assert "-> let it in by pg_hba.conf" in told_of(refused, "postgresql")
+        assert "-> allow it in pg_hba.conf" in told_of(refused, "postgresql")
 
 
 @pytest.mark.slow

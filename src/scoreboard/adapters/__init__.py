@@ -1,1 +1,1 @@
-"""One folder a technology; each keeps to the ports, and none knows another."""
+"""Implementations of the ports, one folder per technology. None imports another."""

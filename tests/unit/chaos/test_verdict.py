@@ -61,7 +61,7 @@ def test_what_the_drift_check_found_is_read_from_the_logs(tmp_path: Path) -> Non
     lines = [
         {"event": "ranking_drifted", "board": "chaos/redis-1", "tables": 2},
         {"event": "ranking_drifted", "board": "chaos/worker-1", "tables": 1},
-        {"event": "turn_taken", "name": "drift"},
+        {"event": "leader_lock_acquired", "name": "drift"},
     ]
     log = tmp_path / "jobs-0.log"
     log.write_text("".join(f"{json.dumps(line)}\n" for line in lines))

@@ -1,2 +1,4 @@
-"""PostgreSQL: ledger, receipts and directory, shared by any number of processes. Row locks make them serial; a commit
-that returned is on disk."""
+"""The ledger, receipts and directory in PostgreSQL, shared by several processes.
+
+Row locks serialize the updates of a player. A returned commit is on disk.
+"""

@@ -9,13 +9,13 @@ from scoreboard.application.ports.diagnostics import Finding, version_finding
 from scoreboard.domain.redaction import redact_url
 
 OLDEST = 150_000
-PROCESSES = 4  # that a database should have room for: one of each role
-LAG_S = 30.0  # a replica may be this far behind without a warning
+PROCESSES = 4  # A database should have connections for one process of each role.
+LAG_S = 30.0  # A longer delay of a replica is a warning.
 MIGRATE = "scoreboard migrate"
 
 
 async def diagnose_primary(options: BackendOptions) -> AsyncIterator[Finding]:
-    """Raises Unavailable when it does not answer."""
+    """Yield the findings about the primary. Raise Unavailable if it is down."""
     found = await inspection.inspect(options.database_url)
     major, minor = divmod(found.version, 10_000)
     name = f"PostgreSQL {major}.{minor} at {redact_url(options.database_url)}"
@@ -25,25 +25,25 @@ async def diagnose_primary(options: BackendOptions) -> AsyncIterator[Finding]:
         yield Finding("postgresql", "problem", "it is a replica and takes no updates", remedy)
     yield _schema(found)
     if not found.durable:
-        text = "fsync or full_page_writes is off: what is committed may be lost with the power"
+        text = "fsync or full_page_writes is off: a power failure may lose committed data"
         yield Finding("postgresql", "problem", text, "set both on in postgresql.conf")
     yield _connections(found, options.database_connections)
 
 
 async def diagnose_replica(options: BackendOptions) -> AsyncIterator[Finding]:
-    """Raises Unavailable when it, or its primary, does not answer."""
-    where = redact_url(options.database_replica_url)
+    """Yield the findings about the replica. Raise Unavailable if a server is down."""
+    url = redact_url(options.database_replica_url)
     try:
         lag_s = await replica.inspect(options.database_url, options.database_replica_url)
-    except replica.Unfit as error:
+    except replica.ReplicaUnusable as error:
         remedy = "correct SCOREBOARD_DATABASE_REPLICA_URL, or leave it out; until then reads go to the primary"
-        yield Finding("replica", "problem", f"{where}: {error}", remedy)
+        yield Finding("replica", "problem", f"{url}: {error}", remedy)
         return
     if lag_s > LAG_S:
-        remedy = "see what holds it up (pg_stat_replication on the primary); until then reads go to the primary"
-        yield Finding("replica", "warning", f"{where} is {lag_s:,.0f} s behind", remedy)
+        remedy = "find the cause with pg_stat_replication on the primary; until then reads go to the primary"
+        yield Finding("replica", "warning", f"{url} is {lag_s:,.0f} s behind", remedy)
     else:
-        yield Finding("replica", "ok", f"{where} follows, {lag_s:.1f} s behind")
+        yield Finding("replica", "ok", f"{url} follows, {lag_s:.1f} s behind")
 
 
 def _schema(found: Inspection) -> Finding:
@@ -53,7 +53,7 @@ def _schema(found: Inspection) -> Finding:
     if found.schema < found.newest:
         return Finding("postgresql", "problem", text, MIGRATE)
     if found.schema > found.newest:
-        return Finding("postgresql", "warning", f"{text}: a newer Scoreboard made it", "update this one")
+        return Finding("postgresql", "warning", f"{text}: a newer Scoreboard created it", "update this one")
     return Finding("postgresql", "ok", text)
 
 

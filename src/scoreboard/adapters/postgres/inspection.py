@@ -1,4 +1,4 @@
-"""What can be seen of a database without changing it."""
+"""Facts about a database, read without changing it."""
 
 import shlex
 from collections.abc import AsyncIterator
@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 import asyncpg
 
-from scoreboard.adapters.postgres.database import CONNECT_S, FAULTS, SQL, Record, describe_error, newest_schema
+from scoreboard.adapters.postgres.database import CONNECT_S, FAULTS, FILES, SQL, Record, describe_error
 from scoreboard.domain import codes
 
 INSPECT_S = 5.0
@@ -16,8 +16,11 @@ INSPECT_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """`version` as PostgreSQL counts: 150004. `schema` is 0 where there is none. `durable` when what is committed is
-    on the disk. `room` is how many connections all may have, `used` how many there are."""
+    """The state of a server and its database.
+
+    `version` has the form 150004, `schema` is 0 without one. `durable` states whether commits reach the disk. `room` is
+    the number of available connections, `used` the number of open ones.
+    """
 
     version: int
     replica: bool
@@ -29,15 +32,16 @@ class Inspection:
 
 
 async def inspect(url: str) -> Inspection:
-    """Raises Unavailable, whose detail says why in a few words that have no secret in them."""
+    """Inspect a database. Raise Unavailable, with the reason but without a password."""
     async with _connected(url) as connection:
         (row,) = await connection.fetch(SQL["inspection"])
         schema = await connection.fetchval(SQL["schema"]) if row["migrated"] else 0
-    return Inspection(row["version"], row["replica"], row["durable"], row["room"], row["used"], schema, newest_schema())
+    newest = FILES.migrations()[-1].number
+    return Inspection(row["version"], row["replica"], row["durable"], row["room"], row["used"], schema, newest)
 
 
-async def asked(url: str, statement: str, *values: object) -> list[Record]:
-    """The rows of one statement, on a connection of its own. Raises as `inspect` does."""
+async def fetch_once(url: str, statement: str, *values: object) -> list[Record]:
+    """Return the rows of one statement on a new connection. Raise as `inspect` does."""
     async with _connected(url) as connection:
         rows: list[Record] = await connection.fetch(statement, *values)
         return rows
@@ -56,7 +60,7 @@ async def _connected(url: str) -> AsyncIterator["asyncpg.Connection[Record]"]:
 
 
 def remedy(error: BaseException | None, url: str, variable: str) -> str:
-    """What to do about what a server at this URL, given by this variable, said to who connects."""
+    """Return the remedy for a failed connection to the URL in a variable."""
     database, user = _names(url)
     match error:
         case asyncpg.InvalidPasswordError():
@@ -70,16 +74,16 @@ def remedy(error: BaseException | None, url: str, variable: str) -> str:
         case asyncpg.InsufficientPrivilegeError():
             step = f"GRANT CONNECT ON DATABASE {database} TO {user}"
         case asyncpg.InvalidAuthorizationSpecificationError() if "pg_hba.conf" in str(error):
-            step = "let it in by pg_hba.conf"
+            step = "allow it in pg_hba.conf"
         case asyncpg.InvalidAuthorizationSpecificationError():
-            step = f"createuser --pwprompt {user} (ALTER ROLE {user} LOGIN, if it is there)"
+            step = f"createuser --pwprompt {user} (ALTER ROLE {user} LOGIN, if it exists)"
         case _:
             step = "start it"
     return f"{step}, or correct {variable}"
 
 
 def _names(url: str) -> tuple[str, str]:
-    """The database and the role that a URL names, as a shell takes them."""
+    """Return the database and the role of a URL, quoted for a shell."""
     parts = urlsplit(url)
     user = unquote(parts.netloc.rpartition("@")[0].partition(":")[0])
     database = unquote(parts.path[1:]) or user

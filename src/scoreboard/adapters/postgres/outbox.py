@@ -1,40 +1,31 @@
-"""PostgresOutbox: events and cursors in the database of the ledger, for any number of processes."""
+"""The outbox in PostgreSQL."""
 
-import asyncio
 from collections.abc import Collection, Mapping
 
 from scoreboard.adapters.postgres.database import Connection, Database, statements
+from scoreboard.adapters.sql.outbox import SqlOutbox, to_backlogs
 from scoreboard.application.ports.ledger import Decision
-from scoreboard.application.ports.outbox import (
-    Arrival,
-    Backlog,
-    OutboxPosition,
-    PendingEvents,
-    ScoreUpdated,
-    decode,
-    encode,
-)
+from scoreboard.application.ports.outbox import Backlog, OutboxPosition, PendingEvents, ScoreUpdated, decode, encode
 
 SQL = statements("outbox.sql")
 STEP_ROWS = 1_000  # removed in one transaction
 
 
-class PostgresOutbox:
-    """Events wait for every transaction of the server that began before theirs, in whatever database: one that is left
-    open holds up delivery, not commits."""
+class PostgresOutbox(SqlOutbox):
+    """Events and cursors in the database of the ledger, for several processes.
+
+    Events wait for every earlier transaction of the server, in any database. A transaction that is left open delays
+    delivery, but no commit.
+    """
 
     def __init__(self, database: Database) -> None:
+        super().__init__()
         self._database = database
-        self._arrival = Arrival()
 
     async def write(self, c: Connection, decision: Decision) -> None:
         """Add the events of a batch, in its transaction."""
         if rows := encode(decision):
             await c.fetch(SQL["add"], *zip(*rows, strict=True))
-
-    def committed(self) -> None:
-        """Wake the readers of this process."""
-        self._arrival.notify()
 
     async def register(self, consumers: Collection[str]) -> None:
         async def register(c: Connection) -> None:
@@ -45,7 +36,7 @@ class PostgresOutbox:
         await self._database.transaction(register)
 
     async def unregister(self, keep: Collection[str]) -> list[str]:
-        return [name for (name,) in await self._database.fetch(SQL["forget"], list(keep))]
+        return [name for (name,) in await self._database.fetch(SQL["unregister"], list(keep))]
 
     async def read(self, consumer: str, max_events: int, max_bytes: int) -> PendingEvents | None:
         rows = await self._database.fetch(SQL["read"], consumer, max_events, max_bytes)
@@ -70,8 +61,4 @@ class PostgresOutbox:
         return len(await self._database.fetch(SQL["trim"], STEP_ROWS))
 
     async def backlogs(self) -> Mapping[str, Backlog]:
-        rows = await self._database.fetch(SQL["backlogs"])
-        return {name: Backlog(*numbers) for name, *numbers in map(tuple, rows)}
-
-    def added(self) -> asyncio.Event:
-        return self._arrival.next()
+        return to_backlogs(await self._database.fetch(SQL["backlogs"]))

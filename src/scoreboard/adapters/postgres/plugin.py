@@ -1,11 +1,11 @@
-"""Backend plugins for PostgreSQL: the database that processes share, and a replica of it."""
+"""The backends for PostgreSQL: a shared database, and a replica of it."""
 
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
-from scoreboard.adapters.postgres import counts, database, diagnostics, inspection, partitions, statistics
+from scoreboard.adapters.postgres import database, diagnostics, inspection, maintenance
 from scoreboard.adapters.postgres.database import Database
 from scoreboard.adapters.postgres.directory import PostgresDirectory
 from scoreboard.adapters.postgres.leader_lock import PostgresLeaderLock
@@ -20,11 +20,13 @@ from scoreboard.domain.errors import Unavailable
 from scoreboard.domain.redaction import redact_url
 
 MONTHS_AHEAD = 3
-TABLES_EVERY_S = 10.0  # a total is read from as many rows as batches with new players came in that time
+TABLES_EVERY_S = 10.0  # A total is the sum of the rows that batches with new players have added since.
 PARTITIONS_EVERY_S = 6 * 3_600.0
 
 
 class PostgresPlugin:
+    """The plugin for PostgreSQL and its replica."""
+
     name = "postgresql"
 
     def check_url(self, url: str) -> None:
@@ -43,7 +45,7 @@ class PostgresPlugin:
             raise self._unreachable(error, options) from error
 
     async def open(self, options: BackendOptions, clock: Clock, stack: AsyncExitStack) -> DatabaseBackend:
-        """Open it with its replica, if there is one. Its schema must be there; the replica may be down."""
+        """Open the database, and its replica if configured, which may be down."""
         await self._check_schema(options)
         store = await stack.enter_async_context(
             database.open_database(options.database_url, connections=options.database_connections)
@@ -52,12 +54,12 @@ class PostgresPlugin:
         pings: dict[str, Ping] = {self.name: lambda: store.fetch("SELECT 1")}
         if options.database_replica_url:
             replica = await stack.enter_async_context(open_replica(store, options.database_replica_url))
-            pings[PostgresReplicaPlugin.name] = replica.look
+            pings[PostgresReplicaPlugin.name] = replica.check
         directory, outbox = PostgresDirectory(store, replica), PostgresOutbox(store)
         await directory.start()
         return DatabaseBackend(
             directory=directory,
-            ledger=PostgresLedger(store, reading=replica, outbox=outbox if options.events else None),
+            ledger=PostgresLedger(store, reader=replica, outbox=outbox if options.events else None),
             outbox=outbox,
             leader_lock=PostgresLeaderLock(store),
             totals=PostgresRanking(store),
@@ -77,13 +79,13 @@ class PostgresPlugin:
             raise NotUsable(f"the database at {redact_url(options.database_url)} {has}; run: scoreboard migrate")
 
     def _unreachable(self, error: Unavailable, options: BackendOptions) -> NotUsable:
-        where = redact_url(options.database_url)
+        url = redact_url(options.database_url)
         remedy = self.remedy(error.__cause__, options)
-        return NotUsable(f"PostgreSQL at {where} cannot be used: {database.describe_error(error)}; {remedy}")
+        return NotUsable(f"PostgreSQL at {url} cannot be used: {database.describe_error(error)}; {remedy}")
 
 
 class PostgresReplicaPlugin:
-    """Checks and diagnoses a replica; PostgresPlugin opens it."""
+    """The checks and the diagnosis of a replica, which PostgresPlugin opens."""
 
     name = "replica"
 
@@ -98,17 +100,17 @@ class PostgresReplicaPlugin:
 
 
 async def _keep_partitions(store: Database, clock: Clock) -> None:
-    """Make the ledger's partitions some months ahead."""
+    """Create the partitions of the ledger some months ahead."""
     while True:
-        with contextlib.suppress(Unavailable):  # the default partition takes the rows until the next pass
-            await partitions.ensure_ahead(store, clock(), MONTHS_AHEAD)
+        with contextlib.suppress(Unavailable):  # Until the next attempt the default partition takes the rows.
+            await maintenance.create_partitions(store, clock(), MONTHS_AHEAD)
         await asyncio.sleep(PARTITIONS_EVERY_S)
 
 
 async def _keep_tables(store: Database) -> None:
-    """Fold the counts of standings, and analyze what has grown."""
+    """Fold the counts of standings, and analyze grown tables."""
     while True:
-        with contextlib.suppress(Unavailable):  # totals stay exact without it, and get slower
-            await counts.fold(store)
-            await statistics.analyze_grown(store)
+        with contextlib.suppress(Unavailable):  # Totals stay exact without it, but get slower.
+            await maintenance.fold_counts(store)
+            await maintenance.analyze_grown(store)
         await asyncio.sleep(TABLES_EVERY_S)

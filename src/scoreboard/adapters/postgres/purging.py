@@ -1,62 +1,27 @@
-"""Forgetting: old receipts and refusals are found by going through the tables in the order of their keys.
-
-Facts are keyed by when they expire. No index tells what else is old, as it would cost every update more than to look at
-all rows now and then.
-"""
-
-from dataclasses import dataclass, field
-from typing import TypeAlias
+"""Retention in PostgreSQL: each step reads and removes rows in one transaction."""
 
 from scoreboard.adapters.postgres.database import Database, statements
-from scoreboard.application.ports.ledger import PurgeResult
-from scoreboard.domain import event_id
-from scoreboard.domain.facts import HOUR_US
+from scoreboard.adapters.sql.purging import Key, ReceiptPurger
 
 SQL = statements("purging.sql")
-STEP = 2_000  # rows looked at, and at the most removed, in one transaction
-
-_Key: TypeAlias = tuple[object, ...]
-
-# In this order: when the refusals go, no receipt leads to them any more.
-TABLES: dict[str, _Key] = {"receipts": (0, ""), "refusals": (b"",), "uses": (0, "", 0, 0)}
-"""Each with a key below all others. `uses` is of the version before, which may run beside this one."""
+STEP_ROWS = 2_000  # read, and at most removed, in one transaction
 
 
-@dataclass(slots=True)
-class _Pass:
-    """`limits` are what a row has to be older than, by table; `after` the last key that was looked at in the first."""
+class PostgresPurger(ReceiptPurger):
+    """The steps of retention in PostgreSQL.
 
-    limits: dict[str, object]
-    tables: list[str] = field(default_factory=lambda: list(TABLES))
-    after: _Key = TABLES["receipts"]
+    `uses` belongs to the previous version of Scoreboard, which may run at the same time.
+    """
 
-
-class ReceiptPurger:
     def __init__(self, database: Database) -> None:
+        super().__init__({"receipts": (0, ""), "refusals": (b"",), "uses": (0, "", 0, 0)})
         self._database = database
-        self._pass: _Pass | None = None
 
-    async def purge(self, before: int, facts_before: int) -> PurgeResult:
-        """As in the port. What fails is looked at again by the next call."""
-        ((facts,),) = await self._database.fetch(SQL["facts"], facts_before // HOUR_US, STEP)
-        if facts == STEP:
-            return PurgeResult(facts, complete=False)
-        if self._pass is None:
-            first = event_id.make(before, 0)
-            self._pass = _Pass({"receipts": first, "refusals": first, "uses": facts_before})
-        here = self._pass
-        table = here.tables[0]
-        rows = await self._database.fetch(SQL[table], *here.after, here.limits[table], STEP)
-        *last, looked, removed = rows[0] if rows else (0, 0)
-        if looked == STEP:
-            here.after = tuple(last)
-        else:
-            self._next_table(here)
-        return PurgeResult(facts + removed, complete=self._pass is None)
+    async def remove_facts(self, hour: int) -> tuple[int, bool]:
+        ((removed,),) = await self._database.fetch(SQL["facts"], hour, STEP_ROWS)
+        return removed, removed == STEP_ROWS
 
-    def _next_table(self, here: _Pass) -> None:
-        del here.tables[0]
-        if here.tables:
-            here.after = TABLES[here.tables[0]]
-        else:
-            self._pass = None
+    async def purge_step(self, table: str, after: Key, limit: object) -> tuple[Key | None, int]:
+        rows = await self._database.fetch(SQL[table], *after, limit, STEP_ROWS)
+        *last, read, removed = rows[0] if rows else (0, 0)
+        return tuple(last) if read == STEP_ROWS else None, removed

@@ -1,10 +1,11 @@
-"""PostgresRanking: ranks counted in the totals themselves."""
+"""The ranking in PostgreSQL, counted from the totals."""
 
 from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
 
-from scoreboard.adapters.postgres.database import NUL, Reading, Record, statements
+from scoreboard.adapters.postgres.database import NUL, Reader, Record, statements
+from scoreboard.adapters.sql.rows import to_standing
 from scoreboard.application.ports.ranking import (
     NotRanked,
     OrderKey,
@@ -14,48 +15,47 @@ from scoreboard.application.ports.ranking import (
     RankedEntry,
     Slice,
 )
-from scoreboard.domain import event_id
 from scoreboard.domain.board import INT64_MAX, INT64_MIN, Board, Numbering, Ties
 from scoreboard.domain.errors import Unavailable
 from scoreboard.domain.submission import Standing, TableKey
 
 SQL = statements("ranking.sql")
 
-_PARTS = ("position", "total", "table", "within", "up_to")
+_FRAGMENTS = ("position", "total", "table", "within", "up_to")
 
 
 class PostgresRanking:
-    """Exact, and slower: a rank costs a count of what is better in an index.
-    There is nothing to make or to lose, so it is never warming.
+    """An exact ranking without its own data, so it is never warming.
 
-    Its positions hold on the server that writes alone: a replica cannot say which of its snapshots are the same.
+    It is slower than others: a rank costs a count of the better standings in an index. Its positions are valid on the
+    primary only, because a replica cannot compare its snapshots.
     """
 
-    def __init__(self, database: Reading) -> None:
-        self._database = database
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
 
     async def apply(
         self, key: TableKey, board: Board, standings: Mapping[str, Standing], *, place: bool
     ) -> Mapping[str, RankChange]:
-        """The totals have them already; where each came from is not known any more, so no rank before is told."""
+        """Return the present ranks only: the totals have no previous ones."""
         if not place:
             return {}
         found = await self.get_ranks(key, board, standings)
-        return {player: RankChange(details.entry.rank, None) for player, details in found.items()}
+        return {player: RankChange(rank.entry.rank, None) for player, rank in found.items()}
 
     async def remove(self, key: TableKey, player: str, version: int) -> None:
-        """The totals do not have it any more."""
+        """Do nothing: the ledger has removed the standing from the totals."""
 
     async def drop(self, board: Board) -> None:
-        """There is nothing beside the totals."""
+        """Do nothing: the totals are the only data."""
 
     async def slice(self, key: TableKey, board: Board, start: int, stop: int) -> Slice:
         rows = await self._rows("slice", board, *key, max(start, 0), max(stop - max(start, 0), 0))
-        return _slice(board, rows, rows[0]["place"])
+        return _to_slice(board, rows, rows[0]["place"])
 
     async def slice_after(self, key: TableKey, board: Board, after: OrderKey, limit: int) -> Slice:
         rows = await self._rows("slice_after", board, *key, *after, limit)
-        return _slice(board, rows, rows[0]["place"])
+        return _to_slice(board, rows, rows[0]["place"])
 
     async def around(self, key: TableKey, board: Board, player: str, radius: int) -> Slice | None:
         if NUL in player:
@@ -65,7 +65,7 @@ class PostgresRanking:
         if not rows:
             return None
         place, ahead = rows[0]["place"], [row["player_id"] for row in rows].index(player)
-        found = _slice(board, rows, place - ahead)
+        found = _to_slice(board, rows, place - ahead)
         start = max(0, min(place - radius, found.total - width))
         skipped = start - found.start
         return found._replace(start=start, rows=found.rows[skipped : skipped + width])
@@ -74,64 +74,64 @@ class PostgresRanking:
         return (await self.get_ranks(key, board, (player,))).get(player)
 
     async def get_ranks(self, key: TableKey, board: Board, players: Collection[str]) -> Mapping[str, PlayerRank]:
-        possible = [player for player in set(players) if NUL not in player]
-        rows = await self._rows("details", board, *key, board.app.pk, possible)
-        return {row["player_id"]: _details(board, row) for row in rows}
+        valid = [player for player in set(players) if NUL not in player]
+        rows = await self._rows("ranks", board, *key, board.app.pk, valid)
+        return {row["player_id"]: _to_player_rank(board, row) for row in rows}
 
     async def total(self, key: TableKey, board: Board) -> int:
         (row,) = await self._rows("count", board, *key)
         return int(row["total"])
 
     async def top(self, key: TableKey, board: Board, most: int) -> Sequence[tuple[str, Standing]]:
-        """The best standings of a table, best first. Raises Unavailable."""
-        rows = await self._database.fetch(_of(board, "best"), *key, most)
-        return [_standing(row) for row in rows]
+        """Return the best standings of a table, best first. Raise Unavailable."""
+        rows = await self._reader.fetch(_statement_for(board, "best"), *key, most)
+        return [_to_named_standing(row) for row in rows]
 
     async def standings_of(self, key: TableKey, board: Board, players: Collection[str]) -> Mapping[str, Standing]:
-        """Those of `players` that have a standing. Raises Unavailable."""
-        rows = await self._database.fetch(_of(board, "of_players"), *key, board.app.pk, list(players))
-        return dict(_standing(row) for row in rows)
+        """Return the standings of those players that have one. Raise Unavailable."""
+        rows = await self._reader.fetch(_statement_for(board, "of_players"), *key, board.app.pk, list(players))
+        return dict(_to_named_standing(row) for row in rows)
 
     async def position(self, key: TableKey, board: Board) -> Position:
-        """Changes with every transaction that writes anything, so that it is never the same for other standings."""
-        (row,) = await self._rows("where", board)
-        return _position(row)
+        """Return the position, which changes with every writing transaction."""
+        (row,) = await self._rows("current_position", board)
+        return _to_position(row)
 
     async def _rows(self, statement: str, board: Board, *values: object) -> Sequence[Record]:
         try:
-            return await self._database.fetch(_of(board, statement), *values)
+            return await self._reader.fetch(_statement_for(board, statement), *values)
         except Unavailable as error:
             raise NotRanked("unavailable") from error
 
 
-def _of(board: Board, name: str) -> str:
-    return statement(name, board.descending, board.ties, board.numbering)
+def _statement_for(board: Board, name: str) -> str:
+    return _statement(name, board.descending, board.ties, board.numbering)
 
 
 @lru_cache
-def statement(name: str, descending: bool, ties: Ties, numbering: Numbering) -> str:
-    """A statement of `ranking.sql`, with the words for these rules."""
-    words = {
+def _statement(name: str, descending: bool, ties: Ties, numbering: Numbering) -> str:
+    """Return a statement of `ranking.sql`, filled in for the rules of a board."""
+    parts = {
         "limit": {"slice_after": "$7", "around": "$6"}.get(name, ""),
         "scores": "count(DISTINCT s.score)" if numbering == "dense" else "0",
         **_order(descending, ties),
         **_ties(ties),
     }
-    for part in _PARTS:
-        words[part] = SQL[part].format_map(words)
-    words["better_than_page"] = SQL[f"better_of_{numbering}"].format_map(words)
+    for fragment in _FRAGMENTS:
+        parts[fragment] = SQL[fragment].format_map(parts)
+    parts["better_than_page"] = SQL[f"better_of_{numbering}"].format_map(parts)
     for side, past, no_time_before, not_past, outward in (
         ("behind", "worse", "not_sooner", "<=", "order"),
         ("ahead", "better", "not_later", ">=", "reverse"),
     ):
-        way = {
-            "past": words[past],
-            "no_time_before": words[no_time_before],
+        direction = {
+            "past": parts[past],
+            "no_time_before": parts[no_time_before],
             "not_past": not_past,
-            "outward": words[outward],
+            "outward": parts[outward],
         }
-        words[side] = SQL["nearest"].format_map(words | way)
-    return SQL[name].format_map(words)
+        parts[side] = SQL["nearest"].format_map(parts | direction)
+    return SQL[name].format_map(parts)
 
 
 def _order(descending: bool, ties: Ties) -> dict[str, str]:
@@ -157,7 +157,7 @@ def _order(descending: bool, ties: Ties) -> dict[str, str]:
 
 
 def _ties(ties: Ties) -> dict[str, str]:
-    """How the time of a standing s is to that of the point, where time decides."""
+    """Return the comparisons of the time of a standing s with that of the point."""
     if ties == "shared":
         return {"sooner": "FALSE", "same_time": "TRUE", "not_sooner": "TRUE", "not_later": "TRUE"}
     sooner, later = ("<", ">") if ties == "earliest" else (">", "<")
@@ -166,21 +166,21 @@ def _ties(ties: Ties) -> dict[str, str]:
     return {word: f"s.reached_at {comparison} {time}" for word, comparison in comparisons.items()}
 
 
-def _position(row: Record) -> Position:
+def _to_position(row: Record) -> Position:
     return Position(row["epoch"], row["changes"])
 
 
-def _standing(row: Record) -> tuple[str, Standing]:
-    player, score, reached_at, version, event = row
-    return player, Standing(score, reached_at, version, event, event_id.accepted_at(event))
+def _to_named_standing(row: Record) -> tuple[str, Standing]:
+    player, *standing = row
+    return player, to_standing(*standing)
 
 
-def _slice(board: Board, rows: Sequence[Record], start: int) -> Slice:
+def _to_slice(board: Board, rows: Sequence[Record], start: int) -> Slice:
     head = rows[0]
     found = rows if head["player_id"] is not None else []
     ranks = _ranks(board.numbering, start, head["better"], [row["score"] for row in found])
     return Slice(
-        _position(head),
+        _to_position(head),
         head["total"],
         start,
         [
@@ -191,7 +191,10 @@ def _slice(board: Board, rows: Sequence[Record], start: int) -> Slice:
 
 
 def _ranks(numbering: Numbering, start: int, better: int | None, scores: Sequence[int]) -> list[int]:
-    """Of consecutive standings from the place `start`; `better` than the first are so many standings, or scores."""
+    """Return the ranks of consecutive standings from the place `start`.
+
+    `better` standings, or scores where the numbering is dense, are better than the first.
+    """
     ranks = list(range(start + 1, start + 1 + len(scores)))
     if not scores or better is None:
         return ranks
@@ -204,7 +207,7 @@ def _ranks(numbering: Numbering, start: int, better: int | None, scores: Sequenc
     return ranks
 
 
-def _details(board: Board, row: Record) -> PlayerRank:
+def _to_player_rank(board: Board, row: Record) -> PlayerRank:
     place = row["better"] + row["within"] - 1
     rank = {"ordinal": place, "competition": row["better"], "dense": row["better_scores"]}[board.numbering] + 1
     return PlayerRank(

@@ -1,7 +1,7 @@
-"""Replica: long reads go to a server that follows the primary, and are as new as the primary's.
+"""A reader that sends long reads to a replica, as recent as the primary.
 
-It is the one place that decides whether a read may go there: only when the replica has replayed all that the primary
-had committed when the read was asked for. So nothing goes backwards or contradicts an answer, whoever gave it.
+Only this module decides whether the replica may serve a read: when it has replayed everything that the primary had
+committed when the read started. So no read contradicts an earlier response of any process.
 """
 
 import asyncio
@@ -21,37 +21,38 @@ from scoreboard.adapters.postgres.database import (
     open_pool,
     statements,
 )
-from scoreboard.adapters.postgres.inspection import asked
+from scoreboard.adapters.postgres.inspection import fetch_once
 
 log = structlog.get_logger(__name__)
 
 SQL = statements("replica.sql")
-CONNECTIONS = 4  # at most, in one process: long reads are few
-REACH_S = 1.0  # to have a connection
-CATCH_UP_S = 1.0  # to have replayed what the primary has: one that takes longer is left alone until the next look
-LOOK_S = 2.5
-POLL_S, POLL_MOST_S = 0.002, 0.05  # it doubles
+CONNECTIONS = 4  # at most, in one process; long reads are few
+REACH_S = 1.0  # for a connection
+CATCH_UP_S = 1.0  # to replay what the primary has; a slower replica is not used until the next check
+CHECK_S = 2.5
+POLL_S, MAX_POLL_S = 0.002, 0.05  # doubles with each
 
 
-class Unfit(Exception):
-    """What is the matter with the replica, in a few words."""
+class ReplicaUnusable(Exception):
+    """A replica that must not serve reads. The text gives the reason."""
 
 
 class Replica:
-    """While it cannot be used, all reads go to the primary; `look`, every few seconds, finds out when it can be again.
+    """A reader that falls back to the primary while the replica is unusable.
 
-    `lag_s` is how far it was behind at the last look, not a number while that is not known.
+    `check`, every few seconds, detects when it is usable again. `lag_s` is the delay of the replica at the last check,
+    NaN while it is unknown.
     """
 
     def __init__(self, primary: Database, pool: Pool) -> None:
         self._primary = primary
         self._pool = pool
-        self._fit: bool | None = None  # until the first look nobody knows
+        self._usable: bool | None = None  # unknown until the first check
         self.lag_s = math.nan
 
     async def fetch(self, statement: str, *values: object) -> list[Record]:
-        """As in Reading. Raises Unavailable when the primary cannot be asked, too."""
-        if self._fit:
+        """Return the rows of one statement. Raise Unavailable if the primary is down."""
+        if self._usable:
             (committed,) = await self._primary.fetch(SQL["committed"])
             try:
                 async with self._pool.acquire(timeout=REACH_S) as connection:
@@ -59,78 +60,81 @@ class Replica:
                     rows: list[Record] = await connection.fetch(statement, *values)
                     return rows
             except Exception as error:
-                self._leave(error)
+                self._disable(error)
         return await self._primary.fetch(statement, *values)
 
-    async def look(self) -> None:
-        """Find out whether it can be used from now on; raises when not."""
+    async def check(self) -> None:
+        """Check whether the replica is usable from now on. Raise the reason if not."""
         (committed,) = await self._primary.fetch(SQL["committed"])
         lag_s = math.nan
         try:
-            async with asyncio.timeout(LOOK_S), self._pool.acquire(timeout=REACH_S) as connection:
-                (stands,) = await connection.fetch(SQL["stands"], *committed)
-                lag_s = _lag(stands)
+            async with asyncio.timeout(CHECK_S), self._pool.acquire(timeout=REACH_S) as connection:
+                (status,) = await connection.fetch(SQL["status"], *committed)
+                lag_s = _lag(status)
                 await _catch_up(connection, committed)
         except Exception as error:
-            self._leave(error)
+            self._disable(error)
             raise
         finally:
             self.lag_s = lag_s
-        if self._fit is False:
+        if self._usable is False:
             log.info("replica_used_again")
-        self._fit = True
+        self._usable = True
 
-    def _leave(self, error: Exception) -> None:
-        """Raises the error when it is none of the replica's."""
-        if not isinstance(error, Unfit) and not is_server_error(error):
+    def _disable(self, error: Exception) -> None:
+        """Stop using the replica. Raise the error when the statement caused it."""
+        unusable = isinstance(error, ReplicaUnusable)
+        if not unusable and not is_server_error(error):
             raise error
-        if self._fit is not False:
-            log.warning("replica_not_used", reason=str(error) if isinstance(error, Unfit) else describe_error(error))
-        self._fit = False
+        if self._usable is not False:
+            log.warning("replica_not_used", reason=str(error) if unusable else describe_error(error))
+        self._usable = False
 
 
 async def inspect(primary: str, replica: str) -> float:
-    """By how many seconds it is behind, 0 when it is not, not a number when it cannot tell. Raises Unfit, and
-    Unavailable, whose detail says why one of them cannot be asked."""
-    (committed,) = await asked(primary, SQL["committed"])
-    (stands,) = await asked(replica, SQL["stands"], *committed)
-    _check(stands)
-    return _lag(stands)
+    """Return the delay of the replica in seconds, NaN where it cannot report one.
+
+    Raise ReplicaUnusable, or Unavailable whose detail says why one of the servers cannot be reached.
+    """
+    (committed,) = await fetch_once(primary, SQL["committed"])
+    (status,) = await fetch_once(replica, SQL["status"], *committed)
+    _check_identity(status)
+    return _lag(status)
 
 
 @asynccontextmanager
 async def open_replica(primary: Database, url: str, connections: int = CONNECTIONS) -> AsyncIterator[Replica]:
-    """The replica, its connections closed in the end. It need not be there yet."""
+    """Open the replica, and close its connections at the end. Its server may be down."""
     async with open_pool(url, connections) as pool:
         yield Replica(primary, pool)
 
 
-def _lag(stands: Record) -> float:
-    if stands["level"]:
+def _lag(status: Record) -> float:
+    if status["level"]:
         return 0.0
-    return math.nan if stands["behind_s"] is None else float(stands["behind_s"])
+    return math.nan if status["behind_s"] is None else float(status["behind_s"])
 
 
-def _check(stands: Record) -> None:
-    """Raises Unfit when it will never have what the primary has."""
-    if not stands["follows"]:
-        raise Unfit("it is no replica (any more)")
-    if not stands["same_server"]:
-        raise Unfit("it is the replica of another server")
-    if not stands["same_timeline"]:
-        raise Unfit("it follows another primary, or has not noted down yet that it follows this one")
+def _check_identity(status: Record) -> None:
+    """Raise ReplicaUnusable for a server that will never have the data of the primary."""
+    if not status["follows"]:
+        raise ReplicaUnusable("it is no replica (any more)")
+    if not status["same_server"]:
+        raise ReplicaUnusable("it is the replica of another server")
+    if not status["same_timeline"]:
+        raise ReplicaUnusable("it follows another primary, or has not yet recorded that it follows this one")
 
 
 async def _catch_up(connection: Connection, committed: Record) -> None:
-    """Returns when the replica has what was committed then. Raises Unfit when it has not soon."""
+    """Wait until the replica has all commits. Raise ReplicaUnusable if it is too slow."""
     loop = asyncio.get_running_loop()
-    given_up_at, pause_s = loop.time() + CATCH_UP_S, POLL_S
+    deadline, pause_s = loop.time() + CATCH_UP_S, POLL_S
     while True:
-        (stands,) = await connection.fetch(SQL["stands"], *committed)
-        _check(stands)
-        if stands["level"]:
+        (status,) = await connection.fetch(SQL["status"], *committed)
+        _check_identity(status)
+        if status["level"]:
             return
-        if loop.time() > given_up_at:
-            raise Unfit(f"it is behind by more than {CATCH_UP_S:g} s")
+        if loop.time() > deadline:
+            raise ReplicaUnusable(f"it is behind by more than {CATCH_UP_S:g} s")
         await asyncio.sleep(pause_s)
-        pause_s = min(2 * pause_s, POLL_MOST_S)
+        pause_s = min(2 * pause_s, MAX_POLL_S)

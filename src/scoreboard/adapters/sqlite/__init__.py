@@ -1,2 +1,5 @@
-"""SQLite: ledger, receipts and directory in one file of the data folder. WAL, `synchronous=FULL`: a commit that
-returned survives kill -9 and power loss. One process owns the folder."""
+"""The ledger, receipts and directory in one file of the data folder.
+
+The write-ahead log with `synchronous=FULL` makes every returned commit survive kill -9 and power loss. One process owns
+the folder.
+"""

@@ -1,10 +1,11 @@
-"""Checkpoints: the write-ahead log is copied into the database file, often and a little at a time.
+"""Checkpoints, which copy the write-ahead log into the database file.
 
-A commit waits for its own write to the log. What it could wait for besides is the end of a checkpoint, when SQLite
-syncs the database file with all that was copied; only then may the log begin anew. So a thread of its own, which gives
-way to the others, copies and syncs while commits go on, and the writing thread, between two transactions, is left with
-the few pages that came meanwhile. The log's file never shrinks, as to write over it is cheaper than to append, so its
-size does not say how much of it is in use: what the writer changed does.
+A commit waits for its own write to the log. It must not wait for the end of a checkpoint as well, when SQLite syncs the
+database file. Only after that may the log restart. So a thread of low priority copies and syncs while commits continue.
+The writing thread then copies the few remaining pages between two transactions.
+
+The log file never shrinks, because overwriting is cheaper than appending. Its size does not show how much of it is in
+use, so the changes of the writer are counted instead.
 """
 
 import os
@@ -20,16 +21,19 @@ import structlog
 
 log = structlog.get_logger(__name__)
 
-STEP_ROWS = 5_000  # written before they are copied: some 8 MiB of log
-ROUNDS = 2  # the second has only what came during the first
-NICENESS = 10  # where cores are few, updates go first
+STEP_ROWS = 5_000  # changed rows between two checkpoints: some 8 MiB of log
+ROUNDS = 2  # The second copies only the pages that were added during the first.
+NICENESS = 10  # Updates come first where cores are few.
 EXIT_STATUS = 74  # EX_IOERR of sysexits.h
 
 _sync = os.fdatasync if sys.platform == "linux" else os.fsync
 
 
 class Checkpoints:
-    """`connect` opens a connection; `on_writer` runs something on the writing thread, with the writing connection."""
+    """The checkpointing thread.
+
+    `connect` opens a connection; `on_writer` runs a function on the writing thread, with the writing connection.
+    """
 
     def __init__(
         self,
@@ -39,7 +43,7 @@ class Checkpoints:
     ) -> None:
         self._connect = connect
         self._on_writer = on_writer
-        # Closed after every connection: closing any descriptor of a file ends all locks that the process has on it.
+        # It is closed after all connections: closing any descriptor of a file releases all locks of the process on it.
         self._file = os.open(path, os.O_RDWR)
         self._rows = 0
         self._due = threading.Event()
@@ -47,38 +51,42 @@ class Checkpoints:
         self._thread = threading.Thread(target=self._run, name="sqlite-checkpoint", daemon=True)
         self._thread.start()
 
-    def written(self, rows: int) -> None:
-        """The writer has changed so many rows in all. To be called by the writing thread."""
+    def record_changes(self, rows: int) -> None:
+        """Record the total of changed rows, on the writing thread after a commit."""
         if not 0 <= rows - self._rows < STEP_ROWS:
             self._rows = rows
             self._due.set()
 
     def stop(self) -> None:
-        """Returns when no checkpoint runs any more. The writing thread must still run."""
+        """Wait for the running checkpoint, before the writing thread stops."""
         self._closing = True
         self._due.set()
         self._thread.join()
 
     def close(self) -> None:
-        """After every connection is closed."""
+        """Close the file, after all connections are closed."""
         os.close(self._file)
 
     def _run(self) -> None:
-        _give_way()
+        if sys.platform == "linux":  # where each thread has its own priority
+            thread = threading.get_native_id()
+            os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + NICENESS)
         connection = self._connect()
         while self._due.wait() and not self._closing:
             self._due.clear()
             try:
                 self._copy(connection)
             except OSError as error:
-                _end(error)
+                _exit(error)
             except Exception as error:
-                log.warning("checkpoint_failed", error=str(error))  # what was not copied will be, after the next step
+                log.warning("checkpoint_failed", error=str(error))  # The next one copies these pages too.
         connection.close()
 
     def _copy(self, connection: sqlite3.Connection) -> None:
-        """Raises OSError when the database file could not be synced, by us or by SQLite: Linux tells each descriptor of
-        a file once. Without that an error of SQLite does not matter: it may be the echo of a commit that failed.
+        """Copy the log. Raise OSError when the database file could not be synced.
+
+        Linux reports a failed sync once per descriptor, so the last sync here sees a failure of SQLite's. Other errors
+        of SQLite do not matter: they may repeat that of a failed commit.
         """
         try:
             for _ in range(ROUNDS):
@@ -93,23 +101,17 @@ def checkpoint(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
 
-def _give_way() -> None:
-    if sys.platform == "linux":  # where a thread has a priority of its own
-        thread = threading.get_native_id()
-        os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + NICENESS)
+def _exit(error: Exception) -> NoReturn:
+    """Exit at once, because the database file could not be synced.
 
-
-def _end(error: Exception) -> NoReturn:
-    """End the process at once, because the database file could not be synced.
-
-    The system may have dropped what it could not write, and says so only once: another sync would succeed without it,
-    and SQLite would let the log begin anew. Nor may a connection be closed, as the last one would do just that. The log
-    itself is safe: the next start copies all of it again.
+    The system may have dropped the unwritten pages, and reports that once. Another sync would succeed without them, and
+    SQLite would restart the log. Closing the last connection would do the same. The log is intact, and the next start
+    copies all of it.
     """
     log.critical(
         "database_not_synced",
         error=str(error),
-        remedy="look after the disk, then start again: nothing that was acknowledged is lost",
+        remedy="check the disk, then start again: no acknowledged update is lost",
     )
     sys.stderr.flush()
     os._exit(EXIT_STATUS)

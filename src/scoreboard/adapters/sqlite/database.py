@@ -1,21 +1,21 @@
-"""The database file: its settings, its threads, its migrations, and what its errors mean."""
+"""The database file: settings, threads, migrations and errors."""
 
 import asyncio
 import contextlib
 import os
-import re
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from functools import lru_cache
-from importlib.resources import files
 from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
 import structlog
 
+from scoreboard.adapters.sql.errors import storage_failure
+from scoreboard.adapters.sql.files import SqlFiles
 from scoreboard.adapters.sqlite.checkpoints import Checkpoints
 from scoreboard.adapters.sqlite.thread import Thread
 from scoreboard.domain import codes
@@ -24,43 +24,40 @@ log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
-CACHE_KIB = {"writer": 64 * 1024, "points": 24 * 1024, "reader": 2 * 1024}  # of pages, a connection
-PAGE_BYTES = 2_048  # an update touches a random page or two, and each goes whole through the log: small ones cost less
+CACHE_KIB = {"writer": 64 * 1024, "points": 24 * 1024, "reader": 2 * 1024}  # of pages, per connection
+PAGE_BYTES = 2_048  # Small, because an update changes a random page or two, and the log takes whole pages.
 BUSY_S = 10.0
-ROWS_A_STEP = 64
+INSERT_ROWS = 64  # in one statement
 
-SQL_FILES = files(__package__) / "sql"
-_NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
-
-
-def statements(file: str) -> dict[str, str]:
-    """The statements of a file in `sql/`, by name."""
-    parts = _NAME.split((SQL_FILES / file).read_text())
-    return {name: sql.strip() for name, sql in zip(parts[1::2], parts[2::2], strict=True)}
+FILES = SqlFiles(__package__)
+statements = FILES.statements
 
 
 def insert(connection: sqlite3.Connection, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
-    """Run an `INSERT ... VALUES (?, ...)` for all rows, many in one step.
+    """Run an `INSERT ... VALUES (?, ...)` for all rows, many per statement.
 
-    At each step the interpreter may go to another thread, and coming back is a wait: the fewer the better.
+    The interpreter may switch threads at each statement, and waits to switch back.
     """
     start = 0
     while start < len(rows):
-        size = min(ROWS_A_STEP, 1 << (len(rows) - start).bit_length() - 1)  # few sizes, so that each is prepared once
-        connection.execute(_of_rows(statement, size), tuple(chain.from_iterable(rows[start : start + size])))
+        # Powers of two keep the number of prepared statements small.
+        size = min(INSERT_ROWS, 1 << (len(rows) - start).bit_length() - 1)
+        connection.execute(_with_rows(statement, size), tuple(chain.from_iterable(rows[start : start + size])))
         start += size
 
 
 @lru_cache
-def _of_rows(statement: str, rows: int) -> str:
+def _with_rows(statement: str, rows: int) -> str:
     head, values, row = statement.rpartition("VALUES ")
     return f"{head}{values}{', '.join([row] * rows)}"
 
 
 class Database:
-    """One writing connection on a thread of its own, one for reads that take long on another, one for point reads on
-    the event loop (a few microseconds each, which is less than the way to a thread and back). A fourth thread copies
-    the write-ahead log into the file, so that no commit waits for that.
+    """The connections to the database file, each with its thread.
+
+    One connection writes and one serves long reads, both on their own threads. A third serves point reads on the event
+    loop: they take a few microseconds, less than a switch of threads. Checkpoints run on a fourth thread, so that no
+    commit waits for them.
     """
 
     def __init__(self, path: Path) -> None:
@@ -72,44 +69,51 @@ class Database:
         self._checkpoints = Checkpoints(path, lambda: connect(path), self._on_writer)
 
     async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `work` in one durable transaction. A caller that is cancelled does not stop it."""
-        return await self.writing.run(lambda: self._transaction(work))
+        """Run `work` in one durable transaction. Cancelling the caller does not stop it."""
+        return await self._writing.run(lambda: self._transaction(work))
 
     def point(self, statement: str, *values: object) -> list[Any]:
-        """The rows of a statement that looks at a few rows by their keys, read on the calling thread."""
+        """Return the few rows of a lookup by key, read on the calling thread."""
         try:
             return self.points.execute(statement, values).fetchall()
         except Exception as error:
             raise _translate_error(error) from error
 
     async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        def reading() -> T:
+        """Run `work` with the reading connection, on its thread."""
+
+        def read() -> T:
             try:
                 return work(self.reader)
             except Exception as error:
                 raise _translate_error(error) from error
 
-        return await self._reading.run(reading)
+        return await self._reading.run(read)
+
+    async def fetch(self, statement: str, *values: object) -> list[Any]:
+        """Return the rows of one statement, read on the reading thread."""
+        return await self.read(lambda c: c.execute(statement, values).fetchall())
 
     def _transaction(self, work: Callable[[sqlite3.Connection], T]) -> T:
         try:
-            if self.writer.in_transaction:  # its end failed before
+            if self.writer.in_transaction:  # An earlier rollback failed.
                 self.writer.execute("ROLLBACK")
             self.writer.execute("BEGIN IMMEDIATE")
             result = work(self.writer)
             self.writer.execute("COMMIT")
         except Exception as error:
-            if self.writer.in_transaction:  # some failures have rolled back already
+            if self.writer.in_transaction:  # SQLite rolls back after some errors.
                 with contextlib.suppress(sqlite3.Error):
                     self.writer.execute("ROLLBACK")
             raise _translate_error(error) from error
-        self._checkpoints.written(self.writer.total_changes)
+        self._checkpoints.record_changes(self.writer.total_changes)
         return result
 
     def _on_writer(self, work: Callable[[sqlite3.Connection], T]) -> "Future[T]":
         return self.writing.submit(lambda: work(self.writer))
 
     async def close(self) -> None:
+        """Finish the submitted work and close all connections."""
         await asyncio.to_thread(self._checkpoints.stop)
         for thread in (self._reading, self.writing):
             await asyncio.to_thread(thread.stop)
@@ -120,7 +124,7 @@ class Database:
 
 @asynccontextmanager
 async def open_database(path: Path) -> AsyncIterator[Database]:
-    """The database, at the newest version of its schema, closed in the end."""
+    """Open the database at the newest version of its schema, and close it at the end."""
     await asyncio.to_thread(migrate, path)
     database = Database(path)
     try:
@@ -130,47 +134,34 @@ async def open_database(path: Path) -> AsyncIterator[Database]:
 
 
 def migrate(path: Path) -> list[str]:
-    """Apply the numbered files of `sql/` that were not applied yet, each in one transaction. Returns their names.
+    """Apply the missing migrations, one transaction each; return their file names.
 
-    Raises sqlite3.DatabaseError where a newer version has applied more."""
-    path.touch(mode=0o600)  # players' names are in it; SQLite gives the log the same rights
+    Raise sqlite3.DatabaseError for the schema of a newer version of Scoreboard.
+    """
+    path.touch(mode=0o600)  # The file holds the names of players. SQLite gives the log the same mode.
     connection = connect(path)
     applied = []
     try:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version > newest_schema():
+        migrations = FILES.migrations()
+        if version > migrations[-1].number:
             raise sqlite3.DatabaseError(f"a newer version of scoreboard made its store (schema {version})")
-        for file in migrations():
-            number = int(file[:4])
+        for number, file, script in migrations:
             if number > version:
-                script = (SQL_FILES / file).read_text()
                 connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;")
                 applied.append(file)
-        _make_durable(connection)
+        # A killed process may have left the end of the log in the memory of the system only, after a sync that failed.
+        # Copy and sync the log before anything is answered from it.
+        (busy, *_) = connection.execute("PRAGMA wal_checkpoint(FULL)").fetchone()
+        if busy:
+            raise sqlite3.OperationalError("another program is using the database")
     finally:
         connection.close()
     return applied
 
 
-def migrations() -> list[str]:
-    """Return the numbered files of `sql/`, in order."""
-    return sorted(entry.name for entry in SQL_FILES.iterdir() if entry.name[:4].isdigit())
-
-
-def newest_schema() -> int:
-    """Return the number of the last migration that this version has."""
-    return int(migrations()[-1][:4])
-
-
-def _make_durable(connection: sqlite3.Connection) -> None:
-    """Copy and sync what a process that was killed left in the log, before anything is answered from it: the last of it
-    may be in the system's memory only, if a sync failed before the end."""
-    (busy, *_) = connection.execute("PRAGMA wal_checkpoint(FULL)").fetchone()
-    if busy:
-        raise sqlite3.OperationalError("another program is using the database")
-
-
 def connect(path: Path, cache_kib: int = 2 * 1024) -> sqlite3.Connection:
+    """Open a connection with the settings of durability."""
     connection = sqlite3.connect(
         path, timeout=BUSY_S, isolation_level=None, check_same_thread=False, cached_statements=256
     )
@@ -187,24 +178,27 @@ def connect(path: Path, cache_kib: int = 2 * 1024) -> sqlite3.Connection:
     return connection
 
 
-_OF_THE_DATA = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError, sqlite3.InterfaceError)
+_DATA_ERRORS = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError, sqlite3.InterfaceError)
 
 
 def _translate_error(error: Exception) -> Exception:
-    """Faults of the data stay what they are; every other fault of the database is one of ours: Unavailable."""
+    """Return Unavailable for a database failure, and any other error unchanged."""
     if isinstance(error, MemoryError):
         return codes.STORAGE_FAILED.error("the server is out of memory", retry_after_s=5)
-    if not isinstance(error, sqlite3.Error) or isinstance(error, _OF_THE_DATA):
+    if not isinstance(error, sqlite3.Error) or isinstance(error, _DATA_ERRORS):
         return error
-    if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL:
-        return codes.STORAGE_FULL.error("the disk is full; nothing was counted", retry_after_s=10)
-    log.error("storage_failed", error=str(error), name=getattr(error, "sqlite_errorname", "unknown"))
-    return codes.STORAGE_FAILED.error("the database failed; the outcome may be unknown", retry_after_s=1)
+    disk_full = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL
+    if not disk_full:
+        log.error("storage_failed", error=str(error), name=getattr(error, "sqlite_errorname", "unknown"))
+    return storage_failure(disk_full=disk_full)
 
 
 def folder_lock(folder: Path) -> int:
-    """Take the data folder for this process; the descriptor holds it. Raises BlockingIOError when it is taken."""
-    import fcntl  # noqa: PLC0415 - where there is none, embedded cannot promise one process
+    """Lock the data folder; return the descriptor that holds the lock.
+
+    Raise BlockingIOError when another process holds it.
+    """
+    import fcntl  # noqa: PLC0415 - it is missing on systems where SQLite cannot be used
 
     descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:

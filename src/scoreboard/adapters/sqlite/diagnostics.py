@@ -1,4 +1,4 @@
-"""Findings about a database file and the clock of this machine, for `scoreboard doctor`."""
+"""Findings about a database file and the clock, for `scoreboard doctor`."""
 
 import sqlite3
 import time
@@ -12,17 +12,17 @@ from scoreboard.domain import instant
 
 GIB = 1 << 30
 LARGE_WAL = GIB
-CHECKED_BESIDE_A_SERVER = GIB // 4  # bytes of a database that is read whole while a server commits to it
-AHEAD_US = 1_000_000  # by which the newest update may be ahead of the clock
+MAX_CHECKED_WHILE_SERVED = GIB // 4  # bytes of a database that is checked while a server commits to it
+AHEAD_US = 1_000_000  # The newest update may be this far ahead of the clock.
 RELEASED = 2026
 RESTORE = "stop the server, keep a copy of the folder, and restore a backup"
 
 
 def diagnose_store(path: Path, *, served: bool) -> tuple[list[Finding], bool]:
-    """Return the findings, and whether this version can open the store without changing it."""
+    """Return the findings, and whether the store is usable without a migration."""
     if not path.exists():
-        return [Finding("store", "ok", "there is none yet; `scoreboard serve` makes it")], False
-    check = not served or path.stat().st_size <= CHECKED_BESIDE_A_SERVER
+        return [Finding("store", "ok", "there is none yet; `scoreboard serve` creates it")], False
+    check = not served or path.stat().st_size <= MAX_CHECKED_WHILE_SERVED
     try:
         store = inspect(path, check=check)
     except (sqlite3.Error, OSError) as error:
@@ -34,17 +34,15 @@ def diagnose_store(path: Path, *, served: bool) -> tuple[list[Finding], bool]:
 def _schema(store: Inspection) -> Finding:
     text = f"schema {store.version} of {store.newest}, {store.file_bytes / 2**20:,.1f} MiB"
     if store.version > store.newest:
-        return Finding("store", "problem", f"{text}: a newer Scoreboard made it", "run that version")
+        return Finding("store", "problem", f"{text}: a newer Scoreboard created it", "run that version")
     if store.version < store.newest:
-        return Finding("store", "warning", text, "scoreboard migrate (`serve` does so, too)")
+        return Finding("store", "warning", text, "scoreboard migrate (`serve` does so too)")
     return Finding("store", "ok", text)
 
 
 def _faults(store: Inspection) -> Finding:
     if store.faults is None:
-        return Finding(
-            "store", "ok", "too large to be read whole while a server runs: run this again when it is stopped"
-        )
+        return Finding("store", "ok", "too large to be checked while a server runs: run this again when it is stopped")
     if store.faults:
         return Finding("store", "problem", f"it is damaged: {'; '.join(store.faults)}", RESTORE)
     return Finding("store", "ok", "SQLite finds no fault in it")
@@ -52,9 +50,9 @@ def _faults(store: Inspection) -> Finding:
 
 def _durability(store: Inspection) -> Finding:
     if store.journal_mode != "wal" or store.synchronous < 2:
-        text = f"journal {store.journal_mode}, synchronous {store.synchronous}: a commit may be lost with the power"
-        return Finding("store", "problem", text, "let nothing else change the settings of the database")
-    return Finding("store", "ok", "a commit is on the disk before it is answered (write-ahead log, synchronous FULL)")
+        text = f"journal {store.journal_mode}, synchronous {store.synchronous}: a power failure may lose a commit"
+        return Finding("store", "problem", text, "keep other programs from changing the settings of the database")
+    return Finding("store", "ok", "commits reach the disk before they are acknowledged (WAL, synchronous FULL)")
 
 
 def _log(store: Inspection) -> Iterator[Finding]:
@@ -62,8 +60,8 @@ def _log(store: Inspection) -> Iterator[Finding]:
         yield Finding(
             "store",
             "warning",
-            f"the write-ahead log has {store.wal_bytes / GIB:,.1f} GiB: something reads the database for a long time",
-            "end other programs that have it open (lsof), or restart the server",
+            f"the write-ahead log has {store.wal_bytes / GIB:,.1f} GiB: a program reads the database for a long time",
+            "stop other programs that have it open (lsof), or restart the server",
         )
 
 
@@ -71,12 +69,12 @@ def _clock(store: Inspection) -> Finding:
     now = time.time_ns() // 1_000
     ahead = store.latest_instant - now
     if datetime.fromtimestamp(now / 1e6, UTC).year < RELEASED:
-        return Finding("clock", "problem", f"it is {instant.to_text(now)} by the clock", "set it, and keep it by NTP")
+        return Finding("clock", "problem", f"it shows {instant.to_text(now)}", "set the clock, and keep it by NTP")
     if ahead > AHEAD_US:
         return Finding(
             "clock",
             "problem",
-            f"the newest update is {ahead / 1e6:,.0f} s ahead of the clock: new ones get later instants than they have",
+            f"the newest update is {ahead / 1e6:,.0f} s ahead of the clock: new ones are stamped too late",
             "set the clock, and keep it by NTP",
         )
     return Finding("clock", "ok", "the clock is not behind the newest update")

@@ -1,20 +1,26 @@
-"""Inspection: facts about a database file, found without changing it, also while a server has it."""
+"""Facts about a database file, which a server may be using."""
 
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from scoreboard.adapters.sqlite import database
+from scoreboard.application.ports.ledger import MIN_EVENT_ID
 from scoreboard.domain import event_id
 
-SHOWN = 5
+LATEST_EVENT = database.statements("ledger.sql")["latest_event"]
+SHOWN_FAULTS = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """`version` of the schema, and the `newest` that this program knows. `faults` are the first few that SQLite finds;
-    None when it did not look. `latest_instant` is the greatest `accepted_at`, 0 when there is none."""
+    """The state of a database file.
+
+    `version` is that of its schema, `newest` the newest schema of this program. `faults` are the first that SQLite
+    finds, None without a check. `latest_instant` is the greatest `accepted_at`, in microseconds since 1970, or 0.
+    """
 
     version: int
     newest: int
@@ -27,33 +33,29 @@ class Inspection:
 
 
 def inspect(path: Path, *, check: bool) -> Inspection:
-    """`check` reads the whole file, and for as long no commit's log can be cleared. Raises sqlite3.Error for what is no
-    database, or cannot be read."""
+    """Inspect the file; with `check`, read all of it, which delays checkpoints.
+
+    Raise sqlite3.Error for a file that is no database or cannot be read.
+    """
     wal = Path(f"{path}-wal")
     with closing(database.connect(path)) as connection:
         connection.execute("PRAGMA query_only = ON")
 
-        def value(sql: str) -> int | str:
-            found: int | str = connection.execute(sql).fetchone()[0]
-            return found
+        def value(sql: str) -> Any:
+            return connection.execute(sql).fetchone()[0]
 
-        version = int(value("PRAGMA user_version"))
+        version = value("PRAGMA user_version")
         return Inspection(
             version,
-            database.newest_schema(),
-            str(value("PRAGMA journal_mode")),
-            int(value("PRAGMA synchronous")),
+            database.FILES.migrations()[-1].number,
+            value("PRAGMA journal_mode"),
+            value("PRAGMA synchronous"),
             _faults(connection) if check else None,
             path.stat().st_size,
             wal.stat().st_size if wal.exists() else 0,
-            _latest_instant(connection) if version else 0,
+            event_id.accepted_at(value(LATEST_EVENT) or MIN_EVENT_ID) if version else 0,
         )
 
 
 def _faults(connection: sqlite3.Connection) -> list[str]:
-    return [row[0] for row in connection.execute(f"PRAGMA quick_check({SHOWN})") if row[0] != "ok"]
-
-
-def _latest_instant(connection: sqlite3.Connection) -> int:
-    (event,) = connection.execute(database.statements("ledger.sql")["latest_event"]).fetchone()
-    return 0 if event is None else event_id.accepted_at(event)
+    return [row[0] for row in connection.execute(f"PRAGMA quick_check({SHOWN_FAULTS})") if row[0] != "ok"]

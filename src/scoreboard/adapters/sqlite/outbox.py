@@ -1,48 +1,36 @@
-"""SqliteOutbox: events and cursors in the database of the ledger."""
+"""The outbox in SQLite."""
 
-import asyncio
 import sqlite3
 from collections.abc import Collection, Mapping
 
 import msgspec
 
+from scoreboard.adapters.sql.outbox import SqlOutbox, to_backlogs
 from scoreboard.adapters.sqlite.database import Database, insert, statements
 from scoreboard.application.ports.ledger import Decision
-from scoreboard.application.ports.outbox import (
-    Arrival,
-    Backlog,
-    OutboxPosition,
-    PendingEvents,
-    ScoreUpdated,
-    decode,
-    encode,
-)
+from scoreboard.application.ports.outbox import Backlog, OutboxPosition, PendingEvents, ScoreUpdated, decode, encode
 
 SQL = statements("outbox.sql")
-STEP_ROWS = 200  # removed in one transaction, which the next batch of updates waits for
+STEP_ROWS = 200  # removed in one transaction, which delays the next batch of updates
 
 
-class SqliteOutbox:
+class SqliteOutbox(SqlOutbox):
+    """Events and cursors in the database of the ledger."""
+
     def __init__(self, database: Database) -> None:
+        super().__init__()
         self._database = database
-        self._arrival = Arrival()
 
     def write(self, c: sqlite3.Connection, decision: Decision) -> None:
         """Add the events of a batch, in its transaction."""
         insert(c, SQL["add"], encode(decision))
 
-    def committed(self) -> None:
-        """Wake the readers of this process."""
-        self._arrival.notify()
-
     async def register(self, consumers: Collection[str]) -> None:
         await self._database.write(lambda c: c.execute(SQL["register"], (_json(consumers),)))
 
     async def unregister(self, keep: Collection[str]) -> list[str]:
-        def forget(c: sqlite3.Connection) -> list[str]:
-            return [name for (name,) in c.execute(SQL["forget"], (_json(keep),)).fetchall()]
-
-        return await self._database.write(forget)
+        rows = await self._database.write(lambda c: c.execute(SQL["unregister"], (_json(keep),)).fetchall())
+        return [name for (name,) in rows]
 
     async def read(self, consumer: str, max_events: int, max_bytes: int) -> PendingEvents | None:
         def read(c: sqlite3.Connection) -> PendingEvents | None:
@@ -77,11 +65,7 @@ class SqliteOutbox:
         return await self._database.write(lambda c: c.execute(SQL["trim"], (STEP_ROWS,)).rowcount)
 
     async def backlogs(self) -> Mapping[str, Backlog]:
-        rows = await self._database.read(lambda c: c.execute(SQL["backlogs"]).fetchall())
-        return {name: Backlog(*numbers) for name, *numbers in rows}
-
-    def added(self) -> asyncio.Event:
-        return self._arrival.next()
+        return to_backlogs(await self._database.fetch(SQL["backlogs"]))
 
 
 def _json(names: Collection[str]) -> str:

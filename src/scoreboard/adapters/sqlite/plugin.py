@@ -1,4 +1,4 @@
-"""Backend plugin without a server: SQLite in the data folder of one process."""
+"""The backend without a server: SQLite in the data folder of one process."""
 
 from contextlib import AsyncExitStack
 
@@ -13,7 +13,10 @@ FILE = "scoreboard.db"
 
 
 class SqlitePlugin:
-    """The caller holds the lock of the data folder, and translates OSError and sqlite3.Error."""
+    """The plugin for SQLite.
+
+    The caller holds the lock of the data folder, and translates OSError and sqlite3.Error.
+    """
 
     async def open(self, options: BackendOptions, clock: Clock, stack: AsyncExitStack) -> DatabaseBackend:
         store = await stack.enter_async_context(database.open_database(options.data / FILE))

@@ -10,13 +10,13 @@ from scoreboard.adapters.postgres.database import Database, Record
 
 
 class Process(Protocol):
-    """Opens the database of the test, as another process would."""
+    """A function that opens the database of the test, as another process would."""
 
     async def __call__(self) -> Database: ...
 
 
-async def rows(answer: Awaitable[list[Record]]) -> list[tuple[object, ...]]:
-    return [tuple(row) for row in await answer]
+async def rows(records: Awaitable[list[Record]]) -> list[tuple[object, ...]]:
+    return [tuple(row) for row in await records]
 
 
 @pytest.fixture
@@ -28,14 +28,14 @@ async def url() -> str:
 async def process(url: str) -> AsyncIterator[Process]:
     async with AsyncExitStack() as stack:
 
-        async def opened() -> Database:
+        async def open_another() -> Database:
             return await stack.enter_async_context(database.open_database(url))
 
-        yield opened
+        yield open_another
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    """A server that may be killed."""
+    """A server that tests may kill."""
     with postgres() as started:
         yield started

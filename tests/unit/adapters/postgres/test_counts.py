@@ -1,4 +1,4 @@
-"""Totals of tables, which are counted as standings come and go."""
+"""Totals of tables, which are counted while standings are added and removed."""
 
 import asyncio
 from itertools import count
@@ -8,10 +8,10 @@ import pytest
 from harness.servers.postgres import empty_database
 from harness.waiting import eventually
 from scoreboard.adapters.postgres import database
-from scoreboard.adapters.postgres.counts import fold
 from scoreboard.adapters.postgres.database import Database
 from scoreboard.adapters.postgres.directory import PostgresDirectory
 from scoreboard.adapters.postgres.ledger import PostgresLedger
+from scoreboard.adapters.postgres.maintenance import fold_counts
 from scoreboard.adapters.postgres.ranking import PostgresRanking
 from scoreboard.application.updates.decide import decide
 from scoreboard.domain.board import Board, Player
@@ -23,18 +23,18 @@ from tests.unit.adapters.postgres.test_ledger import a_board
 pytestmark = pytest.mark.slow
 
 COUNTED = "SELECT tbl, sum(standings)::bigint FROM standing_counts GROUP BY tbl HAVING sum(standings) <> 0 ORDER BY tbl"
-THERE = "SELECT tbl, count(*) FROM standings GROUP BY tbl ORDER BY tbl"
+PRESENT = "SELECT tbl, count(*) FROM standings GROUP BY tbl ORDER BY tbl"
 
 
 async def assert_counted(store: Database) -> None:
-    assert await rows(store.fetch(COUNTED)) == await rows(store.fetch(THERE))
+    assert await rows(store.fetch(COUNTED)) == await rows(store.fetch(PRESENT))
 
 
 async def total(store: Database, board: Board, region: str = WORLD) -> int:
     return await PostgresRanking(store).total(TableKey(board.pk, "all", region), board)
 
 
-async def test_a_total_is_exact_while_standings_come_go_and_are_folded(process: Process) -> None:
+async def test_a_total_is_exact_while_standings_change_and_counts_are_folded(process: Process) -> None:
     stores = [await process() for _ in range(3)]
     board = await a_board(stores[0], regions=("eu", "us"))
     directory = PostgresDirectory(stores[0])
@@ -48,7 +48,7 @@ async def test_a_total_is_exact_while_standings_come_go_and_are_folded(process: 
 
     async def keep_folding() -> None:
         while not folding.is_set():
-            await fold(stores[2])
+            await fold_counts(stores[2])
 
     folded = [asyncio.create_task(keep_folding()) for _ in range(2)]
     await asyncio.gather(*(play(number) for number in range(3)))
@@ -58,29 +58,30 @@ async def test_a_total_is_exact_while_standings_come_go_and_are_folded(process: 
     await asyncio.gather(*folded)
     await assert_counted(stores[0])
     assert await total(stores[0], board) == 22
-    await fold(stores[0])
+    await fold_counts(stores[0])
     assert await total(stores[0], board) == 22
     assert await rows(stores[0].fetch("SELECT count(*) FROM standing_counts")) == [(3,)]
     await directory.delete_board(board)
-    await fold(stores[0])
+    await fold_counts(stores[0])
     assert await rows(stores[0].fetch("SELECT FROM standing_counts")) == []
 
 
-async def test_a_board_that_is_empty_has_a_total(process: Process) -> None:
+async def test_an_empty_board_has_a_total(process: Process) -> None:
     store = await process()
     board = await a_board(store)
     assert await total(store, board) == 0
     assert (await PostgresRanking(store).slice(table(board), board, 0, 10)).total == 0
 
 
-async def test_migrations_go_forward_while_the_version_before_serves(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each update is applied, and each standing counted, whether it was there before, or comes meanwhile or after."""
-    first, *others = database.migrations()
-    files, url = [first, "0004_facts.sql"], await empty_database()  # this version's statements need the facts
+async def test_migrations_run_while_the_previous_version_serves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every update is applied, and standings of any time are counted."""
+    first, *others = database.FILES.migrations()
+    facts = next(migration for migration in others if migration.file == "0004_facts.sql")
+    migrations, url = [first, facts], await empty_database()  # The statements of this version need the facts.
 
     async def migrate() -> None:
         with monkeypatch.context() as patched:
-            patched.setattr(database, "migrations", lambda: files)
+            patched.setattr(database.FILES, "migrations", lambda: migrations)
             await database.migrate(url)
 
     await migrate()
@@ -97,15 +98,15 @@ async def test_migrations_go_forward_while_the_version_before_serves(monkeypatch
 
         serving = [asyncio.create_task(serve(PostgresLedger(one))) for one in (store, other)]
 
-        async def goes_on() -> None:
+        async def more_updates() -> None:
             reached = next(played) + 50
             await eventually(lambda: next(played) > reached)
 
-        await goes_on()
-        for file in others:
-            files.append(file)
+        await more_updates()
+        for migration in others:
+            migrations.append(migration)
             await migrate()
-            await goes_on()
+            await more_updates()
         stopping.set()
         applied = sum(await asyncio.gather(*serving))
         assert await rows(store.fetch("SELECT count(*) FROM ledger")) == [(applied,)]

@@ -1,4 +1,4 @@
-"""What processes hear of each other's changes, and what is known while the server is away."""
+"""Changes of other processes, and the cache while the server is down."""
 
 import asyncio
 import contextlib
@@ -22,22 +22,22 @@ pytestmark = pytest.mark.slow
 
 
 class Following:
-    """A directory that follows the others, and what it was told."""
+    """A directory that follows the others, and the changes it published."""
 
     def __init__(self, store: Database) -> None:
         self.directory = PostgresDirectory(store)
-        self.told: list[Change] = []
-        self.directory.listen(self.told.append)
+        self.published: list[Change] = []
+        self.directory.listen(self.published.append)
 
 
 @asynccontextmanager
 async def following(store: Database) -> AsyncIterator[Following]:
-    made = Following(store)
-    await made.directory.start()
-    running = asyncio.ensure_future(made.directory.run())
+    other = Following(store)
+    await other.directory.start()
+    running = asyncio.ensure_future(other.directory.run())
     await eventually(lambda: listens(store), "it listens")
     try:
-        yield made
+        yield other
     finally:
         running.cancel()
         with contextlib.suppress(asyncio.CancelledError):
@@ -47,41 +47,41 @@ async def following(store: Database) -> AsyncIterator[Following]:
 async def listens(store: Database) -> bool:
     return bool(
         await store.fetch(
-            "SELECT FROM pg_stat_activity WHERE query = $1 AND datname = current_database()", SQL["everything"]
+            "SELECT FROM pg_stat_activity WHERE query = $1 AND datname = current_database()", SQL["contents"]
         )
     )
 
 
-async def test_what_another_process_changes_is_seen_and_told(process: Process) -> None:
+async def test_changes_of_another_process_are_visible_and_published(process: Process) -> None:
     own = PostgresDirectory(await process())
     async with following(await process()) as other:
         app = await own.create_app(App(0, "game", "Game"))
         board = await own.create_board(Board(0, app, "main", "Main"))
         await own.create_action(Action(0, app, "win", 5))
         await own.create_player(app, Player("ann", "Ann"))
-        await eventually(lambda: BoardChanged(board) in other.told)
-        await eventually(lambda: PlayerChanged(app, "ann") in other.told)
+        await eventually(lambda: BoardChanged(board) in other.published)
+        await eventually(lambda: PlayerChanged(app, "ann") in other.published)
         assert await other.directory.board("game", "main") == board
 
-        async def knows_the_action() -> bool:
+        async def has_the_action() -> bool:
             return bool(await other.directory.actions(app))
 
-        await eventually(knows_the_action)
+        await eventually(has_the_action)
         renamed = replace(board, name="New")
         await own.update_board(renamed)
-        await eventually(lambda: BoardChanged(renamed) in other.told)
+        await eventually(lambda: BoardChanged(renamed) in other.published)
         assert await other.directory.board("game", "main") == renamed
         await own.update_player(app, Player("ann", "Bea"))
         await own.delete_player(app, Player("ann", "Bea"))
-        await eventually(lambda: other.told.count(PlayerChanged(app, "ann")) == 3)
+        await eventually(lambda: other.published.count(PlayerChanged(app, "ann")) == 3)
         await own.delete_app(app)
-        await eventually(lambda: BoardGone(board.pk) in other.told)
+        await eventually(lambda: BoardGone(board.pk) in other.published)
         with pytest.raises(NotFound):
             await other.directory.app("game")
-    assert AnythingChanged() not in other.told
+    assert AnythingChanged() not in other.published
 
 
-async def test_ones_own_changes_are_not_told(process: Process) -> None:
+async def test_own_changes_are_not_published(process: Process) -> None:
     another = PostgresDirectory(await process())
     async with following(await process()) as own:
         app = await own.directory.create_app(App(0, "game", "Game"))
@@ -91,11 +91,11 @@ async def test_ones_own_changes_are_not_told(process: Process) -> None:
         await own.directory.delete_board(board)
         await another.start()
         theirs = await another.create_board(Board(0, app, "theirs", "Theirs"))
-        await eventually(lambda: own.told)
-        assert own.told == [BoardChanged(theirs)]
+        await eventually(lambda: own.published)
+        assert own.published == [BoardChanged(theirs)]
 
 
-async def test_what_two_processes_change_at_once_is_seen_by_both(process: Process) -> None:
+async def test_concurrent_changes_are_visible_to_both_processes(process: Process) -> None:
     async with following(await process()) as one, following(await process()) as other:
         app = await one.directory.create_app(App(0, "game", "Game"))
         made = await asyncio.gather(
@@ -103,21 +103,21 @@ async def test_what_two_processes_change_at_once_is_seen_by_both(process: Proces
         )
         for each in (one, other):
 
-            async def knows_all(each: Following = each) -> bool:
+            async def has_all(each: Following = each) -> bool:
                 return await each.directory.boards(app) == made
 
-            await eventually(knows_all)
+            await eventually(has_all)
 
 
-async def test_a_change_that_nobody_notified_of_is_found(process: Process) -> None:
+async def test_a_change_without_a_notification_is_found(process: Process) -> None:
     store = await process()
     async with following(await process()) as other:
         await store.fetch("INSERT INTO apps (app, name, time_zone) VALUES ('game', 'Game', 'UTC')")
-        await store.fetch(SQL["changed"])
+        await store.fetch(SQL["increment_version"])
         await eventually(other.directory.apps)
 
 
-async def test_a_connection_that_was_lost_is_made_again_and_said(process: Process) -> None:
+async def test_a_lost_connection_is_restored_and_the_gap_published(process: Process) -> None:
     own = PostgresDirectory(await process())
     store = await process()
     async with following(await process()) as other:
@@ -127,7 +127,7 @@ async def test_a_connection_that_was_lost_is_made_again_and_said(process: Proces
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
             "WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
-        await eventually(lambda: AnythingChanged() in other.told)
+        await eventually(lambda: AnythingChanged() in other.published)
 
         async def changed() -> bool:
             with contextlib.suppress(Unavailable):
@@ -143,7 +143,7 @@ async def test_a_connection_that_was_lost_is_made_again_and_said(process: Proces
         await eventually(is_seen)
 
 
-async def test_what_is_in_memory_is_told_while_the_server_is_away(server: Server) -> None:
+async def test_the_cache_serves_while_the_server_is_down(server: Server) -> None:
     async with database.open_database(await fresh_database(server.url)) as store, following(store) as here:
         app = await here.directory.create_app(App(0, "game", "Game"))
         board = await here.directory.create_board(Board(0, app, "main", "Main"))
@@ -154,11 +154,11 @@ async def test_what_is_in_memory_is_told_while_the_server_is_away(server: Server
         with pytest.raises(Unavailable):
             await here.directory.find_players(app, ["ann"])
         server.start()
-        await eventually(lambda: AnythingChanged() in here.told)
+        await eventually(lambda: AnythingChanged() in here.published)
         await here.directory.update_board(replace(board, name="New"))
 
 
-async def test_a_server_that_was_put_back_to_an_older_state_is_believed(process: Process) -> None:
+async def test_a_server_restored_to_an_older_state_is_read_again(process: Process) -> None:
     store = await process()
     async with following(store) as here:
         await here.directory.create_app(App(0, "game", "Game"))
@@ -175,28 +175,28 @@ async def test_a_server_that_was_put_back_to_an_older_state_is_believed(process:
         await eventually(is_empty)
 
 
-async def test_what_others_say_on_the_channel_is_of_no_harm(process: Process) -> None:
+async def test_unknown_notifications_are_ignored(process: Process) -> None:
     store = await process()
     async with following(store) as here:
-        await store.fetch(SQL["tell"], CHANNEL, '["someone","no such app","ann"]')
+        await store.fetch(SQL["notify"], CHANNEL, '["someone","no such app","ann"]')
         await here.directory.create_app(App(0, "game", "Game"))
-        assert here.told == []
+        assert here.published == []
 
 
 async def test_a_deletion_may_take_longer_than_an_update(process: Process, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A board with millions of standings does not go in seconds."""
+    """Deleting a board with millions of standings takes more than seconds."""
     store = await process()
     directory = PostgresDirectory(store)
     await directory.start()
     app = await directory.create_app(App(0, "game", "Game", "UTC"))
     limits: list[float] = []
-    once = Database.run_once
+    once = Database._attempt
 
-    async def noting(store: Database, work: database.Work[object], within_s: float) -> object:
+    async def recording(store: Database, work: database.Work[object], within_s: float) -> object:
         limits.append(within_s)
         return await once(store, work, within_s)
 
-    monkeypatch.setattr(Database, "run_once", noting)
+    monkeypatch.setattr(Database, "_attempt", recording)
     await directory.delete_app(app)
     assert limits == [DELETION_S]
     assert DELETION_S > database.TRANSACTION_S

@@ -18,36 +18,36 @@ pytestmark = pytest.mark.slow
 
 
 class Workers:
-    """Who works now, and who ever did."""
+    """The workers that run now, and all that have started."""
 
     def __init__(self) -> None:
-        self.at_work: list[str] = []
+        self.running: list[str] = []
         self.most = 0
-        self.begun: list[str] = []
+        self.started: list[str] = []
 
-    async def work(self, who: str) -> None:
-        self.at_work.append(who)
-        self.begun.append(who)
-        self.most = max(self.most, len(self.at_work))
+    async def work(self, name: str) -> None:
+        self.running.append(name)
+        self.started.append(name)
+        self.most = max(self.most, len(self.running))
         try:
             await asyncio.Event().wait()
         finally:
-            self.at_work.remove(who)
+            self.running.remove(name)
 
 
 @asynccontextmanager
-async def taking_turns(store: Database, workers: Workers, who: str, name: str = "jobs") -> AsyncIterator[None]:
-    running = asyncio.ensure_future(PostgresLeaderLock(store).run_as_leader(name, lambda: workers.work(who)))
+async def leading(store: Database, workers: Workers, worker: str, name: str = "jobs") -> AsyncIterator[None]:
+    task = asyncio.ensure_future(PostgresLeaderLock(store).run_as_leader(name, lambda: workers.work(worker)))
     try:
         yield
     finally:
-        running.cancel()
+        task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
-            await running
+            await task
 
 
-async def test_who_is_stopped_while_its_work_ends_takes_no_turn_again(process: Process) -> None:
-    """Its turn is lost, and what it did is slow to end: held there, it is cancelled."""
+async def test_a_leader_cancelled_while_its_work_ends_does_not_lead_again(process: Process) -> None:
+    """The lock is lost, the work is slow to end, and then the task is cancelled."""
     store = await process()
     ends, begun = asyncio.Event(), list[str]()
 
@@ -59,83 +59,83 @@ async def test_who_is_stopped_while_its_work_ends_takes_no_turn_again(process: P
             begun.append("ending")
             await ends.wait()
 
-    running = asyncio.ensure_future(PostgresLeaderLock(store).run_as_leader("jobs", slow_to_end))
+    task = asyncio.ensure_future(PostgresLeaderLock(store).run_as_leader("jobs", slow_to_end))
     await eventually(lambda: begun == ["work"])
     await store.fetch(
         "SELECT pg_terminate_backend(pid) FROM pg_locks l JOIN pg_database d ON d.oid = l.database "
         "WHERE locktype = 'advisory' AND datname = current_database()"
     )
     await eventually(lambda: begun == ["work", "ending"])
-    running.cancel()
-    await asyncio.wait((running,), timeout=BOUND_S)
+    task.cancel()
+    await asyncio.wait((task,), timeout=BOUND_S)
     ends.set()
-    assert running.cancelled()
+    assert task.cancelled()
     assert begun == ["work", "ending"]
 
 
-async def test_one_works_and_when_it_gives_the_turn_back_another(process: Process) -> None:
+async def test_one_worker_runs_until_it_releases_the_lock(process: Process) -> None:
     workers = Workers()
-    async with taking_turns(await process(), workers, "b"):
-        await eventually(lambda: workers.at_work == ["b"])
+    async with leading(await process(), workers, "b"):
+        await eventually(lambda: workers.running == ["b"])
         async with (
-            taking_turns(await process(), workers, "c"),
-            taking_turns(await process(), workers, "other name", "else"),
+            leading(await process(), workers, "c"),
+            leading(await process(), workers, "other name", "else"),
         ):
-            await eventually(lambda: workers.at_work == ["b", "other name"])
-        assert workers.begun == ["b", "other name"]
-    async with taking_turns(await process(), workers, "d"):
-        await eventually(lambda: workers.at_work == ["d"])
+            await eventually(lambda: workers.running == ["b", "other name"])
+        assert workers.started == ["b", "other name"]
+    async with leading(await process(), workers, "d"):
+        await eventually(lambda: workers.running == ["d"])
 
 
-async def test_a_turn_that_is_lost_stops_the_work_and_is_taken_again(process: Process) -> None:
+async def test_a_lost_lock_stops_the_work_and_is_acquired_again(process: Process) -> None:
     workers, store = Workers(), await process()
-    async with taking_turns(await process(), workers, "a"), taking_turns(await process(), workers, "b"):
-        await eventually(lambda: workers.at_work)
-        (first,) = workers.at_work
+    async with leading(await process(), workers, "a"), leading(await process(), workers, "b"):
+        await eventually(lambda: workers.running)
+        (first,) = workers.running
         await store.fetch(
             "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted "
             "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
         )
-        await eventually(lambda: len(workers.begun) == 2)
-        await eventually(lambda: len(workers.at_work) == 1)
-    assert workers.begun[0] == first
+        await eventually(lambda: len(workers.started) == 2)
+        await eventually(lambda: len(workers.running) == 1)
+    assert workers.started[0] == first
     assert workers.most == 1
 
 
-async def test_a_server_that_was_away_has_one_at_work_again(server: Server) -> None:
+async def test_one_worker_runs_after_an_outage(server: Server) -> None:
     workers = Workers()
     async with (
         database.open_database(await fresh_database(server.url)) as store,
-        taking_turns(store, workers, "a"),
-        taking_turns(store, workers, "b"),
+        leading(store, workers, "a"),
+        leading(store, workers, "b"),
     ):
-        await eventually(lambda: workers.at_work)
+        await eventually(lambda: workers.running)
         server.kill()
-        await eventually(lambda: not workers.at_work)
+        await eventually(lambda: not workers.running)
         server.start()
-        await eventually(lambda: workers.at_work)
+        await eventually(lambda: workers.running)
     assert workers.most == 1
 
 
-async def test_a_turn_that_is_lost_is_said_with_its_reason(
+async def test_a_lost_lock_is_logged_with_the_reason(
     server: Server, logged: list[EventDict], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(leader_lock, "LOST_S", 0.2)
+    monkeypatch.setattr(leader_lock, "PING_S", 0.2)
     workers = Workers()
-    async with database.open_database(await fresh_database(server.url)) as store, taking_turns(store, workers, "a"):
-        await eventually(lambda: workers.at_work)
+    async with database.open_database(await fresh_database(server.url)) as store, leading(store, workers, "a"):
+        await eventually(lambda: workers.running)
         with frozen(server.pid):
-            await eventually(lambda: not workers.at_work)
-            await eventually(lambda: any(entry["event"] == "turn_lost" for entry in logged))
-    assert [entry["error"] for entry in logged if entry["event"] == "turn_lost"] == ["it does not answer"]
+            await eventually(lambda: not workers.running)
+            await eventually(lambda: any(entry["event"] == "leader_lock_lost" for entry in logged))
+    assert [entry["error"] for entry in logged if entry["event"] == "leader_lock_lost"] == ["it does not answer"]
 
 
-async def test_work_that_fails_gives_the_turn_back(process: Process) -> None:
+async def test_failing_work_releases_the_lock(process: Process) -> None:
     async def failing() -> None:
         raise ValueError("broken")
 
     with pytest.raises(ValueError, match="broken"):
         await PostgresLeaderLock(await process()).run_as_leader("jobs", failing)
     workers = Workers()
-    async with taking_turns(await process(), workers, "another"):
-        await eventually(lambda: workers.at_work == ["another"])
+    async with leading(await process(), workers, "another"):
+        await eventually(lambda: workers.running == ["another"])

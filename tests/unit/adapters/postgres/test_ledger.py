@@ -1,5 +1,4 @@
-"""What more than one process makes of the ledger, and what a server that dies in the middle does. The rest is in
-tests/ports."""
+"""The ledger with several processes, and with a server that dies."""
 
 import asyncio
 from collections.abc import Sequence
@@ -49,39 +48,39 @@ class TestTwoProcesses:
             [submission(board, player, 1, NOON + 100 * n + i) for i, player in enumerate(("zoe", "ann", "bob"))]
             for n in range(30)
         ]
-        told = await asyncio.gather(
+        decisions = await asyncio.gather(
             *(ledgers[n % 3].transact(batch[:: 1 if n % 2 else -1], decide) for n, batch in enumerate(batches))
         )
         assert await totals(ledgers[0], table(board)) == {"ann": 30, "bob": 30, "zoe": 30}
-        scores = sorted(one.score for decision in told for one in decision.outcomes if one.player == "ann")
+        scores = sorted(one.score for decision in decisions for one in decision.outcomes if one.player == "ann")
         assert scores == list(range(1, 31))
         assert await count(stores[0], "ledger") == 90
         assert await count(stores[0], "players") == 3
 
     async def test_one_key_at_once_counts_once(self, process: Process) -> None:
-        """Under different players, so that no lock but the receipt itself keeps them apart."""
+        """With different players, so that only the receipt separates them."""
         stores = [await process() for _ in range(4)]
         board = await a_board(stores[0])
         batches = [[submission(board, f"p{n}", 5, key="k", body=b"5")] for n in range(4)]
-        told = await asyncio.gather(
+        decisions = await asyncio.gather(
             *(PostgresLedger(store).transact(batch, decide) for store, batch in zip(stores, batches, strict=True))
         )
-        outcomes = [outcome for decision in told for outcome in decision.outcomes]
+        outcomes = [outcome for decision in decisions for outcome in decision.outcomes]
         assert len({outcome.event for outcome in outcomes}) == 1
         assert [outcome.replayed for outcome in outcomes].count(False) == 1
         assert sum((await totals(PostgresLedger(stores[0]), table(board))).values()) == 5
-        assert await count(stores[0], "players") == 1  # who was not counted was not made either
+        assert await count(stores[0], "players") == 1  # no player was created for the others
 
     async def test_one_event_at_once_counts_once(self, process: Process) -> None:
-        """As when a queue gives a message to two workers."""
+        """As when a queue delivers a message to two workers."""
         stores = [await process() for _ in range(3)]
         board = await a_board(stores[0])
         one = submission(board, value=5)
-        told = await asyncio.gather(*(PostgresLedger(store).transact([one], decide) for store in stores))
-        assert {outcome.score for decision in told for outcome in decision.outcomes} == {5}
+        decisions = await asyncio.gather(*(PostgresLedger(store).transact([one], decide) for store in stores))
+        assert {outcome.score for decision in decisions for outcome in decision.outcomes} == {5}
         assert await totals(PostgresLedger(stores[0]), table(board)) == {"ann": 5}
 
-    async def test_one_event_twice_in_a_batch_is_the_batchs_fault(self, process: Process) -> None:
+    async def test_one_event_twice_in_a_batch_is_an_error_of_the_batch(self, process: Process) -> None:
         store = await process()
         board = await a_board(store)
         one = submission(board, value=5)
@@ -90,17 +89,17 @@ class TestTwoProcesses:
         assert not isinstance(raised.value, Unavailable)
         assert await totals(PostgresLedger(store), table(board)) == {}
 
-    async def test_an_action_counts_once_a_day_whoever_asks(self, process: Process) -> None:
+    async def test_an_action_counts_once_a_day_across_processes(self, process: Process) -> None:
         stores = [await process() for _ in range(4)]
         board = await a_board(stores[0])
         once = await PostgresDirectory(stores[0]).create_action(Action(0, board.app, "win", 5, per_day=1))
-        told = await asyncio.gather(
+        decisions = await asyncio.gather(
             *(PostgresLedger(store).transact([submission(board, value=5, use=once)], decide) for store in stores)
         )
-        assert sorted(o.status for decision in told for o in decision.outcomes) == ["applied"] + ["refused"] * 3
+        assert sorted(o.status for decision in decisions for o in decision.outcomes) == ["applied"] + ["refused"] * 3
         assert await totals(PostgresLedger(stores[0]), table(board)) == {"ann": 5}
 
-    async def test_what_another_process_made_is_known(self, process: Process) -> None:
+    async def test_rows_of_another_process_are_found(self, process: Process) -> None:
         one, other = PostgresLedger(await process()), PostgresLedger(await process())
         board = await a_board(await process())
         first = submission(board, value=5, key="k", body=b"5")
@@ -115,18 +114,20 @@ class TestTwoProcesses:
         board = await a_board(store)
         directory = PostgresDirectory(deleting)
         ledger = PostgresLedger(store)
-        told = await asyncio.gather(
+        decisions = await asyncio.gather(
             *(ledger.transact([submission(board, f"p{n}")], decide) for n in range(10)),
             directory.delete_board(board),
             *(ledger.transact([submission(board, f"q{n}")], decide) for n in range(10)),
         )
-        gone = [o for one in told if isinstance(one, Decision) for o in one.outcomes if o.code == "board_not_found"]
+        gone = [
+            o for one in decisions if isinstance(one, Decision) for o in one.outcomes if o.code == "board_not_found"
+        ]
         assert all(not outcome.recorded for outcome in gone)
         assert await count(store, "standings") == await count(store, "tables") == 0
         (late,) = (await ledger.transact([submission(board)], decide)).outcomes
         assert late.code == "board_not_found"
 
-    async def test_a_player_deleted_at_once_leaves_no_standing_that_nobody_owns(self, process: Process) -> None:
+    async def test_a_player_deleted_concurrently_leaves_no_orphaned_standing(self, process: Process) -> None:
         store, deleting = await process(), await process()
         board = await a_board(store)
         directory, ledger = PostgresDirectory(deleting), PostgresLedger(store)
@@ -138,14 +139,14 @@ class TestTwoProcesses:
         orphans = "standings s WHERE NOT EXISTS (SELECT FROM players p WHERE p.number = s.player)"
         assert await count(store, orphans) == 0
 
-    async def test_a_refused_first_update_makes_nobody(self, process: Process) -> None:
+    async def test_a_refused_first_update_creates_no_player(self, process: Process) -> None:
         store = await process()
         board = await a_board(store, max_total=6)
         (refused,) = (await PostgresLedger(store).transact([submission(board, value=9)], decide)).outcomes
         assert refused.code == "total_out_of_bounds"
         assert await count(store, "players") == await count(store, "tables") == 0
 
-    async def test_fresh_notes_are_left_to_who_made_them(self, process: Process) -> None:
+    async def test_fresh_notes_are_left_to_the_process_that_wrote_them(self, process: Process) -> None:
         one, other = PostgresLedger(await process()), PostgresLedger(await process())
         store = await process()
         board = await a_board(store)
@@ -155,7 +156,7 @@ class TestTwoProcesses:
         notes, standings = await other.pending_projections()
         assert (notes, [player for _, player, _ in standings]) == ([decision.projection_id], ["ann"])
 
-    async def test_done_notes_go_without_another_batch(self, process: Process) -> None:
+    async def test_done_notes_are_removed_without_another_batch(self, process: Process) -> None:
         store = await process()
         ledger = PostgresLedger(store)
         decision = await ledger.transact([submission(await a_board(store))], decide)
@@ -163,7 +164,7 @@ class TestTwoProcesses:
         await ledger.pending_projections()
         assert await count(store, "notes") == 0
 
-    async def test_notes_that_another_transaction_removes_hold_nobody_up(self, process: Process) -> None:
+    async def test_notes_that_another_transaction_removes_delay_no_other(self, process: Process) -> None:
         store = await process()
         board = await a_board(store)
         one, other = PostgresLedger(store), PostgresLedger(await process(), fresh_s=0)
@@ -183,15 +184,15 @@ class TestTwoProcesses:
 
 
 class TestFailures:
-    async def test_a_server_killed_before_the_commit_has_nothing_of_it(self, server: Server) -> None:
+    async def test_a_server_killed_before_the_commit_has_no_change(self, server: Server) -> None:
         async with database.open_database(await fresh_database(server.url)) as store:
             board = await a_board(store)
             ledger = PostgresLedger(store)
             batch = [submission(board, value=5, key="k", body=b"5")]
 
-            def killing(batch: Sequence[Submission], known: BatchState) -> Decision:
+            def killing(batch: Sequence[Submission], state: BatchState) -> Decision:
                 server.kill()
-                return decide(batch, known)
+                return decide(batch, state)
 
             with pytest.raises(Unavailable):
                 await ledger.transact(batch, killing)
@@ -202,14 +203,14 @@ class TestFailures:
             assert (outcome.status, outcome.score, outcome.replayed) == ("applied", 5, False)
             assert await totals(ledger, table(board)) == {"ann": 5}
 
-    async def test_a_server_killed_after_the_commit_has_all_of_it(
+    async def test_a_server_killed_after_the_commit_has_all_changes(
         self, server: Server, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         async with database.open_database(await fresh_database(server.url)) as store:
             board = await a_board(store)
             ledger = PostgresLedger(store)
             batch = [submission(board, value=5, key="k", body=b"5")]
-            once = Database.run_once
+            once = Database._attempt
 
             async def answer_lost(store: Database, work: database.Work[object], within_s: float) -> object:
                 await once(store, work, within_s)
@@ -217,24 +218,24 @@ class TestFailures:
                 raise ConnectionResetError
 
             with monkeypatch.context() as patched:
-                patched.setattr(Database, "run_once", answer_lost)
+                patched.setattr(Database, "_attempt", answer_lost)
                 with pytest.raises(Unavailable):
                     await ledger.transact(batch, decide)
             server.start()
-            told: list[Outcome] = []
+            returned: list[Outcome] = []
 
-            async def is_told() -> bool:
+            async def outcomes_returned() -> bool:
                 try:
-                    told.extend((await PostgresLedger(store).transact(batch, decide)).outcomes)
+                    returned.extend((await PostgresLedger(store).transact(batch, decide)).outcomes)
                 except Unavailable:
-                    return False  # a connection of before, whose end was not seen yet
-                return len(told) == 2
+                    return False  # an older connection, whose end was not yet detected
+                return len(returned) == 2
 
-            await eventually(is_told)
-            assert [(o.event, o.status, o.score) for o in told] == [(batch[0].event, "applied", 5)] * 2
+            await eventually(outcomes_returned)
+            assert [(o.event, o.status, o.score) for o in returned] == [(batch[0].event, "applied", 5)] * 2
             assert await totals(ledger, table(board)) == {"ann": 5}
 
-    async def test_a_connection_that_the_server_ends_is_made_again(self, process: Process) -> None:
+    async def test_a_connection_that_the_server_closes_is_replaced(self, process: Process) -> None:
         store, other = await process(), await process()
         board = await a_board(store)
         ledger = PostgresLedger(store)
@@ -251,11 +252,11 @@ class TestFailures:
 
 
 async def plan(c: Connection, statement: str, *types: str) -> str:
-    """The plan that a connection keeps for a statement, whatever its values."""
+    """Return the generic plan that a connection keeps for a statement."""
     nulls = ", ".join(["NULL"] * len(types))
     await c.execute("SET plan_cache_mode = force_generic_plan")
-    await c.execute(f"PREPARE looked_at ({', '.join(types)}) AS {statement}")
-    return "\n".join(line for (line,) in await c.fetch(f"EXPLAIN EXECUTE looked_at ({nulls})"))
+    await c.execute(f"PREPARE planned ({', '.join(types)}) AS {statement}")
+    return "\n".join(line for (line,) in await c.fetch(f"EXPLAIN EXECUTE planned ({nulls})"))
 
 
 async def test_no_statement_of_an_update_reads_a_whole_table(process: Process) -> None:
@@ -267,7 +268,7 @@ async def test_no_statement_of_an_update_reads_a_whole_table(process: Process) -
         *("bigint[]", "bigint[]", "text[]", "text[]"),
     ]
     removed = ["bigint[]"]
-    for name, types in (("state", arrays), ("hold", ["bigint[]", "bigint[]", "text[]"]), ("remove_notes", removed)):
+    for name, types in (("state", arrays), ("lock", ["bigint[]", "bigint[]", "text[]"]), ("remove_notes", removed)):
         connection = await store.connection()
         try:
             found = await plan(connection, SQL[name], *types)
@@ -292,15 +293,15 @@ async def test_entries_of_a_board_that_has_few_come_from_a_ledger_that_has_many(
         assert found == [one.event for one in made if one.board is board]
 
 
-async def test_the_player_id_stands_beside_the_standing(process: Process) -> None:
+async def test_a_standing_contains_the_player_id(process: Process) -> None:
     store = await process()
     board = await a_board(store)
     await PostgresLedger(store).transact([submission(board, player) for player in ("zoë", "ann")], decide)
     assert set(await rows(store.fetch("SELECT player_id FROM standings"))) == {("zoë",), ("ann",)}
 
 
-async def test_uses_that_the_version_before_counts_bind_the_rules_of_this_one(process: Process) -> None:
-    """While processes of version 0.1.0 run beside this one they insert into `uses`."""
+async def test_uses_of_the_previous_version_count_for_the_rules_of_this_one(process: Process) -> None:
+    """Running processes of version 0.1.0 insert into `uses`."""
     store = await process()
     board = await a_board(store)
     once = await PostgresDirectory(store).create_action(Action(0, board.app, "win", 5, per_day=2, cooldown_s=60))
@@ -326,7 +327,7 @@ async def test_uses_that_the_version_before_counts_bind_the_rules_of_this_one(pr
     assert outcome.code == "action_cooldown"
 
 
-async def test_uses_of_the_version_before_are_deleted_with_their_player_action_and_app(process: Process) -> None:
+async def test_uses_of_the_previous_version_are_deleted_with_their_player_action_and_app(process: Process) -> None:
     store = await process()
     board = await a_board(store)
     directory, ledger = PostgresDirectory(store), PostgresLedger(store)

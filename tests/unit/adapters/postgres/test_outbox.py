@@ -1,4 +1,4 @@
-"""What transactions that end in another order than they began make of the outbox. The rest is in tests/ports."""
+"""The outbox when transactions overlap. See also tests/ports."""
 
 import asyncio
 
@@ -25,8 +25,8 @@ ONE = "webhook"
 ADD = "INSERT INTO outbox (size, events) VALUES ($1, $2)"
 
 
-async def taken(outbox: PostgresOutbox) -> list[ScoreUpdated]:
-    """What can be read now; the cursor moves behind it."""
+async def read_all(outbox: PostgresOutbox) -> list[ScoreUpdated]:
+    """Read the available events, and move the cursor past them."""
     found = await outbox.read(ONE, 1_000, 1_000_000)
     assert found is not None
     if found.events:
@@ -35,14 +35,14 @@ async def taken(outbox: PostgresOutbox) -> list[ScoreUpdated]:
 
 
 async def delivered(outbox: PostgresOutbox, count: int) -> list[EventId]:
-    """The next so many, as soon as nothing else on the server holds them up."""
+    """Wait for the next events, which other transactions of the server may delay."""
     found: list[EventId] = []
 
-    async def all_of_them() -> bool:
-        found.extend(one.event for one in await taken(outbox))
+    async def enough() -> bool:
+        found.extend(one.event for one in await read_all(outbox))
         return len(found) >= count
 
-    await eventually(all_of_them)
+    await eventually(enough)
     return found
 
 
@@ -67,17 +67,17 @@ async def test_no_row_is_skipped_when_a_lower_number_commits_later(process: Proc
     await open_one.start()
     await connection.execute(ADD, *events(early))
     await apply(ledger, late)
-    assert await taken(outbox) == []
+    assert await read_all(outbox) == []
     assert await outbox.trim() == 0
     assert (await outbox.backlogs())[ONE].events == 1
     await open_one.commit()
     assert await delivered(outbox, 2) == [early.event, late.event]
-    assert await taken(outbox) == []
+    assert await read_all(outbox) == []
     await connection.close()
 
 
-async def test_what_is_committed_below_an_open_transaction_is_delivered(process: Process, url: str) -> None:
-    """Only what began after it waits; when it fails, nothing is missing and nothing waits."""
+async def test_events_before_an_open_transaction_are_delivered(process: Process, url: str) -> None:
+    """Only later transactions wait; after the rollback, none does."""
     store = await process()
     outbox = PostgresOutbox(store)
     await outbox.register([ONE])
@@ -96,8 +96,8 @@ async def test_what_is_committed_below_an_open_transaction_is_delivered(process:
     await connection.close()
 
 
-async def test_a_number_taken_before_another_transaction_began_is_not_skipped(process: Process, url: str) -> None:
-    """A later transaction may have the lower number: its id decides."""
+async def test_a_lower_number_of_a_later_transaction_is_not_skipped(process: Process, url: str) -> None:
+    """The transaction id decides the order, not the number."""
     store = await process()
     outbox = PostgresOutbox(store)
     await outbox.register([ONE])
@@ -161,17 +161,15 @@ async def test_processes_that_commit_at_once_lose_no_event(process: Process) -> 
 
     async def read() -> None:
         while len(found) < len(sent):
-            found.extend(one.event for one in await taken(outboxes[2]))
+            found.extend(one.event for one in await read_all(outboxes[2]))
             await asyncio.sleep(0)
 
     await asyncio.gather(read(), *(apply(ledgers[n % 3], one) for n, one in enumerate(sent)))
     assert sorted(found) == sorted(one.event for one in sent)
-    assert await taken(outboxes[0]) == []
+    assert await read_all(outboxes[0]) == []
 
 
-async def test_a_database_from_a_dump_of_another_server_delivers_what_it_held_and_what_is_new(
-    process: Process, url: str
-) -> None:
+async def test_a_database_from_a_dump_of_another_server_delivers_old_and_new_events(process: Process, url: str) -> None:
     """Its transaction ids are of a server whose counter was far ahead."""
     store = await process()
     outbox = PostgresOutbox(store)
@@ -185,7 +183,7 @@ async def test_a_database_from_a_dump_of_another_server_delivers_what_it_held_an
     await connection.execute("UPDATE outbox SET xid = (xid::text::bigint + 1000000000)::text::xid8")
     await connection.execute("UPDATE outbox_consumers SET xid = '1000000000'")
     await connection.close()
-    assert await taken(outbox) == []
+    assert await read_all(outbox) == []
     await outbox.register([ONE])
     new = submission(main)
     await apply(ledger, new)

@@ -5,7 +5,8 @@ import pytest
 from harness.waiting import eventually
 from scoreboard.adapters.postgres.database import Connection, Database
 from scoreboard.adapters.postgres.ledger import PostgresLedger
-from scoreboard.adapters.postgres.partitions import MAKE, ensure_ahead
+from scoreboard.adapters.postgres.maintenance import SQL as MAINTENANCE
+from scoreboard.adapters.postgres.maintenance import create_partitions
 from scoreboard.application.updates.decide import decide
 from scoreboard.domain.board import Board
 from scoreboard.domain.submission import Submission
@@ -30,16 +31,16 @@ async def entries(ledger: PostgresLedger, board: Board) -> list[Submission]:
 
 async def test_each_month_is_made_once(process: Process) -> None:
     one, other = await process(), await process()
-    made = await asyncio.gather(*(ensure_ahead(store, NOON, 2) for store in (one, other)))
+    made = await asyncio.gather(*(create_partitions(store, NOON, 2) for store in (one, other)))
     assert sorted(made[0] + made[1]) == MONTHS
-    assert await ensure_ahead(one, NOON, 2) == []
-    assert await ensure_ahead(one, NOON + 31 * DAY, 2) == ["ledger_2027_02"]
+    assert await create_partitions(one, NOON, 2) == []
+    assert await create_partitions(one, NOON + 31 * DAY, 2) == ["ledger_2027_02"]
 
 
 async def test_an_entry_goes_to_its_month_and_else_to_the_default(process: Process) -> None:
     store = await process()
     board, ledger = await a_board(store), PostgresLedger(store)
-    await ensure_ahead(store, NOON, 1)
+    await create_partitions(store, NOON, 1)
     first, last = 1_793_491_200_000_000, 1_796_083_199_999_999  # of November
     made = [submission(board, at=at) for at in (first - 1, first, last, last + 1, NOON + 100 * DAY)]
     await ledger.transact(made, decide)
@@ -62,7 +63,7 @@ async def test_what_is_in_the_default_goes_to_its_month_when_that_is_made(proces
     await ledger.transact(made, decide)
     assert await partitions_of(store) == ["ledger_default"]
     more = [submission(board, f"p{n}", at=NOON + n) for n in range(1, 20)]
-    await asyncio.gather(ensure_ahead(other, NOON, 1), *(ledger.transact([one], decide) for one in more))
+    await asyncio.gather(create_partitions(other, NOON, 1), *(ledger.transact([one], decide) for one in more))
     assert await partitions_of(store) == ["ledger_2026_11", "ledger_2026_12", "ledger_default"]
     found = {one.event for one in await entries(ledger, board)}
     assert found == {one.event for one in (*made, *more)}
@@ -82,7 +83,7 @@ async def test_who_reads_while_entries_go_to_their_month_misses_none(process: Pr
     reading: list[asyncio.Task[object]] = []
 
     async def move(c: Connection) -> None:
-        await c.fetchval(MAKE, MONTHS[0], NOON - DAY, NOON + DAY)
+        await c.fetchval(MAINTENANCE["create_partition"], MONTHS[0], NOON - DAY, NOON + DAY)
         reading.append(asyncio.create_task(ledger.outcome(board.app, one.event)))
         await eventually(lambda: waiting(other), "the reader waits")
 

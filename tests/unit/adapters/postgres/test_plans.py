@@ -1,6 +1,6 @@
-"""Trap 4: how many pages each read touches, by plans that were made while its tables were empty.
+"""The number of pages that each read touches with plans made for empty tables.
 
-A plan is kept for as long as its connection, and a month begins with an empty partition.
+A plan is kept as long as its connection, and each month starts with an empty partition.
 """
 
 import json
@@ -13,8 +13,7 @@ import pytest
 from harness.waiting import eventually
 from scoreboard.adapters.postgres import ledger, ranking
 from scoreboard.adapters.postgres.database import Connection, Database
-from scoreboard.adapters.postgres.partitions import ensure_ahead
-from scoreboard.adapters.postgres.statistics import analyze_grown
+from scoreboard.adapters.postgres.maintenance import analyze_grown, create_partitions
 from scoreboard.domain import event_id
 from tests.making import NOON
 from tests.unit.adapters.postgres.conftest import Process
@@ -47,7 +46,7 @@ def event(at: int) -> str:
 
 
 def reads() -> Iterator[tuple[str, str, str]]:
-    """The name of each, its statement and its values."""
+    """Yield the name of each read, its statement and its values."""
     sql, at = ledger.SQL, NOON + 50
     yield "outcome", sql["outcome"], f"1, {event(at)}, {at}"
     yield "window", sql["entries_window"], f"{event(at)}, {at}, 100"
@@ -56,9 +55,9 @@ def reads() -> Iterator[tuple[str, str, str]]:
     yield "state", sql["state"], f"'{{1}}', '{{5}}', ARRAY[{event(at)}::bytea], '{{1}}', '{{key}}', {facts}"
     yield "history", HISTORY, "5"
     rules: tuple[bool, Any, Any] = (True, "earliest", "ordinal")
-    yield "top", ranking.statement("slice", *rules), "1, 'all', '', 0, 10"
-    yield "rank", ranking.statement("details", *rules), f"1, 'all', '', 1, '{{{BEST}}}'"
-    yield "around", ranking.statement("around", *rules), f"1, 'all', '', 1, '{BEST}', 10"
+    yield "top", ranking._statement("slice", *rules), "1, 'all', '', 0, 10"
+    yield "rank", ranking._statement("ranks", *rules), f"1, 'all', '', 1, '{{{BEST}}}'"
+    yield "around", ranking._statement("around", *rules), f"1, 'all', '', 1, '{BEST}', 10"
 
 
 def pages(plan: list[Any]) -> int:
@@ -71,7 +70,7 @@ def wasteful_of_the_ledger(found: Collection[str]) -> set[str]:
 
 
 async def analyzed(store: Database) -> bool:
-    """Whether what grew is, by now: the server tells a moment later that it did."""
+    """Return whether the analysis is visible; the server reports it with a delay."""
     await analyze_grown(store)
     ((left,),) = await store.fetch("SELECT count(*) FROM pg_class WHERE relname = 'standings' AND reltuples < $1", ROWS)
     return not left
@@ -84,18 +83,18 @@ async def store(process: Process) -> Database:
 
 @pytest.fixture
 async def connection(store: Database) -> AsyncIterator[Connection]:
-    await ensure_ahead(store, NOON, 1)
+    await create_partitions(store, NOON, 1)
     connection = await store.connection()
     yield connection
     await connection.close()
 
 
 @pytest.mark.parametrize("plans", ["force_generic_plan", "force_custom_plan"])
-@pytest.mark.parametrize("known_to_be_empty", [True, False])
-async def test_what_was_planned_when_it_was_empty_reads_few_pages_when_it_is_full(
-    store: Database, connection: Connection, plans: str, *, known_to_be_empty: bool
+@pytest.mark.parametrize("analyzed_empty", [True, False])
+async def test_a_plan_for_an_empty_table_reads_few_pages_of_a_full_one(
+    store: Database, connection: Connection, plans: str, *, analyzed_empty: bool
 ) -> None:
-    await connection.execute(TENANT + (";ANALYZE" if known_to_be_empty else ""))
+    await connection.execute(TENANT + (";ANALYZE" if analyzed_empty else ""))
     await connection.execute(f"SET plan_cache_mode = {plans}")
     for name, statement, values in reads():
         await connection.execute(f"PREPARE {name}_read AS {statement}")
@@ -103,7 +102,7 @@ async def test_what_was_planned_when_it_was_empty_reads_few_pages_when_it_is_ful
     await connection.execute(FILL)
 
     async def wasteful() -> dict[str, int]:
-        """Those reads that touch too many pages, and how many."""
+        """Return the numbers of pages of the reads that touch too many."""
         touched = {}
         for name, _, values in reads():
             explained = f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE {name}_read ({values})"

@@ -1,4 +1,4 @@
-"""What is PostgreSQL's own: a server that is away or late, and what its positions are worth."""
+"""The ranking with a server that is down or slow, and its positions."""
 
 import os
 import signal
@@ -23,8 +23,8 @@ READS: dict[str, Callable[[Ranking], Awaitable[object]]] = {
     "slice": lambda ranking: ranking.slice(KEY, MAIN, 0, 1),
     "slice_after": lambda ranking: ranking.slice_after(KEY, MAIN, OrderKey(1, NOON, "ann"), 1),
     "around": lambda ranking: ranking.around(KEY, MAIN, "ann", 1),
-    "details": lambda ranking: ranking.get_rank(KEY, MAIN, "ann"),
-    "several": lambda ranking: ranking.get_ranks(KEY, MAIN, ["ann"]),
+    "get_rank": lambda ranking: ranking.get_rank(KEY, MAIN, "ann"),
+    "get_ranks": lambda ranking: ranking.get_ranks(KEY, MAIN, ["ann"]),
     "total": lambda ranking: ranking.total(KEY, MAIN),
     "position": lambda ranking: ranking.position(KEY, MAIN),
     "apply": lambda ranking: ranking.apply(KEY, MAIN, {"ann": standing(1)}, place=True),
@@ -32,21 +32,21 @@ READS: dict[str, Callable[[Ranking], Awaitable[object]]] = {
 
 
 @pytest.mark.parametrize("read", READS.values(), ids=READS)
-async def test_a_server_that_is_away_cannot_rank(read: Callable[[Ranking], Awaitable[object]]) -> None:
-    async with database.open_database("postgresql://postgres@127.0.0.1:1/postgres") as nobody:
+async def test_a_server_that_is_down_cannot_rank(read: Callable[[Ranking], Awaitable[object]]) -> None:
+    async with database.open_database("postgresql://postgres@127.0.0.1:1/postgres") as store:
         with pytest.raises(NotRanked) as caught:
-            await read(PostgresRanking(nobody))
+            await read(PostgresRanking(store))
     assert caught.value.state == "unavailable"
 
 
-async def test_a_count_that_takes_too_long_cannot_rank(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(database.SESSION_SETTINGS, "statement_timeout", "10ms")
+async def test_a_count_that_times_out_cannot_rank(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(database._SETTINGS, "statement_timeout", "10ms")
     locker = await asyncpg.connect(await shared_database())
     try:
-        async with database.open_database(await shared_database()) as impatient, locker.transaction():
+        async with database.open_database(await shared_database()) as store, locker.transaction():
             await locker.execute("LOCK TABLE standings IN ACCESS EXCLUSIVE MODE")
             with pytest.raises(NotRanked, match="unavailable"):
-                await PostgresRanking(impatient).slice(KEY, MAIN, 0, 1)
+                await PostgresRanking(store).slice(KEY, MAIN, 0, 1)
     finally:
         await locker.close()
 
@@ -58,7 +58,7 @@ async def moved(backend: PostgresRankings, seen: Position) -> Position:
     return now
 
 
-async def test_a_position_changes_with_each_commit_in_whatever_order_they_come() -> None:
+async def test_a_position_changes_with_each_commit_in_any_order() -> None:
     writers = [await asyncpg.connect(await shared_database()) for _ in range(3)]
     try:
         async with postgres_rankings() as backend:
@@ -67,7 +67,7 @@ async def test_a_position_changes_with_each_commit_in_whatever_order_they_come()
             for n, writer in enumerate(writers):
                 await writer.execute("BEGIN")
                 await writer.execute("INSERT INTO tables (board, season, region) VALUES (1, $1, '')", str(n))
-            assert await backend.ranking.position(KEY, MAIN) == seen  # nothing of it can be seen yet
+            assert await backend.ranking.position(KEY, MAIN) == seen  # no change is visible yet
             for writer in (writers[1], writers[2], writers[0]):
                 await writer.execute("COMMIT")
                 seen = await moved(backend, seen)
@@ -100,7 +100,7 @@ async def put(backend: PostgresRankings, of: Board, score: int) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("whole", [True, False], ids=["server", "backend"])
 async def test_a_server_that_crashed_has_another_epoch(whole: bool) -> None:
-    """Numbers of transactions that were not written to disk are used again."""
+    """Transaction ids that were not written to disk are reused."""
     with postgres() as server:
         await database.migrate(server.url)
         async with postgres_rankings(server.url) as backend:
@@ -112,10 +112,10 @@ async def test_a_server_that_crashed_has_another_epoch(whole: bool) -> None:
                 other = await asyncpg.connect(server.url)
                 os.kill(other.get_server_pid(), signal.SIGKILL)
 
-            async def another() -> bool:
+            async def has_another_epoch() -> bool:
                 try:
                     return (await backend.ranking.position(KEY, MAIN)).epoch != before.epoch
                 except NotRanked:
                     return False
 
-            await eventually(another, "the server is there again")
+            await eventually(has_another_epoch, "the server is up again")

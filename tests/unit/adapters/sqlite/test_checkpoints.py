@@ -1,4 +1,4 @@
-"""The log is copied and begun anew. What follows when the disk fails is in `tests/faults/test_disk_errors.py`."""
+"""Checkpoints. For disk failures see `tests/faults/test_disk_errors.py`."""
 
 import os
 import sqlite3
@@ -23,15 +23,15 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def syncs(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The sizes of the database file when it was synced."""
-    seen: list[int] = []
+    """Record the sizes of the database file when it is synced."""
+    sizes: list[int] = []
 
     def sync(file: int) -> None:
-        seen.append(os.fstat(file).st_size)
+        sizes.append(os.fstat(file).st_size)
 
     monkeypatch.setattr(checkpoints, "_sync", sync)
     monkeypatch.setattr(checkpoints, "STEP_ROWS", STEP)
-    return seen
+    return sizes
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ async def store(path: Path, syncs: list[int]) -> AsyncIterator[Database]:
 
 
 async def fill(store: Database, rows: int) -> None:
-    """A transaction a row, and more than a page each."""
+    """Add rows of more than a page, each in its own transaction."""
 
     def row(c: sqlite3.Connection) -> None:
         c.execute("INSERT INTO apps (app, name, time_zone) SELECT hex(randomblob(16)), hex(randomblob(1024)), ''")
@@ -55,7 +55,7 @@ def size(path: Path, of: str = "") -> int:
 
 
 def log_number(path: Path) -> bytes:
-    """What tells a log from the one before it in the file: sequence number and salts (SQLite's file format, 4.1)."""
+    """Return the sequence number and salts of the log (SQLite's file format, 4.1)."""
     return Path(f"{path}-wal").read_bytes()[12:24]
 
 
@@ -66,17 +66,17 @@ async def test_few_rows_stay_in_the_log(store: Database, path: Path, syncs: list
     assert syncs == []
 
 
-async def test_a_step_is_copied_synced_and_the_log_begun_anew(store: Database, path: Path, syncs: list[int]) -> None:
+async def test_a_step_is_copied_and_synced_and_the_log_restarts(store: Database, path: Path, syncs: list[int]) -> None:
     await fill(store, 1)
     first = log_number(path)
     await fill(store, STEP)
     await eventually(lambda: len(syncs) == SYNCS, "the step was copied")
     assert syncs[0] > STEP * PAGE
-    await fill(store, 2)  # behind the last part of the checkpoint, which is the writing thread's
+    await fill(store, 2)  # after the last part of the checkpoint, on the writing thread
     assert log_number(path) != first
 
 
-async def test_what_was_copied_is_not_copied_again(store: Database, syncs: list[int]) -> None:
+async def test_copied_pages_are_not_copied_again(store: Database, syncs: list[int]) -> None:
     for steps in (1, 2, 3):
         await fill(store, STEP)
         await eventually(lambda: len(syncs) == steps * SYNCS, "the step was copied")  # noqa: B023
@@ -84,15 +84,15 @@ async def test_what_was_copied_is_not_copied_again(store: Database, syncs: list[
     assert len(syncs) == 3 * SYNCS
 
 
-async def test_the_log_does_not_grow_with_what_is_written(store: Database, path: Path, syncs: list[int]) -> None:
+async def test_the_log_does_not_grow_with_the_writes(store: Database, path: Path, syncs: list[int]) -> None:
     for steps in range(1, 21):
         await fill(store, STEP)
         await eventually(lambda: len(syncs) == steps * SYNCS, "the step was copied")  # noqa: B023
-    # It has room for some steps, more on a busy machine; what was written in all are twenty.
+    # It has room for a few of the twenty steps, more on a busy machine.
     assert size(path, "-wal") < size(path) * 2 / 3
 
 
-async def test_a_reader_in_the_middle_of_the_log_keeps_it_and_harms_nothing(
+async def test_a_reader_in_the_middle_of_the_log_only_delays_its_restart(
     store: Database, path: Path, syncs: list[int]
 ) -> None:
     await fill(store, 1)
@@ -111,7 +111,7 @@ async def test_a_reader_in_the_middle_of_the_log_keeps_it_and_harms_nothing(
     assert log_number(path) != first
 
 
-async def test_a_checkpoint_that_fails_is_made_up_for_by_the_next(
+async def test_the_checkpoint_after_a_failed_one_copies_both_steps(
     store: Database, syncs: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checkpoint = checkpoints.checkpoint

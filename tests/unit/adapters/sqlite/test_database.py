@@ -29,7 +29,7 @@ def failure(code: int) -> sqlite3.OperationalError:
 
 
 class Failing:
-    """A connection of which every statement fails."""
+    """A connection on which every statement fails."""
 
     def execute(self, *_: object) -> None:
         raise failure(sqlite3.SQLITE_IOERR)
@@ -45,11 +45,11 @@ class TestDurability:
         connections: list[sqlite3.Connection] = []
         connect = database.connect
 
-        def watched(path: Path, cache_kib: int = 2_048) -> sqlite3.Connection:
+        def recording(path: Path, cache_kib: int = 2_048) -> sqlite3.Connection:
             connections.append(connect(path, cache_kib))
             return connections[-1]
 
-        monkeypatch.setattr(database, "connect", watched)
+        monkeypatch.setattr(database, "connect", recording)
         store = Database(tmp_path / "scoreboard.db")
         try:
             while len(connections) < 4:  # the checkpointing thread opens its own
@@ -76,7 +76,7 @@ class TestDurability:
 
 class TestFaults:
     @pytest.mark.parametrize(
-        ("code", "told"),
+        ("code", "expected"),
         [
             (sqlite3.SQLITE_FULL, "storage_full"),
             (sqlite3.SQLITE_BUSY, "storage_failed"),
@@ -84,14 +84,14 @@ class TestFaults:
             (sqlite3.SQLITE_READONLY, "storage_failed"),
         ],
     )
-    async def test_faults_of_the_machine_are_unavailable(self, store: Database, code: int, told: str) -> None:
+    async def test_failures_of_the_machine_are_unavailable(self, store: Database, code: int, expected: str) -> None:
         def work(_: sqlite3.Connection) -> None:
             raise failure(code)
 
         for attempt in (store.write, store.read):
             with pytest.raises(Unavailable) as raised:
                 await attempt(work)
-            assert raised.value.code == told
+            assert raised.value.code == expected
             assert raised.value.retry_after_s
 
     @pytest.mark.parametrize(
@@ -103,9 +103,9 @@ class TestFaults:
             lambda _, directory: directory.find_players(APP, ["ann"]),
             lambda _, directory: directory.find_players(APP, ["ann", "bob"]),
         ],
-        ids=["recall", "outcome", "standing", "find_player", "find_players"],
+        ids=["receipts", "outcome", "standing", "find_player", "find_players"],
     )
-    async def test_point_reads_tell_them_so_too(
+    async def test_failures_of_point_reads_are_unavailable(
         self, store: Database, read: Callable[[SqliteLedger, SqliteDirectory], Awaitable[object]]
     ) -> None:
         ledger, directory = SqliteLedger(store), SqliteDirectory(store)
@@ -117,7 +117,7 @@ class TestFaults:
         finally:
             store.points = points
 
-    async def test_faults_of_the_data_stay_what_they_are(self, store: Database) -> None:
+    async def test_errors_of_the_data_are_unchanged(self, store: Database) -> None:
         with pytest.raises(sqlite3.IntegrityError):
             await store.write(lambda c: c.execute("INSERT INTO boards (app, board, definition) VALUES (1, 'b', '')"))
 
@@ -128,10 +128,12 @@ class TestMigrations:
         assert migrate(path)[0] == "0001_start.sql"
         assert migrate(path) == []
 
-    def test_one_that_fails_leaves_the_schema_as_it_was(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_failed_migration_leaves_the_schema_unchanged(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         (tmp_path / "0001_good.sql").write_text("CREATE TABLE kept (x);")
         (tmp_path / "0002_bad.sql").write_text("CREATE TABLE gone (x);\nCREATE TABLE kept (x);")
-        monkeypatch.setattr(database, "SQL_FILES", tmp_path)
+        monkeypatch.setattr(database.FILES, "folder", tmp_path)
         path = tmp_path / "scoreboard.db"
         for _ in range(2):
             with pytest.raises(sqlite3.OperationalError):
@@ -144,18 +146,18 @@ class TestMigrations:
             connection.close()
 
 
-def test_the_files_are_their_owners_whoever_may_look_into_the_folder(tmp_path: Path) -> None:
+def test_only_the_owner_may_read_the_files(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     path = tmp_path / "scoreboard.db"
     migrate(path)
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("CREATE TABLE more (n)")
         files = list(tmp_path.iterdir())
-        assert len(files) > 1, "the log is one of its own"
+        assert len(files) > 1, "the log is a separate file"
         assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
 
 
-def test_a_data_folder_is_one_process_own(tmp_path: Path) -> None:
+def test_one_process_owns_a_data_folder(tmp_path: Path) -> None:
     held = folder_lock(tmp_path)
     with pytest.raises(BlockingIOError):
         folder_lock(tmp_path)

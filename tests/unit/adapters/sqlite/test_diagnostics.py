@@ -1,4 +1,4 @@
-"""What the doctor says of a database file."""
+"""The findings of the doctor about a database file."""
 
 import dataclasses
 from pathlib import Path
@@ -19,13 +19,13 @@ WELL = Inspection(1, 1, "wal", 2, [], 1 << 20, 0, 0)
         ({"version": 0}, "warning", "schema 0 of 1"),
         ({"faults": ["row 5 missing from index"]}, "problem", "row 5 missing"),
         ({"faults": None}, "ok", "when it is stopped"),
-        ({"journal_mode": "delete"}, "problem", "may be lost"),
-        ({"synchronous": 1}, "problem", "may be lost"),
+        ({"journal_mode": "delete"}, "problem", "may lose"),
+        ({"synchronous": 1}, "problem", "may lose"),
         ({"wal_bytes": 5 * GIB}, "warning", "GiB"),
         ({"latest_instant": 2**60}, "problem", "ahead of the clock"),
     ],
 )
-def test_a_store_that_is_not_well_is_told(
+def test_a_damaged_or_badly_set_store_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str, object], state: str, words: str
 ) -> None:
     path = tmp_path / "scoreboard.db"
@@ -36,7 +36,7 @@ def test_a_store_that_is_not_well_is_told(
     assert ({finding.state for finding in findings}, sound) == ({"ok"}, True)
     found = dataclasses.replace(WELL, **change)  # type: ignore[arg-type]  # values of many types
     findings, sound = diagnostics.diagnose_store(path, served=False)
-    (told,) = [finding for finding in findings if words in finding.text]
-    assert told.state == state
+    (finding,) = [one for one in findings if words in one.text]
+    assert finding.state == state
     assert sound == (not change.keys() & {"version", "faults"} or state == "ok")
-    assert (told.remedy is None) == (state == "ok")
+    assert (finding.remedy is None) == (state == "ok")

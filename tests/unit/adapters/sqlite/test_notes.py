@@ -1,4 +1,4 @@
-"""What is SQLite's own: notes that are done with are removed many at a time. The rest is in tests/ports."""
+"""The removal of acknowledged projection notes. See also tests/ports."""
 
 import sqlite3
 
@@ -8,7 +8,7 @@ from scoreboard.application.updates.decide import decide
 from tests.making import board, submission
 
 
-async def test_notes_that_are_done_with_do_not_pile_up(store: Database) -> None:
+async def test_acknowledged_notes_do_not_accumulate(store: Database) -> None:
     def make_board(c: sqlite3.Connection) -> None:
         c.execute("INSERT INTO apps (app, name, time_zone) VALUES ('game', '', 'UTC')")
         c.execute("INSERT INTO boards (app, board, definition) VALUES (1, 'main', '{}')")

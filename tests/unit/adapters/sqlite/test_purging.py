@@ -1,4 +1,4 @@
-"""What is SQLite's own: steps are bounded, and one that fails is done again. The rest is in tests/ports."""
+"""The steps of retention: bounded, and repeated after a failure."""
 
 import sqlite3
 
@@ -6,7 +6,7 @@ import pytest
 
 from scoreboard.adapters.sqlite import purging
 from scoreboard.adapters.sqlite.database import Database
-from scoreboard.adapters.sqlite.purging import ReceiptPurger
+from scoreboard.adapters.sqlite.purging import SqlitePurger
 from scoreboard.domain import codes
 from scoreboard.domain.errors import Unavailable
 from tests.making import NOON, event
@@ -17,13 +17,13 @@ ROWS = 90
 
 @pytest.fixture(autouse=True)
 def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(purging, "READ", READ)
-    monkeypatch.setattr(purging, "REMOVED", REMOVED)
+    monkeypatch.setattr(purging, "READ_ROWS", READ)
+    monkeypatch.setattr(purging, "REMOVE_ROWS", REMOVED)
 
 
 @pytest.fixture
 async def filled(store: Database) -> Database:
-    """Receipts, every third of them young."""
+    """Add receipts, every third of them recent."""
 
     def fill(c: sqlite3.Connection) -> None:
         for n in range(ROWS):
@@ -39,20 +39,18 @@ async def count(store: Database) -> int:
     return int(rows)
 
 
-async def test_no_step_reads_and_no_transaction_removes_more_than_its_share(
-    filled: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_steps_and_transactions_are_bounded(filled: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     sizes: list[int] = []
-    remove = ReceiptPurger.remove_rows
+    remove = SqlitePurger._remove
 
-    async def noted(self: ReceiptPurger, table: str, keys: list[tuple[object, ...]]) -> int:
+    async def recording(self: SqlitePurger, table: str, keys: list[tuple[object, ...]]) -> int:
         sizes.append(len(keys))
         return await remove(self, table, keys)
 
-    monkeypatch.setattr(ReceiptPurger, "remove_rows", noted)
-    forgets, steps = ReceiptPurger(filled), []
+    monkeypatch.setattr(SqlitePurger, "_remove", recording)
+    purger, steps = SqlitePurger(filled), []
     while True:
-        step = await forgets.purge(NOON + 1, 0)
+        step = await purger.purge(NOON + 1, 0)
         steps.append(step.removed)
         if step.complete:
             break
@@ -62,21 +60,21 @@ async def test_no_step_reads_and_no_transaction_removes_more_than_its_share(
     assert await count(filled) == ROWS // 3
 
 
-async def test_what_became_young_since_it_was_read_stays(filled: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A key that was forgotten by another way and used again, between the look and the removal."""
-    remove = ReceiptPurger.remove_rows
+async def test_a_row_that_was_renewed_after_the_read_stays(filled: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key may be deleted and used again between the read and the removal."""
+    remove = SqlitePurger._remove
 
-    async def late(self: ReceiptPurger, table: str, keys: list[tuple[object, ...]]) -> int:
+    async def late(self: SqlitePurger, table: str, keys: list[tuple[object, ...]]) -> int:
         await filled.write(lambda c: c.execute("UPDATE receipts SET event = ?", (event(NOON + 1),)))
         return await remove(self, table, keys)
 
-    monkeypatch.setattr(ReceiptPurger, "remove_rows", late)
-    assert (await ReceiptPurger(filled).purge(NOON + 1, 0)).removed == 0
+    monkeypatch.setattr(SqlitePurger, "_remove", late)
+    assert (await SqlitePurger(filled).purge(NOON + 1, 0)).removed == 0
     assert await count(filled) == ROWS
 
 
-async def test_a_step_that_fails_is_done_again(filled: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    forgets = ReceiptPurger(filled)
+async def test_a_failed_step_is_repeated(filled: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    purger = SqlitePurger(filled)
     with monkeypatch.context() as patched:
 
         async def failing(*_: object) -> None:
@@ -84,8 +82,8 @@ async def test_a_step_that_fails_is_done_again(filled: Database, monkeypatch: py
 
         patched.setattr(filled, "write", failing)
         with pytest.raises(Unavailable):
-            await forgets.purge(NOON + 1, 0)
+            await purger.purge(NOON + 1, 0)
     removed = 0
-    while not (step := await forgets.purge(NOON + 1, 0)).complete:
+    while not (step := await purger.purge(NOON + 1, 0)).complete:
         removed += step.removed
     assert removed == ROWS * 2 // 3

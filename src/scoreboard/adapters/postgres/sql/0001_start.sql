@@ -1,5 +1,5 @@
--- Apps, boards, actions, players: what is looked up by id. Their numbers are never used twice: a sequence gives them.
--- Ids are ordered by their bytes, as everywhere.
+-- Apps, boards, actions and players are looked up by their ids. Numbers come from a sequence and are never reused. Ids are
+-- ordered by their bytes.
 CREATE TABLE apps (
   number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   app text COLLATE "C" NOT NULL UNIQUE,
@@ -7,7 +7,7 @@ CREATE TABLE apps (
   time_zone text NOT NULL
 );
 
--- `definition` is the JSON of all that an update never changes; a field that is absent has its default.
+-- `definition` is the JSON of the board's rules; an absent field has its default.
 CREATE TABLE boards (
   number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   app bigint NOT NULL REFERENCES apps ON DELETE CASCADE,
@@ -26,8 +26,8 @@ CREATE TABLE actions (
   UNIQUE (app, action)
 );
 
--- `username` is null for a player who was never given one: the id stands in. The row is the lock on all that the player
--- has: whoever changes a standing holds it.
+-- `username` is null for a player without one; the id is shown instead. The row is the lock on the player's standings:
+-- every transaction that changes one holds it.
 CREATE TABLE players (
   number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   app bigint NOT NULL REFERENCES apps ON DELETE CASCADE,
@@ -39,7 +39,7 @@ CREATE TABLE players (
   UNIQUE (app, player)
 );
 
--- What is ranked: a board, a season, a region ('' for the world).
+-- Ranked tables: a board, a season and a region ('' for the world).
 CREATE TABLE tables (
   number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   board bigint NOT NULL REFERENCES boards ON DELETE CASCADE,
@@ -48,9 +48,9 @@ CREATE TABLE tables (
   UNIQUE (board, season, region)
 );
 
--- The totals. `reached_at` in microseconds since 1970; `event` is the submission that gave the score. `player_id` repeats
--- players.player: the last of the order is decided without looking there. No foreign keys: they would cost each update
--- two more locks, and what a deletion takes with it is written out.
+-- The totals. `reached_at` is in microseconds since 1970; `event` is the submission that gave the score. `player_id` repeats
+-- players.player, so that the order needs no lookup there. Foreign keys would cost each update two more locks, so
+-- deletions name the dependent tables instead.
 CREATE TABLE standings (
   tbl bigint NOT NULL,
   player bigint NOT NULL,
@@ -62,11 +62,11 @@ CREATE TABLE standings (
   PRIMARY KEY (tbl, player)
 );
 
--- Top and rank, in either direction and for every tie policy: rows of equal score and instant are few, or are sorted.
+-- For top and rank, in either direction and for every tie policy. Rows of equal score and instant are few, or are sorted.
 CREATE INDEX standings_order ON standings (tbl, score, reached_at);
 
--- The truth: every applied submission, in the order of its event id, which holds `accepted_at` (microseconds since 1970).
--- Never updated. A partition a month, made ahead; what comes when there is none goes to ledger_default.
+-- The source of truth: every applied submission, in the order of its event id, which contains `accepted_at` (microseconds
+-- since 1970). Rows are never updated. Each month has a partition, created ahead; other rows go to ledger_default.
 CREATE TABLE ledger (
   accepted_at bigint NOT NULL,
   tbl bigint NOT NULL,
@@ -82,15 +82,15 @@ CREATE TABLE ledger (
   PRIMARY KEY (event, accepted_at)
 ) PARTITION BY RANGE (accepted_at);
 
--- A player's history, for statements that say `player > 0`. For others it is not there: while a partition is
--- empty its indexes seem equally good, and a plan made then would look an event up by reading all of this one.
+-- A player's history, for statements that contain `player > 0`. Other statements must not use it. The indexes of an empty
+-- partition look equally good, so a plan made then could find an event by reading this whole index.
 CREATE INDEX ledger_player ON ledger (player, accepted_at) WHERE player > 0;
 
 CREATE TABLE ledger_default PARTITION OF ledger DEFAULT;
 
--- The partition of one month, and in it what the default has of that month; false when it is there already. Whoever looks at
--- the ledger meanwhile waits, and at all of it: who had looked up its partitions before and waited for the default alone would
--- miss what was moved.
+-- Create the partition of one month, and move the rows of that month from the default partition; false if it exists. Every
+-- statement on the ledger waits for the end, not only those on the default partition. A statement that had already looked up
+-- the partitions would miss the moved rows.
 CREATE FUNCTION make_ledger_partition(name text, first bigint, beyond bigint) RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM pg_advisory_xact_lock(hashtext('make_ledger_partition'));
@@ -108,13 +108,13 @@ BEGIN
 END
 $$;
 
--- The instant that an event id holds, in microseconds since 1970.
+-- The instant in an event id, in microseconds since 1970.
 CREATE FUNCTION instant_of(event bytea) RETURNS bigint LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
   SELECT ('x' || encode(substr(event, 1, 6), 'hex'))::bit(48)::bigint * 1000
     + (('x' || encode(substr(event, 7, 2), 'hex'))::bit(16)::integer & 4095)
 $$;
 
--- Submissions that a rule refused inside their transaction: their one outcome.
+-- The outcomes of submissions that a rule refused inside their transaction.
 CREATE TABLE refusals (
   event bytea PRIMARY KEY,
   app bigint NOT NULL,
@@ -127,7 +127,7 @@ CREATE TABLE refusals (
   detail text NOT NULL
 );
 
--- For a player who is deleted.
+-- For the deletion of a player.
 CREATE INDEX refusals_player ON refusals (app, player);
 
 CREATE TABLE credentials (
@@ -137,7 +137,7 @@ CREATE TABLE credentials (
   UNIQUE (app, name)
 );
 
--- Idempotency: one row a key, for ever the same body and the same outcome.
+-- Idempotency: one row per key, always with the same body and the same outcome.
 CREATE TABLE receipts (
   credential bigint NOT NULL,
   key text COLLATE "C" NOT NULL,
@@ -146,7 +146,7 @@ CREATE TABLE receipts (
   PRIMARY KEY (credential, key)
 );
 
--- The uses of limited actions: the unique row decides how often one counts. `day` as in Python's date.toordinal.
+-- The uses of limited actions: unique rows limit how often one counts. `day` is that of Python's date.toordinal.
 CREATE TABLE uses (
   action bigint NOT NULL,
   player text COLLATE "C" NOT NULL,
@@ -156,8 +156,8 @@ CREATE TABLE uses (
   PRIMARY KEY (action, player, day, ordinal)
 );
 
--- Projection notes: what a batch changed, until it is ranked: tables and players, side by side. `made_at` by the server's
--- clock.
+-- Projection notes: the tables and players that a batch changed, in parallel arrays, until they are ranked. `made_at` is by
+-- the clock of the server.
 CREATE TABLE notes (
   number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   made_at timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -165,7 +165,7 @@ CREATE TABLE notes (
   players bigint[] NOT NULL
 );
 
--- Grows with every change to apps, boards and actions: who keeps them in memory sees that they are old.
+-- The version grows with every change to apps, boards and actions, so that processes can detect an outdated cache.
 CREATE TABLE directory_version (
   version bigint NOT NULL
 );

@@ -1,5 +1,6 @@
--- How many standings each table has: the sum of its rows here. Every statement that adds or removes standings adds a row,
--- so that no two wait for each other; a job folds them into one. A trigger does it for whoever writes, older versions too.
+-- The number of standings of each table: the sum of its rows here. Every statement that adds or removes standings adds a row,
+-- so that no two wait for each other. A job folds the rows into one. A trigger adds them, so that writes of older versions
+-- are counted too.
 CREATE TABLE standing_counts (
   tbl bigint NOT NULL,
   standings bigint NOT NULL

@@ -1,5 +1,5 @@
--- The standings from before they were counted: those that are there, but for what was counted since. One statement, so
--- both are of one instant, and nobody waits for it; that is why it is not in the migration before, which holds a lock.
+-- Count the standings that existed before counting began: the present ones, minus those counted since. One statement reads
+-- both at one instant, and no update waits for it. The previous migration holds a lock, so it could not do this.
 INSERT INTO standing_counts (tbl, standings)
 SELECT tbl, sum(standings)::bigint FROM (
   SELECT tbl, count(*) AS standings FROM standings GROUP BY tbl

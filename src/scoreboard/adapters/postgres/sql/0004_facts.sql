@@ -1,5 +1,5 @@
--- Facts: counters about a player, which rules read and write. `bucket` is the hour since 1970 at which all facts in it
--- have expired (0: never), so that old ones are a range of the key. `at` in microseconds since 1970.
+-- Facts are counters about a player, which rules read and write. `bucket` is the hour since 1970 at which all its facts
+-- have expired (0: never), so that old facts are a range of the key. `at` is in microseconds since 1970.
 CREATE TABLE facts (
   bucket bigint NOT NULL,
   player bigint NOT NULL,
@@ -11,9 +11,9 @@ CREATE TABLE facts (
   PRIMARY KEY (bucket, player, rule, key)
 );
 
--- The uses of actions become facts of the rules that count them: 719163 is 1970-01-01 in `uses.day`; a day is kept until
--- it is over in every time zone, and the last use for 8784 hours, the longest cooldown there can be. A trigger does so for
--- processes of the version before, which count in `uses` for as long as they run. A later version removes both.
+-- The uses of actions become facts of the rules that count them. 719163 is 1970-01-01 in `uses.day`. A day is kept until
+-- it has ended in every time zone. The last use is kept for 8784 hours, the longest possible cooldown. A trigger converts
+-- the uses that processes of the previous version still write. A later version removes both.
 CREATE FUNCTION use_as_facts() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   INSERT INTO facts AS f (bucket, player, rule, key, count, sum, at)

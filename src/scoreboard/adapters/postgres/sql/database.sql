@@ -1,9 +1,9 @@
--- The statements of connections and migrations, each under its name.
+-- The statements of connections and migrations.
 
 -- name: settings
--- What durability rests on. Where commits would not wait for the disk, from here on they do.
+-- The settings of durability. Commits of this session wait for the disk, even if the server's default is not to.
 SELECT
-  current_setting('fsync') = 'on' AND current_setting('full_page_writes') = 'on' AS synced,
+  current_setting('fsync') = 'on' AND current_setting('full_page_writes') = 'on' AS durable,
   current_setting('max_connections')::integer - current_setting('superuser_reserved_connections')::integer AS room,
   CASE WHEN current_setting('synchronous_commit') = 'off' THEN set_config('synchronous_commit', 'on', false) END
 

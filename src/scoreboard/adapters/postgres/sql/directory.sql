@@ -1,21 +1,21 @@
--- The statements of the directory, each under its name.
+-- The statements of the directory.
 
 -- name: version
 SELECT version FROM directory_version
 
--- name: everything
--- What is kept in memory, of one instant.
+-- name: contents
+-- The cached part of the directory at one instant.
 SELECT
   (SELECT version FROM directory_version),
   ARRAY(SELECT ROW(number, app, name, time_zone) FROM apps),
   ARRAY(SELECT ROW(number, app, definition) FROM boards),
   ARRAY(SELECT ROW(number, app, action, points, per_day, cooldown_s) FROM actions)
 
--- name: changed
--- From here to the end of the transaction nobody else changes the directory.
+-- name: increment_version
+-- The row lock keeps other transactions from changing the directory until this one ends.
 UPDATE directory_version SET version = version + 1
 
--- name: tell
+-- name: notify
 SELECT pg_notify($1, $2)
 
 -- name: add_app
@@ -24,7 +24,7 @@ INSERT INTO apps (app, name, time_zone) VALUES ($1, $2, $3) RETURNING number
 -- name: update_app
 UPDATE apps SET name = $2, time_zone = $3 WHERE number = $1 RETURNING number
 
--- name: hold_app_boards
+-- name: lock_app_boards
 SELECT number FROM boards WHERE app = $1 ORDER BY number FOR UPDATE
 
 -- name: delete_app_standings
@@ -45,7 +45,7 @@ INSERT INTO boards (app, board, definition) VALUES ($1, $2, $3) RETURNING number
 -- name: update_board
 UPDATE boards SET definition = $2 WHERE number = $1 RETURNING number
 
--- name: hold_board
+-- name: lock_board
 SELECT number FROM boards WHERE number = $1 FOR UPDATE
 
 -- name: delete_board_standings
@@ -82,7 +82,7 @@ RETURNING number
 UPDATE players SET username = $3, avatar_url = $4, email = $5, region = $6 WHERE app = $1 AND player = $2
 RETURNING number
 
--- name: hold_player
+-- name: lock_player
 SELECT number FROM players WHERE app = $1 AND player = $2 FOR UPDATE
 
 -- name: tables_of_player

@@ -1,28 +1,28 @@
--- The statements of the ledger, each under its name. Arrays are columns: one statement writes, or asks for, all rows.
+-- The statements of the ledger. Arrays are columns, so that one statement writes or reads all rows.
 
--- name: hold
--- The locks of a batch. The boards first, which cannot go away now; then its players in the order of their ids, the old
--- ones and then the new ones, so that two batches never wait for each other. A player who is in neither answer was made
--- or deleted by another transaction meanwhile.
-WITH alive AS (
+-- name: lock
+-- The locks of a batch. The boards are first, so that they cannot be deleted. The players follow in the order of their
+-- ids, existing ones before new ones, so that two batches never wait for each other. A player who is missing from the
+-- result was created or deleted by a concurrent transaction.
+WITH locked_boards AS (
   SELECT number, app FROM boards WHERE number = ANY($1::bigint[]) ORDER BY number FOR KEY SHARE
 ), wanted AS MATERIALIZED (
-  SELECT w.app, w.player FROM unnest($2::bigint[], $3::text[]) w(app, player) WHERE w.app IN (SELECT app FROM alive)
-), held AS (
+  SELECT w.app, w.player FROM unnest($2::bigint[], $3::text[]) w(app, player) WHERE w.app IN (SELECT app FROM locked_boards)
+), locked AS (
   SELECT p.number, p.app, p.player
   FROM wanted w JOIN players p ON p.app = w.app AND p.player = w.player
   ORDER BY p.app, p.player FOR NO KEY UPDATE OF p
 ), added AS (
   INSERT INTO players (app, player)
   SELECT w.app, w.player FROM wanted w
-  WHERE (SELECT count(*) FROM held) < (SELECT count(*) FROM wanted) -- else nobody is looked up twice
+  WHERE (SELECT count(*) FROM locked) < (SELECT count(*) FROM wanted) -- otherwise no player is looked up twice
     AND NOT EXISTS (SELECT FROM players p WHERE p.app = w.app AND p.player = w.player)
   ORDER BY w.app, w.player COLLATE "C"
   ON CONFLICT DO NOTHING
   RETURNING number, app, player
 )
-SELECT number, app, NULL AS player, false AS is_new FROM alive
-UNION ALL SELECT number, app, player, false FROM held
+SELECT number, app, NULL AS player, false AS is_new FROM locked_boards
+UNION ALL SELECT number, app, player, false FROM locked
 UNION ALL SELECT number, app, player, true FROM added
 
 -- name: find_tables
@@ -35,8 +35,8 @@ SELECT c.number, c.app, c.name
 FROM unnest($1::bigint[], $2::text[]) w(app, name) JOIN credentials c ON c.app = w.app AND c.name = w.name
 
 -- name: state
--- All that bears on a batch, under its locks: standings; receipts; the outcomes of its events and of those that the
--- receipts name; facts.
+-- The state of a batch, under its locks: standings, receipts, outcomes and facts. The outcomes are those of its events and
+-- of the events in the receipts.
 WITH receipted AS MATERIALIZED (
   SELECT r.credential, r.key, r.digest, r.event
   FROM unnest($4::bigint[], $5::text[]) w(credential, key)
@@ -58,7 +58,7 @@ SELECT
   ),
   ARRAY(
     SELECT ROW(r.event, r.board, r.player, r.season, r.code, r.detail)
-    FROM asked a CROSS JOIN LATERAL (SELECT * FROM refusals WHERE event = a.event OFFSET 0) r -- however few there are
+    FROM asked a CROSS JOIN LATERAL (SELECT * FROM refusals WHERE event = a.event OFFSET 0) r -- OFFSET 0 forces the index
   ),
   ARRAY(
     SELECT ROW(f.bucket, f.player, f.rule, f.key, f.count, f.sum, f.at)
@@ -81,14 +81,14 @@ ON CONFLICT DO NOTHING
 RETURNING number, app, name
 
 -- name: write
--- What a batch comes to: entries, standings, receipts, its projection note, and the notes that are done with removed. A
--- note that another transaction removes is not waited for: should that one fail, the note is ranked again, and removed.
+-- Write entries, standings, receipts and the projection note of a batch, and remove acknowledged notes. A note that another
+-- transaction is removing is skipped. If that transaction fails, the note is ranked again, and removed later.
 WITH entered AS (
   INSERT INTO ledger
-    (event, accepted_at, tbl, region, player, action, value, score, previous_score, credential, metadata)
+    (event, tbl, region, player, action, value, score, previous_score, credential, metadata, accepted_at)
   SELECT * FROM unnest(
-    $1::bytea[], $2::bigint[], $3::bigint[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[],
-    $9::bigint[], $10::bigint[], $11::bytea[]
+    $1::bytea[], $2::bigint[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[],
+    $9::bigint[], $10::bytea[], $11::bigint[]
   )
 ), stood AS (
   INSERT INTO standings (tbl, player, score, reached_at, version, event, player_id)
@@ -121,23 +121,23 @@ SELECT * FROM unnest(
 ON CONFLICT (bucket, player, rule, key) DO UPDATE SET count = excluded.count, sum = excluded.sum, at = excluded.at
 
 -- name: remove_players
--- Those that were made for updates which then were refused.
+-- Remove the players that were created for refused updates.
 DELETE FROM players WHERE number = ANY($1::bigint[])
 
 -- name: remove_notes
--- As in `write`.
+-- Notes that another transaction is removing are skipped, as in `write`.
 DELETE FROM notes WHERE number IN (
   SELECT n.number FROM notes n WHERE n.number = ANY($1::bigint[]) FOR UPDATE SKIP LOCKED
 )
 
 -- name: receipts
--- Those of a credential's keys that have one.
+-- The receipts of some idempotency keys of a credential.
 SELECT r.key, r.digest, r.event
 FROM credentials c CROSS JOIN unnest($3::text[]) w(key) JOIN receipts r ON r.credential = c.number AND r.key = w.key
 WHERE c.app = $1 AND c.name = $2
 
 -- name: outcome
--- What became of a submission, within its app.
+-- The outcome of one submission to an app.
 SELECT l.event, t.board, p.player, t.season, l.score, l.previous_score, '' AS code, '' AS detail
 FROM ledger l
 JOIN tables t ON t.number = l.tbl JOIN boards b ON b.number = t.board AND b.app = $1
@@ -149,7 +149,7 @@ FROM refusals r JOIN boards b ON b.number = r.board AND b.app = $1
 WHERE r.event = $2
 
 -- name: outcomes
--- The same of many.
+-- The outcomes of many submissions to an app.
 SELECT l.event, t.board, p.player, t.season, l.score, l.previous_score, '' AS code, '' AS detail
 FROM unnest($2::bytea[]) w(event)
 JOIN ledger l ON l.event = w.event AND l.accepted_at = instant_of(w.event)
@@ -158,7 +158,7 @@ JOIN players p ON p.number = l.player
 UNION ALL
 SELECT r.event, r.board, r.player, r.season, 0, NULL, r.code, r.detail
 FROM unnest($2::bytea[]) w(event)
-CROSS JOIN LATERAL (SELECT * FROM refusals WHERE event = w.event OFFSET 0) r -- however few there are
+CROSS JOIN LATERAL (SELECT * FROM refusals WHERE event = w.event OFFSET 0) r -- OFFSET 0 forces the index
 JOIN boards b ON b.number = r.board AND b.app = $1
 
 -- name: standing
@@ -169,7 +169,7 @@ JOIN standings s ON s.tbl = t.number AND s.player = p.number
 WHERE t.board = $1 AND t.season = $2 AND t.region = $3
 
 -- name: standings_after
--- A chunk of a table, in the order of the store's own player numbers.
+-- A chunk of a table, in the order of the primary keys of the players.
 SELECT s.player_id, s.score, s.reached_at, s.version, s.event, s.player
 FROM standings s
 WHERE s.tbl = (SELECT number FROM tables WHERE board = $1 AND season = $2 AND region = $3) AND s.player > $4
@@ -179,12 +179,12 @@ ORDER BY s.player LIMIT $5
 SELECT board, season, region FROM tables WHERE board = $1
 
 -- name: open_notes
--- Notes young enough to be in the hands of who made them are left alone, and those that are being removed.
+-- Recent notes are left to the process that wrote them. Notes that are being removed are skipped.
 SELECT number FROM notes
 WHERE made_at <= clock_timestamp() - make_interval(secs => $1::double precision)
 ORDER BY number LIMIT $2 FOR KEY SHARE SKIP LOCKED
 
--- name: unranked
+-- name: pending_standings
 SELECT DISTINCT t.board, t.season, t.region, s.player_id, s.score, s.reached_at, s.version, s.event
 FROM notes n CROSS JOIN unnest(n.tbls, n.players) w(tbl, player)
 JOIN standings s ON s.tbl = w.tbl AND s.player = w.player
@@ -192,7 +192,7 @@ JOIN tables t ON t.number = s.tbl
 WHERE n.number = ANY($1::bigint[])
 
 -- name: entries_window
--- The end of so many entries of all boards.
+-- The last event of a window of entries of all boards.
 SELECT event FROM ledger WHERE event > $1 AND accepted_at >= $2 ORDER BY event LIMIT 1 OFFSET $3
 
 -- name: entries_between

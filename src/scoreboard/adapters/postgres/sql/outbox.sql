@@ -1,29 +1,30 @@
--- The statements of the outbox, each under its name. `pg_snapshot_xmin(pg_current_snapshot())` is the horizon: every
--- transaction below it has ended, so no row below it can still appear. They run on the primary, which alone knows it.
+-- The statements of the outbox. `pg_snapshot_xmin(pg_current_snapshot())` is the horizon: every transaction below it has
+-- ended, so no new row can appear below it. The statements run on the primary, because only the primary has it.
 
 -- name: add
 INSERT INTO outbox (size, events) SELECT * FROM unnest($1::integer[], $2::bytea[])
 
 -- name: register
--- At the horizon: what is open now is delivered, and at worst a little of what was committed just before.
+-- The cursor starts at the horizon: events of open transactions are delivered, and at worst a few that were committed
+-- just before.
 INSERT INTO outbox_consumers (name, xid, number)
 SELECT w.name, pg_snapshot_xmin(pg_current_snapshot()), 0 FROM unnest($1::text[]) w(name)
 ON CONFLICT DO NOTHING
 
 -- name: restart_cursors
--- A database restored from a dump has the transaction ids of another server. A cursor in the future of this one would pass
--- over what is written from now on: it begins again before all rows.
+-- A database restored from a dump has the transaction ids of another server. A cursor that is in the future here would skip
+-- new events, so it restarts before all rows.
 UPDATE outbox_consumers SET xid = '0', number = 0 WHERE xid > pg_snapshot_xmax(pg_current_snapshot())
 
 -- name: renumber_rows
--- The same of rows: they come now, in the order of their numbers.
+-- Rows with such a transaction id get that of this transaction, and keep the order of their numbers.
 UPDATE outbox SET xid = pg_current_xact_id() WHERE xid >= pg_snapshot_xmax(pg_current_snapshot())
 
--- name: forget
+-- name: unregister
 DELETE FROM outbox_consumers WHERE name <> ALL($1::text[]) RETURNING name
 
 -- name: read
--- One row without events when there are none, no row when the consumer has no cursor.
+-- One row without events if there are none; no row if the consumer has no cursor.
 SELECT o.xid::text::bigint, o.number, o.events
 FROM outbox_consumers c LEFT JOIN LATERAL (
   SELECT xid, number, events FROM (
@@ -58,7 +59,7 @@ WHERE name = $1 AND xid < pg_snapshot_xmin(pg_current_snapshot())
 RETURNING missed
 
 -- name: trim
--- Without a consumer nobody wants any row.
+-- Without a consumer, no row is needed.
 WITH lowest AS (
   SELECT xid, number FROM outbox_consumers
   UNION ALL SELECT pg_snapshot_xmin(pg_current_snapshot()), 0

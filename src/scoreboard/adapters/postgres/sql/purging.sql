@@ -1,5 +1,5 @@
--- The statements of retention. Each looks at the rows after a key, removes those that are old, and tells the last key it
--- looked at, how many there were and how many it removed; no row when there are none.
+-- The statements of retention. Each reads the rows after a key and removes the old ones. It returns the last key that it
+-- read, and the numbers of read and removed rows; no row if there were none.
 
 -- name: receipts
 WITH step AS MATERIALIZED (
@@ -26,7 +26,7 @@ SELECT event, (SELECT count(*) FROM step), (SELECT count(*) FROM removed)
 FROM step ORDER BY event DESC LIMIT 1
 
 -- name: uses
--- A use bears on its day, and on the cooldown of its action, which may be longer.
+-- A use counts on its day, and for the cooldown of its action, which may be longer.
 WITH step AS MATERIALIZED (
   SELECT action, player, day, ordinal FROM uses WHERE (action, player, day, ordinal) > ($1, $2, $3, $4)
   ORDER BY action, player, day, ordinal LIMIT $6
@@ -40,7 +40,7 @@ SELECT action, player, day, ordinal, (SELECT count(*) FROM step), (SELECT count(
 FROM step ORDER BY action DESC, player DESC, day DESC, ordinal DESC LIMIT 1
 
 -- name: facts
--- Some of the facts whose bucket is over: how many were removed.
+-- Remove some of the expired facts, and return their number.
 WITH step AS MATERIALIZED (
   SELECT bucket, player, rule, key FROM facts WHERE bucket > 0 AND bucket <= $1 ORDER BY bucket, player LIMIT $2
 ), removed AS (

@@ -1,13 +1,14 @@
--- The reads of the ranking, each under its name, each of one snapshot. What is in braces is written in for the rules of
--- a board: words of its order, which `ranking.py` lists, and the parts that come first here.
+-- The reads of the ranking, each of one snapshot. `ranking.py` fills in the braces for the rules of a board: keywords of its
+-- order, and the fragments at the beginning of this file.
 --
--- `standings_order` is read forward or backward. Rows of equal score (and instant, where that decides) are sorted when
--- they are told, and counted in the index as far as it goes. A point is where a standing is, was, or would be.
+-- The index `standings_order` is read forward or backward. Rows of equal score (and instant, if that decides) are sorted
+-- when they are returned, and counted in the index as far as possible. A point is the place of a standing, also of a
+-- former or a possible one.
 
 -- name: position
--- The snapshot's place in the life of the server: how many transactions that wrote were over. It grows by each that
--- ends, in whatever table, so that with the same number nothing is different. The count may repeat only after a crash, or
--- where another server takes over: the epoch names this run of it (statistics are begun anew by recovery).
+-- The position of the snapshot: the number of writing transactions that had ended. It grows with each, in any table, so two
+-- snapshots with the same number are equal. The count can repeat only after a crash or a failover, and then the epoch is
+-- another, because recovery resets the statistics.
   format(
     'pg-%s-%s',
     to_hex((extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint),
@@ -28,7 +29,7 @@
   (SELECT reached_at FROM point)
 
 -- name: within
--- How many standings of a point's score are not behind it.
+-- The number of standings with a point's score that are not behind it.
   (
     SELECT count(*) FROM standings s
     WHERE s.tbl = (SELECT number FROM tbl) AND s.score = (SELECT score FROM point) AND {sooner}
@@ -39,7 +40,7 @@
   )
 
 -- name: up_to
--- How many standings are not behind a point.
+-- The number of standings that are not behind a point.
   (
     SELECT count(*) FROM standings s
     WHERE s.tbl = (SELECT number FROM tbl) AND s.score {better} (SELECT score FROM point)
@@ -62,7 +63,7 @@
   ORDER BY {outward} LIMIT {limit}
 
 -- name: better_of_ordinal
--- What is better than the first of a page, where a rank needs it.
+-- The number of standings that are better than the first of a page, if a rank needs it.
   NULL::bigint
 
 -- name: better_of_competition
@@ -77,27 +78,27 @@
     WHERE s.tbl = (SELECT number FROM tbl) AND s.score {better} (SELECT s.score FROM page s ORDER BY {order} LIMIT 1)
   )
 
--- name: where
+-- name: current_position
 SELECT {position}
 
 -- name: count
 WITH {table} SELECT {total} AS total
 
 -- name: best
--- At most $4 standings, whole.
+-- At most $4 standings with all columns.
 WITH {table}
 SELECT s.player_id, s.score, s.reached_at, s.version, s.event FROM standings s WHERE s.tbl = (SELECT number FROM tbl)
 ORDER BY {order} LIMIT $4
 
 -- name: of_players
--- The standings, whole, of the players $5 of the app $4.
+-- The standings, with all columns, of the players $5 of the app $4.
 WITH {table}
 SELECT s.player_id, s.score, s.reached_at, s.version, s.event FROM unnest($5::text[]) AS wanted (player)
 JOIN players p ON p.app = $4 AND p.player = wanted.player
 JOIN standings s ON s.tbl = (SELECT number FROM tbl) AND s.player = p.number
 
 -- name: slice
--- At the places from $4, at most $5.
+-- At most $5 standings from the place $4 on.
 WITH {table},
 page AS (
   SELECT s.score, s.reached_at, s.player_id FROM standings s WHERE s.tbl = (SELECT number FROM tbl)
@@ -114,7 +115,8 @@ head AS (SELECT {position}, {total} AS total, {up_to} AS place, {better_than_pag
 SELECT head.*, s.score, s.reached_at, s.player_id FROM head LEFT JOIN page s ON true ORDER BY {order}
 
 -- name: around
--- The player $5 of the app $4, and at most $6 on each side. `place` is the player's. No row without a standing.
+-- The player $5 of the app $4, and at most $6 standings on each side. `place` is that of the player. There is no row
+-- without a standing.
 WITH {table},
 point AS (
   SELECT s.score, s.reached_at, s.player_id FROM players p
@@ -125,9 +127,9 @@ page AS ((SELECT * FROM point) UNION ALL ({ahead}) UNION ALL ({behind})),
 head AS (SELECT {position}, {total} AS total, {up_to} - 1 AS place, {better_than_page} AS better)
 SELECT head.*, s.score, s.reached_at, s.player_id FROM head JOIN page s ON true ORDER BY {order}
 
--- name: details
--- Of the players $5 of the app $4. What is better than each score that is asked for is counted from one of them to the
--- next, so that however many are asked for, no standing is counted twice.
+-- name: ranks
+-- The ranks of the players $5 of the app $4. Better standings are counted from one requested score to the next, so that no
+-- standing is counted twice.
 WITH {table},
 asked AS (
   SELECT s.score, s.reached_at, s.player_id FROM unnest($5::text[]) AS wanted (player)

@@ -1,16 +1,16 @@
--- The statements of a replica, each under its name.
+-- The statements of a replica.
 
 -- name: committed
--- On the primary: which server it is, its timeline, and up to where its log is on the disk. Whatever commit was answered
--- is before that.
+-- On the primary: the id of the server, its timeline, and the end of the log on disk. Every acknowledged commit is before
+-- that end.
 SELECT
   (SELECT system_identifier FROM pg_control_system()) AS server,
   ('x' || left(pg_walfile_name(pg_current_wal_flush_lsn()), 8))::bit(32)::integer AS timeline,
   pg_current_wal_flush_lsn()::text AS flushed
 
--- name: stands
--- On the replica: whether it is one of that server ($1), on its timeline ($2), and has all of its log up to $3; and how
--- many seconds it is behind when it has not.
+-- name: status
+-- On the replica: whether it follows that server ($1) on its timeline ($2), and has replayed its log up to $3. The last
+-- column is its delay in seconds, which is meaningful only if it has not.
 SELECT
   pg_is_in_recovery() AS follows,
   (SELECT system_identifier FROM pg_control_system()) = $1::bigint AS same_server,

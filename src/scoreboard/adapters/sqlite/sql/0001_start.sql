@@ -1,4 +1,4 @@
--- Apps, boards, actions, players: what is looked up by id. Their numbers are never used twice (AUTOINCREMENT).
+-- Apps, boards, actions and players are looked up by their ids. Numbers are never reused (AUTOINCREMENT).
 CREATE TABLE apps (
   number INTEGER PRIMARY KEY AUTOINCREMENT,
   app TEXT NOT NULL UNIQUE,
@@ -6,7 +6,7 @@ CREATE TABLE apps (
   time_zone TEXT NOT NULL
 ) STRICT;
 
--- `definition` is the JSON of all that an update never changes; a field that is absent has its default.
+-- `definition` is the JSON of the board's rules; an absent field has its default.
 CREATE TABLE boards (
   number INTEGER PRIMARY KEY AUTOINCREMENT,
   app INTEGER NOT NULL REFERENCES apps ON DELETE CASCADE,
@@ -25,7 +25,7 @@ CREATE TABLE actions (
   UNIQUE (app, action)
 ) STRICT;
 
--- `username` is null for a player who was never given one: the id stands in.
+-- `username` is null for a player without one; the id is shown instead.
 CREATE TABLE players (
   number INTEGER PRIMARY KEY AUTOINCREMENT,
   app INTEGER NOT NULL REFERENCES apps ON DELETE CASCADE,
@@ -37,7 +37,7 @@ CREATE TABLE players (
   UNIQUE (app, player)
 ) STRICT;
 
--- What is ranked: a board, a season, a region ('' for the world).
+-- Ranked tables: a board, a season and a region ('' for the world).
 CREATE TABLE tables (
   number INTEGER PRIMARY KEY AUTOINCREMENT,
   board INTEGER NOT NULL REFERENCES boards ON DELETE CASCADE,
@@ -46,7 +46,7 @@ CREATE TABLE tables (
   UNIQUE (board, season, region)
 ) STRICT;
 
--- The totals. `reached_at` in microseconds since 1970; `event` is the submission that gave the score.
+-- The totals. `reached_at` is in microseconds since 1970; `event` is the submission that gave the score.
 CREATE TABLE standings (
   tbl INTEGER NOT NULL,
   player INTEGER NOT NULL,
@@ -57,7 +57,8 @@ CREATE TABLE standings (
   PRIMARY KEY (tbl, player)
 ) STRICT, WITHOUT ROWID;
 
--- The truth: every applied submission, in the order of its event id, which holds `accepted_at`. Never updated.
+-- The source of truth: every applied submission, in the order of its event id, which contains `accepted_at`. Rows are
+-- never updated.
 CREATE TABLE ledger (
   event BLOB NOT NULL PRIMARY KEY,
   tbl INTEGER NOT NULL,
@@ -71,7 +72,7 @@ CREATE TABLE ledger (
   metadata BLOB
 ) STRICT, WITHOUT ROWID;
 
--- Submissions that a rule refused inside their transaction: their one outcome.
+-- The outcomes of submissions that a rule refused inside their transaction.
 CREATE TABLE refusals (
   event BLOB NOT NULL PRIMARY KEY,
   app INTEGER NOT NULL,
@@ -91,7 +92,7 @@ CREATE TABLE credentials (
   UNIQUE (app, name)
 ) STRICT;
 
--- Idempotency: one row a key, for ever the same body and the same outcome.
+-- Idempotency: one row per key, always with the same body and the same outcome.
 CREATE TABLE receipts (
   credential INTEGER NOT NULL,
   key TEXT NOT NULL,
@@ -100,7 +101,7 @@ CREATE TABLE receipts (
   PRIMARY KEY (credential, key)
 ) STRICT, WITHOUT ROWID;
 
--- The uses of limited actions: the unique row decides how often one counts. `day` as in Python's date.toordinal.
+-- The uses of limited actions: unique rows limit how often one counts. `day` is that of Python's date.toordinal.
 CREATE TABLE uses (
   action INTEGER NOT NULL,
   player TEXT NOT NULL,
@@ -110,7 +111,8 @@ CREATE TABLE uses (
   PRIMARY KEY (action, player, day, ordinal)
 ) STRICT, WITHOUT ROWID;
 
--- Projection notes: what a batch changed, until it is ranked. `standings` is JSON: [[table, [players]], ...].
+-- Projection notes: the standings that a batch changed, until they are ranked. `standings` is JSON: [[table, [players]],
+-- ...].
 CREATE TABLE notes (
   number INTEGER PRIMARY KEY,
   standings TEXT NOT NULL

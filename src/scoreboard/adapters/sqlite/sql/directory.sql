@@ -1,4 +1,4 @@
--- The statements of the directory, each under its name.
+-- The statements of the directory.
 
 -- name: all_apps
 SELECT number, app, name, time_zone FROM apps
@@ -13,7 +13,7 @@ SELECT number, app, action, points, per_day, cooldown_s FROM actions
 INSERT INTO apps (app, name, time_zone) VALUES (?1, ?2, ?3) RETURNING number
 
 -- name: update_app
-UPDATE apps SET name = ?2, time_zone = ?3 WHERE number = ?1
+UPDATE apps SET name = ?2, time_zone = ?3 WHERE number = ?1 RETURNING number
 
 -- name: delete_app_standings
 DELETE FROM standings WHERE tbl IN (SELECT t.number FROM tables t JOIN boards b ON b.number = t.board WHERE b.app = ?1)
@@ -22,28 +22,28 @@ DELETE FROM standings WHERE tbl IN (SELECT t.number FROM tables t JOIN boards b 
 DELETE FROM receipts WHERE credential IN (SELECT number FROM credentials WHERE app = ?1)
 
 -- name: delete_app
-DELETE FROM apps WHERE number = ?1
+DELETE FROM apps WHERE number = ?1 RETURNING number
 
 -- name: add_board
 INSERT INTO boards (app, board, definition) VALUES (?1, ?2, ?3) RETURNING number
 
 -- name: update_board
-UPDATE boards SET definition = ?2 WHERE number = ?1
+UPDATE boards SET definition = ?2 WHERE number = ?1 RETURNING number
 
 -- name: delete_board_standings
 DELETE FROM standings WHERE tbl IN (SELECT number FROM tables WHERE board = ?1)
 
 -- name: delete_board
-DELETE FROM boards WHERE number = ?1
+DELETE FROM boards WHERE number = ?1 RETURNING number
 
 -- name: add_action
 INSERT INTO actions (app, action, points, per_day, cooldown_s) VALUES (?1, ?2, ?3, ?4, ?5) RETURNING number
 
 -- name: update_action
-UPDATE actions SET points = ?2, per_day = ?3, cooldown_s = ?4 WHERE number = ?1
+UPDATE actions SET points = ?2, per_day = ?3, cooldown_s = ?4 WHERE number = ?1 RETURNING number
 
 -- name: delete_action
-DELETE FROM actions WHERE number = ?1
+DELETE FROM actions WHERE number = ?1 RETURNING number
 
 -- name: players_after
 SELECT player, coalesce(username, player), avatar_url, email, region

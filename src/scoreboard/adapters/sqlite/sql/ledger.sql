@@ -1,8 +1,8 @@
--- The statements of the ledger, each under its name.
+-- The statements of the ledger.
 
--- name: known_standings
--- Players of one app, with their numbers and their standings in one table, where they have them: one row of JSON; and
--- whether the table's board is there.
+-- name: batch_standings
+-- Players of one app as one row of JSON: their primary keys and standings in one table, null where they have none. The
+-- second column states whether the board of the table exists.
 SELECT
   json_group_array(json_array(j.value, p.number, s.score, s.reached_at, s.version, hex(s.event))),
   EXISTS (SELECT 1 FROM boards WHERE number = ?4)
@@ -13,18 +13,18 @@ LEFT JOIN standings s ON s.tbl = ?3 AND s.player = p.number
 -- name: fact
 SELECT count, sum, at FROM facts WHERE bucket = ?1 AND player = ?2 AND rule = ?3 AND key = ?4
 
--- name: known_receipts
--- Those of a credential's keys that have one: one row of JSON.
+-- name: receipts
+-- The receipts of some idempotency keys of a credential, as one row of JSON.
 SELECT json_group_array(json_array(r.key, hex(r.digest), hex(r.event)))
 FROM json_each(?1) j CROSS JOIN receipts r ON r.credential = ?2 AND r.key = j.value
 
 -- name: ledger_outcome
-SELECT l.event, l.tbl, p.player, l.score, l.previous_score
+SELECT l.tbl, p.player, l.score, l.previous_score
 FROM ledger l JOIN players p ON p.number = l.player
 WHERE l.event = ?1
 
 -- name: refusal_outcome
-SELECT event, app, board, season, player, code, detail FROM refusals WHERE event = ?1
+SELECT event, board, player, season, code, detail FROM refusals WHERE event = ?1
 
 -- name: owner_of_board
 SELECT app FROM boards WHERE number = ?1
@@ -61,13 +61,14 @@ INSERT INTO notes (standings) VALUES (?1)
 -- name: remove_notes
 DELETE FROM notes WHERE number IN (SELECT value FROM json_each(?1))
 
--- name: unranked
--- Notes that are done with wait for a batch to remove them, and are told no more.
-SELECT s.tbl, p.player, s.score, s.reached_at, s.version, s.event
--- CROSS JOIN keeps the order: from the few notes to the standings, never the other way.
-FROM notes n CROSS JOIN json_each(n.standings) t CROSS JOIN json_each(t.value, '$[1]') j
-CROSS JOIN standings s ON s.tbl = t.value ->> 0 AND s.player = j.value
+-- name: pending_standings
+-- Acknowledged notes, which wait for a batch to remove them, are left out. CROSS JOIN keeps the order of the tables: from
+-- the few notes to the standings, never the other way round.
+SELECT t.board, t.season, t.region, p.player, s.score, s.reached_at, s.version, s.event
+FROM notes n CROSS JOIN json_each(n.standings) w CROSS JOIN json_each(w.value, '$[1]') j
+CROSS JOIN standings s ON s.tbl = w.value ->> 0 AND s.player = j.value
 CROSS JOIN players p ON p.number = s.player
+CROSS JOIN tables t ON t.number = s.tbl
 WHERE n.number NOT IN (SELECT value FROM json_each(?1))
 
 -- name: open_notes
@@ -79,7 +80,7 @@ FROM players p JOIN standings s ON s.tbl = ?1 AND s.player = p.number
 WHERE p.app = ?2 AND p.player = ?3
 
 -- name: standings_after
--- A chunk of a table, in the order of the store's own player numbers.
+-- A chunk of a table, in the order of the primary keys of the players.
 SELECT p.player, s.score, s.reached_at, s.version, s.event, s.player
 FROM standings s JOIN players p ON p.number = s.player
 WHERE s.tbl = ?1 AND s.player > ?2

@@ -1,5 +1,4 @@
--- The statements of the outbox, each under its name. One process writes, so rows are committed in the order of their
--- numbers.
+-- The statements of the outbox. One process writes, so rows are committed in the order of their numbers.
 
 -- name: add
 INSERT INTO outbox (size, events) VALUES (?, ?)
@@ -8,7 +7,7 @@ INSERT INTO outbox (size, events) VALUES (?, ?)
 INSERT OR IGNORE INTO outbox_consumers (name, number)
 SELECT value, coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'outbox'), 0) FROM json_each(?1)
 
--- name: forget
+-- name: unregister
 DELETE FROM outbox_consumers WHERE name NOT IN (SELECT value FROM json_each(?1)) RETURNING name
 
 -- name: cursor
@@ -29,7 +28,7 @@ SET number = coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'outbox'), 0
 WHERE name = ?1
 
 -- name: trim
--- Without a consumer nobody wants any row.
+-- Without a consumer, no row is needed.
 DELETE FROM outbox WHERE number IN (
   SELECT number FROM outbox
   WHERE number <= coalesce((SELECT min(number) FROM outbox_consumers), 9223372036854775807)

@@ -1,4 +1,5 @@
--- The statements of retention: the rows after a key, each with whether it is old, and the removal of one that still is.
+-- The statements of retention. One reads the rows after a key and marks the old ones, another removes a row that is
+-- still old.
 
 -- name: receipts_after
 SELECT credential, key, event < ?3 AND credential NOT IN (SELECT number FROM credentials WHERE name = 'import')
@@ -16,7 +17,7 @@ FROM refusals WHERE event > ?1 AND event < ?2 ORDER BY event LIMIT ?3
 DELETE FROM refusals WHERE event = ?1 AND event < ?2
 
 -- name: remove_facts
--- Some of the facts whose bucket is over.
+-- Some of the expired facts.
 DELETE FROM facts WHERE (bucket, player, rule, key) IN (
   SELECT bucket, player, rule, key FROM facts WHERE bucket > 0 AND bucket <= ?1 ORDER BY bucket, player LIMIT ?2
 )

@@ -1,0 +1,1 @@
+"""The layer that the SQL databases share; it imports no driver."""
