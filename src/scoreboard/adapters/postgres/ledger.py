@@ -69,7 +69,7 @@ class PostgresLedger:
 
         try:
             # The next attempt finds a unique row that another process wrote first.
-            decision, pks = await self._database.transaction(work, retry_on=asyncpg.UniqueViolationError)
+            decision, pks = await self.database.transaction(work, retry_on=asyncpg.UniqueViolationError)
         except BaseException:
             self._done_notes += done_notes
             raise
@@ -206,17 +206,17 @@ class PostgresLedger:
         return {key: Receipt(digest, outcomes.get(EventId(event))) for key, digest, event in rows}
 
     async def outcome(self, app: App, event: EventId) -> Outcome | None:
-        rows = await self._database.fetch(SQL["outcome"], app.pk, event, event_id.accepted_at(event), within_s=ROW_S)
+        rows = await self.database.fetch(SQL["outcome"], app.pk, event, event_id.accepted_at(event), within_s=ROW_S)
         return _to_outcome(*rows[0]) if rows else None
 
     async def outcomes(self, app: App, events: Collection[EventId]) -> Mapping[EventId, Outcome]:
         if not events:
             return {}
-        rows = await self._database.fetch(SQL["outcomes"], app.pk, list(events), within_s=ROW_S)
+        rows = await self.database.fetch(SQL["outcomes"], app.pk, list(events), within_s=ROW_S)
         return {EventId(row[0]): _to_outcome(*row) for row in map(tuple, rows)}
 
     async def standing(self, key: TableKey, app: App, player: str) -> Standing | None:
-        rows = await self._database.fetch(SQL["standing"], *key, app.pk, player) if NUL not in player else []
+        rows = await self.database.fetch(SQL["standing"], *key, app.pk, player) if NUL not in player else []
         return to_standing(*rows[0]) if rows else None
 
     async def standings(self, key: TableKey) -> AsyncIterator[list[tuple[str, Standing]]]:
@@ -230,8 +230,8 @@ class PostgresLedger:
 
     async def pending_projections(self) -> tuple[list[int], list[tuple[TableKey, str, Standing]]]:
         await self._remove_done_notes()
-        notes = [number for (number,) in await self._database.fetch(SQL["open_notes"], self._fresh_s, NOTES)]
-        rows = await self._database.fetch(SQL["pending_standings"], notes) if notes else []
+        notes = [number for (number,) in await self.database.fetch(SQL["open_notes"], self._fresh_s, NOTES)]
+        rows = await self.database.fetch(SQL["pending_standings"], notes) if notes else []
         return notes, to_pending(rows)
 
     async def ack_projections(self, notes: Collection[int]) -> None:
@@ -251,7 +251,7 @@ class PostgresLedger:
         return await self._purger.purge(before, facts_before)
 
     async def latest_instant(self) -> int:
-        ((event,),) = await self._database.fetch(SQL["latest_event"])
+        ((event,),) = await self.database.fetch(SQL["latest_event"])
         return event_id.accepted_at(event or MIN_EVENT_ID)
 
     async def entries(

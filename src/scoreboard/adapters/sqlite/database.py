@@ -70,7 +70,7 @@ class Database:
 
     async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run `work` in one durable transaction. Cancelling the caller does not stop it."""
-        return await self._writing.run(lambda: self._transaction(work))
+        return await self.writing.run(lambda: self._transaction(work))
 
     def point(self, statement: str, *values: object) -> list[Any]:
         """Return the few rows of a lookup by key, read on the calling thread."""
