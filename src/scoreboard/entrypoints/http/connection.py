@@ -39,7 +39,7 @@ class HttpConnection(RequestHandler):
             server,
             loop=self.loop,
             access_log=None,  # type: ignore[arg-type]  # no access log
-            keepalive_timeout=NEVER_S,  # idle connections are closed by `_close_if_idle`
+            keepalive_timeout=NEVER_S,  # idle connections are closed by `close_if_idle`
             max_line_size=LINE_BYTES,
             max_field_size=LINE_BYTES,
             auto_decompress=False,  # work stays in proportion to the bytes received
@@ -58,7 +58,7 @@ class HttpConnection(RequestHandler):
         super().connection_made(transport)
         if self._admission.enter(self):
             self._expect_head()
-            self._idle_timer = self.loop.call_later(KEEP_ALIVE_S, self._close_if_idle)
+            self._idle_timer = self.loop.call_later(KEEP_ALIVE_S, self.close_if_idle)
         else:
             self._turn_away()
 
@@ -101,6 +101,11 @@ class HttpConnection(RequestHandler):
         """Whether it waits for a request."""
         return self._waiter is not None and not self._waiter.done()
 
+    @property
+    def awaits_head(self) -> bool:
+        """Whether the rest of a request's head is due."""
+        return self._head_timer is not None
+
     async def until_writable(self) -> None:
         """Wait until earlier answers were read. Raise ConnectionError, and close, if that takes too long."""
         try:
@@ -133,10 +138,10 @@ class HttpConnection(RequestHandler):
             self._head_timer.cancel()
             self._head_timer = None
 
-    def _close_if_idle(self) -> None:
+    def close_if_idle(self) -> None:
         left_s = self.idle_since + KEEP_ALIVE_S - self.loop.time() if self.idle else KEEP_ALIVE_S
         if left_s > 0:
-            self._idle_timer = self.loop.call_later(left_s, self._close_if_idle)
+            self._idle_timer = self.loop.call_later(left_s, self.close_if_idle)
         else:
             self.force_close()
 
