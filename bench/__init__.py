@@ -1,1 +1,1 @@
-"""The benchmark suite: each figure of the product beside its limit, measured in the same run (`python -m bench`)."""
+"""The benchmark of the product against limits in the same run."""

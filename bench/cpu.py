@@ -1,4 +1,4 @@
-"""Cores, processor time and memory of processes, as the kernel counts them."""
+"""Cores, processor time and memory of processes, from the kernel's counters."""
 
 import os
 import time
@@ -12,13 +12,13 @@ import msgspec
 CORES = sorted(os.sched_getaffinity(0))
 SERVER_CORE = CORES[0]
 LOAD_CORE = CORES[1] if len(CORES) > 1 else CORES[0]
-priority = 0  # the nice value of what is measured and of the load
+priority = 0  # the nice value of the product and of the load
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager
 def pinned(core: int) -> Iterator[None]:
-    """Whatever is started inside runs on `core` alone, at `priority`, from its first instruction."""
+    """Start processes on one core, at `priority`, while the context is open."""
     cores, nice = os.sched_getaffinity(0), os.getpriority(os.PRIO_PROCESS, 0)
     os.sched_setaffinity(0, {core})
     try:
@@ -32,14 +32,14 @@ def pinned(core: int) -> Iterator[None]:
 
 
 def family(pid: int) -> list[int]:
-    """`pid` and every process that descends from it."""
+    """Return a process and all its descendants."""
     children: dict[int, list[int]] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
                 parent = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
             except OSError:
-                continue  # it ended meanwhile
+                continue  # the process has ended
             children.setdefault(parent, []).append(int(entry.name))
     found = [pid]
     for one in found:
@@ -48,7 +48,7 @@ def family(pid: int) -> list[int]:
 
 
 def cpu_ns(pids: list[int]) -> int:
-    """Processor time of these processes so far, all threads, in nanoseconds of the scheduler's clock."""
+    """Return the processor time of processes and all their threads so far, in ns."""
     return sum(_process_ns(pid) for pid in pids)
 
 
@@ -57,25 +57,28 @@ Used: TypeAlias = dict[str, dict[int, int]]
 
 
 def families_ns(first: Mapping[str, int]) -> Used:
-    """Of these processes and their descendants, those that there are now."""
+    """Return the processor time of processes and their descendants, by name."""
     used: Used = {}
     for name, leader in first.items():
         used[name] = {}
         for pid in family(leader):
-            with suppress(OSError):  # it ended meanwhile
+            with suppress(OSError):  # the process has ended
                 used[name][pid] = _process_ns(pid)
     return used
 
 
 def since(before: Used, now: Used) -> dict[str, int]:
-    """Nanoseconds by family; without what processes took that have ended, such as PostgreSQL's short-lived cleaners."""
+    """Return the ns used since `before`, by family.
+
+    Processes that have ended, such as vacuum workers, are left out.
+    """
     return {
         name: sum(ns - before[name].get(pid, 0) for pid, ns in processes.items()) for name, processes in now.items()
     }
 
 
 def spread(pids: list[int], cores: list[int]) -> None:
-    """Let these processes, and what they start from now on, run on `cores`."""
+    """Move these processes to `cores`; processes that they start later inherit this."""
     for pid in pids:
         for thread in Path(f"/proc/{pid}/task").iterdir():
             os.sched_setaffinity(int(thread.name), cores)
@@ -87,13 +90,13 @@ def _process_ns(pid: int) -> int:
         try:
             threads += int((thread / "schedstat").read_bytes().split()[0])
         except OSError:
-            continue  # the thread ended meanwhile
-    # The same clock read for the whole process (see clock_getcpuclockid(3)) also holds the threads that have ended.
+            continue  # the thread has ended
+    # The clock of the whole process (see clock_getcpuclockid(3)) also includes threads that have ended.
     return max(threads, time.clock_gettime_ns((~pid << 3) | 2))
 
 
 def memory_kb(pids: list[int], field: str = "VmRSS") -> int:
-    """Resident memory of these processes in KiB; `field` is VmRSS (now) or VmHWM (the most it ever was)."""
+    """Return the memory of processes in KiB: VmRSS is current, VmHWM the peak."""
     total = 0
     for pid in pids:
         for line in Path(f"/proc/{pid}/status").read_text().splitlines():
@@ -103,7 +106,7 @@ def memory_kb(pids: list[int], field: str = "VmRSS") -> int:
 
 
 class CoreTime(msgspec.Struct, frozen=True):
-    """What one core did so far, in seconds."""
+    """The time of one core by state so far, in seconds."""
 
     busy: float
     idle: float
@@ -111,7 +114,7 @@ class CoreTime(msgspec.Struct, frozen=True):
 
     @classmethod
     def now(cls, core: int) -> "CoreTime":
-        """Read it for `core`; the kernel counts in ticks of about 10 ms."""
+        """Return the counters of a core. The kernel counts in ticks of about 10 ms."""
         for line in Path("/proc/stat").read_text().splitlines():
             name, *fields = line.split()
             if name == f"cpu{core}":
@@ -120,7 +123,7 @@ class CoreTime(msgspec.Struct, frozen=True):
         return cls(0, 0, 0)
 
     def busy_since(self, before: "CoreTime") -> float:
-        """Share of the time since `before` in which the core was not idle, 0 to 1."""
+        """Return the share of the time since `before` in which the core was busy."""
         idle = self.idle - before.idle
         whole = self.busy - before.busy + self.stolen - before.stolen + idle
         return 1 - idle / whole if whole else 0.0

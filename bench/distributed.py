@@ -1,11 +1,11 @@
-"""The product on PostgreSQL, Redis and RabbitMQ: servers of our own, and roles that share them."""
+"""The product on PostgreSQL, Redis and RabbitMQ of the benchmark."""
 
 import asyncio
 import os
 import tempfile
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
@@ -16,18 +16,18 @@ import redis
 
 from bench import cpu, product, wire
 from bench.process import BenchError, Server, free_port
+from harness.servers import postgres, rabbitmq
+from harness.servers import redis as redis_server
 from scoreboard.adapters.postgres import database
 from scoreboard.adapters.postgres.partitions import ensure_ahead
 from scoreboard.adapters.redis import keys
 from scoreboard.domain.submission import WORLD, TableKey
-from tests.servers import postgres, rabbitmq
-from tests.servers import redis as redis_server
 
 T = TypeVar("T")
 
-# What a server of this size is run with; all else, fsync among it, is PostgreSQL's own.
+# Settings for a server of this size. Everything else, fsync included, is PostgreSQL's default.
 POSTGRES = ("shared_buffers=1GB", "max_wal_size=4GB", "checkpoint_timeout=15min")
-SPREAD_S = 3_600  # the entries loaded are of the last hour
+SPREAD_S = 3_600  # loaded entries are spread over the last hour
 LOAD_S = 300.0
 
 TABLE = "INSERT INTO tables (board, season, region) SELECT number, 'all', '' FROM boards RETURNING board, number"
@@ -35,7 +35,7 @@ CREDENTIAL = "INSERT INTO credentials (app, name) SELECT number, 'loaded' FROM a
 PLAYERS = (
     "INSERT INTO players (app, player) SELECT $1, 'player' || lpad(n::text, 10, '0') FROM generate_series(0, $2) n"
 )
-# For each player a standing and the entry of the ledger that made it; an event id is as `domain.event_id` makes it.
+# A standing for each player, and its entry in the ledger. The event id has the form of `domain.event_id`.
 STANDINGS = """
   WITH scored AS (
     SELECT number, player, $2::bigint + number AS at, 1 + floor(random() * 1000000)::bigint AS score
@@ -58,17 +58,20 @@ ENTRIES_SINCE = "SELECT count(*) FROM ledger WHERE accepted_at > $1 AND event > 
 
 
 class Missing(BenchError):
-    """A server that is not on this machine."""
+    """A server that is not installed on this machine."""
 
 
-class Distributed(product.Stand):
-    """Servers of our own on the load's core, and one `api` on the server's; other roles when a row starts them."""
+class Distributed(product.Deployment):
+    """PostgreSQL and Redis on the load's core, one `api` on the server's core.
+
+    Rows start other roles.
+    """
 
     def __init__(self, command: list[str], folder: Path, stack: ExitStack, players: int) -> None:
         self.command, self.folder, self.stack, self.players = command, folder, stack, players
         folder.mkdir()
         self._number = 0
-        self.patience = 60 + players / 5_000  # seconds that ranks may take to be exact
+        self.patience = 60 + players / 5_000  # seconds until ranks must be exact
         with cpu.pinned(cpu.LOAD_CORE):
             self.postgres = found(lambda: stack.enter_context(postgres.postgres(*POSTGRES)))
             own = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="redis-")))
@@ -89,23 +92,23 @@ class Distributed(product.Stand):
 
     @cached_property
     def rabbitmq(self) -> rabbitmq.Broker:
-        """The queue, started when a row first needs it."""
+        """The queue, which starts when a row first needs it."""
         with cpu.pinned(cpu.LOAD_CORE):
             return found(lambda: self.stack.enter_context(rabbitmq.shared()))
 
     @property
-    def beside(self) -> dict[str, int]:
-        """The first processes of the servers that were started so far, by name."""
+    def backends(self) -> dict[str, int]:
+        """The first process of each server that runs, by name."""
         pids = {"PostgreSQL": self.postgres.pid, "Redis": self.redis.pid}
         return pids | ({"RabbitMQ": self.rabbitmq.pid} if "rabbitmq" in self.__dict__ else {})
 
     @property
     def queued(self) -> dict[str, str]:
-        """The environment of roles that have the queue."""
+        """The environment of roles that use the queue."""
         return {**self.environment, "SCOREBOARD_QUEUE_URL": self.rabbitmq.url}
 
     def role(self, name: str, environment: dict[str, str] | None = None) -> Server:
-        """A process of this role, once it is ready; stopped in the end, unless before."""
+        """Start a process of a role that the run stops, and wait until it is ready."""
         self._number += 1
         port = free_port()
         command = [*self.command, name, "--data", str(self.folder), "--port", str(port)]
@@ -115,34 +118,37 @@ class Distributed(product.Stand):
         server.wait("/health/ready", 30)
         return server
 
-    def spread(self, *roles: Server) -> None:
-        """These, and the servers, on every core."""
-        pids = [pid for role in roles for pid in role.family()]
-        pids += [pid for first in self.beside.values() for pid in cpu.family(first)]
-        cpu.spread(pids, cpu.CORES)
+    @contextmanager
+    def on_all_cores(self, *roles: Server) -> Iterator[None]:
+        """Let roles and servers use every core while the context is open."""
+        own = [pid for role in roles for pid in role.family()]
+        servers = [pid for first in self.backends.values() for pid in cpu.family(first)]
+        cpu.spread(own + servers, cpu.CORES)
+        try:
+            yield
+        finally:
+            cpu.spread([pid for role in roles for pid in role.family()], [cpu.SERVER_CORE])
+            cpu.spread([pid for first in self.backends.values() for pid in cpu.family(first)], [cpu.LOAD_CORE])
 
-    def apart(self, *roles: Server) -> None:
-        """These on the server's core, and the servers on the load's."""
-        cpu.spread([pid for role in roles for pid in role.family()], [cpu.SERVER_CORE])
-        cpu.spread([pid for first in self.beside.values() for pid in cpu.family(first)], [cpu.LOAD_CORE])
+    def until_ranked(self, on_read: Callable[[float, object], None] = lambda _s, _state: None) -> float:
+        """Wait until Redis has the whole table and return the seconds.
 
-    def until_ranked(self, seen: Callable[[float, object], None] = lambda _s, _state: None) -> float:
-        """Seconds until Redis has the table whole; a rank is read all the while, and `seen` is told how long that took
-        and what was said of it."""
+        A rank is read all the time. `on_read` is called with the duration of each read and the state of its rank.
+        """
         began = time.monotonic()
         path = f"{wire.PLAYERS}/{wire.player(self.players // 2)}"
         with redis.Redis.from_url(self.redis.url) as client:
             while client.hget(self._meta, "state") != b"ready":
                 if time.monotonic() - began > self.patience:
-                    raise BenchError("Redis still has not all ranks")
-                asked = time.monotonic()
+                    raise BenchError("Redis does not have all ranks yet")
+                sent = time.monotonic()
                 status, body = wire.call(self.server.port, "GET", path)
-                seen(time.monotonic() - asked, body["rank_state"] if status == 200 else status)
+                on_read(time.monotonic() - sent, body["rank_state"] if status == 200 else status)
                 time.sleep(0.02)
         return time.monotonic() - began
 
     def versions(self) -> dict[str, object]:
-        """Of the servers, and how PostgreSQL is set."""
+        """Return the versions of the servers and the settings of PostgreSQL."""
 
         async def version() -> str:
             connection = await asyncpg.connect(self.postgres.url)
@@ -151,20 +157,20 @@ class Distributed(product.Stand):
             finally:
                 await connection.close()
 
-        told = self.redis.ask("INFO", "server")
+        info = self.redis.ask("INFO", "server")
         return {
             "PostgreSQL": asyncio.run(version()),
-            "Redis": told["redis_version"],
+            "Redis": info["redis_version"],
             "PostgreSQL is run with": " ".join(POSTGRES),
         }
 
     def empty_redis(self) -> None:
-        """All that it has is gone."""
+        """Remove everything from Redis."""
         with redis.Redis.from_url(self.redis.url) as client:
             client.flushall()
 
     def entries_since(self, instant: int) -> int:
-        """Entries of the ledger accepted after this instant, in microseconds since 1970."""
+        """Count the ledger entries accepted after an instant, in microseconds since 1970."""
         floor = (instant // 1_000).to_bytes(6, "big")
 
         async def count() -> int:
@@ -177,10 +183,10 @@ class Distributed(product.Stand):
         return asyncio.run(count())
 
     async def _load(self) -> float:
-        """Seconds that it took to give each player a score."""
+        """Give each player a score and return the seconds that it took."""
         began = time.monotonic()
         now = time.time_ns() // 1_000
-        async with database.opened(self.postgres.url) as store:
+        async with database.open_database(self.postgres.url) as store:
             await ensure_ahead(store, now, 1)
         connection = await asyncpg.connect(self.postgres.url, command_timeout=LOAD_S)
         try:
@@ -197,7 +203,7 @@ class Distributed(product.Stand):
 
 
 def found(start: Callable[[], T]) -> T:
-    """A server, started. Raises Missing where the machine has none."""
+    """Start a server. Raises Missing if this machine does not have it."""
     try:
         return start()
     except (pytest.skip.Exception, pytest.fail.Exception) as error:

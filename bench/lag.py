@@ -1,7 +1,8 @@
-"""From answer to board, a process of its own: `python -m bench.lag` takes orders as JSON lines on stdin.
+"""The worker that measures the time from an answer to the board.
 
-Queued updates of the winners are sent on a schedule while one screen watches the board. Each adds one, so the sum of
-the winners' scores says how many the board shows; the k-th answer is on the board with the first frame that shows k.
+`python -m bench.lag` reads orders as JSON lines from stdin. It sends queued updates of the winners on a
+schedule while one screen watches the board. Each update adds one, so the sum of the winners' scores is the number of
+updates that the board shows. The k-th answer is on the board with the first frame that shows k.
 """
 
 import re
@@ -15,16 +16,16 @@ from contextlib import suppress
 import msgspec
 
 from bench import wire
-from bench.load import Line, Window
+from bench.load import Connections, Window
 
 _CONNECTIONS = 64
-_GRACE = 30.0  # seconds the board may take for the last
+_GRACE = 30.0  # seconds to wait for the last update
 _SCORE = re.compile(rb'"score":"?(-?\d+)')
 _ENTRIES = b'"entries":['
 
 
 class _Screen(threading.Thread):
-    """Notes at which instant (monotonic, seconds) the board showed which sum. Ends when it is closed."""
+    """A thread that notes the sum of the board at each monotonic instant."""
 
     def __init__(self, port: int) -> None:
         super().__init__(daemon=True)
@@ -69,26 +70,26 @@ class _Screen(threading.Thread):
 
 
 def measure(order: wire.Lag) -> wire.Lags:
-    """Do as `order` says."""
+    """Send the updates of an order and return their lags."""
     count = int(order.rate * order.seconds)
-    requests = wire.Ask("queued_winner", order.token, count=count, seed=order.seed).build()
+    requests = wire.Requests("queued_winner", order.token, count=count, seed=order.seed).build()
     screen = _Screen(order.watched)
     base = screen.seen[-1][1]
     screen.start()
-    line, window = Line(order.port, _CONNECTIONS), Window([], 0)
+    connections, window = Connections(order.port, _CONNECTIONS), Window([], 0)
     try:
-        answered = _sent(line, window, requests, order.rate)
+        answered = _sent(connections, window, requests, order.rate)
         until = time.monotonic() + _GRACE
         while screen.seen[-1][1] - base < len(answered) and time.monotonic() < until:
             time.sleep(0.01)
     finally:
-        line.close()
+        connections.close()
         screen.close()
     return _lags(answered, [(at, total - base) for at, total in screen.seen], window)
 
 
-def _sent(line: Line, window: Window, requests: list[bytes], rate: float) -> list[float]:
-    """When each was answered, by the monotonic clock."""
+def _sent(connections: Connections, window: Window, requests: list[bytes], rate: float) -> list[float]:
+    """Send the requests and return the instant of each answer, by the monotonic clock."""
     answered: list[float] = []
     late: deque[float] = deque()
     start = time.monotonic()
@@ -97,12 +98,12 @@ def _sent(line: Line, window: Window, requests: list[bytes], rate: float) -> lis
         while planned < len(requests) and start + planned / rate <= now:
             late.append(start + planned / rate)
             planned += 1
-        while late and line.idle:
-            line.send(line.idle.pop(), requests[planned - len(late)], late.popleft())
+        while late and connections.idle:
+            connections.send(connections.idle.pop(), requests[planned - len(late)], late.popleft())
         due = start + planned / rate if planned < len(requests) else now + 0.5
-        done = line.poll(max(1e-6, min(0.5, due - time.monotonic())), window)
+        done = connections.poll(max(1e-6, min(0.5, due - time.monotonic())), window)
         answered += [time.monotonic()] * len(done)
-        line.idle.extend(done)
+        connections.idle.extend(done)
     return answered
 
 
@@ -125,7 +126,7 @@ def _lags(answered: list[float], seen: list[tuple[float, int]], window: Window) 
 
 
 def main() -> None:
-    """Take orders until stdin ends."""
+    """Carry out orders until stdin ends."""
     for text in sys.stdin.buffer:
         found = measure(msgspec.json.decode(text, type=wire.Lag))
         sys.stdout.buffer.write(msgspec.json.encode(found) + b"\n")

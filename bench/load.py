@@ -1,6 +1,7 @@
-"""The load generator, a process of its own: `python -m bench.load` takes orders as JSON lines on stdin.
+"""The load generator.
 
-Raw non-blocking sockets, prebuilt requests, no more parsing than Content-Length: the server shall be the slower side.
+`python -m bench.load` reads orders as JSON lines from stdin. It uses raw sockets and prebuilt requests and
+parses only Content-Length, so that the server is the slower side.
 """
 
 import gc
@@ -18,46 +19,46 @@ import msgspec
 from bench import wire
 from bench.cpu import CoreTime, cpu_ns, families_ns, since
 
-_GRACE = 30.0  # seconds the last answers may take
+_GRACE = 30.0  # seconds to wait for the last answers
 _SUCCESS = {b"200", b"202"}
 _NONE: Mapping[str, int] = {}
 
 
 class _Connection:
-    """One keep-alive connection; never more than one request in flight."""
+    """One keep-alive connection with at most one request in flight."""
 
     __slots__ = ("due", "got", "rest", "sock")
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
-        self.due = 0.0  # monotonic time the request in flight was sent, or was to be sent
-        self.got = b""  # a part of an answer
-        self.rest = memoryview(b"")  # of a request, not yet taken by the kernel
+        self.due = 0.0  # monotonic time at which the request in flight was sent or scheduled
+        self.got = b""  # the first part of an answer
+        self.rest = memoryview(b"")  # the part of a request that is not sent yet
 
 
 class Window:
     """The figures between the end of the warm-up and the end."""
 
-    def __init__(self, pids: list[int], core: int, beside: Mapping[str, int] = _NONE) -> None:
-        self.pids, self.core, self.beside = pids, core, beside
+    def __init__(self, pids: list[int], core: int, backends: Mapping[str, int] = _NONE) -> None:
+        self.pids, self.core, self.backends = pids, core, backends
         self.latencies: list[float] = []  # seconds
         self.errors = 0
         self.sample = b""
         self.open()
 
     def open(self) -> None:
-        """Forget what was and count from now."""
+        """Start to count from now."""
         self.latencies.clear()
-        self.beside_used = families_ns(self.beside)
+        self.backends_used = families_ns(self.backends)
         self.cpu, self.own, self.core_time = cpu_ns(self.pids), time.process_time(), CoreTime.now(self.core)
         self.start = time.monotonic()
 
     def close(self) -> wire.Round:
-        """The figures up to now."""
+        """Return the figures from the start to now."""
         seconds = time.monotonic() - self.start
         cpu, own = cpu_ns(self.pids) - self.cpu, time.process_time() - self.own
         busy = CoreTime.now(self.core).busy_since(self.core_time)
-        beside = since(self.beside_used, families_ns(self.beside))
+        backends = since(self.backends_used, families_ns(self.backends))
         times = sorted(self.latencies)
         count = len(times)
         return wire.Round(
@@ -73,11 +74,11 @@ class Window:
             max_ms=times[-1] * 1e3 if times else 0.0,
             errors=self.errors,
             sample=self.sample[-600:].decode(errors="replace"),
-            beside_us={name: ns / 1e3 / max(1, count) for name, ns in beside.items()},
+            backend_us={name: ns / 1e3 / max(1, count) for name, ns in backends.items()},
         )
 
 
-class Line:
+class Connections:
     """All connections to one server."""
 
     def __init__(self, port: int, connections: int) -> None:
@@ -101,7 +102,7 @@ class Line:
         self.epoll.close()
 
     def send(self, one: _Connection, request: bytes, due: float) -> None:
-        """Start `request`; its latency counts from `due`."""
+        """Send a request whose latency counts from `due`."""
         one.due = due
         sent = one.sock.send(request)
         if sent < len(request):
@@ -109,7 +110,7 @@ class Line:
             self.epoll.modify(one.sock.fileno(), select.EPOLLIN | select.EPOLLOUT)
 
     def poll(self, timeout: float, window: Window) -> list[_Connection]:
-        """Wait at most `timeout` seconds; the connections whose answer is complete, each counted in `window`."""
+        """Wait at most `timeout` seconds and return connections with a complete answer."""
         if timeout > 0:
             select.select([self.epoll.fileno()], [], [], timeout)  # to the microsecond, unlike epoll's own timeout
         done = []
@@ -135,7 +136,7 @@ class Line:
             one.got = b""
             latencies.append(time.monotonic() - one.due)
             if data[9:12] not in _SUCCESS or b'"refused"' in data:
-                _judge(data, window)
+                _count_failure(data, window)
             window.sample = window.sample if window.errors else data
             done.append(one)
         return done
@@ -156,8 +157,8 @@ class Line:
         return self.connect()
 
 
-def _judge(data: bytes, window: Window) -> None:
-    """Count an answer that is no success; of a batch only `refused` other than 0 is a failure."""
+def _count_failure(data: bytes, window: Window) -> None:
+    """Count an answer as an error, unless it is of a batch without refused updates."""
     body = data.split(b"\r\n\r\n", 1)[1]
     if data[9:12] not in _SUCCESS or msgspec.json.decode(body).get("refused"):
         window.errors += 1
@@ -165,22 +166,22 @@ def _judge(data: bytes, window: Window) -> None:
 
 
 def run(order: wire.Load) -> wire.Round:
-    """Do as `order` says."""
-    requests = order.ask.build()
-    line = Line(order.port, order.connections)
+    """Send the load of an order and return the figures."""
+    requests = order.requests.build()
+    connections = Connections(order.port, order.connections)
     gc.collect()
     gc.disable()
     try:
-        with _urgent():
-            return (_open_loop if order.rate else _closed_loop)(order, line, requests)
+        with _raised_priority():
+            return (_open_loop if order.rate else _closed_loop)(order, connections, requests)
     finally:
         gc.enable()
-        line.close()
+        connections.close()
 
 
 @contextmanager
-def _urgent() -> Iterator[None]:
-    """Before all others on the load's core, where we may: a clock that waits for its turn measures the wait."""
+def _raised_priority() -> Iterator[None]:
+    """Run before other processes on this core, so that latencies exclude waits."""
     with suppress(OSError):
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
     try:
@@ -190,10 +191,10 @@ def _urgent() -> Iterator[None]:
             os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
-def _closed_loop(order: wire.Load, line: Line, requests: list[bytes]) -> wire.Round:
-    window = Window(order.pids, order.core, order.beside)
-    send, poll, clock = line.send, line.poll, time.monotonic
-    free, total, at = line.idle, len(requests), 0
+def _closed_loop(order: wire.Load, connections: Connections, requests: list[bytes]) -> wire.Round:
+    window = Window(order.pids, order.core, order.backends)
+    send, poll, clock = connections.send, connections.poll, time.monotonic
+    free, total, at = connections.idle, len(requests), 0
     warm_until = clock() + order.warm
     until = warm_until + order.seconds
     warm = True
@@ -206,19 +207,19 @@ def _closed_loop(order: wire.Load, line: Line, requests: list[bytes]) -> wire.Ro
             at += 1
             if at == total:
                 at = 0
-                if order.ask.kind == "keyed" and order.ask.players > 1:
-                    raise RuntimeError("more requests were wanted than random keys were prepared")
+                if order.requests.kind == "keyed" and order.requests.players > 1:
+                    raise RuntimeError("the round used all prepared idempotency keys")
         free = poll(0.5, window)
     figures = window.close()
-    _finish(line, window, order.connections - len(free))
+    _finish(connections, window, order.connections - len(free))
     figures.errors = window.errors
     return figures
 
 
-def _open_loop(order: wire.Load, line: Line, requests: list[bytes]) -> wire.Round:
-    window = Window(order.pids, order.core, order.beside)
-    clock, total, idle = time.monotonic, len(requests), line.idle
-    late: deque[float] = deque()  # scheduled, but every connection is busy
+def _open_loop(order: wire.Load, connections: Connections, requests: list[bytes]) -> wire.Round:
+    window = Window(order.pids, order.core, order.backends)
+    clock, total, idle = time.monotonic, len(requests), connections.idle
+    late: deque[float] = deque()  # scheduled while every connection is busy
     start = clock() + 0.01
     count, warm_count = int((order.warm + order.seconds) * order.rate), int(order.warm * order.rate)
     sent = planned = answered = 0
@@ -228,10 +229,10 @@ def _open_loop(order: wire.Load, line: Line, requests: list[bytes]) -> wire.Roun
             late.append(start + planned / order.rate)
             planned += 1
         while late and idle:
-            line.send(idle.pop(), requests[sent % total], late.popleft())
+            connections.send(idle.pop(), requests[sent % total], late.popleft())
             sent += 1
         due = start + planned / order.rate if planned < count else end
-        done = line.poll(max(1e-6, min(0.5, due - clock())), window)
+        done = connections.poll(max(1e-6, min(0.5, due - clock())), window)
         idle.extend(done)
         if answered < warm_count <= answered + len(done):
             window.open()
@@ -240,42 +241,45 @@ def _open_loop(order: wire.Load, line: Line, requests: list[bytes]) -> wire.Roun
     return window.close()
 
 
-def _finish(line: Line, window: Window, in_flight: int) -> None:
-    """Let the last answers come, so that the next round starts with a server that has nothing to do."""
+def _finish(connections: Connections, window: Window, in_flight: int) -> None:
+    """Wait for the last answers, so that the next round starts with an idle server."""
     until = time.monotonic() + _GRACE
     while in_flight > 0 and time.monotonic() < until:
-        in_flight -= len(line.poll(0.5, window))
+        in_flight -= len(connections.poll(0.5, window))
 
 
 def preload(order: wire.Preload) -> wire.Round:
-    """Do as `order` says."""
-    players, step = order.ask.players, wire.BATCH
-    line = Line(order.port, order.connections)
+    """Give every player a score and return the figures."""
+    players, step = order.requests.players, wire.BATCH
+    connections = Connections(order.port, order.connections)
     window = Window([], 0)
-    free, first, told, heard = line.idle, 0, time.monotonic(), time.monotonic()
+    free, first = connections.idle, 0
+    logged = answered_at = time.monotonic()
     try:
         while first < players or len(free) < order.connections:
             while free and first < players:
-                line.send(free.pop(), order.ask.preload(first, min(first + step, players)), time.monotonic())
+                connections.send(
+                    free.pop(), order.requests.preload(first, min(first + step, players)), time.monotonic()
+                )
                 first += step
-            answered = line.poll(0.5, window)
+            answered = connections.poll(0.5, window)
             free += answered
-            heard = time.monotonic() if answered else heard
-            if time.monotonic() - heard > _GRACE:
-                window.errors, window.sample = 1, b"nothing for %d s" % _GRACE
+            answered_at = time.monotonic() if answered else answered_at
+            if time.monotonic() - answered_at > _GRACE:
+                window.errors, window.sample = 1, b"no answer for %d s" % _GRACE
             if window.errors:
                 break
-            if time.monotonic() - told > 2:
-                told = time.monotonic()
-                rate = first / (told - window.start)
+            if time.monotonic() - logged > 2:
+                logged = time.monotonic()
+                rate = first / (logged - window.start)
                 print(f"  players loaded: {first:,} of {players:,} ({rate:,.0f}/s)", file=sys.stderr, flush=True)
     finally:
-        line.close()
+        connections.close()
     return window.close()
 
 
 def main() -> None:
-    """Take orders until stdin ends."""
+    """Carry out orders until stdin ends."""
     decode = msgspec.json.Decoder(wire.Load | wire.Preload).decode
     for text in sys.stdin.buffer:
         order = decode(text)

@@ -1,4 +1,4 @@
-"""What the figures were measured on."""
+"""The machine and the interpreter of a measurement."""
 
 import os
 import platform
@@ -21,14 +21,17 @@ DEBIAN = "Debian package"
 
 
 class Machine(msgspec.Struct):
-    """The machine and the versions. `fsync_*`: a 4 KiB append made durable in the data folder, in ms."""
+    """The machine and the versions.
+
+    `fsync_*` is the time of a durable 4 KiB append in the data folder, in ms.
+    """
 
     processor: str
     cores: int
     memory_gib: float
     system: str
     python: str
-    python_build: str  # who built it, with which compiler, and whether it is optimised
+    python_build: str  # its origin, compiler and optimisations
     sqlite: str
     aiohttp: str
     uvloop: str
@@ -36,17 +39,17 @@ class Machine(msgspec.Struct):
     filesystem: str
     fsync_p50_ms: float
     fsync_p99_ms: float
-    load_average: float  # of the last minute, before we began
+    load_average: float  # of the minute before the run
 
     @property
     def short(self) -> str:
-        """Processor and number of cores, fit for a file name."""
+        """Processor and number of cores, for a file name."""
         name = re.sub(r"\(.*?\)|@.*|\d+-core|processor|cpu", " ", self.processor.lower())
         return re.sub(r"[^a-z0-9]+", "-", f"{name} {self.cores} cores").strip("-")
 
 
-def look(folder: Path) -> Machine:
-    """Look at this machine; `folder` is where the data will be."""
+def describe(folder: Path) -> Machine:
+    """Describe this machine. `folder` is where the data will be."""
     p50, p99 = _fsync_ms(folder)
     return Machine(
         processor=_processor(),
@@ -67,7 +70,10 @@ def look(folder: Path) -> Machine:
 
 
 def python_build() -> str:
-    """Return origin, compiler and optimisations of this interpreter: builds differ by up to 1.3 times in speed."""
+    """Return origin, compiler and optimisations of this interpreter.
+
+    Builds differ by up to 1.3 times in speed.
+    """
     arguments = str(sysconfig.get_config_var("CONFIG_ARGS") or "")
     origin = build_origin(Path(sys.base_prefix), arguments, sysconfig.get_scheme_names())
     parts = [origin, platform.python_compiler(), optimisations(arguments, origin)]
@@ -79,7 +85,7 @@ def python_build() -> str:
 
 
 def build_origin(prefix: Path, arguments: str, schemes: Sequence[str]) -> str:
-    """Return who built an interpreter, from its prefix, its configure arguments and its install schemes."""
+    """Return the origin of an interpreter, from its paths and configure arguments."""
     if "deb_system" in schemes:  # a patch of Debian, which its derivatives keep
         return DEBIAN
     if {"pyenv", ".pyenv"} & set(prefix.parts):
@@ -92,7 +98,7 @@ def build_origin(prefix: Path, arguments: str, schemes: Sequence[str]) -> str:
 
 
 def optimisations(arguments: str, origin: str) -> str:
-    """Return whether an interpreter was built with PGO and LTO, from its configure arguments."""
+    """Return whether PGO and LTO were used, from the configure arguments."""
     if origin == DEBIAN:  # its packaging passes both to make, and removes them from what the build records
         return "PGO and LTO by its packaging"
     given = shlex.split(arguments)
@@ -109,7 +115,7 @@ def _processor() -> str:
 
 
 def filesystem(folder: Path) -> str:
-    """The type of the filesystem that holds `folder`."""
+    """Return the type of the filesystem that holds `folder`."""
     best, kind = -1, "unknown"
     for line in Path("/proc/self/mounts").read_text().splitlines():
         _device, mount, this, *_ = line.split()
@@ -119,7 +125,7 @@ def filesystem(folder: Path) -> str:
 
 
 def _fsync_ms(folder: Path, count: int = 200) -> tuple[float, float]:
-    """Median and 99th percentile, in ms."""
+    """Return median and 99th percentile of a durable append, in ms."""
     times = []
     with cpu.pinned(cpu.SERVER_CORE), tempfile.TemporaryFile(dir=folder) as file:
         for _ in range(count):

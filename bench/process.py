@@ -1,4 +1,4 @@
-"""Processes: started on their core, told what to do, and stopped by pid whatever happens."""
+"""Processes that start on one core, take orders, and are always stopped by pid."""
 
 import os
 import signal
@@ -21,17 +21,17 @@ Message = TypeVar("Message")
 
 
 class BenchError(Exception):
-    """A reason, in words for the person who started the benchmark, why something cannot be measured."""
+    """The reason why something cannot be measured."""
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on."""
+    """Return a TCP port of 127.0.0.1 that is free."""
     with socket.create_server((wire.HOST, 0)) as probe:
         return int(probe.getsockname()[1])
 
 
 class Process:
-    """A child process pinned to one core, in a session of its own (so Ctrl-C reaches only us); a context manager."""
+    """A child process pinned to one core, in a session that Ctrl-C does not reach."""
 
     def __init__(
         self,
@@ -60,15 +60,15 @@ class Process:
         return self.child.pid
 
     def family(self) -> list[int]:
-        """The process and its descendants."""
+        """Return the process and its descendants."""
         return cpu.family(self.pid)
 
     def tail(self) -> str:
-        """The end of what it logged."""
+        """Return the end of its log."""
         return self.log.read_text(errors="replace")[-1500:]
 
     def stop(self, patience: float = 30.0) -> None:
-        """SIGTERM, then after `patience` seconds SIGKILL, to it and to whatever it started."""
+        """Send SIGTERM; after `patience` seconds send SIGKILL to it and its descendants."""
         if self.child.poll() is None:
             family = self.family()
             self.child.terminate()
@@ -94,7 +94,7 @@ class Process:
 
 
 class Server(Process):
-    """A process that answers HTTP on `port`. What it prints goes to its log."""
+    """A process that serves HTTP on `port` and prints to its log."""
 
     def __init__(
         self, command: Sequence[str], port: int, log: Path, environment: Mapping[str, str] | None = None
@@ -104,7 +104,7 @@ class Server(Process):
         super().__init__(command, cpu.SERVER_CORE, log, pipes=False, environment=environment)
 
     def wait(self, path: str, seconds: float) -> float:
-        """Seconds from its start until it answers `path` with 200; an error after `seconds`."""
+        """Wait at most `seconds` until `path` is 200. Return the seconds since its start."""
         while time.monotonic() - self.started < seconds:
             if self.child.poll() is not None:
                 raise BenchError(f"{self.child.args!r} ended with {self.child.returncode}:\n{self.tail()}")
@@ -116,19 +116,19 @@ class Server(Process):
 
 
 class Worker(Process):
-    """One of our own modules, which takes orders and reports as JSON lines."""
+    """A module of the benchmark that takes orders and reports as JSON lines."""
 
     def __init__(self, module: str, log: Path) -> None:
         super().__init__([sys.executable, "-m", module], cpu.LOAD_CORE, log)
 
-    def tell(self, order: wire.Load | wire.Preload | wire.Open | wire.Fire | wire.Drain | wire.Lag) -> None:
-        """Give it an order."""
+    def send(self, order: wire.Load | wire.Preload | wire.Open | wire.Fire | wire.Drain | wire.Lag) -> None:
+        """Send an order."""
         if not self.child.stdin:
             raise BenchError("no pipe to the worker")
         self.child.stdin.write(msgspec.json.encode(order) + b"\n")
         self.child.stdin.flush()
 
-    def hear(self, kind: type[Message]) -> Message:
+    def receive(self, kind: type[Message]) -> Message:
         """Wait for its report."""
         text = self.child.stdout.readline() if self.child.stdout else b""
         if not text:

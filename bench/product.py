@@ -1,4 +1,4 @@
-"""The product under measurement: its data folder, its tokens, its server."""
+"""The product under measurement: data folder, tokens and server."""
 
 import json
 import subprocess
@@ -10,30 +10,26 @@ from bench import cpu, wire
 from bench.process import BenchError, Process, Server, Worker, free_port
 
 
-class Stand:
-    """A server with app `bench`, board `main`, and a number of players who have a score."""
+class Deployment:
+    """A server with app `bench`, board `main`, and `players` players who have a score."""
 
     server: Server
     players: int
     token: str
 
     @property
-    def beside(self) -> dict[str, int]:
-        """The first processes of the servers that it uses, by name."""
+    def backends(self) -> dict[str, int]:
+        """The first process of each shared server that it uses, by name."""
         return {}
 
-    def ask(self, kind: wire.Kind, count: int = 1, seed: int = 0) -> wire.Ask:
-        """Requests for its players."""
+    def requests(self, kind: wire.Kind, count: int = 1, seed: int = 0) -> wire.Requests:
+        """Return requests of one kind for its players."""
         token = "" if kind in {"top", "standing"} else self.token
-        return wire.Ask(kind, token, self.players, count, seed)
+        return wire.Requests(kind, token, self.players, count, seed)
 
-    def pids(self) -> list[int]:
-        """The server's processes."""
-        return self.server.family()
-
-    def crown(self) -> None:
-        """Put the winners far above all others."""
-        request = self.ask("winners").build()[0]
+    def place_winners(self) -> None:
+        """Give the winners scores far above all others."""
+        request = self.requests("winners").build()[0]
         status, body = wire.call(
             self.server.port, "POST", f"{wire.SCORES}/batch", self.token, wire.json_body(request), timeout=60
         )
@@ -41,15 +37,15 @@ class Stand:
             raise BenchError(f"the winners were refused: {status} {body}")
 
 
-class Product(Stand):
-    """One data folder with app `bench`, board `main`, and a number of players who have a score; served on one port."""
+class Product(Deployment):
+    """The embedded product: one process with a data folder."""
 
     def __init__(self, command: list[str], folder: Path, stack: ExitStack, players: int) -> None:
         self.command, self.folder, self.stack, self.players = command, folder, stack, players
         self.log = folder.with_suffix(".log")
         self.patience = 60 + players / 5_000  # seconds a start may take
-        self.memory_mb: dict[str, float] = {}  # resident memory by moment
-        self.start_s: dict[str, float] = {}  # last start: seconds to ready, seconds to exact ranks
+        self.memory_mb: dict[str, float] = {}  # resident memory, by moment
+        self.start_s: dict[str, float] = {}  # of the last start: until ready, until ranks are exact
         folder.mkdir()
         admin = token(command, folder, "admin", "*")
         self.server = self._start()
@@ -57,9 +53,9 @@ class Product(Stand):
         self.token = token(command, folder, "server", wire.APP)
 
     def preload(self, load: Worker) -> wire.Round:
-        """Give every player a score, then restart: what is measured is a server as it comes up on its data."""
-        load.tell(wire.Preload(self.server.port, self.ask("preload"), connections=3))
-        figures = load.hear(wire.Round)
+        """Give every player a score and restart, so that rows measure a fresh server."""
+        load.send(wire.Preload(self.server.port, self.requests("preload"), connections=3))
+        figures = load.receive(wire.Round)
         if figures.errors:
             raise BenchError(f"preload failed: {figures.sample}")
         total = self._top()["total"]
@@ -70,7 +66,7 @@ class Product(Stand):
         return figures
 
     def restart(self) -> None:
-        """Stop and start, and note how long until it is ready and until ranks are exact."""
+        """Restart. Note the seconds until the server is ready and ranks are exact."""
         self.server.stop(self.patience)
         self.server = self._start()
         while self._top()["rank_state"] != "exact":
@@ -82,8 +78,8 @@ class Product(Stand):
         self.note_memory("after a restart")
 
     def note_memory(self, moment: str) -> float:
-        """Resident memory of the server now, in MB (10^6 bytes)."""
-        self.memory_mb[moment] = cpu.memory_kb(self.pids()) * 1024 / 1e6
+        """Note the resident memory of the server and return it, in MB (10^6 bytes)."""
+        self.memory_mb[moment] = cpu.memory_kb(self.server.family()) * 1024 / 1e6
         return self.memory_mb[moment]
 
     def _top(self) -> dict[str, object]:
@@ -103,7 +99,7 @@ class Product(Stand):
 
 
 def token(command: list[str], folder: Path, role: str, app: str) -> str:
-    """A token made with the key in the data folder."""
+    """Make a token with the key in the data folder."""
     made = run([*command, "token", role, "--app", app, "--data", str(folder)])
     if not made.split():
         raise BenchError(f"no token was made: {made}")
@@ -111,7 +107,7 @@ def token(command: list[str], folder: Path, role: str, app: str) -> str:
 
 
 def run(command: list[str], environment: dict[str, str] | None = None) -> str:
-    """What a command prints; an error when it fails."""
+    """Run a command and return its output. Raises BenchError if it fails."""
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=environment)
     if done.returncode:
         raise BenchError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
@@ -119,7 +115,7 @@ def run(command: list[str], environment: dict[str, str] | None = None) -> str:
 
 
 def make_board(port: int, token: str) -> None:
-    """App and board."""
+    """Create the app and the board."""
     board = {"board": wire.BOARD, "operator": "increment"}
     for path, body in (("/v1/apps", {"app": wire.APP}), (f"/v1/apps/{wire.APP}/boards", board)):
         status, answer = wire.call(port, "POST", path, token, body)
@@ -128,7 +124,7 @@ def make_board(port: int, token: str) -> None:
 
 
 def noop(sizes: dict[str, int], log: Path, python: str) -> Server:
-    """The bare aiohttp application, with answers of these sizes in bytes by "METHOD /path"."""
+    """Start the no-op server, with the size in bytes of its answer by "METHOD /path"."""
     port = free_port()
     server = Server([python, "-m", "bench.limits.noop", str(port), json.dumps(sizes)], port, log)
     try:
@@ -140,7 +136,7 @@ def noop(sizes: dict[str, int], log: Path, python: str) -> Server:
 
 
 def fanout(command: list[str], log: Path) -> tuple[Process, int, int]:
-    """The fan-out limit, its port and its control port."""
+    """Start the fan-out limit. Return its process, port and control port."""
     process = Process(command, cpu.SERVER_CORE, log)
     line = process.child.stdout.readline().split() if process.child.stdout else []
     if len(line) != 2:

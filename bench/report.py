@@ -8,73 +8,93 @@ from pathlib import Path
 import msgspec
 
 from bench.machine import Machine
-from bench.rows import Outcome, Row
+from bench.rows import NOISE, Outcome, Row
 from bench.run import Sizes
 
 NOT_MEASURED = "NOT MEASURED"
 
 
 class Line(msgspec.Struct):
-    """A row with what came of it. `met`: yes, no, or - where nothing is asked or the asked size was not run."""
+    """A row with its result.
+
+    `reached` and `holds` are yes or no, or - if the row has no target or was not measured at its sizes.
+    """
 
     number: int
     work: str
-    at_least: str
-    aim: str
+    goal: str
+    reached: str
+    must_hold: str
+    holds: str
     measured: str
-    met: str
-    aim_met: str
     how: str
     raw: dict[str, object]
 
 
 def line(row: Row, sizes: Sizes, outcome: Outcome | str | None) -> Line:
-    """The row's line; `outcome` is a text when it failed, None when it was not run."""
-    asked = [f"{n:,} {what}" for n, what in ((row.players, "players"), (row.sockets, "sockets")) if n]
-    ran = [
+    """Return the line of a row.
+
+    `outcome` is the error of a failed row, or None for a row that was not measured.
+    """
+    wanted = [f"{n:,} {what}" for n, what in ((row.players, "players"), (row.sockets, "sockets")) if n]
+    used = [
         f"{n:,} {what}"
-        for wanted, n, what in ((row.players, sizes.players, "players"), (row.sockets, sizes.sockets, "sockets"))
-        if wanted
+        for asked, n, what in ((row.players, sizes.players, "players"), (row.sockets, sizes.sockets, "sockets"))
+        if asked
     ]
-    met = aim_met = "-"
+    reached = holds = "-"
     raw: dict[str, object] = {}
     if outcome is None:
         measured = NOT_MEASURED
     elif isinstance(outcome, str):
-        measured, met, aim_met = f"FAILED: {outcome}", "no", "no"
+        measured, reached, holds = f"FAILED: {outcome}", "no", "no"
     else:
         measured, raw = outcome.text, outcome.raw
-        if asked == ran:
-            met, aim_met = _word(outcome.met), _word(outcome.aim_met)
-        else:
-            measured = f"{NOT_MEASURED} at this size; at {', '.join(ran)}: {measured}"
-    work = f"{row.work} ({', '.join(asked)})" if asked else row.work
+        if wanted != used:
+            measured = f"{NOT_MEASURED} at this size; at {', '.join(used)}: {measured}"
+        elif row.targets:
+            results = list(zip(row.targets, outcome.figures, strict=True))
+            reached = "yes" if all(target.reached(figure) for target, figure in results) else "no"
+            holds = "yes" if all(target.holds(figure) for target, figure in results) else "no"
     how = f"python -m bench --only {row.number}"
     if row.players > Sizes.players:
         how += f" --players {row.players}"
-    return Line(row.number, work, row.at_least, row.aim, measured, met, aim_met, how, raw)
-
-
-def _word(met: bool | None) -> str:
-    return "-" if met is None else "yes" if met else "no"
+    return Line(
+        number=row.number,
+        work=f"{row.work} ({', '.join(wanted)})" if wanted else row.work,
+        goal=" / ".join(f"{target.goal:,g}{target.unit}" for target in row.targets) or "-",
+        reached=reached,
+        must_hold=" / ".join(f"{target.must_hold:,g}{target.unit}" for target in row.targets) or "-",
+        holds=holds,
+        measured=measured,
+        how=how,
+        raw=raw,
+    )
 
 
 def table(lines: list[Line]) -> str:
-    """The lines as a Markdown table."""
-    text = "| # | work | at least | aim | measured | met | aim met | how |\n|---|---|---|---|---|---|---|---|\n"
-    for one in sorted(lines, key=lambda this: this.number):
+    """Return the lines as a Markdown table, and below it the rows that miss a target."""
+    text = "| # | work | goal | reached | must hold | holds | measured | how |\n|---|---|---|---|---|---|---|---|\n"
+    for one in lines:
         measured = " ".join(one.measured.replace("|", "\\|").split())
-        text += f"| {one.number} | {one.work} | {one.at_least or '-'} | {one.aim or '-'} | {measured[:600]} "
-        text += f"| {one.met} | {one.aim_met} | `{one.how}` |\n"
-    return text
+        text += f"| {one.number} | {one.work} | {one.goal} | {one.reached} | {one.must_hold} | {one.holds} "
+        text += f"| {measured[:600]} | `{one.how}` |\n"
+    judged = [one for one in lines if one.holds != "-"]
+    worse = [str(one.number) for one in judged if one.holds == "no"]
+    open_goals = [str(one.number) for one in judged if one.reached == "no"]
+    return f"""{text}
+Rows with a target that were measured at their sizes: {len(judged)}.
+Rows worse than what must hold, by more than {NOISE:.0%} for noise: {", ".join(worse) or "none"}.
+Rows whose goal is not reached yet: {", ".join(open_goals) or "none"}.
+"""
 
 
 def markdown(lines: list[Line], machine: Machine, sizes: Sizes, limits: dict[str, object], when: datetime) -> str:
-    """The whole page."""
-    mark = " (QUICK: smaller sizes, short rounds; for a first look only)" if sizes.quick else ""
+    """Return the whole page."""
+    mark = " (QUICK: smaller sizes and short rounds, for a first look only)" if sizes.quick else ""
     return f"""# Benchmark of {when:%Y-%m-%d}{mark}
 
-Made by `python -m bench`. Server on one core, load on another; each ratio against its limit in the same run, in turn,
+Made by `python -m bench`. Server on one core, load on another; each ratio against its limit in the same run, in turns,
 {sizes.rounds} rounds of {sizes.seconds:g} s, medians; {sizes.connections} connections. CPU is the scheduler's, of the
 whole server process; PostgreSQL, Redis and RabbitMQ share the load's core, unless a row says all
 cores. MB and KB are 10^6 and 10^3 bytes. The limits are in `bench/limits/`.
@@ -101,7 +121,10 @@ def _figures(figures: object) -> str:
 def write(
     folder: Path, lines: list[Line], machine: Machine, sizes: Sizes, *, limits: dict[str, object], only: list[int]
 ) -> Path:
-    """Write the JSON file, and `latest.md` when all rows were asked for; the path of the JSON file."""
+    """Write the JSON file and return its path.
+
+    After a run of all rows at full size, write `latest.md` too.
+    """
     when = datetime.now(UTC)
     folder.mkdir(exist_ok=True)
     name = f"{when:%Y-%m-%d}-{machine.short}"
@@ -119,6 +142,6 @@ def write(
     }
     path = folder / f"{name}.json"
     path.write_text(json.dumps(content, indent=1) + "\n")
-    if not only:
+    if not only and not sizes.quick:
         (folder / "latest.md").write_text(markdown(lines, machine, sizes, limits, when))
     return path

@@ -1,6 +1,7 @@
-"""Thousands of screens in one process: `python -m bench.screens` takes orders as JSON lines on stdin.
+"""The worker that holds thousands of screens.
 
-A screen is a socket that has subscribed to the board (or, before the limit, that is merely connected) and reads.
+`python -m bench.screens` reads orders as JSON lines from stdin. A screen is a socket that subscribes to
+the board and reads. A screen of the fan-out limit only connects and reads.
 """
 
 import errno
@@ -15,9 +16,9 @@ import msgspec
 
 from bench import wire
 
-_PER_ADDRESS = 8000  # connections from one source address: a client has about 28,000 ports on each
-_IN_FLIGHT = 64  # screens that are being opened at a time
-_OPENING = 30.0  # seconds without any progress before giving up
+_PER_ADDRESS = 8000  # connections from one source address, which has about 28,000 ports
+_IN_FLIGHT = 64  # screens opened at the same time
+_OPENING = 30.0  # seconds without progress until opening fails
 _TOP = b'"type":"top"'
 _PING, _PONG, _CLOSE = 9, 10, 8
 
@@ -28,7 +29,7 @@ class _Screens:
     def __init__(self) -> None:
         self.epoll = select.epoll()
         self.sockets: dict[int, socket.socket] = {}
-        self.parts: dict[int, bytes] = {}  # of a frame or an answer, by file descriptor
+        self.parts: dict[int, bytes] = {}  # the first part of a frame or an answer, by file descriptor
         self.buffer = bytearray(1 << 16)
         self.view = memoryview(self.buffer)
         self.frame = b""
@@ -38,9 +39,9 @@ class _Screens:
     # Opening
 
     def open(self, order: wire.Open) -> wire.Opened:
-        """Open them a few at a time, as a server that has just come back would hope for."""
+        """Open the screens, a few at a time so that the server can keep up."""
         start = progress = time.monotonic()
-        waiting: dict[int, str] = {}  # file descriptor -> what it waits for
+        waiting: dict[int, str] = {}  # next step by file descriptor
         begun = ready = 0
         while ready < order.count and not self.problem:
             while begun < order.count and len(waiting) < _IN_FLIGHT:
@@ -52,13 +53,13 @@ class _Screens:
                     del waiting[fd]
                     ready += 1
             if time.monotonic() - progress > _OPENING:
-                self.problem = f"nothing came for {_OPENING:.0f} s"
+                self.problem = f"no screen made progress for {_OPENING:.0f} s"
         return wire.Opened(ready, time.monotonic() - start, self.frame, self.problem)
 
     def _connect(self, port: int, number: int) -> int:
         sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         sock.setblocking(False)
-        with suppress(AttributeError, OSError):  # an old kernel only chooses the port too early
+        with suppress(AttributeError, OSError):  # without it an old kernel chooses the port too early
             sock.setsockopt(socket.IPPROTO_IP, getattr(socket, "IP_BIND_ADDRESS_NO_PORT", 24), 1)
         sock.bind((f"127.0.0.{1 + number // _PER_ADDRESS}", 0))
         sock.connect_ex((wire.HOST, port))
@@ -67,7 +68,7 @@ class _Screens:
         return sock.fileno()
 
     def _advance(self, fd: int, waiting: dict[int, str], live: bool) -> bool:
-        """The next step of opening screen `fd`; whether it is open now."""
+        """Take the next step of opening a screen. Return whether it is open."""
         sock = self.sockets[fd]
         if waiting[fd] == "connect":
             failed = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
@@ -105,7 +106,7 @@ class _Screens:
             data = b""
             self.problem = f"while opening: {error}"
         if not data:
-            self.problem = self.problem or "the server closed a connection while it was being opened"
+            self.problem = self.problem or "the server closed a connection during opening"
         return data
 
     # Reading
@@ -131,7 +132,7 @@ class _Screens:
         return count
 
     def read(self, fd: int) -> int:
-        """Read what has come to screen `fd`; the number of complete text frames."""
+        """Read from a screen. Return the number of complete text frames."""
         sock = self.sockets[fd]
         try:
             size = sock.recv_into(self.buffer)
@@ -142,7 +143,7 @@ class _Screens:
             return 0
         self.bytes += size
         buffer = self.buffer
-        # Nearly always exactly one whole text frame: no copy is made then.
+        # Nearly every read is exactly one text frame, which needs no copy.
         if buffer[0] == 0x81 and fd not in self.parts and wire.frame_size(self.view[:12])[1] == size:
             if not self.frame:
                 self.frame = bytes(self.view[:size])
@@ -154,13 +155,13 @@ class _Screens:
         self.sockets.pop(fd).close()
 
     def quiet(self, silence: float) -> None:
-        """Read until nothing has come for `silence` seconds."""
+        """Read until `silence` seconds pass without data."""
         while events := self.epoll.poll(silence):
             for fd, _ in events:
                 self.read(fd)
 
     def fire(self, order: wire.Fire) -> wire.Fired:
-        """Do as `order` says; the screens must be quiet."""
+        """Send the trigger and wait for a frame on every quiet screen."""
         trigger = socket.create_connection((wire.HOST, order.port)) if order.port else None
         reply(wire.Armed())
         pending = set(self.sockets)
@@ -185,7 +186,7 @@ class _Screens:
         return wire.Fired(start, first, last, own, len(pending), self.frame)
 
     def drain(self, seconds: float) -> wire.Drained:
-        """Read for `seconds`."""
+        """Read for some seconds and count frames."""
         until, before = time.monotonic() + seconds, self.bytes
         frames = 0
         while (left := until - time.monotonic()) > 0:
@@ -198,15 +199,15 @@ Response = wire.Opened | wire.Armed | wire.Fired | wire.Drained
 
 
 def reply(message: Response) -> None:
-    """Report to the process that started us."""
+    """Send a report to the process that started this one."""
     sys.stdout.buffer.write(msgspec.json.encode(message) + b"\n")
     sys.stdout.buffer.flush()
 
 
 def main() -> None:
-    """Take orders until stdin ends."""
+    """Carry out orders until stdin ends."""
     if os.geteuid() != 0:
-        os.nice(10)  # the load generator shares our core and must go first; root's does without this
+        os.nice(10)  # the load generator shares this core and must run first; as root it sets its own priority
     screens = _Screens()
     decode = msgspec.json.Decoder(wire.Open | wire.Fire | wire.Drain).decode
     for text in sys.stdin.buffer:

@@ -1,6 +1,6 @@
-"""`python -m bench.sizes`: what many standings and a long ledger take in PostgreSQL, and how long reads of them take.
+"""`python -m bench.sizes`: the size of many rows in PostgreSQL, and read times.
 
-Loads them through the real schema and its indexes, into a database of its own that is dropped in the end. Progress goes
+It loads standings and a ledger with the real schema into its own database, which it drops at the end. Progress goes
 to stderr.
 """
 
@@ -18,26 +18,26 @@ from functools import partial
 
 import asyncpg
 
+from harness.servers.postgres import Server, postgres
 from scoreboard.adapters.postgres import database
 from scoreboard.adapters.postgres.partitions import ensure_ahead
 from scoreboard.adapters.postgres.ranking import PostgresRanking
 from scoreboard.application.ports.ranking import NotRanked
 from scoreboard.domain.board import App, Board
 from scoreboard.domain.submission import WORLD, TableKey
-from tests.servers.postgres import Server, postgres
 
-STANDINGS, LEDGER = 10_000_000, 100_000_000  # what the figures are wanted for
+STANDINGS, LEDGER = 10_000_000, 100_000_000  # the sizes of published figures
 CHUNK = 1_000_000  # rows in one statement
 ROUNDS = 8
 HISTORY = 20  # entries read
 NOT_MEASURED = "NOT MEASURED"
 STARTED_AT = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000
-MONTHS = 3  # that the ledger is spread over
-SCORES = 1_000_000  # up to which scores are, each as likely as another
+MONTHS = 3  # of the ledger
+SCORES = 1_000_000  # the highest score; scores are uniform
 MONTHS_US = 90 * 86_400 * 1_000_000
 
-# The rows from the first to the last number, made by the server: what a client would take to make them is several times
-# that. An event is the instant and the version of a UUIDv7, and the rest of a random one.
+# The server makes the rows from the first to the last number, several times faster than a client could. An event has
+# the instant and version of a UUIDv7; the rest is random.
 EVENT = "int8send((at / 1000) << 16 | (7 << 12) | (at % 1000)) || substr(uuid_send(gen_random_uuid()), 9)"
 PLAYERS = """
   INSERT INTO players (number, app, player) OVERRIDING SYSTEM VALUE
@@ -49,7 +49,7 @@ STANDING_ROWS = f"""
   FROM generate_series($1::bigint, $2::bigint) AS n
   CROSS JOIN LATERAL (SELECT {STARTED_AT} + (random() * {MONTHS_US})::bigint + 0 * n) AS accepted (at)
 """  # noqa: S608 - numbers of our own
-# In the order of their acceptance, each of a random player.
+# In order of acceptance, each of a random player.
 LEDGER_ROWS = f"""
   INSERT INTO ledger (accepted_at, tbl, player, value, score, previous_score, credential, event)
   SELECT at, $3, 1 + (random() * ($4::bigint - 1))::bigint, 1, score, score - 1, 1, {EVENT}
@@ -63,7 +63,7 @@ TENANT = (
     "INSERT INTO boards (app, board, definition) VALUES ($1, 'main', '{}') RETURNING number",
     "INSERT INTO tables (board, season, region) VALUES ($1, 'all', '') RETURNING number",
 )
-# Tables, each before its indexes. Partitions count as what they are parts of.
+# Tables, each before its indexes. Partitions count as part of their table.
 RELATIONS = """
   SELECT name, of, sum(bytes)::bigint FROM (
     SELECT
@@ -94,7 +94,7 @@ EXPLAINED = (
     "auto_explain.log_buffers = on",
     "auto_explain.log_timing = off",
 )
-# What a load of this size wants. Commits wait for the disk: VACUUM marks no page as all visible before they are there.
+# Settings for a load of this size. Commits wait for the disk, because VACUUM marks only durable rows as all visible.
 SERVER = (
     "shared_buffers=4GB",
     "max_wal_size=20GB",
@@ -112,12 +112,12 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.sizes", description=__doc__)
     parser.add_argument("--standings", type=int, default=STANDINGS, metavar="N", help=f"({STANDINGS:,})")
     parser.add_argument("--ledger", type=int, default=LEDGER, metavar="M", help=f"rows ({LEDGER:,})")
-    parser.add_argument("--url", help="of the PostgreSQL (one of our own, started for this)")
-    parser.add_argument("--minutes", type=float, default=math.inf, help="to load the ledger for, at most")
-    parser.add_argument("--plans", action="store_true", help="print them too, of a server of our own")
+    parser.add_argument("--url", help="of PostgreSQL (default: start a server for this run)")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="maximum time to load the ledger")
+    parser.add_argument("--plans", action="store_true", help="print query plans too (not with --url)")
     arguments = parser.parse_args()
     if arguments.standings < 1 or arguments.ledger < 0:
-        parser.error("there must be standings, and not less than no ledger")
+        parser.error("--standings must be at least 1 and --ledger at least 0")
     return arguments
 
 
@@ -129,7 +129,7 @@ async def _load(
     *values: int,
     within_s: float = math.inf,
 ) -> int:
-    """How many there are when all are loaded, or that time is over."""
+    """Load rows until all are there or the time is over. Return their number."""
     began, last = time.perf_counter(), 0
     while last < count and time.perf_counter() < began + within_s:
         first, last = last + 1, min(last + CHUNK, count)
@@ -141,8 +141,8 @@ async def _load(
 
 
 async def _fill(url: str, standings: int, ledger: int, within_s: float) -> tuple[TableKey, int]:
-    """The table, and how many rows the ledger has."""
-    async with database.opened(url) as store:
+    """Load all rows. Return the table and the number of ledger rows."""
+    async with database.open_database(url) as store:
         await ensure_ahead(store, STARTED_AT, MONTHS - 1)
     connection = await asyncpg.connect(url)
     try:
@@ -178,7 +178,7 @@ async def _print_time(what: str, read: Read) -> None:
     except NotRanked:
         print(f"{what:<32} {NOT_MEASURED}: longer than {database.STATEMENT_S:.0f} s")
     else:
-        print(f"{what:<32} {statistics.median(times):>10.2f} ms {max(times):>10.2f} ms at most")
+        print(f"{what:<32} {statistics.median(times):>10.2f} ms {max(times):>10.2f} ms max")
 
 
 async def _reads(store: database.Database, key: TableKey) -> dict[str, Read]:
@@ -186,27 +186,27 @@ async def _reads(store: database.Database, key: TableKey) -> dict[str, Read]:
     reads: dict[str, Read] = {"top 10": lambda: ranking.slice(key, board, 0, 10)}
     for where, share in (("near the top", 0.0001), ("in the middle", 0.5), ("at the bottom", 0.9999)):
         ((player,),) = await store.fetch(NEAR, key.board, int(SCORES * (1 - share)))
-        reads[f"rank {where}"] = partial(ranking.details, key, board, player)
+        reads[f"rank {where}"] = partial(ranking.get_rank, key, board, player)
         reads[f"around {where}"] = partial(ranking.around, key, board, player, 5)
     reads[f"a player's last {HISTORY} entries"] = lambda: store.fetch(HISTORY_OF, 1, HISTORY)
     return reads
 
 
 async def _print_times(store: database.Database, key: TableKey) -> None:
-    print(f"\nmedian of {ROUNDS}, all in memory as far as the server's holds it")
+    print(f"\nmedian of {ROUNDS} reads, from memory as far as the server's cache holds it")
     for what, read in (await _reads(store, key)).items():
         await _print_time(what, read)
 
 
 async def _print_plans(url: str, server: Server, key: TableKey) -> None:
-    """As the server runs them, by its own account."""
+    """Print the plans of the reads from the log of the server."""
     connection = await asyncpg.connect(url)
     try:
         for setting in EXPLAINED:
             await connection.execute(f"ALTER DATABASE {url.rpartition('/')[2]} SET {setting}")
     finally:
         await connection.close()
-    async with database.opened(url) as store:
+    async with database.open_database(url) as store:
         for what, read in (await _reads(store, key)).items():
             known = len(server.log())
             with suppress(NotRanked):
@@ -230,7 +230,7 @@ async def _measure(address: str, standings: int, ledger: int, within_s: float, e
         try:
             await database.migrate(url)
             key, ledger = await _fill(url, standings, ledger, within_s)
-            async with database.opened(url) as store:
+            async with database.open_database(url) as store:
                 print(f"PostgreSQL {version}")
                 await _print_sizes(store, {"players": standings, "standings": standings, "ledger": ledger})
                 await _print_times(store, key)

@@ -1,4 +1,4 @@
-"""What goes over the wire: prebuilt requests, WebSocket frames, a one-shot HTTP call, and the orders to our workers."""
+"""Prebuilt requests, WebSocket frames, single HTTP calls, and orders to workers."""
 
 import http.client
 import json
@@ -14,18 +14,18 @@ SCORES = f"/v1/apps/{APP}/boards/{BOARD}/scores"
 TOP = f"/v1/apps/{APP}/boards/{BOARD}/top"
 PLAYERS = f"/v1/apps/{APP}/boards/{BOARD}/players"
 BATCH = 1000  # updates in a batch request
-WINNERS = 10  # players far ahead of all others: an update of one of them always changes the top
+WINNERS = 10  # players far above all others, whose updates always change the top
 
 Kind = Literal["update", "keyed", "batch", "preload", "winners", "winner", "queued", "queued_winner", "top", "standing"]
 
 
 def player(number: int) -> str:
-    """The id of a player: 16 characters."""
+    """Return the id of a player, which has 16 characters."""
     return f"player{number:010d}"
 
 
-class Ask(msgspec.Struct, frozen=True):
-    """Which requests to send: `count` different ones, for players 0 to `players` - 1."""
+class Requests(msgspec.Struct, frozen=True):
+    """The description of `count` different requests for players 0 to `players` - 1."""
 
     kind: Kind
     token: str = ""
@@ -34,7 +34,7 @@ class Ask(msgspec.Struct, frozen=True):
     seed: int = 0
 
     def build(self) -> list[bytes]:
-        """The requests as bytes, ready to send. Built from (kind, players, count, seed) alone, but for random keys."""
+        """Return the requests as bytes. Only idempotency keys are random."""
         dice = random.Random(self.seed)
         match self.kind:
             case "top":
@@ -54,7 +54,7 @@ class Ask(msgspec.Struct, frozen=True):
                 return [self._update(dice.randrange(self.players), dice) for _ in range(self.count)]
 
     def preload(self, first: int, last: int) -> bytes:
-        """The batch request that gives players `first` to `last` - 1 a score of 1 to 1,000,000."""
+        """Return the batch request that gives players `first` to `last` - 1 a score."""
         return self._batch(list(range(first, last)), random.Random(first), 1_000_000)
 
     def _update(self, number: int, dice: random.Random) -> bytes:
@@ -80,7 +80,7 @@ def _request(method: str, path: str, token: str = "", body: bytes = b"", extra: 
 
 
 def response_size(data: bytes | bytearray) -> int:
-    """Size in bytes of the HTTP response at the start of `data`; 0 while it is not complete."""
+    """Return the size in bytes of the first HTTP response, or 0 if it is incomplete."""
     head = data.find(b"\r\n\r\n")
     if head < 0:
         return 0
@@ -94,7 +94,7 @@ def response_size(data: bytes | bytearray) -> int:
 def call(
     port: int, method: str, path: str, token: str = "", body: object = None, *, timeout: float = 30, prefer: str = ""
 ) -> tuple[int, Any]:
-    """One HTTP request on a connection of its own: status and decoded JSON body (None when there is none)."""
+    """Send one HTTP request on its own connection. Return status and JSON body."""
     link = http.client.HTTPConnection(HOST, port, timeout=timeout)
     try:
         headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
@@ -111,12 +111,12 @@ def call(
 
 
 def json_body(request: bytes) -> object:
-    """The decoded JSON body of a prebuilt request."""
+    """Return the decoded JSON body of a prebuilt request."""
     return json.loads(request.split(b"\r\n\r\n", 1)[1])
 
 
 def body_size(port: int, request: bytes) -> int:
-    """Size in bytes of the body that the server answers to `request`."""
+    """Return the size in bytes of the body of the answer to a request."""
     method, path, _ = request.split(b" ", 2)
     head, body = request.split(b"\r\n\r\n", 1)
     headers = dict(line.decode().split(": ", 1) for line in head.split(b"\r\n")[1:])
@@ -135,7 +135,7 @@ UPGRADE = (
 
 
 def masked(opcode: int, payload: bytes) -> bytes:
-    """A WebSocket frame as a client sends it, with the mask 0 (payload under 64 KiB)."""
+    """Return a WebSocket frame of a client, with a payload under 64 KiB."""
     size = len(payload)
     length = bytes([0x80 | size]) if size < 126 else bytes([0x80 | 126]) + size.to_bytes(2, "big")
     return bytes([0x80 | opcode]) + length + b"\0\0\0\0" + payload
@@ -145,7 +145,7 @@ SUBSCRIBE = masked(1, json.dumps({"type": "subscribe", "app": APP, "board": BOAR
 
 
 def frame_size(data: bytes | bytearray | memoryview) -> tuple[int, int]:
-    """Sizes (of the header, of the whole) of the server's frame at the start of `data`; (0, 0): not yet known."""
+    """Return header size and total size of the first frame, or (0, 0) if unknown."""
     if len(data) < 2:
         return 0, 0
     short = data[1] & 127
@@ -157,58 +157,63 @@ def frame_size(data: bytes | bytearray | memoryview) -> tuple[int, int]:
     return 2 + wide, 2 + wide + int.from_bytes(data[2 : 2 + wide], "big")
 
 
-# Orders to the load generator and what it reports; one JSON line each.
+# Orders to the load generator and its reports, one JSON line each.
 
 
 class Load(msgspec.Struct, frozen=True, tag=True):
-    """Send requests to 127.0.0.1:`port`, over `connections`.
+    """An order to send requests to 127.0.0.1:`port` over `connections`.
 
-    `rate` 0: closed loop, each connection sends its next request when the last is answered. Otherwise open loop:
-    `rate` requests/s on a fixed schedule, latency counted from the scheduled time. `warm` and `seconds` are seconds.
-    `pids` are the server's processes, whose processor time is taken, `core` is the one they run on. `beside` are the
-    first processes of servers that it uses, by name: theirs and their descendants' is taken too.
+    With `rate` 0 the loop is closed: each connection sends its next request after the last answer. Otherwise it is
+    open: `rate` requests/s on a fixed schedule, with latency counted from the scheduled time. `warm` and `seconds` are
+    seconds. `pids` are the processes of the server, which run on `core`. `backends` are the first processes of the
+    servers that it uses, by name. The processor time of all of them is reported.
     """
 
     port: int
-    ask: Ask
+    requests: Requests
     pids: list[int]
     core: int
     connections: int
     seconds: float
     warm: float = 0.0
     rate: float = 0.0
-    beside: dict[str, int] = {}
+    backends: dict[str, int] = {}
 
 
 class Preload(msgspec.Struct, frozen=True, tag=True):
-    """Give every one of `ask.players` players a score, by batch requests, and tell the progress on stderr."""
+    """An order to give every player a score by batch requests."""
 
     port: int
-    ask: Ask
+    requests: Requests
     connections: int
 
 
 class Round(msgspec.Struct):
-    """What one `Load` or `Preload` saw. Latencies in ms; shares 0 to 1; `cpu_us` is the server's, a request."""
+    """The result of a `Load` or `Preload`.
+
+    Latencies are in ms, shares 0 to 1, processor times in us a request.
+    """
 
     requests: int
     seconds: float
     rate: float
-    cpu_us: float
+    cpu_us: float  # of the server
     server_share: float  # processor time of the server by wall time
-    server_core_busy: float  # by anyone
+    server_core_busy: float  # by all processes
     load_share: float  # processor time of the load generator by wall time
     p50_ms: float
     p99_ms: float
     max_ms: float
     errors: int
     sample: str  # an error's answer, else the last answer
-    beside_us: dict[str, float] = {}  # processor time of the servers it uses, a request
+    backend_us: dict[str, float] = {}  # of the servers that it uses
 
 
 class Lag(msgspec.Struct, frozen=True, tag=True):
-    """Send queued updates of the winners to 127.0.0.1:`port` at `rate` requests/s for `seconds` s, and watch the board
-    at `watched` until it shows them all."""
+    """An order to send queued updates of the winners to `port`.
+
+    The board at `watched` is watched until it shows them.
+    """
 
     port: int
     watched: int
@@ -219,7 +224,10 @@ class Lag(msgspec.Struct, frozen=True, tag=True):
 
 
 class Lags(msgspec.Struct, frozen=True):
-    """From answer to board, in ms. `answer_*`: from the scheduled time to the answer. `frames` were seen."""
+    """The times from answer to board, in ms.
+
+    `answer_*` is the time from the schedule to the answer.
+    """
 
     updates: int
     p50_ms: float
@@ -231,13 +239,13 @@ class Lags(msgspec.Struct, frozen=True):
     problem: str = ""
 
 
-# Orders to a process that holds screens and what it reports.
+# Orders to a process that holds screens, and its reports.
 
 
 class Open(msgspec.Struct, frozen=True, tag=True):
-    """Open `count` connections to 127.0.0.1:`port`; `live`: upgrade, subscribe, wait for the board.
+    """An order to open connections to 127.0.0.1:`port`.
 
-    `first` is the number of the first among the screens of all workers.
+    With `live` they subscribe and wait for the board. `first` is the number of the first screen of this worker.
     """
 
     port: int
@@ -247,7 +255,7 @@ class Open(msgspec.Struct, frozen=True, tag=True):
 
 
 class Opened(msgspec.Struct, frozen=True):
-    """`frame`: the last complete frame a screen got, base64 in JSON. `seconds` it took."""
+    """The screens that are open, and the last complete frame, base64 in JSON."""
 
     screens: int
     seconds: float
@@ -256,7 +264,10 @@ class Opened(msgspec.Struct, frozen=True):
 
 
 class Fire(msgspec.Struct, frozen=True, tag=True):
-    """Send `trigger` to `port` (0: another process does), wait at most `timeout` s for a frame on every screen."""
+    """An order to send `trigger` to `port` and wait for a frame on every screen.
+
+    If `port` is 0, another process sends it.
+    """
 
     port: int
     trigger: bytes
@@ -264,11 +275,14 @@ class Fire(msgspec.Struct, frozen=True, tag=True):
 
 
 class Armed(msgspec.Struct, frozen=True):
-    """Ready for the frames of a `Fire`."""
+    """The report that all screens wait for the frames of a `Fire`."""
 
 
 class Fired(msgspec.Struct, frozen=True):
-    """Times in ns of the monotonic clock; `load_ns` is this process's own processor time; `frame` one that came."""
+    """The times of a fan-out, in ns of the monotonic clock.
+
+    `load_ns` is the processor time of the reader.
+    """
 
     start_ns: int
     first_ns: int
@@ -279,13 +293,13 @@ class Fired(msgspec.Struct, frozen=True):
 
 
 class Drain(msgspec.Struct, frozen=True, tag=True):
-    """Read what comes for `seconds` s."""
+    """An order to read for `seconds` s."""
 
     seconds: float
 
 
 class Drained(msgspec.Struct, frozen=True):
-    """How many frames and bytes came to how many screens still open."""
+    """The frames and bytes received, and the screens that are still open."""
 
     frames: int
     bytes: int

@@ -22,7 +22,7 @@ import uvloop
 from chaos.cluster import VICTIMS, Victim, cluster, ranking_of
 from chaos.report import table
 from chaos.rounds import Outcome, killed, prepared
-from tests.servers.redis import redis_program, valkey_program
+from harness.servers.redis import redis_program, valkey_program
 
 ROUNDS = 20
 

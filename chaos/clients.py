@@ -28,9 +28,9 @@ import msgspec
 import uvloop
 
 from chaos.account import Kind, Line, text, update
+from harness.load import PAUSE_S, Connection, Log
 from scoreboard.client.live import ConnectionLost, Subscription
 from scoreboard.client.results import LiveTop
-from tests.faults.load import PAUSE_S, Connection, Log
 
 PLAYERS = 300
 CALM_S = 2.0

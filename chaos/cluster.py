@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from chaos.failover import Failover
+from harness.ports import free_port
+from harness.process import Process
+from harness.servers import rabbitmq, redis
+from harness.servers.postgres import postgres
+from harness.service import HOUR_S, settings
 from scoreboard.application.ports.authentication import Role
 from scoreboard.bootstrap import tokens
 from scoreboard.bootstrap.settings import Settings
-from tests.running import HOUR_S, Process, free_port, settings
-from tests.servers import rabbitmq, redis
-from tests.servers.postgres import postgres
 
 Victim = Literal["api", "worker", "live", "jobs", "postgres", "redis", "rabbitmq", "sentinel", "cluster"]
 VICTIMS: tuple[Victim, ...] = ("api", "worker", "live", "jobs", "postgres", "redis", "rabbitmq", "sentinel", "cluster")

@@ -1,6 +1,6 @@
 """Several servers of Redis or Valkey, of which a master is killed and another takes over."""
 
-from tests.servers import redis
+from harness.servers import redis
 
 
 class Failover:

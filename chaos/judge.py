@@ -16,12 +16,12 @@ from chaos.account import Line, acknowledged, sums, tables
 from chaos.clients import Screens
 from chaos.cluster import Cluster
 from chaos.load import Load
+from harness.client import Client
 from scoreboard.application.ports.ranking import NotRanked
 from scoreboard.application.upkeep.verify import Report, verify
 from scoreboard.bootstrap import service as bootstrap
 from scoreboard.bootstrap.lifecycle import Service
 from scoreboard.domain.board import Board
-from tests.running import Client
 
 DRAINED_S = 120.0
 LOOK_S = 0.25
@@ -153,7 +153,7 @@ async def _report(service: Service, board: Board) -> Report:
     try:
         return await verify(service.ledger, service.ranking, board)
     except NotRanked as error:
-        return Report(0, 0, [f"{board.board} is not ranked: {error.state}"])
+        return Report(0, 0, [f"{board.slug} is not ranked: {error.state}"])
 
 
 async def _totals(service: Service, board: Board) -> dict[tuple[str, str], int]:

@@ -10,7 +10,7 @@ from typing import TypeVar
 import msgspec
 
 from chaos.clients import Orders, Screens
-from tests.running import BOUND_S
+from harness.waiting import BOUND_S
 
 ROOT = Path(__file__).parents[1]
 LONGEST_LINE = 1 << 22

@@ -8,7 +8,7 @@ import aiohttp
 
 from chaos.account import Line, sums, update
 from chaos.load import Load
-from tests.running import Answer, Client
+from harness.client import Answer, Client
 
 PLAYER = "probe"
 INCREMENT = 1_000_000  # far above all others: it leads

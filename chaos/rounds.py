@@ -16,7 +16,7 @@ from chaos.cluster import Cluster, Victim
 from chaos.judge import Judged, Verdict, judge
 from chaos.load import Load, load
 from chaos.probe import NotRecovered, Probe
-from tests.running import Client
+from harness.client import Client
 
 APP = "chaos"
 BOARDS = 4  # with their regions, twelve tables, which all masters of a Cluster have a part of

@@ -5,27 +5,27 @@ from types import ModuleType
 import pytest
 from hypothesis import HealthCheck, settings
 
+from harness.servers import rabbitmq as rabbitmq_server
+from harness.servers import redis as redis_server
+from harness.servers import shared
+from harness.servers.rabbitmq import Broker
+from harness.waiting import BOUND_S
 from scoreboard.adapters.memory import ranking as memory_ranking
 from scoreboard.adapters.postgres import database as postgres_database
 from scoreboard.adapters.postgres import directory as postgres_directory
 from scoreboard.adapters.postgres import inspection as postgres_inspection
 from scoreboard.adapters.postgres import ledger as postgres_ledger
 from scoreboard.adapters.postgres import replica as postgres_replica
-from scoreboard.adapters.rabbitmq import link as rabbitmq_link
 from scoreboard.adapters.rabbitmq import queue as rabbitmq_queue
+from scoreboard.adapters.rabbitmq import reconnecting as rabbitmq_reconnecting
 from scoreboard.adapters.redis import builder as redis_builder
 from scoreboard.adapters.redis import connection as redis_connection
 from scoreboard.adapters.redis import feed as redis_feed
-from scoreboard.adapters.redis import limits as redis_limits
+from scoreboard.adapters.redis import rate_limiter as redis_rate_limiter
 from scoreboard.adapters.sqlite import database
 from scoreboard.adapters.sqlite.database import Database
 from scoreboard.application.updates import commit as accept
 from tests.making import ManualClock
-from tests.running import BOUND_S
-from tests.servers import rabbitmq as rabbitmq_server
-from tests.servers import redis as redis_server
-from tests.servers import shared
-from tests.servers.rabbitmq import Broker
 
 FAILED_BEFORE = pytest.StashKey[int]()
 
@@ -40,11 +40,11 @@ PATIENCE: Mapping[ModuleType, tuple[str, ...]] = {
     postgres_inspection: ("CONNECT_S", "INSPECT_S"),
     postgres_ledger: ("ROW_S",),
     postgres_replica: ("REACH_S", "CATCH_UP_S", "LOOK_S"),
-    rabbitmq_link: ("CONNECT_S", "PATIENCE_S"),
+    rabbitmq_reconnecting: ("CONNECT_S", "PATIENCE_S"),
     rabbitmq_queue: ("CALL_S",),
     redis_connection: ("CONNECT_S", "CALL_S", "WAIT_S"),
     redis_feed: ("CALL_S",),
-    redis_limits: ("ANSWER_S",),
+    redis_rate_limiter: ("ANSWER_S",),
     redis_builder: ("GRACE_S", "EMPTY_FOR_S"),
 }
 
@@ -85,7 +85,7 @@ def clock() -> ManualClock:
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Database]:
     """An empty database, at the newest version of its schema."""
-    async with database.opened(tmp_path / "scoreboard.db") as opened:
+    async with database.open_database(tmp_path / "scoreboard.db") as opened:
         yield opened
 
 

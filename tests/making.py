@@ -79,4 +79,4 @@ def standing(score: int, reached_at: int = NOON, version: int = 1) -> Standing:
 
 
 def table(of: Board, season: str = "all", region: str = WORLD) -> TableKey:
-    return TableKey(of.number, season, region)
+    return TableKey(of.pk, season, region)

@@ -14,13 +14,12 @@ from unittest.mock import patch
 
 from cyclopts import App
 
-from scoreboard.application.live.codes import CLOSES
+from scoreboard.application.live.close_codes import CLOSES
 from scoreboard.bootstrap import service
 from scoreboard.bootstrap.listening import listening
 from scoreboard.bootstrap.settings import CATALOGUE, Reader, Setting, load
 from scoreboard.cli.main import app
-from scoreboard.domain.codes import CODES
-from scoreboard.entrypoints.contracts.v1.errors import status_of
+from scoreboard.entrypoints.contracts.v1.errors import CODES, status_of
 
 DOCS = Path(__file__).parents[1] / "docs"
 MADE = "<!-- Made from the code by `make docs`: change the code. -->\n\n"

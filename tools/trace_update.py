@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import aiohttp
 
 import scoreboard
-from tests.running import running
+from harness.service import running
 
 SOURCE = Path(scoreboard.__file__).parent
 ROUNDS = 5

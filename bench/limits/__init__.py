@@ -1,1 +1,1 @@
-"""The limits: the least that could do the same work on the same machine."""
+"""The limits: minimal programs that do the same work on the same machine."""

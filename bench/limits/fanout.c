@@ -1,8 +1,8 @@
-/* The fan-out limit: one frame to every socket, with nothing around it.
+/* The fan-out limit: one frame to every socket.
  *
  * fanout FRAME_FILE
- *   prints "PORT CONTROL_PORT" and serves 127.0.0.1. Whoever connects to PORT is a screen. One byte on a connection to
- *   CONTROL_PORT writes the frame to every screen; when that is done, one byte comes back. Ends when stdin ends.
+ *   prints "PORT CONTROL_PORT" and serves 127.0.0.1. Each connection to PORT is a screen. One byte on a connection
+ *   to CONTROL_PORT writes the frame to every screen; then one byte is sent back. Ends when stdin ends.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -64,7 +64,7 @@ static void write_frame(int fd) {
             struct pollfd p = {.fd = fd, .events = POLLOUT};
             poll(&p, 1, 1000);
         } else {
-            return; /* the screen went away: its end shows up as an event */
+            return; /* the screen has closed; its end arrives as an event */
         }
     }
 }

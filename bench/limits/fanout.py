@@ -1,6 +1,6 @@
-"""The fan-out limit: builds `fanout.c`, or stands in for it with `os.write` where there is no C compiler.
+"""The fan-out limit: `fanout.c`, or a Python program without a C compiler.
 
-As a program (`python -m bench.limits.fanout FRAME_FILE`) it is that stand-in, with the same interface as the C one.
+`python -m bench.limits.fanout FRAME_FILE` is the Python program; it has the interface of the C program.
 """
 
 import os
@@ -13,7 +13,7 @@ from pathlib import Path
 
 
 def command(build: Path, frame: Path) -> tuple[list[str], str]:
-    """The command that starts the limit with the frame in file `frame`, and in words which one it is."""
+    """Return the command that sends the frame of a file, and the name of the limit."""
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     if compiler is None:
         return [sys.executable, "-m", "bench.limits.fanout", str(frame)], "Python os.write loop (no C compiler here)"
@@ -38,7 +38,7 @@ def _write_frame(screens: dict[int, socket.socket], frame: bytes) -> None:
             except BlockingIOError:
                 select.select([], [screen], [], 1.0)
             except OSError:
-                break  # the screen went away: its end shows up as an event
+                break  # the screen has closed; its end arrives as an event
 
 
 def _serve(frame: bytes) -> None:

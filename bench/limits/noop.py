@@ -1,6 +1,7 @@
-"""The HTTP limit: a bare aiohttp application on uvloop that does nothing. `python -m bench.limits.noop PORT SIZES`.
+"""The HTTP limit: an aiohttp application on uvloop without any work.
 
-SIZES is a JSON object from "METHOD /path" to the size of its answer in bytes. A POST reads its body; that is all.
+`python -m bench.limits.noop PORT SIZES` starts it. SIZES is a JSON object from
+"METHOD /path" to the size of its answer in bytes. A POST only reads its body.
 """
 
 import asyncio

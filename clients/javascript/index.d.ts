@@ -56,7 +56,7 @@ export interface Position {
   offset: number;
 }
 
-export type RankState = "exact" | "warming" | "unavailable" | "beyond";
+export type RankState = "exact" | "warming" | "unavailable" | "out_of_range";
 
 export interface Page extends Position {
   app: string;

@@ -14,10 +14,10 @@ from typing import Any
 
 from playwright.async_api import Browser, Error, Page
 
+from harness.browser import chromium, viewing
+from harness.client import Client
+from harness.service import Running, running
 from scoreboard.bootstrap.demo import NAMES
-from tests.browser import chromium
-from tests.running import Client, Running, running
-from tests.web.browsing import viewing
 
 HERE = Path(__file__).parent
 BOARD = "/v1/apps/arcade/boards/sprint"

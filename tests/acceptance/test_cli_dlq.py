@@ -8,13 +8,16 @@ import aiohttp
 import jsonschema_rs
 import pytest
 
+from harness.client import Client
+from harness.missing import missing
+from harness.ports import free_port
+from harness.servers import postgres, rabbitmq, redis
+from harness.servers.rabbitmq import Broker
+from harness.waiting import eventually
 from scoreboard.adapters.rabbitmq import queue
 from scoreboard.adapters.rabbitmq.topology import NAME, Topology
 from scoreboard.entrypoints.contracts.v1.examples import WITH_A_QUEUE
 from tests.acceptance.command_line import CommandLine
-from tests.running import Client, eventually, free_port
-from tests.servers import postgres, rabbitmq, redis
-from tests.servers.rabbitmq import Broker
 
 
 @pytest.fixture
@@ -35,16 +38,16 @@ def test_without_a_queue_there_are_none(cli: CommandLine) -> None:
 def broker() -> Iterator[Broker]:
     """Of its own: the service has one name for its queues."""
     if not rabbitmq.PROGRAM.exists():
-        postgres.missing("install rabbitmq-server")
+        missing("install rabbitmq-server")
     with rabbitmq.started() as server:
         yield server
 
 
 async def bury(url: str, reason: str) -> None:
     """What waits in the queue becomes a dead letter, as a worker does it."""
-    async with queue.opened(url, Topology(NAME)) as opened:
-        for delivery in await opened.take(10):
-            await opened.bury(delivery, delivery.message.body, reason)
+    async with queue.open_queue(url, Topology(NAME)) as opened:
+        for delivery in await opened.receive(10):
+            await opened.dead_letter(delivery, delivery.message.body, reason)
 
 
 def judged(document: Any, name: str, answer: Any) -> None:

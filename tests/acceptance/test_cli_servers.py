@@ -7,10 +7,10 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from harness.ports import free_port
+from harness.servers import postgres, rabbitmq, redis
+from harness.servers.processes import frozen
 from tests.acceptance.command_line import CommandLine, Ended
-from tests.running import free_port
-from tests.servers import postgres, rabbitmq, redis
-from tests.servers.processes import frozen
 
 ROLES = ("serve", "api", "live", "worker", "jobs")
 SECRET = "s3cret"

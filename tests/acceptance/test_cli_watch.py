@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from harness.ports import free_port
 from scoreboard.client import Scoreboard
 from tests.acceptance.command_line import BOUND_S, COMMAND, CommandLine, Running, until
 from tests.acceptance.terminal import CURSOR, OLD_SCREEN, OWN_SCREEN, at_terminal
-from tests.running import free_port
 
 pytestmark = pytest.mark.slow
 WATCH = ("watch", "main", "--app", "game")

@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
+from harness.service import Running, running
+from harness.waiting import BOUND_S
 from scoreboard import client as package
 from scoreboard.client import AsyncScoreboard, Scoreboard, ScoreboardClientError, Update, errors
-from tests.running import BOUND_S, Running, running
 
 WIDE: dict[str, Any] = {"max_value": 2**63 - 1, "max_total": 2**63 - 1, "min_value": -(2**63), "min_total": -(2**63)}
 

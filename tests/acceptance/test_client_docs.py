@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.process import process
+from harness.waiting import BOUND_S
 from scoreboard.client import errors
-from tests.running import BOUND_S, process
 
 PAGE = Path(__file__).parents[2] / "docs/how-to/python-client.md"
 PRINTED = re.compile(r"^ *print\(.*\)  # (.*?)$", re.MULTILINE)

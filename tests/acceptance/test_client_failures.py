@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.service import Running, running
 from scoreboard.client import AsyncScoreboard, BatchApplied, Update, errors
 from tests.acceptance.flaky_proxy import FlakyProxy, Step, flaky
-from tests.running import Running, running
 
 
 @pytest.fixture

@@ -12,10 +12,12 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from harness.process import process
+from harness.service import Running, running
+from harness.waiting import BOUND_S, eventually
 from scoreboard.client import AsyncScoreboard, LiveTop, Scoreboard, ScoreboardClientError, State, errors
 from tests.acceptance.flaky_proxy import flaky
 from tests.live.watching import score
-from tests.running import BOUND_S, Running, eventually, process, running
 
 
 @pytest.fixture

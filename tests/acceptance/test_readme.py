@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.running import process
+from harness.process import process
 
 README = Path(__file__).parents[2] / "README.md"
 

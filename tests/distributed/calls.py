@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from harness.client import Answer
+from harness.service import Running
+from harness.waiting import eventually
 from scoreboard.application.upkeep.verify import verify
-from tests.running import Answer, Running, eventually
 
 
 async def top(service: Running, board: str, query: str = "") -> list[tuple[int, str, int]]:

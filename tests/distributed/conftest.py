@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.service import Running, loop_factories, running
 from tests.distributed.servers import Servers, started
-from tests.running import Running, loop_factories, running
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], AbstractEventLoop]]:

@@ -9,9 +9,10 @@ from typing import Any
 
 import asyncpg
 
+from harness.service import Running, running
+from harness.waiting import BOUND_S, eventually
 from scoreboard.bootstrap.mounting import Part
 from tests.distributed.servers import Servers
-from tests.running import BOUND_S, Running, eventually, running
 
 DOORS: frozenset[Part] = frozenset({"api", "live"})  # and nothing that mends behind them
 

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from harness.client import Answer
+from harness.service import Running
 from scoreboard.application.ports.authentication import Role
-from tests.running import Answer, Running
 
 NEVER_THE_SAME = {"Date", "Content-Length", "RateLimit-Remaining", "RateLimit-Reset"}
 PATTERNS = (

@@ -8,8 +8,9 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Protocol
 
-from tests.servers import postgres, rabbitmq, redis
-from tests.servers.shared import kept_working
+from harness.missing import missing
+from harness.servers import postgres, rabbitmq, redis
+from harness.servers.shared import kept_working
 
 SIGNING_KEY = "a key that every process of these tests has"
 
@@ -90,7 +91,7 @@ class Servers:
 def started(folder: Path) -> Iterator[Servers]:
     """Servers that do not outlive the suite."""
     if not rabbitmq.PROGRAM.exists():
-        redis.missing("install rabbitmq-server")
+        missing("install rabbitmq-server")
     with ExitStack() as stack:
         database = stack.enter_context(kept_working(stack.enter_context(postgres.postgres())))
         ranking = stack.enter_context(kept_working(stack.enter_context(redis.started(redis.Server(folder)))))

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from harness.service import Running, running
+from harness.waiting import eventually
 from scoreboard.bootstrap.settings import SettingsError
 from tests.distributed.servers import Servers
-from tests.running import Running, eventually, running
 
 pytestmark = pytest.mark.slow
 
@@ -48,7 +49,7 @@ async def test_all_is_told_as_if_redis_kept_everything(servers: Servers, tmp_pat
         assert await walked(service, board) == [(n + 1, f"p{PLAYERS - 1 - n}") for n in range(PLAYERS)]
 
         last = await update(service, board, "p0", 0)
-        assert (last["rank"], last["rank_state"]) == (None, "beyond")
+        assert (last["rank"], last["rank_state"]) == (None, "out_of_range")
         standing = (await service.anybody.get(f"{board}/players/p0")).ok()
         assert [standing[what] for what in ("rank", "rank_state", "total", "gap_to_next")] == [3_000, "exact", 3_000, 1]
         around = (await service.anybody.get(f"{board}/players/p{PLAYERS - KEEP}/around?radius=1")).ok()

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from harness.service import Running, running
+from harness.waiting import eventually
 from scoreboard.application.ports.outbox import ScoreUpdated
 from scoreboard.application.upkeep import event_delivery
 from tests.distributed.calls import known, update
 from tests.distributed.servers import Servers, away
-from tests.running import Running, eventually, running
 
 pytestmark = pytest.mark.slow
 

@@ -10,10 +10,13 @@ from typing import Any
 import aiohttp
 import pytest
 
+from harness.client import Client
+from harness.process import Process, process
+from harness.servers.processes import frozen
+from harness.service import Running, running
+from harness.waiting import eventually
 from tests.distributed.servers import Servers
 from tests.distributed.test_processes import minted
-from tests.running import Client, Process, Running, eventually, process, running
-from tests.servers.processes import frozen
 
 pytestmark = pytest.mark.slow
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from harness.service import Running, running
+from harness.waiting import eventually
 from tests.distributed.calls import top, update
 from tests.distributed.servers import Servers, away
 from tests.live.watching import page, scores_of
-from tests.running import Running, eventually, running
 
 pytestmark = pytest.mark.slow
 
@@ -25,7 +26,7 @@ async def test_postgres_away(servers: Servers, tmp_path: Path) -> None:
         await service.operator.post("/v1/apps/game/players", {"player": "ann", "username": "Ann the first"})
         (await update(service, direct, "ann", 5)).ok()
         async with away(servers.postgres):
-            service.service.publisher._reads._names.forget_all()
+            service.service.publisher._reads._names.invalidate_all()
             accepted = [
                 (await update(service, queued, f"p{n}", n, Idempotency_Key=f"k{n}")).ok(202)["event"] for n in range(20)
             ]
@@ -53,7 +54,7 @@ async def test_names_that_could_not_be_looked_up_are_shown_once_they_can(service
     await service.operator.post("/v1/apps/game/players", {"player": "ann", "username": "Ann the first"})
     (await update(service, board, "ann", 5)).ok()
     async with away(servers.postgres):
-        service.service.publisher._reads._names.forget_all()
+        service.service.publisher._reads._names.invalidate_all()
         assert (await service.anybody.get(f"{board}/top")).ok()["entries"][0]["username"] == "ann"
 
     async def named() -> bool:
@@ -100,7 +101,7 @@ def ranked(*scores: tuple[str, int]) -> list[tuple[int, str, int]]:
 
 @pytest.mark.parametrize("meanwhile", ["direct", "refuse"])
 async def test_rabbitmq_away(servers: Servers, tmp_path: Path, meanwhile: str) -> None:
-    async with running(tmp_path / "data", **servers.settings(queue=True, queue_away=meanwhile)) as service:
+    async with running(tmp_path / "data", **servers.settings(queue=True, queue_fallback=meanwhile)) as service:
         board = await service.board(consistency="queued")
         (await update(service, board, "ann", 1)).ok(202)
         async with away(servers.broker):

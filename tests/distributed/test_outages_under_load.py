@@ -16,10 +16,11 @@ from typing import Any
 
 import pytest
 
+from harness.service import Running, running
+from harness.waiting import eventually
 from scoreboard.application.ports.ranking import NotRanked
 from tests.distributed.calls import differences
 from tests.distributed.servers import Servers, away
-from tests.running import Running, eventually, running
 
 pytestmark = pytest.mark.slow
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.service import Running, running
 from tests.distributed.script import play
 from tests.distributed.servers import SIGNING_KEY
-from tests.running import Running, running
 
 pytestmark = pytest.mark.slow
 

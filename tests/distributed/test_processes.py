@@ -11,11 +11,14 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from harness.client import Client
+from harness.process import Process, process
+from harness.service import HOUR_S, settings
+from harness.waiting import eventually
 from scoreboard.application.ports.authentication import Role
 from scoreboard.bootstrap.tokens import mint
 from tests.distributed.servers import SIGNING_KEY, Servers
 from tests.live.watching import Page, scores_of
-from tests.running import HOUR_S, Client, Process, eventually, process, settings
 
 pytestmark = pytest.mark.slow
 

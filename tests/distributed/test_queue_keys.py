@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from harness.service import Running, running
+from harness.waiting import eventually
 from tests.distributed.calls import known, top, update
 from tests.distributed.servers import Servers
-from tests.running import Running, eventually, running
 
 pytestmark = pytest.mark.slow
 

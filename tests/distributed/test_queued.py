@@ -5,11 +5,13 @@ from typing import Any
 
 import pytest
 
+from harness.client import Answer
+from harness.service import Running, running
+from harness.waiting import eventually
 from scoreboard.adapters.postgres.inspection import asked
 from tests.distributed.calls import top, update
 from tests.distributed.servers import Servers
 from tests.making import submission
-from tests.running import Answer, Running, eventually, running
 
 pytestmark = pytest.mark.slow
 
@@ -71,7 +73,7 @@ async def test_a_high_update_overtakes_a_backlog_of_ten_thousand_messages(server
         assert enqueue is not None
         board = await api.service.directory.board("game", "low")
         alone = [enqueue._codec.messages([submission(board, f"p{n}")]) for n in range(BACKLOG)]
-        await enqueue._queue.put([message for messages in alone for message in messages])
+        await enqueue._queue.publish([message for messages in alone for message in messages])
         (await update(api, high, "ann", 5)).ok(202)
 
         async def applied() -> bool:

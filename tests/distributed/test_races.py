@@ -11,6 +11,11 @@ from typing import Any, cast
 import aiohttp
 import pytest
 
+from harness.client import Answer, Client
+from harness.process import Process, process
+from harness.servers import redis
+from harness.service import HOUR_S, Running, running, settings
+from harness.waiting import eventually
 from scoreboard.adapters.postgres.ledger import PostgresLedger
 from scoreboard.adapters.redis.feed import RedisFeed
 from scoreboard.application.ports.ranking import NotRanked
@@ -21,8 +26,6 @@ from tests.distributed.calls import differences, known, score, top, update
 from tests.distributed.held import DOORS, Relay, doors, entries, held, rows
 from tests.distributed.servers import SIGNING_KEY, Servers
 from tests.live.watching import page, scores_of
-from tests.running import HOUR_S, Answer, Client, Process, Running, eventually, process, running, settings
-from tests.servers import redis
 
 pytestmark = pytest.mark.slow
 

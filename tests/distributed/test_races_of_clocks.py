@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
+from harness.client import Client
+from harness.service import Running, running
+from harness.waiting import eventually
 from tests.distributed.calls import differences, known, score, top, update
 from tests.distributed.held import DOORS, entries, held
 from tests.distributed.servers import Servers
 from tests.live.watching import page, scores_of
 from tests.making import HOUR, NOON, SECOND, ManualClock
-from tests.running import Client, Running, eventually, running
 
 pytestmark = pytest.mark.slow
 

@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
+from harness.service import Running, running
+from harness.waiting import eventually
 from scoreboard.adapters.rabbitmq.topology import Topology
 from scoreboard.bootstrap.mounting import Part
 from scoreboard.domain.submission import Outcome, Submission
 from tests.distributed.calls import differences, top, update
 from tests.distributed.held import entries, held, rows, waits_for_a_lock
 from tests.distributed.servers import Servers
-from tests.running import Running, eventually, running
 
 pytestmark = pytest.mark.slow
 

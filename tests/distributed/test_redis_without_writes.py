@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from harness.service import running
+from harness.waiting import eventually
 from tests.acceptance.command_line import CommandLine
 from tests.distributed.calls import known, top, update
 from tests.distributed.servers import Servers
 from tests.live.watching import page, scores_of
-from tests.running import eventually, running
 
 pytestmark = pytest.mark.slow
 

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
+from harness.servers.postgres import postgres
+from harness.service import Running, running
+from harness.waiting import eventually
 from scoreboard.adapters.postgres.inspection import asked
 from tests.distributed.servers import Servers, away
-from tests.running import Running, eventually, running
-from tests.servers.postgres import postgres
 
 pytestmark = pytest.mark.slow
 

@@ -5,10 +5,10 @@ That each answer is one that the route's description tells of is what `running` 
 
 import pytest
 
+from harness.service import Running, endpoints
 from tests.distributed.calls import update
 from tests.distributed.servers import Servers
 from tests.http.test_walk import IDS, address, valid
-from tests.running import Running, endpoints
 
 pytestmark = pytest.mark.slow
 

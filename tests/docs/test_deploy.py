@@ -13,8 +13,9 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 from aiohttp import web
 
+from harness.ports import free_port
+from harness.waiting import eventually
 from tests.docs.test_nginx import as_this_user, open_port, program, temporary_paths
-from tests.running import eventually, free_port
 from tools.reference import DOCS
 
 DEPLOY = DOCS.parent / "deploy"

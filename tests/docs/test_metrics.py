@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from harness.servers import postgres, redis
+from harness.service import Running, running
 from scoreboard.application.ports.outbox import ScoreUpdated
-from tests.running import Running, running
-from tests.servers import postgres, redis
 from tools.reference import DOCS
 
 OF_A_REPLICA = {"scoreboard_replica_lag_seconds"}

@@ -14,8 +14,12 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from harness.client import JSON, Client
+from harness.missing import missing
+from harness.ports import free_port
+from harness.service import Running, running
+from harness.waiting import BOUND_S, eventually
 from tests.docs.typed import blocks
-from tests.running import BOUND_S, JSON, Client, Running, eventually, free_port, running
 from tools.reference import DOCS
 
 NAME = "scores.example.com"
@@ -24,11 +28,7 @@ NAME = "scores.example.com"
 def program() -> str:
     """A machine without nginx skips the test, and CI fails."""
     found = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
-    if found is not None:
-        return found
-    if "CI" in os.environ:
-        pytest.fail("install nginx")
-    pytest.skip("install nginx")
+    return found or missing("install nginx")
 
 
 def configured(folder: Path, port: int, service: Running) -> Path:

@@ -11,8 +11,8 @@ from typing import Any, Literal
 import pytest
 from playwright.async_api import ConsoleMessage, Page, expect
 
-from tests.browser import chromium
-from tests.running import Running, running
+from harness.browser import chromium
+from harness.service import Running, running
 
 VENDORED = files("scoreboard.entrypoints.pages") / "docs" / "swagger-ui"
 

@@ -16,9 +16,10 @@ from pathlib import Path
 import pytest
 from playwright.async_api import expect
 
-from tests.browser import chromium
+from harness.browser import chromium
+from harness.ports import free_port
+from harness.waiting import eventually
 from tests.docs.typed import Block, blocks
-from tests.running import eventually, free_port
 from tools.reference import DOCS
 
 ADDRESSES = {"First terminal": "http://127.0.0.1:8000/", "Third terminal": "http://127.0.0.1:8080/"}

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from harness.service import settings
+from harness.waiting import BOUND_S, eventually
 from scoreboard.adapters.sqlite.plugin import FILE as DATABASE
 from scoreboard.application.upkeep.verify import Report, verify
 from scoreboard.bootstrap import service as bootstrap
-from tests.running import BOUND_S, eventually, settings
 
 ROOT = Path(__file__).parents[2]
 
@@ -29,7 +30,7 @@ class Line(NamedTuple):
 
 @dataclass
 class Clients:
-    """Processes of `tests.faults.load`, and their logs."""
+    """Processes of `harness.load`, and their logs."""
 
     logs: list[Path]
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
@@ -64,7 +65,7 @@ def clients(
     started = Clients([folder / f"client-{n}.log" for n in range(processes)])
     try:
         for n, log in enumerate(started.logs):
-            command = [sys.executable, "-m", "tests.faults.load", url, token, board, str(log), f"c{n}"]
+            command = [sys.executable, "-m", "harness.load", url, token, board, str(log), f"c{n}"]
             command.append(str(connections // processes))
             started.processes.append(subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE))
         yield started

@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
+from harness.service import Running
+from harness.waiting import BOUND_S, eventually
 from scoreboard.adapters.sqlite.database import Database
 from scoreboard.adapters.sqlite.ledger import SqliteLedger
-from tests.running import BOUND_S, Running, eventually
 
 
 def database_of(running: Running) -> Database:

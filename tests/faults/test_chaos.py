@@ -8,7 +8,7 @@ from chaos.__main__ import run
 from chaos.cluster import VICTIMS
 from chaos.report import table
 from chaos.rounds import IN_FLIGHT
-from tests.servers.redis import program
+from harness.servers.redis import program
 
 pytestmark = pytest.mark.slow
 

@@ -20,12 +20,13 @@ from chaos.account import Line, acknowledged, update
 from chaos.cluster import ROLES, Cluster, Victim, cluster
 from chaos.judge import Judged, Verdict, judge
 from chaos.rounds import APP, BOARDS, SCREENS, Loaded, loaded, prepared
+from harness.client import Client
+from harness.servers.redis import program
+from harness.waiting import eventually
 from scoreboard.adapters.redis import keys
 from scoreboard.bootstrap import service as bootstrap
 from scoreboard.domain import event_id
 from scoreboard.domain.submission import TableKey
-from tests.running import Client, eventually
-from tests.servers.redis import program
 
 pytestmark = pytest.mark.slow
 
@@ -72,7 +73,7 @@ class Run:
         """The board's, of all regions."""
         async with bootstrap.open_service(self.cluster.settings, parts=frozenset()) as service:
             board = await service.directory.board(APP, self.board.name)
-        name = keys.of(TableKey(board.number, "all", ""))
+        name = keys.of(TableKey(board.pk, "all", ""))
         return Ranking(self.cluster.settings.ranking_url, f"{name}:order", f"{name}:held")
 
 

@@ -21,11 +21,13 @@ from typing import Any
 
 import pytest
 
+from harness.ports import free_port
+from harness.process import Process, process
+from harness.waiting import eventually
 from scoreboard.adapters.sqlite.checkpoints import EXIT_STATUS
 from tests.faults.accounts import Clients, account, clients, verified
 from tests.faults.disk import POWER, Disk, failing_disk
 from tests.faults.test_kill import APP, BOARD, made, more
-from tests.running import Process, eventually, free_port, process
 
 pytestmark = [
     pytest.mark.slow,

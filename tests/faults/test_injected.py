@@ -9,12 +9,14 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from harness.client import Answer
+from harness.service import Running, running
+from harness.waiting import BOUND_S, eventually
 from scoreboard.application.updates import commit as accept
 from scoreboard.application.upkeep.repair import Repair
 from scoreboard.application.upkeep.verify import verify
 from scoreboard.entrypoints.http.response import Response
 from tests.faults.held import Faulty, database_of, failure
-from tests.running import BOUND_S, Answer, Running, eventually, running
 
 pytestmark = pytest.mark.slow
 

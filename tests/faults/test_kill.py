@@ -9,9 +9,11 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from harness.client import Client
+from harness.process import Process, process
+from harness.waiting import eventually
 from scoreboard.application.upkeep.verify import Report
 from tests.faults.accounts import Account, Clients, Line, account, clients, in_flight, verified
-from tests.running import Client, Process, eventually, process
 
 pytestmark = pytest.mark.slow
 

@@ -15,13 +15,16 @@ from typing import Any
 import asyncpg
 import pytest
 
+from harness.ports import free_port
+from harness.process import Process, process
+from harness.servers.postgres import fresh_database
+from harness.servers.redis import emptied
+from harness.service import HOUR_S, settings
+from harness.waiting import eventually
 from scoreboard.adapters.sqlite.plugin import FILE
 from scoreboard.bootstrap.tokens import mint
 from tests.faults.accounts import clients
 from tests.faults.test_kill import APP, made, more
-from tests.running import HOUR_S, Process, eventually, free_port, process, settings
-from tests.servers.postgres import fresh_database
-from tests.servers.redis import emptied
 
 pytestmark = pytest.mark.slow
 

@@ -4,9 +4,10 @@ import asyncio
 
 import pytest
 
+from harness.client import Answer
+from harness.service import Running
 from scoreboard.application.updates.batching import BatchLimits
 from tests.faults.held import pending, writer_held
-from tests.running import Answer, Running
 
 pytestmark = pytest.mark.slow
 

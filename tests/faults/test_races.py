@@ -7,6 +7,9 @@ from typing import Any, cast
 
 import pytest
 
+from harness.service import Running
+from harness.waiting import BOUND_S, eventually
+from harness.wire import wire
 from scoreboard.adapters.sqlite.directory import SqliteDirectory
 from scoreboard.adapters.sqlite.ledger import SqliteLedger
 from scoreboard.application.identity.principals import principal_of
@@ -16,7 +19,6 @@ from scoreboard.application.updates.requests import UpdateRequest
 from scoreboard.application.upkeep.repair import Repair
 from scoreboard.domain.board import Player
 from tests.faults.held import pending, writer_held
-from tests.running import BOUND_S, Running, eventually, wire
 
 pytestmark = pytest.mark.slow
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from scoreboard.entrypoints.http.connection import Connection
+from harness.service import Running, loop_factories, running
+from scoreboard.entrypoints.http.connection import HttpConnection
 from scoreboard.entrypoints.http.fast_path import FastConnection
-from tests.running import Running, loop_factories, running
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], AbstractEventLoop]]:
@@ -14,12 +14,12 @@ def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], AbstractEventLo
 
 
 @pytest.fixture
-def kind() -> type[Connection]:
+def kind() -> type[HttpConnection]:
     """The kind of connections of `service`; a module that tests both overrides it."""
     return FastConnection
 
 
 @pytest.fixture
-async def service(tmp_path: Path, kind: type[Connection]) -> AsyncIterator[Running]:
+async def service(tmp_path: Path, kind: type[HttpConnection]) -> AsyncIterator[Running]:
     async with running(tmp_path / "data", kind=kind) as started:
         yield started

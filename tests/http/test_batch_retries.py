@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from scoreboard.application.ports.limits import Allowance
-from tests.running import Client, Running
+from harness.client import Client
+from harness.service import Running
+from scoreboard.application.ports.rate_limiter import RateLimitStatus
 
 UPDATES: list[dict[str, Any]] = [
     {"player": "a", "action": "win", "idempotency_key": "k1"},
@@ -17,8 +18,8 @@ UPDATES: list[dict[str, Any]] = [
 class Spent:
     """Limits of which nothing is left."""
 
-    async def take(self, _key: str, limit: int, _period_s: float, _cost: int = 1) -> Allowance:
-        return Allowance(limit, 0, 1.0, 1.0)
+    async def acquire(self, _key: str, limit: int, _period_s: float, _cost: int = 1) -> RateLimitStatus:
+        return RateLimitStatus(limit, 0, 1.0, 1.0)
 
 
 async def counted(service: Running) -> tuple[str, Client, list[dict[str, Any]]]:

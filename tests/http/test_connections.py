@@ -9,24 +9,26 @@ from typing import cast
 
 import pytest
 
+from harness.service import Running, running
+from harness.waiting import BOUND_S, eventually
+from harness.wire import Wire, wire
 from scoreboard.entrypoints.http import connection as connection_module
-from scoreboard.entrypoints.http.connection import KEEP_ALIVE_S, Connection
+from scoreboard.entrypoints.http.connection import KEEP_ALIVE_S, HttpConnection
 from scoreboard.entrypoints.http.connection_limiter import OWN_FILES, room
 from scoreboard.entrypoints.http.fast_path import FastConnection
 from tests.faults.held import pending, writer_held
 from tests.http.test_protocol import request, update
-from tests.running import BOUND_S, Running, Wire, eventually, running, wire
 
 LIMIT = 3
 
 
-@pytest.fixture(params=[FastConnection, Connection])
-def kind(request: pytest.FixtureRequest) -> type[Connection]:
-    return cast("type[Connection]", request.param)
+@pytest.fixture(params=[FastConnection, HttpConnection])
+def kind(request: pytest.FixtureRequest) -> type[HttpConnection]:
+    return cast("type[HttpConnection]", request.param)
 
 
 @pytest.fixture
-async def limited(tmp_path: Path, kind: type[Connection]) -> AsyncIterator[Running]:
+async def limited(tmp_path: Path, kind: type[HttpConnection]) -> AsyncIterator[Running]:
     async with running(tmp_path / "data", kind=kind, http_connections=LIMIT) as service:
         yield service
 
@@ -159,9 +161,9 @@ async def test_who_says_nothing_more_is_ended(service: Running, monkeypatch: pyt
         assert await raw.rest() == b""
 
 
-def newest(service: Running) -> Connection:
+def newest(service: Running) -> HttpConnection:
     """The connection that was opened last, as the server has it."""
-    return cast("Connection", list(service.service.server._admission._open)[-1])
+    return cast("HttpConnection", list(service.service.server._admission._open)[-1])
 
 
 @pytest.mark.parametrize(

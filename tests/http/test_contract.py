@@ -11,7 +11,8 @@ from schemathesis import checks
 from schemathesis.core.result import Ok
 from schemathesis.specs.openapi import checks as contract
 
-from tests.running import Client, process
+from harness.client import Client
+from harness.process import process
 
 pytestmark = pytest.mark.slow
 

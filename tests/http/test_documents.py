@@ -8,12 +8,12 @@ import jsonschema_rs
 import pytest
 import schemathesis
 
+from harness.client import Answer, Client
+from harness.service import Running, running
 from scoreboard.domain import event_id
-from scoreboard.domain.codes import CODES
-from scoreboard.entrypoints.contracts.v1.errors import status_of
+from scoreboard.entrypoints.contracts.v1.errors import CODES, status_of
 from scoreboard.entrypoints.contracts.v1.examples import EVENT, EXAMPLES, WITH_A_QUEUE
 from scoreboard.entrypoints.http.openapi import Example
-from tests.running import Answer, Client, Running, running
 
 IN_EVERY_ANSWER = {"Content-Type", "Content-Length", "Date", "Cache-Control"}
 VOLATILE = {"event", "outcome", "accepted_at", "reached_at", "epoch", "offset", "at", "next_after"}
@@ -70,7 +70,7 @@ def test_each_refusal_tells_its_codes(document: dict[str, Any]) -> None:
             assert content["examples"] == {code: {"$ref": f"#/components/examples/{code}"} for code in codes}
             for code in codes:
                 shown = document["components"]["examples"][code]
-                assert (shown["summary"], shown["description"]) == CODES[code][1:]
+                assert (shown["summary"], shown["description"]) == (CODES[code].cause, CODES[code].remedy)
                 validator(document, content["schema"]).validate(shown["value"])
 
 

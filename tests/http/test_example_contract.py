@@ -14,6 +14,9 @@ from urllib.parse import parse_qs
 import pytest
 from aiohttp import web
 
+from harness.client import Answer, Client
+from harness.service import Running, running
+from harness.wire import wire
 from scoreboard.application.identity.authentication import authenticate
 from scoreboard.application.identity.principals import principal_of
 from scoreboard.application.ports.authentication import Authenticator, Principal
@@ -21,16 +24,15 @@ from scoreboard.application.standings.reads import Page
 from scoreboard.application.standings.top_pages import TopPages
 from scoreboard.application.updates.requests import UpdateRequest
 from scoreboard.bootstrap.lifecycle import Service
-from scoreboard.domain import errors
+from scoreboard.domain import codes, errors
 from scoreboard.domain.board import Board
-from scoreboard.domain.errors import Invalid, ScoreboardError
+from scoreboard.domain.errors import ScoreboardError
 from scoreboard.entrypoints.http import request as request_module
 from scoreboard.entrypoints.http.contract import Authenticate, Contract
 from scoreboard.entrypoints.http.endpoint import Endpoint
 from scoreboard.entrypoints.http.errors import HttpError
 from scoreboard.entrypoints.http.request import RequestContext
 from scoreboard.entrypoints.http.response import Response
-from tests.running import Answer, Client, Running, running, wire
 
 APP, BOARD = "game", "main"
 FORM, TEXT = "application/x-www-form-urlencoded", "text/plain; charset=utf-8"
@@ -46,7 +48,7 @@ STATUSES: Mapping[type[ScoreboardError], int] = {
     errors.NotFound: 404,
     errors.Conflict: 409,
     errors.Refused: 409,
-    errors.TooMany: 429,
+    errors.TooManyRequests: 429,
     errors.Unavailable: 503,
 }
 
@@ -94,7 +96,7 @@ class Arcade:
         try:
             request = UpdateRequest(raw, player=form["player"][0], increment=int(form["points"][0]))
         except (KeyError, ValueError) as error:
-            raise Invalid("invalid_body", "send player=...&points=...") from error
+            raise codes.INVALID_BODY.error("send player=...&points=...") from error
         result = await self._service.submit.one(call.principal, APP, BOARD, request)
         return Response(200, f"OK {result.outcome.score}\n".encode(), content_type=TEXT)
 
@@ -104,7 +106,7 @@ class Arcade:
 
     async def one(self, call: RequestContext) -> web.StreamResponse:
         board, key = await self._service.reads.open(call.principal, APP, BOARD, None, None)
-        place = await self._service.reads.place(board, key, call.path[0])
+        place = await self._service.reads.get_standing(board, key, call.path[0])
         return Response(200, f"{place.score}\n".encode(), content_type=TEXT)
 
     async def broken(self, _: RequestContext) -> web.StreamResponse:

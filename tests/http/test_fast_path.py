@@ -15,13 +15,14 @@ from aiohttp.web_protocol import RequestHandler
 from prometheus_client import CollectorRegistry
 
 import scoreboard
+from harness.waiting import BOUND_S, eventually
+from harness.wire import wire
 from scoreboard.entrypoints.contracts.v1.errors import render_error
 from scoreboard.entrypoints.http import connection as connection_module
-from scoreboard.entrypoints.http.connection import Connection, Connections
+from scoreboard.entrypoints.http.connection import Connections, HttpConnection
 from scoreboard.entrypoints.http.connection_limiter import ConnectionLimiter
 from scoreboard.entrypoints.http.fast_path import FastConnection
 from scoreboard.entrypoints.http.response import Response
-from tests.running import BOUND_S, eventually, wire
 
 GET = b"GET /a%20b?x=1 HTTP/1.1\r\nHost: x\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody"
@@ -39,7 +40,7 @@ class Served:
 
 @asynccontextmanager
 async def serving(
-    handler: Handler, kind: type[Connection] = FastConnection, stop_s: float = BOUND_S
+    handler: Handler, kind: type[HttpConnection] = FastConnection, stop_s: float = BOUND_S
 ) -> AsyncIterator[Served]:
     connections = Connections(handler, ConnectionLimiter(100, lambda: 0, CollectorRegistry()), render_error, kind)
     runner = web.ServerRunner(connections, handle_signals=False, shutdown_timeout=stop_s)
@@ -60,9 +61,9 @@ async def serving(
         await runner.cleanup()
 
 
-async def found_connections(served: Served) -> list[Connection]:
+async def found_connections(served: Served) -> list[HttpConnection]:
     await eventually(lambda: served.connections.connections, "the connection is there")
-    return [cast("Connection", one) for one in served.connections.connections]
+    return [cast("HttpConnection", one) for one in served.connections.connections]
 
 
 async def asked(served: Served, request: bytes = GET) -> bytes:
@@ -104,11 +105,11 @@ async def test_a_request_that_came_whole_does_not_go_aiohttps_way() -> None:
         assert served.slow == 2
 
 
-@pytest.mark.parametrize("kind", [FastConnection, Connection])
+@pytest.mark.parametrize("kind", [FastConnection, HttpConnection])
 class TestHandler:
     """A handler on either kind of connection."""
 
-    async def test_it_runs_in_a_task_with_timeouts(self, kind: type[Connection]) -> None:
+    async def test_it_runs_in_a_task_with_timeouts(self, kind: type[HttpConnection]) -> None:
         async def handler(_: web.BaseRequest) -> web.StreamResponse:
             task = asyncio.current_task()
             assert task is not None
@@ -123,7 +124,7 @@ class TestHandler:
         async with serving(handler, kind) as served:
             assert await asked(served) == b"0 0"
 
-    async def test_a_group_of_tasks_that_fails_ends_what_waits(self, kind: type[Connection]) -> None:
+    async def test_a_group_of_tasks_that_fails_ends_what_waits(self, kind: type[HttpConnection]) -> None:
         async def fail() -> None:
             await asyncio.sleep(0)
             raise ValueError
@@ -140,7 +141,7 @@ class TestHandler:
         async with serving(handler, kind) as served:
             assert await asked(served) == b"failed"
 
-    async def test_a_context_variable_is_its_own(self, kind: type[Connection]) -> None:
+    async def test_a_context_variable_is_its_own(self, kind: type[HttpConnection]) -> None:
         async def handler(request: web.BaseRequest) -> web.StreamResponse:
             before = WHO.get()
             token = WHO.set("somebody")
@@ -154,7 +155,7 @@ class TestHandler:
                 await raw.send(sent)
                 assert (await raw.answer()).raw == expected
 
-    async def test_a_request_has_all_that_aiohttps_has(self, kind: type[Connection]) -> None:
+    async def test_a_request_has_all_that_aiohttps_has(self, kind: type[HttpConnection]) -> None:
         async def handler(request: web.BaseRequest) -> web.StreamResponse:
             assert not hasattr(request, "nothing_of_this_name")
             assert request.remote == "127.0.0.1"
@@ -167,7 +168,7 @@ class TestHandler:
         async with serving(handler, kind) as served:
             assert await asked(served) == b"GET /a%20b?x=1 x HttpVersion(major=1, minor=1)"
 
-    async def test_it_may_write_its_answer_itself(self, kind: type[Connection]) -> None:
+    async def test_it_may_write_its_answer_itself(self, kind: type[HttpConnection]) -> None:
         async def handler(request: web.BaseRequest) -> web.StreamResponse:
             response = web.StreamResponse(headers={"Content-Length": "4"})
             await response.prepare(request)
@@ -181,7 +182,7 @@ class TestHandler:
                 await raw.send(GET)
                 assert (await raw.answer()).raw == b"done"
 
-    async def test_it_waits_for_a_client_that_does_not_read(self, kind: type[Connection]) -> None:
+    async def test_it_waits_for_a_client_that_does_not_read(self, kind: type[HttpConnection]) -> None:
         asked = 0
 
         async def handler(_: web.BaseRequest) -> web.StreamResponse:
@@ -201,7 +202,7 @@ class TestHandler:
             assert asked == 101
 
     async def test_it_gives_up_on_a_client_that_never_reads(
-        self, kind: type[Connection], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+        self, kind: type[HttpConnection], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
         monkeypatch.setattr(connection_module, "KEEP_ALIVE_S", 0.2)
 
@@ -215,7 +216,7 @@ class TestHandler:
         assert caplog.records == []
 
     async def test_it_goes_on_when_its_client_leaves(
-        self, kind: type[Connection], caplog: pytest.LogCaptureFixture
+        self, kind: type[HttpConnection], caplog: pytest.LogCaptureFixture
     ) -> None:
         begun, go, ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
@@ -236,7 +237,7 @@ class TestHandler:
             await ended.wait()
         assert caplog.records == []
 
-    async def test_one_that_waits_too_long_is_cancelled_when_the_server_stops(self, kind: type[Connection]) -> None:
+    async def test_one_that_waits_too_long_is_cancelled_when_the_server_stops(self, kind: type[HttpConnection]) -> None:
         begun, cancelled = asyncio.Event(), asyncio.Event()
 
         async def handler(_: web.BaseRequest) -> web.StreamResponse:

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from harness.client import Client
+from harness.service import Running
 from scoreboard.application.upkeep.verify import verify
-from scoreboard.domain import event_id, instant
-from scoreboard.domain.errors import Unavailable
-from tests.running import Client, Running
+from scoreboard.domain import codes, event_id, instant
 
 DAY = 86_400_000_000
 LONG_AGO = 1_760_000_000_000_000  # 2025-10-09
@@ -213,7 +213,7 @@ async def test_a_ranking_is_kept_while_it_could_not_be_made_anew(
     before = (await service.anybody.get(f"{board}/top")).ok()
 
     async def away(*_: object) -> None:
-        raise Unavailable("storage_failed", "not now", retry_after_s=1)
+        raise codes.STORAGE_FAILED.error("not now", retry_after_s=1)
 
     with monkeypatch.context() as patched:
         patched.setattr(service.service.ledger, "tables", away)

@@ -1,7 +1,7 @@
 """A ledger that is brought back to the board it comes from: what counted there does not count again."""
 
+from harness.service import Running
 from tests.http.test_history import exact, ledger, past, take_over, tops
-from tests.running import Running
 
 
 async def test_entries_of_the_board_itself_do_not_count_again(service: Running) -> None:

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from harness.client import Answer
+from harness.service import Running, running
+from harness.waiting import eventually
 from scoreboard.application.standings.public_boards import MAX_LISTED, PublicBoards
-from tests.running import Answer, Running, eventually, running
 
 ORIGIN = "https://shop.example"
 OTHER = "/page/0123456789abcdef"  # of another release

@@ -9,16 +9,18 @@ from typing import cast
 
 import pytest
 
+from harness.service import Running, running
+from harness.waiting import BOUND_S
+from harness.wire import wire
 from scoreboard.entrypoints.http import request as request_module
-from scoreboard.entrypoints.http.connection import Connection
+from scoreboard.entrypoints.http.connection import HttpConnection
 from scoreboard.entrypoints.http.fast_path import FastConnection
 from tests.faults.held import pending, writer_held
-from tests.running import BOUND_S, Running, running, wire
 
 
-@pytest.fixture(params=[FastConnection, Connection])
-def kind(request: pytest.FixtureRequest) -> type[Connection]:
-    return cast("type[Connection]", request.param)
+@pytest.fixture(params=[FastConnection, HttpConnection])
+def kind(request: pytest.FixtureRequest) -> type[HttpConnection]:
+    return cast("type[HttpConnection]", request.param)
 
 
 def request(method: str, path: str, *headers: str, body: bytes = b"", version: str = "1.1") -> bytes:
@@ -151,7 +153,7 @@ async def test_what_comes_while_an_update_waits_is_answered_after_it(service: Ru
 
 
 async def test_a_stop_waits_for_the_answer_to_an_update_in_its_transaction(
-    tmp_path: Path, kind: type[Connection]
+    tmp_path: Path, kind: type[HttpConnection]
 ) -> None:
     async with asyncio.timeout(BOUND_S), AsyncExitStack() as stack:
         async with running(tmp_path / "data", kind=kind) as service:

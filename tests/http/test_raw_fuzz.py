@@ -17,11 +17,13 @@ from dataclasses import dataclass
 import pytest
 import structlog
 
-from scoreboard.domain.codes import CODES
-from scoreboard.entrypoints.contracts.v1.errors import status_of
+from harness.client import PROBLEM, Client
+from harness.service import Running, endpoints
+from harness.waiting import BOUND_S, eventually
+from harness.wire import Wire, wire
+from scoreboard.entrypoints.contracts.v1.errors import CODES, status_of
 from scoreboard.entrypoints.http.endpoint import Endpoint
 from tests.http.test_walk import BODIES, QUERIES, SEGMENTS
-from tests.running import BOUND_S, PROBLEM, Client, Running, Wire, endpoints, eventually, wire
 
 pytestmark = pytest.mark.slow
 

@@ -7,10 +7,12 @@ from typing import Any, cast
 
 import pytest
 
+from harness.client import Client
+from harness.service import Running, running
+from harness.waiting import eventually
 from scoreboard.adapters.memory import ranking as ranking_module
 from scoreboard.adapters.memory.ranking import MemoryRanking
 from scoreboard.adapters.sqlite.ledger import SqliteLedger
-from tests.running import Client, Running, eventually, running
 
 
 async def filled(service: Running, scores: dict[str, int], **rules: Any) -> str:

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+from harness.service import running
+from harness.waiting import eventually
 from scoreboard.application.upkeep.retention import DAY_US
 from scoreboard.bootstrap.service import wall_clock
-from tests.running import eventually, running
 
 
 async def test_keys_and_refusals_are_forgotten_after_so_many_days_and_scores_are_not(

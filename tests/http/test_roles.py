@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.service import Running, running
 from scoreboard.bootstrap.mounting import PARTS, Part
-from tests.running import Running, running
 
 EVERY = ("/health/live", "/health/ready", "/metrics")
 API = ("/docs", "/openapi.json", "/v1/apps")

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.running import Client, Running
+from harness.client import Client
+from harness.service import Running
 
 BOARD = {
     "board": "main",

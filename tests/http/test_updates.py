@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.running import Client, Running, wire
+from harness.client import Client
+from harness.service import Running
+from harness.wire import wire
 
 EVENT = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")

@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from harness.client import Answer, Client
+from harness.service import Running, endpoints
+from harness.wire import wire
 from scoreboard.entrypoints.http.endpoint import Endpoint
-from tests.running import Answer, Client, Running, endpoints, wire
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 IDS = {"app": "game", "board": "main", "player": "alice", "action": "quest", "event": "", "letter": "x"}

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.running import Running, loop_factories, running
+from harness.service import Running, loop_factories, running
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], AbstractEventLoop]]:

@@ -11,10 +11,10 @@ from typing import Any, get_args
 import jsonschema_rs
 import msgspec
 
-from scoreboard.application.live.codes import CLOSES
+from harness.service import Running
+from scoreboard.application.live.close_codes import CLOSES
 from scoreboard.entrypoints.contracts.v1.live import messages
 from tests.live.watching import DOCUMENT, judge, page
-from tests.running import Running
 
 SCHEMA = Path(__file__).parents[1] / "docs" / "third_party" / "asyncapi-3.0.0.json.gz"
 REQUESTS = {kind.__struct_config__.tag: kind for kind in get_args(messages.Request)}

@@ -6,12 +6,14 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from harness.service import Running, running
+from harness.waiting import eventually
+from harness.wire import wire
 from scoreboard.application.ports.ranking import NotRanked
 from scoreboard.application.standings.reads import Reads
-from scoreboard.domain.errors import Unavailable
+from scoreboard.domain import codes
 from scoreboard.entrypoints.sockets import connections
 from tests.live.watching import score, scores_of, stream
-from tests.running import Running, eventually, running, wire
 
 
 async def test_a_stream_begins_with_the_board_and_goes_on_with_each_change(service: Running) -> None:
@@ -36,7 +38,7 @@ async def test_a_stream_that_fails_after_its_head_ends_without_another_answer(
     service: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def fail(*_: object) -> None:
-        raise Unavailable("storage_failed", "for the test")
+        raise codes.STORAGE_FAILED.error("for the test")
 
     await service.board()
     monkeypatch.setattr(Reads, "live_top", fail)

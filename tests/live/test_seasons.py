@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
+from harness.service import running
 from tests.live.watching import page, score, scores_of, stream
-from tests.running import running
 
 
 class Clock:

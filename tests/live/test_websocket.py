@@ -13,13 +13,15 @@ from weakref import ref
 import aiohttp
 import pytest
 
-from scoreboard.application.live import codes
+from harness.service import Running, running
+from harness.waiting import BOUND_S, eventually
+from harness.wire import wire
+from scoreboard.application.live import close_codes
 from scoreboard.application.live.hub import Hub
 from scoreboard.entrypoints.sockets import connections as live
 from scoreboard.entrypoints.sockets.connections import LiveLimits
-from scoreboard.entrypoints.sockets.sessions import MAX_BEHIND_S, Connection
+from scoreboard.entrypoints.sockets.sessions import MAX_BEHIND_S, LiveSession
 from tests.live.watching import Page, page, score, scores_of
-from tests.running import BOUND_S, Running, eventually, running, wire
 
 HANDSHAKE = (
     b"GET /v1/live HTTP/1.1",
@@ -89,7 +91,7 @@ async def fall_behind(service: Running, quick: Page) -> int:
     return total
 
 
-def behind(service: Running) -> list[Connection]:
+def behind(service: Running) -> list[LiveSession]:
     """Those that take no more for now."""
     return [connection for connection in service.service.live._sockets if connection.behind is not None]
 
@@ -533,7 +535,7 @@ class TestCrowd:
                 async with asyncio.timeout(BOUND_S):
                     while not flooding.socket.closed:
                         await flooding.socket.receive()
-                assert flooding.socket.close_code == codes.BAD_MESSAGE.code
+                assert flooding.socket.close_code == close_codes.BAD_MESSAGE.code
                 assert not quiet.socket.closed
 
     async def test_a_socket_that_breaks_harms_no_other(self, service: Running) -> None:

@@ -11,8 +11,9 @@ from typing import Any
 import aiohttp
 import jsonschema_rs
 
+from harness.service import Running
+from harness.waiting import BOUND_S
 from scoreboard.entrypoints.contracts.v1.live import asyncapi
-from tests.running import BOUND_S, Running
 
 Message = dict[str, Any]
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from harness.servers.redis import emptied
+from harness.service import loop_factories
 from tests.making import SECOND, ManualClock
 from tests.migration.stores import MADE_AT, Store, micros, recorded, restored
-from tests.running import loop_factories
-from tests.servers.redis import emptied
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], AbstractEventLoop]]:

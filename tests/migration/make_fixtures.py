@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from harness.servers import postgres, redis
+from harness.service import Running
 from scoreboard.domain import event_id
 from tests.making import ManualClock
 from tests.migration.stores import FOLDER, LATE, MADE_AT, Store, answers, micros, outcomes, pending, restored, send
-from tests.running import Running
-from tests.servers import postgres, redis
 
 KEY = b"no secret: the signing key of test data only"
 CENTURY_S = 100 * 366 * 86_400

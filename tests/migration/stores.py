@@ -18,11 +18,12 @@ from urllib.parse import quote
 
 import asyncpg
 
+from harness.client import Answer, Client
+from harness.servers import postgres
+from harness.service import Running, running
 from scoreboard.application.ports.clock import Clock
 from scoreboard.application.upkeep.verify import verify
 from scoreboard.bootstrap import mounting
-from tests.running import Answer, Client, Running, running
-from tests.servers import postgres
 
 FOLDER = Path(__file__).parent / "v0.1.0"
 MADE_AT = "2026-11-20T12:00:00Z"  # by the clock of the service that made the stores
@@ -183,11 +184,9 @@ async def pending(service: Running) -> set[str]:
     """Return app, board, season, region and player of each standing that is committed and not known to be ranked."""
     directory = service.service.directory
     boards = {
-        board.number: f"{app.app} {board.board}"
-        for app in await directory.apps()
-        for board in await directory.boards(app)
+        board.pk: f"{app.slug} {board.slug}" for app in await directory.apps() for board in await directory.boards(app)
     }
-    _, standings = await service.service.ledger.unranked()
+    _, standings = await service.service.ledger.pending_projections()
     return {f"{boards[key.board]} {key.season} {key.region or 'world'} {player}" for key, player, _ in standings}
 
 

@@ -5,6 +5,10 @@ from typing import Any
 
 import pytest
 
+from harness.client import Client
+from harness.servers.redis import emptied
+from harness.service import Running
+from harness.waiting import BOUND_S, eventually
 from scoreboard.application.upkeep import drift
 from tests.making import ManualClock
 from tests.migration.stores import (
@@ -19,8 +23,6 @@ from tests.migration.stores import (
     restored,
     send,
 )
-from tests.running import BOUND_S, Client, Running, eventually
-from tests.servers.redis import emptied
 
 POINTS = "/v1/apps/game/boards/points"
 

@@ -19,23 +19,27 @@ from typing import Any, Protocol, TypeVar
 import aio_pika
 import pytest
 
+from harness.servers.postgres import fresh_database
+from harness.servers.rabbitmq import Broker
+from harness.servers.redis import emptied
+from harness.waiting import eventually
 from scoreboard.adapters.jose.tokens import JwtAuthenticator, JwtIssuer
-from scoreboard.adapters.memory.limits import MemoryLimits
+from scoreboard.adapters.memory.leader_lock import MemoryLeaderLock
 from scoreboard.adapters.memory.ranking import Load, MemoryRanking
-from scoreboard.adapters.memory.turns import MemoryTurns
+from scoreboard.adapters.memory.rate_limiter import MemoryRateLimiter
 from scoreboard.adapters.postgres import database as postgres
 from scoreboard.adapters.postgres.directory import PostgresDirectory
+from scoreboard.adapters.postgres.leader_lock import PostgresLeaderLock
 from scoreboard.adapters.postgres.ledger import PostgresLedger
 from scoreboard.adapters.postgres.outbox import PostgresOutbox
 from scoreboard.adapters.postgres.ranking import PostgresRanking
-from scoreboard.adapters.postgres.turns import PostgresTurns
-from scoreboard.adapters.rabbitmq.queue import RabbitQueue, opened
+from scoreboard.adapters.rabbitmq.queue import RabbitQueue, open_queue
 from scoreboard.adapters.rabbitmq.topology import Topology
 from scoreboard.adapters.redis import keys
-from scoreboard.adapters.redis.connection import Client, connected
+from scoreboard.adapters.redis.connection import Client, connect
 from scoreboard.adapters.redis.feed import RedisFeed
-from scoreboard.adapters.redis.limits import RedisLimits
 from scoreboard.adapters.redis.ranking import RedisRanking
+from scoreboard.adapters.redis.rate_limiter import RedisRateLimiter
 from scoreboard.adapters.sqlite import database
 from scoreboard.adapters.sqlite.database import Database
 from scoreboard.adapters.sqlite.directory import SqliteDirectory
@@ -44,22 +48,18 @@ from scoreboard.adapters.sqlite.outbox import SqliteOutbox
 from scoreboard.application.ports.authentication import Authenticator, TokenIssuer
 from scoreboard.application.ports.directory import Directory
 from scoreboard.application.ports.feed import Feed
+from scoreboard.application.ports.leader_lock import LeaderLock
 from scoreboard.application.ports.ledger import Ledger
-from scoreboard.application.ports.limits import Limits
 from scoreboard.application.ports.outbox import Outbox
 from scoreboard.application.ports.queue import Queue
 from scoreboard.application.ports.ranking import Ranking
-from scoreboard.application.ports.turns import Turns
+from scoreboard.application.ports.rate_limiter import RateLimiter
+from scoreboard.domain import codes
 from scoreboard.domain.board import App, Board
-from scoreboard.domain.errors import Unavailable
 from scoreboard.domain.submission import Standing, TableKey
 from tests.making import ManualClock
 from tests.ports.capped import capped_rankings
 from tests.ports.postgres_totals import postgres_rankings
-from tests.running import eventually
-from tests.servers.postgres import fresh_database
-from tests.servers.rabbitmq import Broker
-from tests.servers.redis import emptied
 
 T = TypeVar("T")
 
@@ -96,7 +96,7 @@ class SqliteStore:
         self._stack = AsyncExitStack()
 
     async def open(self, folder: Path, *, events: bool = False) -> None:
-        self._database = await self._stack.enter_async_context(database.opened(folder / "scoreboard.db"))
+        self._database = await self._stack.enter_async_context(database.open_database(folder / "scoreboard.db"))
         self.outbox = SqliteOutbox(self._database)
         self.ledger = SqliteLedger(self._database, self.outbox if events else None)
         self.directory = SqliteDirectory(self._database)
@@ -115,7 +115,7 @@ class SqliteStore:
 
         async def written_and_lost(work: Callable[..., T]) -> T:
             await write(work)
-            raise Unavailable("storage_failed", "the answer was lost")
+            raise codes.STORAGE_FAILED.error("the answer was lost")
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(self._database, "write", written_and_lost)
@@ -134,7 +134,7 @@ class PostgresStore:
 
     async def open(self, _: Path, *, events: bool = False) -> None:
         self._url = self._url or await fresh_database()
-        self._database = await self._stack.enter_async_context(postgres.opened(self._url))
+        self._database = await self._stack.enter_async_context(postgres.open_database(self._url))
         self.outbox = PostgresOutbox(self._database)
         self.ledger = PostgresLedger(self._database, fresh_s=0, outbox=self.outbox if events else None)
         self.directory = PostgresDirectory(self._database)
@@ -198,20 +198,20 @@ class Made:
 
 @asynccontextmanager
 async def redis_rankings(url: str) -> AsyncIterator[RankingBackend]:
-    async with connected(url) as client:
+    async with connect(url) as client:
         await client.flushdb()
         yield Made(lambda load: RedisRanking(client, load))
 
 
 @asynccontextmanager
-async def postgres_turns() -> AsyncIterator[Turns]:
-    async with postgres.opened(await fresh_database()) as database:
-        yield PostgresTurns(database)
+async def postgres_turns() -> AsyncIterator[LeaderLock]:
+    async with postgres.open_database(await fresh_database()) as database:
+        yield PostgresLeaderLock(database)
 
 
 class LimitsBackend(Protocol):
     @property
-    def limits(self) -> Limits: ...
+    def limits(self) -> RateLimiter: ...
 
     def pass_time(self, seconds: float) -> None: ...
 
@@ -219,7 +219,7 @@ class LimitsBackend(Protocol):
 class MemoryLimited:
     def __init__(self) -> None:
         self._now = time.monotonic()
-        self.limits = MemoryLimits(lambda: self._now)
+        self.limits = MemoryRateLimiter(lambda: self._now)
 
     def pass_time(self, seconds: float) -> None:
         self._now += seconds
@@ -228,7 +228,7 @@ class MemoryLimited:
 class RedisLimited:
     def __init__(self, client: Client) -> None:
         self._clock = ManualClock()
-        self.limits = RedisLimits(client, self._clock)
+        self.limits = RedisRateLimiter(client, self._clock)
 
     def pass_time(self, seconds: float) -> None:
         self._clock.now += round(seconds * 1e6)
@@ -236,7 +236,7 @@ class RedisLimited:
 
 @asynccontextmanager
 async def redis_limited(redis_url: str) -> AsyncIterator[LimitsBackend]:
-    async with connected(emptied(redis_url)) as client:
+    async with connect(emptied(redis_url)) as client:
         yield RedisLimited(client)
 
 
@@ -267,7 +267,7 @@ class RedisFeeds:
 
 @asynccontextmanager
 async def redis_feeds(redis_url: str) -> AsyncIterator[FeedBackend]:
-    async with connected(redis_url) as client:
+    async with connect(redis_url) as client:
         yield RedisFeeds(client)
 
 
@@ -333,7 +333,7 @@ class RabbitQueues:
 
     async def open(self) -> RabbitQueue:
         stack = AsyncExitStack()
-        queue = await stack.enter_async_context(opened(self.server.url, self.topology))
+        queue = await stack.enter_async_context(open_queue(self.server.url, self.topology))
         self._stacks[queue] = stack
         return queue
 
@@ -383,8 +383,8 @@ FEEDS: dict[str, Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[F
 }
 TOKENS: dict[str, Callable[[], TokenBackend]] = {"jose": JwtTokens}
 
-TURNS: dict[str, Callable[[], AbstractAsyncContextManager[Turns]]] = {
-    "memory": lambda: nullcontext(MemoryTurns()),
+TURNS: dict[str, Callable[[], AbstractAsyncContextManager[LeaderLock]]] = {
+    "memory": lambda: nullcontext(MemoryLeaderLock()),
     "postgres": postgres_turns,
 }
 QUEUES: dict[str, Callable[[Any], QueueBackend]] = {"rabbitmq": RabbitQueues}  # by the fixture that is their server
@@ -393,12 +393,12 @@ ENROLLED: dict[type, set[type]] = {
     Ledger: {SqliteLedger, PostgresLedger},
     Directory: {SqliteDirectory, PostgresDirectory},
     Ranking: {MemoryRanking, PostgresRanking, RedisRanking},
-    Limits: {MemoryLimits, RedisLimits},
+    RateLimiter: {MemoryRateLimiter, RedisRateLimiter},
     Feed: {RedisFeed},
     Authenticator: {JwtAuthenticator},
     TokenIssuer: {JwtIssuer},
     Queue: {RabbitQueue},
-    Turns: {MemoryTurns, PostgresTurns},
+    LeaderLock: {MemoryLeaderLock, PostgresLeaderLock},
     Outbox: {SqliteOutbox, PostgresOutbox},
 }
 

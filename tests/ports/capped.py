@@ -5,15 +5,15 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from harness.servers.redis import emptied
 from scoreboard.adapters.redis import totals
-from scoreboard.adapters.redis.connection import connected
+from scoreboard.adapters.redis.connection import connect
 from scoreboard.adapters.redis.ranking import RedisRanking
-from scoreboard.application.ports.ranking import Placed
+from scoreboard.application.ports.ranking import RankChange
 from scoreboard.application.standings.fallback import FallbackRanking
 from scoreboard.domain.board import Board
 from scoreboard.domain.submission import Standing, TableKey
 from tests.ports.postgres_totals import PostgresRankings, RankingOfTotals, postgres_rankings
-from tests.servers.redis import emptied
 
 
 class Capped(FallbackRanking):
@@ -27,7 +27,7 @@ class Capped(FallbackRanking):
 
     async def apply(
         self, key: TableKey, board: Board, standings: Mapping[str, Standing], *, place: bool
-    ) -> Mapping[str, Placed]:
+    ) -> Mapping[str, RankChange]:
         looked_up = await self.totals.apply(key, board, standings, place=place)
         placed = await super().apply(key, board, standings, place=place)
         return {**looked_up, **placed}
@@ -49,7 +49,7 @@ class CappedRankings:
 @asynccontextmanager
 async def capped_rankings(redis_url: str, keep: int) -> AsyncIterator[CappedRankings]:
     """All standings are counted at each read, so that every answer can be compared."""
-    async with postgres_rankings() as behind, connected(emptied(redis_url)) as client:
+    async with postgres_rankings() as behind, connect(emptied(redis_url)) as client:
         with pytest.MonkeyPatch.context() as patch:
             for name in ("FRESH_MS", "GOOD_MS", "SHARE"):
                 patch.setattr(totals, name, 0)

@@ -5,8 +5,12 @@ from pathlib import Path
 import pytest
 from _pytest.mark import ParameterSet
 
+from harness.missing import missing
+from harness.servers.redis import Cluster, Server, started, valkey_program
+from harness.servers.shared import kept_working
+from harness.waiting import BOUND_S
+from scoreboard.application.ports.leader_lock import LeaderLock
 from scoreboard.application.ports.queue import Queue
-from scoreboard.application.ports.turns import Turns
 from scoreboard.domain.board import App, Board
 from tests.ports.backends import (
     FEEDS,
@@ -25,9 +29,6 @@ from tests.ports.backends import (
     Tenancy,
     TokenBackend,
 )
-from tests.running import BOUND_S
-from tests.servers.redis import Cluster, Server, missing, started, valkey_program
-from tests.servers.shared import kept_working
 
 
 def backends(of: Mapping[str, Callable[..., object]]) -> list[ParameterSet]:
@@ -79,8 +80,8 @@ async def queues(request: pytest.FixtureRequest) -> AsyncIterator[QueueBackend]:
 
 
 @pytest.fixture(params=backends(TURNS))
-async def turns(request: pytest.FixtureRequest) -> AsyncIterator[Turns]:
-    make: Callable[[], AbstractAsyncContextManager[Turns]] = request.param
+async def turns(request: pytest.FixtureRequest) -> AsyncIterator[LeaderLock]:
+    make: Callable[[], AbstractAsyncContextManager[LeaderLock]] = request.param
     async with make() as backend:
         yield backend
 

@@ -5,13 +5,13 @@ from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
+from harness.servers.postgres import fresh_database
 from scoreboard.adapters.postgres import database
 from scoreboard.adapters.postgres.database import Database
 from scoreboard.adapters.postgres.ranking import PostgresRanking
-from scoreboard.application.ports.ranking import Placed
+from scoreboard.application.ports.ranking import RankChange
 from scoreboard.domain.board import Board
 from scoreboard.domain.submission import Standing, TableKey
-from tests.servers.postgres import fresh_database
 
 EMPTY = "TRUNCATE apps, boards, players, tables, standings, standing_counts CASCADE"
 APP = """
@@ -51,12 +51,12 @@ REMOVE_ALL = """
 
 async def put(store: Database, key: TableKey, board: Board, standings: Mapping[str, Standing]) -> None:
     """Those that are newer than what is there."""
-    await store.fetch(APP, board.app.number, board.app.app)
-    await store.fetch(BOARD, board.number, board.app.number)
+    await store.fetch(APP, board.app.pk, board.app.slug)
+    await store.fetch(BOARD, board.pk, board.app.pk)
     await store.fetch(TABLE, *key)
-    await store.fetch(PLAYERS, board.app.number, list(standings))
+    await store.fetch(PLAYERS, board.app.pk, list(standings))
     columns = zip(*(one[:4] for one in standings.values()), strict=True) if standings else [()] * 4
-    await store.fetch(STANDINGS, *key, board.app.number, list(standings), *map(list, columns))
+    await store.fetch(STANDINGS, *key, board.app.pk, list(standings), *map(list, columns))
 
 
 class RankingOfTotals(PostgresRanking):
@@ -69,7 +69,7 @@ class RankingOfTotals(PostgresRanking):
 
     async def apply(
         self, key: TableKey, board: Board, standings: Mapping[str, Standing], *, place: bool
-    ) -> Mapping[str, Placed]:
+    ) -> Mapping[str, RankChange]:
         alive = {name: new for name, new in standings.items() if new.version > self._removed.get((key, name), -1)}
         await put(self._store, key, board, alive)
         return await super().apply(key, board, standings, place=place)
@@ -97,7 +97,7 @@ class PostgresRankings:
         yield [(player, Standing(score, at, version, event, at)) for player, score, at, version, event in rows]
 
     async def _given(self, key: TableKey, board: Board, standings: Mapping[str, Standing]) -> None:
-        async with database.opened(self._url) as store:
+        async with database.open_database(self._url) as store:
             await store.fetch(REMOVE_ALL, *key)
             await put(store, key, board, standings)
 
@@ -115,6 +115,6 @@ async def shared_database() -> str:
 @asynccontextmanager
 async def postgres_rankings(url: str | None = None) -> AsyncIterator[PostgresRankings]:
     url = url or await shared_database()
-    async with database.opened(url) as store:
+    async with database.open_database(url) as store:
         await store.fetch(EMPTY)
         yield PostgresRankings(url, store)

@@ -1,6 +1,6 @@
 import pytest
 
-from scoreboard.application.ports.authentication import EVERY_APP, Authenticator, Principal
+from scoreboard.application.ports.authentication import ALL_APPS, Authenticator, Principal
 from scoreboard.domain.errors import Unauthenticated
 from tests.ports.backends import TokenBackend
 
@@ -22,7 +22,7 @@ async def refused(authenticator: Authenticator, token: str) -> None:
         Principal("game", "ann", "player", frozenset({"update:score"}), session="phone"),
         Principal("game", "安 nn/é", "player", frozenset()),
         Principal("game", "backend", "server", frozenset({"update:score", "another:permission"})),
-        Principal(EVERY_APP, "root", "admin", frozenset({"admin"})),
+        Principal(ALL_APPS, "root", "admin", frozenset({"admin"})),
     ],
 )
 async def test_a_token_speaks_for_whom_it_was_issued(tokens: TokenBackend, principal: Principal) -> None:

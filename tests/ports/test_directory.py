@@ -30,7 +30,7 @@ EVERYTHING: dict[str, Any] = {
 
 
 async def usernames(tenancy: Tenancy, app: App, *players: str) -> dict[str, str]:
-    return {one.player: one.username for one in (await tenancy.directory.find_players(app, players)).values()}
+    return {one.id: one.username for one in (await tenancy.directory.find_players(app, players)).values()}
 
 
 async def test_what_is_not_there_is_not_found_by_the_name_of_its_kind(tenancy: Tenancy, app: App) -> None:
@@ -122,7 +122,7 @@ async def test_numbers_are_never_used_again(tenancy: Tenancy) -> None:
         app = await tenancy.app()
         board = await tenancy.board(app)
         action = await tenancy.directory.create_action(Action(0, app, "win", 5))
-        seen.append((app.number, board.number, action.number))
+        seen.append((app.pk, board.pk, action.pk))
         await tenancy.directory.delete_app(app)
         await tenancy.reopened()
     assert all(len(set(numbers)) == 3 for numbers in zip(*seen, strict=True))
@@ -134,9 +134,9 @@ async def test_lists_are_in_the_order_of_ids_and_of_one_app(tenancy: Tenancy) ->
         await tenancy.board(game, name)
         await tenancy.directory.create_action(Action(0, game, name, 1))
     await tenancy.board(another, "c")
-    assert [app.app for app in await tenancy.directory.apps()] == ["another", "game"]
-    assert [board.board for board in await tenancy.directory.boards(game)] == ["a", "b"]
-    assert [action.action for action in await tenancy.directory.actions(game)] == ["a", "b"]
+    assert [app.slug for app in await tenancy.directory.apps()] == ["another", "game"]
+    assert [board.slug for board in await tenancy.directory.boards(game)] == ["a", "b"]
+    assert [action.slug for action in await tenancy.directory.actions(game)] == ["a", "b"]
     assert await tenancy.directory.actions(another) == []
 
 
@@ -147,7 +147,7 @@ async def test_players_come_in_pages_in_the_order_of_their_ids(tenancy: Tenancy,
     found: list[str] = []
     while page := await tenancy.directory.players(app, found[-1] if found else "", 2):
         assert len(page) <= 2
-        found += [one.player for one in page]
+        found += [one.id for one in page]
     assert found == ids
 
 

@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from harness.waiting import eventually
 from scoreboard.domain.submission import TableKey
 from tests.ports.backends import FeedBackend
-from tests.running import eventually
 
 WORLD, EUROPE, LAST_WEEK = TableKey(1, "all", ""), TableKey(1, "all", "eu"), TableKey(2, "2026-W46", "")
 

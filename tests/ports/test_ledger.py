@@ -6,8 +6,10 @@ import pytest
 
 from scoreboard.application.ports.ledger import IMPORTED, BatchState, Decision
 from scoreboard.application.updates.decide import decide
-from scoreboard.domain.board import MAX_COOLDOWN_S, Action, App, Board, Player
-from scoreboard.domain.errors import Refused, Unavailable
+from scoreboard.domain import codes
+from scoreboard.domain.board import Action, App, Board, Player
+from scoreboard.domain.bounds import MAX_COOLDOWN_S
+from scoreboard.domain.errors import Unavailable
 from scoreboard.domain.facts import Fact, FactKey
 from scoreboard.domain.submission import Outcome, Standing, Submission, TableKey
 from tests.making import HOUR, NOON, SECOND, event, submission, table
@@ -82,9 +84,7 @@ class TestTransactions:
             table(board): {"ann": held},
             table(board, region="eu"): {"ann": held},
         }
-        assert {key: receipt.digest for key, receipt in state.receipts.items()} == {
-            (app.number, "server:one", "k"): b"5"
-        }
+        assert {key: receipt.digest for key, receipt in state.receipts.items()} == {(app.pk, "server:one", "k"): b"5"}
         assert {key.rule: fact for key, fact in state.facts.items()} == {
             "action_per_day": Fact(1, 0, NOON),
             "action_cooldown": Fact(1, 0, NOON),
@@ -260,46 +260,46 @@ class TestNotes:
     ) -> None:
         decision = await tenancy.ledger.transact([submission(main, value=5), submission(main, "bob", 3)], decide)
         for _ in range(2):
-            notes, standings = await tenancy.ledger.unranked()
-            assert notes == [decision.note]
+            notes, standings = await tenancy.ledger.pending_projections()
+            assert notes == [decision.projection_id]
             assert {(key, player, one.score) for key, player, one in standings} == {
                 (table(main), "ann", 5),
                 (table(main), "bob", 3),
             }
             await tenancy.reopened()
-        await tenancy.ledger.ranked([decision.note])
+        await tenancy.ledger.ack_projections([decision.projection_id])
         done = await tenancy.ledger.transact([submission(main, "cat")], decide)
-        notes, standings = await tenancy.ledger.unranked()
-        assert notes == [done.note]
+        notes, standings = await tenancy.ledger.pending_projections()
+        assert notes == [done.projection_id]
         assert [player for _, player, _ in standings] == ["cat"]
 
     async def test_standings_are_told_as_they_are_now(self, tenancy: Tenancy, main: Board) -> None:
         for _ in range(2):
             await apply(tenancy, submission(main, value=5))
-        notes, standings = await tenancy.ledger.unranked()
+        notes, standings = await tenancy.ledger.pending_projections()
         assert len(notes) == 2
         assert {(player, one.score) for _, player, one in standings} == {("ann", 10)}
 
     async def test_a_batch_that_changed_nothing_has_no_note(self, tenancy: Tenancy, main: Board) -> None:
         await tenancy.ledger.transact([submission(main, value=5)], decide)
         decision = await tenancy.ledger.transact([submission(main, value=0)], decide)
-        assert decision.note == 0
+        assert decision.projection_id == 0
         assert decision.to_rank[table(main)]["ann"].score == 5
 
     async def test_a_note_done_with_is_not_lost_by_a_batch_that_fails(self, tenancy: Tenancy, main: Board) -> None:
         decision = await tenancy.ledger.transact([submission(main)], decide)
-        await tenancy.ledger.ranked([decision.note])
+        await tenancy.ledger.ack_projections([decision.projection_id])
         with pytest.raises(Exception):  # noqa: B017, PT011 - whatever the store makes of it
             await apply(tenancy, submission(main, "\ud800"))
         done = await tenancy.ledger.transact([submission(main)], decide)
-        assert (await tenancy.ledger.unranked())[0] == [done.note]
+        assert (await tenancy.ledger.pending_projections())[0] == [done.projection_id]
 
     async def test_notes_of_doubtful_commits_remain(self, tenancy: Tenancy, main: Board) -> None:
         one = submission(main, value=5)
         with tenancy.store.answers_lost(), pytest.raises(Unavailable):
             await apply(tenancy, one)
         await apply(tenancy, one)
-        _, standings = await tenancy.ledger.unranked()
+        _, standings = await tenancy.ledger.pending_projections()
         assert [(key, player, held.score) for key, player, held in standings] == [(table(main), "ann", 5)]
 
 
@@ -307,12 +307,12 @@ class Once:
     """A rule of a test: a player counts once on a board, for good."""
 
     def facts(self, submission: Submission) -> Sequence[FactKey]:
-        return [FactKey("once", submission.board.app.number, submission.player, 0, str(submission.board.number))]
+        return [FactKey("once", submission.board.app.pk, submission.player, 0, str(submission.board.pk))]
 
     def decide(self, submission: Submission, facts: Mapping[FactKey, Fact]) -> Mapping[FactKey, Fact]:
         (key,) = self.facts(submission)
         if key in facts:
-            raise Refused("total_out_of_bounds", "once is enough")
+            raise codes.TOTAL_OUT_OF_BOUNDS.error("once is enough")
         return {key: Fact(1, submission.value, submission.accepted_at)}
 
 
@@ -320,7 +320,7 @@ async def forget(tenancy: Tenancy, before: int = 0, facts_before: int = 0) -> in
     """A whole pass; how much it removed."""
     removed = 0
     while True:
-        step = await tenancy.ledger.forget(before, facts_before)
+        step = await tenancy.ledger.purge(before, facts_before)
         removed += step.removed
         if step.complete:
             return removed
@@ -365,7 +365,7 @@ class TestForgetting:
         await apply(tenancy, submission(narrow, value=9, key="k", body=b"9", at=NOON - 1))
         complete = False
         while not complete:
-            _, complete = await tenancy.ledger.forget(NOON, 0)
+            _, complete = await tenancy.ledger.purge(NOON, 0)
             receipt = (await tenancy.ledger.receipts(app, "server:one", ["k"])).get("k")
             assert receipt is None or receipt.outcome is not None
 
@@ -524,7 +524,7 @@ class TestDeletions:
             assert await totals(tenancy, world) == {"bob": 1}
             assert await totals(tenancy, europe) == {}
             assert await totals(tenancy, table(another)) == {"ann": 1}
-            assert {(key, player) for key, player, _ in (await tenancy.ledger.unranked())[1]} == {
+            assert {(key, player) for key, player, _ in (await tenancy.ledger.pending_projections())[1]} == {
                 (world, "bob"),
                 (table(another), "ann"),
             }
@@ -563,7 +563,7 @@ class TestDeletions:
         assert await totals(tenancy, table(again)) == await totals(tenancy, table(main)) == {}
         assert await entries(tenancy, again) == []
         assert await tenancy.ledger.outcome(app, old.event) is None
-        assert (await tenancy.ledger.unranked())[1] == []
+        assert (await tenancy.ledger.pending_projections())[1] == []
         (outcome,) = await apply(tenancy, submission(again, value=1))
         assert (outcome.score, outcome.previous_score) == (1, None)
 

@@ -6,7 +6,7 @@ import pytest
 
 from scoreboard.adapters.postgres import outbox as postgres_outbox
 from scoreboard.adapters.sqlite import outbox as sqlite_outbox
-from scoreboard.application.ports.outbox import ROW_EVENTS, Outbox, Pending, ScoreUpdated
+from scoreboard.application.ports.outbox import ROW_EVENTS, Outbox, PendingEvents, ScoreUpdated
 from scoreboard.application.updates.decide import decide
 from scoreboard.domain.board import INT64_MAX, Action, App, Board
 from scoreboard.domain.errors import Unavailable
@@ -39,7 +39,7 @@ async def apply(tenancy: Tenancy, *batch: Submission) -> list[Outcome]:
     return (await tenancy.ledger.transact(batch, decide)).outcomes
 
 
-async def pending(tenancy: Tenancy, consumer: str = ONE, events: int = ALL, size: int = ALL) -> Pending:
+async def pending(tenancy: Tenancy, consumer: str = ONE, events: int = ALL, size: int = ALL) -> PendingEvents:
     await tenancy.store.settled()
     found = await tenancy.store.outbox.read(consumer, events, size)
     assert found is not None
@@ -63,7 +63,7 @@ class TestEvents:
         first = submission(board, "zoë\x01", 2**62, region="eu")
         second = submission(board, "zoë\x01", 5, NOON + 1, use=action)
         await apply(tenancy, first, second)
-        start = (app.app, "main", "2026-11-21")
+        start = (app.slug, "main", "2026-11-21")
         assert await taken(tenancy) == [
             (first.event, NOON, *start, "eu", "zoë\x01", None, 2**62, 2**62, NOON),
             (second.event, NOON + 1, *start, "", "zoë\x01", "win", 5, 2**62 + 5, NOON + 1),
@@ -117,7 +117,7 @@ class TestEvents:
     ) -> None:
         await apply(tenancy, submission(main))
         await tenancy.directory.delete_app(app)
-        assert [one.app for one in await taken(tenancy)] == [app.app]
+        assert [one.app for one in await taken(tenancy)] == [app.slug]
 
     async def test_a_commit_of_this_process_wakes_its_readers(
         self, tenancy: Tenancy, outbox: Outbox, main: Board
@@ -189,10 +189,10 @@ class TestCursors:
 
     async def test_one_that_is_forgotten_is_not_there(self, outbox: Outbox) -> None:
         await outbox.register(["kafka", "eventbridge"])
-        assert sorted(await outbox.forget([ONE, "other"])) == ["eventbridge", "kafka"]
+        assert sorted(await outbox.unregister([ONE, "other"])) == ["eventbridge", "kafka"]
         assert await outbox.read("kafka", ALL, ALL) is None
         assert (await outbox.backlogs()).keys() == {ONE}
-        assert await outbox.forget([]) == [ONE]
+        assert await outbox.unregister([]) == [ONE]
         assert await outbox.read(ONE, ALL, ALL) is None
 
 
@@ -255,7 +255,7 @@ class TestUpkeep:
 
     async def test_without_consumers_every_row_is_removed(self, tenancy: Tenancy, outbox: Outbox, main: Board) -> None:
         await apply(tenancy, submission(main))
-        await outbox.forget([])
+        await outbox.unregister([])
         await tenancy.store.settled()
         assert [await outbox.trim() for _ in range(2)] == [1, 0]
 

@@ -4,13 +4,14 @@ from itertools import count, pairwise
 
 import pytest
 
-from scoreboard.application.ports.queue import Delivery, Message, Queue, Tier
+from harness.waiting import BOUND_S, eventually
+from scoreboard.application.ports.queue import Delivery, Message, Queue
+from scoreboard.domain.board import Priority
 from scoreboard.domain.errors import Unavailable
 from tests.ports.backends import QueueBackend
-from tests.running import BOUND_S, eventually
 
 
-def messages(count: int, lane: str = "ann", tier: Tier = "normal") -> list[Message]:
+def messages(count: int, lane: str = "ann", tier: Priority = "normal") -> list[Message]:
     return [Message(f"{lane} {tier} {i}".encode(), lane, tier) for i in range(count)]
 
 
@@ -20,7 +21,7 @@ def bodies(deliveries: Sequence[Delivery]) -> list[bytes]:
 
 async def taken(queue: Queue, most: int = 1) -> Sequence[Delivery]:
     async with asyncio.timeout(BOUND_S):
-        return await queue.take(most)
+        return await queue.receive(most)
 
 
 async def all_done(queue: Queue, count: int) -> list[Delivery]:
@@ -28,7 +29,7 @@ async def all_done(queue: Queue, count: int) -> list[Delivery]:
     found: list[Delivery] = []
     while len(found) < count:
         some = await taken(queue, count - len(found))
-        await queue.done(some)
+        await queue.ack(some)
         found += some
     return found
 
@@ -40,42 +41,42 @@ async def one(queue: Queue) -> Delivery:
 
 async def test_what_is_put_is_taken_as_it_was(queue: Queue) -> None:
     sent = Message(bytes(range(256)), "Zoë/\n", "high", 3)
-    await queue.put([sent])
+    await queue.publish([sent])
     delivery = await one(queue)
     assert (delivery.message, delivery.redelivered) == (sent, False)
 
 
 async def test_nothing_is_a_message_too(queue: Queue) -> None:
-    await queue.put([])
-    await queue.put([Message(b"", "")])
+    await queue.publish([])
+    await queue.publish([Message(b"", "")])
     assert (await one(queue)).message == Message(b"", "")
 
 
 async def test_a_message_may_have_128_kib(queue: Queue) -> None:
     sent = Message(b"x" * 131_072, "ann")
-    await queue.put([sent])
+    await queue.publish([sent])
     assert (await one(queue)).message == sent
     with pytest.raises(ValueError, match="131072"):
-        await queue.put([sent._replace(body=sent.body + b"x")])
+        await queue.publish([sent._replace(body=sent.body + b"x")])
 
 
 async def test_a_lane_keeps_its_order(queue: Queue) -> None:
     lanes = {lane: messages(60, lane) for lane in ("ann", "bob", "zoe")}
     for some in zip(*lanes.values(), strict=True):
-        await queue.put(some)
+        await queue.publish(some)
     found = await all_done(queue, 180)
     for lane, sent in lanes.items():
-        assert [d.message for d in found if d.message.lane == lane] == sent
+        assert [d.message for d in found if d.message.partition_key == lane] == sent
 
 
 async def test_what_is_put_at_once_keeps_its_order(queue: Queue) -> None:
     sent = messages(200)
-    await queue.put(sent)
+    await queue.publish(sent)
     assert [d.message for d in await all_done(queue, 200)] == sent
 
 
 async def test_no_more_are_taken_than_asked_for(queue: Queue) -> None:
-    await queue.put(messages(10))
+    await queue.publish(messages(10))
     first = await taken(queue, 4)
     assert 1 <= len(first) <= 4
     rest = [d for _ in range(10 - len(first)) for d in await taken(queue, 1)]
@@ -85,16 +86,16 @@ async def test_no_more_are_taken_than_asked_for(queue: Queue) -> None:
 async def test_who_waits_gets_what_comes(queue: Queue) -> None:
     waiting = asyncio.create_task(taken(queue))
     await asyncio.sleep(0)
-    await queue.put(messages(1))
+    await queue.publish(messages(1))
     assert bodies(await waiting) == [messages(1)[0].body]
 
 
 async def test_a_taker_that_is_cancelled_loses_nothing(queue: Queue) -> None:
     sent = messages(30)
     found: list[Delivery] = []
-    putting = asyncio.create_task(queue.put(sent))
+    putting = asyncio.create_task(queue.publish(sent))
     while len(found) < 30:
-        waiting = asyncio.create_task(queue.take(2))
+        waiting = asyncio.create_task(queue.receive(2))
         for _ in range(len(found) % 5):
             await asyncio.sleep(0)
         waiting.cancel()
@@ -109,19 +110,19 @@ async def test_a_taker_that_is_cancelled_loses_nothing(queue: Queue) -> None:
 class TestAtLeastOnce:
     async def test_what_was_done_does_not_come_again(self, queues: QueueBackend) -> None:
         queue = await queues.open()
-        await queue.put(messages(3))
+        await queue.publish(messages(3))
         await all_done(queue, 3)
         await queues.leave(queue)
         again = await queues.open()
-        await again.put([Message(b"new", "ann")])
+        await again.publish([Message(b"new", "ann")])
         assert (await one(again)).message.body == b"new"
 
     async def test_what_was_not_done_comes_again_in_its_order(self, queues: QueueBackend) -> None:
         queue = await queues.open()
-        await queue.put(messages(5))
+        await queue.publish(messages(5))
         first = await one(queue)
         second = await one(queue)
-        await queue.done([second])
+        await queue.ack([second])
         await queues.leave(queue)
         again = await queues.open()
         found = await all_done(again, 4)
@@ -130,33 +131,33 @@ class TestAtLeastOnce:
         assert first.message == found[0].message
 
     async def test_done_twice_is_done_once(self, queue: Queue) -> None:
-        await queue.put(messages(2))
+        await queue.publish(messages(2))
         first = await one(queue)
-        await queue.done([first, first])
-        await queue.done([first])
+        await queue.ack([first, first])
+        await queue.ack([first])
         await queue.retry(first, b"again")
-        await queue.bury(first, b"dead", "done already")
-        await queue.done([await one(queue)])
-        assert await queue.buried(10) == []
-        assert await queue.waiting() == 0
+        await queue.dead_letter(first, b"dead", "done already")
+        await queue.ack([await one(queue)])
+        assert await queue.list_dead_letters(10) == []
+        assert await queue.count_waiting() == 0
 
     @pytest.mark.slow
     async def test_a_server_that_is_killed_loses_nothing(self, queues: QueueBackend) -> None:
         queue = await queues.open()
-        await queue.put(messages(40))
+        await queue.publish(messages(40))
         before = await taken(queue, 10)
-        await queue.bury(before[0], b"dead", "poison")
+        await queue.dead_letter(before[0], b"dead", "poison")
         await queues.restart()
         await eventually(lambda: reachable(queue), "the queue is there again")
-        await queue.done(before)  # of a connection that is gone: they come again
-        await queue.put([Message(b"after", "ann")])
+        await queue.ack(before)  # of a connection that is gone: they come again
+        await queue.publish([Message(b"after", "ann")])
         found: set[bytes] = set()
         while b"after" not in found:
             some = await taken(queue, 10)
-            await queue.done(some)
+            await queue.ack(some)
             found |= set(bodies(some))
         assert {m.body for m in messages(40)[1:]} <= found
-        assert [one.message.body for one in await queue.buried(5)] == [b"dead"]
+        assert [one.message.body for one in await queue.list_dead_letters(5)] == [b"dead"]
 
     @pytest.mark.slow
     async def test_what_was_confirmed_while_the_server_is_killed_is_not_lost(self, queues: QueueBackend) -> None:
@@ -167,7 +168,7 @@ class TestAtLeastOnce:
             for n in count():
                 body = f"{lane} {n}".encode()
                 try:
-                    await queue.put([Message(body, lane)])
+                    await queue.publish([Message(body, lane)])
                 except Unavailable:
                     return
                 confirmed.add(body)
@@ -180,15 +181,15 @@ class TestAtLeastOnce:
         found: set[bytes] = set()
         while not confirmed <= found:
             some = await taken(queue, 50)
-            await queue.done(some)
+            await queue.ack(some)
             found |= set(bodies(some))
 
 
 async def reachable(queue: Queue) -> bool:
     try:
-        await queue.waiting()
-        await queue.put([])
-        await queue.done([])
+        await queue.count_waiting()
+        await queue.publish([])
+        await queue.ack([])
     except Unavailable:
         return False
     return True
@@ -196,43 +197,43 @@ async def reachable(queue: Queue) -> bool:
 
 class TestTiers:
     async def test_a_higher_tier_comes_before_what_waits_of_a_lower(self, queue: Queue) -> None:
-        await queue.put(messages(300, tier="low"))
+        await queue.publish(messages(300, tier="low"))
         first = await one(queue)
-        await queue.put(messages(1, tier="high"))
-        await queue.done([first])
+        await queue.publish(messages(1, tier="high"))
+        await queue.ack([first])
         place = 0
-        while (delivery := await one(queue)).message.tier != "high":
-            await queue.done([delivery])
+        while (delivery := await one(queue)).message.priority != "high":
+            await queue.ack([delivery])
             place += 1
         assert place < 64  # of the 299 that were there before it: a few that were on their way
 
     async def test_every_tier_gets_its_share(self, queue: Queue) -> None:
         for each in (20, 300):
             for tier in ("low", "normal", "high"):
-                await queue.put(messages(each, tier=tier))
+                await queue.publish(messages(each, tier=tier))
             if each == 20:
                 await all_done(queue, 60)  # all queues are taken from by now
-        tiers = [delivery.message.tier for delivery in await all_done(queue, 300)]
+        tiers = [delivery.message.priority for delivery in await all_done(queue, 300)]
         assert tiers.count("high") > tiers.count("low") > 0
         assert "normal" in tiers
 
 
 class TestRetries:
     async def test_it_comes_again_with_its_attempt_and_its_new_body(self, queue: Queue) -> None:
-        await queue.put([Message(b"0", "ann", "high")])
+        await queue.publish([Message(b"0", "ann", "high")])
         for attempt in range(5):
             delivery = await one(queue)
             assert delivery.message == Message(b"%d" % attempt, "ann", "high", attempt)
             await queue.retry(delivery, b"%d" % (attempt + 1))
 
     async def test_it_does_not_hold_up_what_comes_after(self, queue: Queue) -> None:
-        await queue.put(messages(2))
+        await queue.publish(messages(2))
         await queue.retry(await one(queue), b"again")
         assert [d.message.attempt for d in await all_done(queue, 2)] == [0, 1]
 
     async def test_it_survives_the_one_who_sent_it(self, queues: QueueBackend) -> None:
         queue = await queues.open()
-        await queue.put(messages(1))
+        await queue.publish(messages(1))
         await queue.retry(await one(queue), b"again")
         await queues.leave(queue)
         found = await all_done(await queues.open(), 1)
@@ -241,38 +242,38 @@ class TestRetries:
 
 class TestDeadLetters:
     async def test_what_is_buried_is_listed_oldest_first_and_stays(self, queue: Queue) -> None:
-        await queue.put([message._replace(tier="low", attempt=2) for message in messages(5)])
+        await queue.publish([message._replace(priority="low", attempt=2) for message in messages(5)])
         for i in range(5):
-            await queue.bury(await one(queue), b"dead %d" % i, f"reason {i}")
+            await queue.dead_letter(await one(queue), b"dead %d" % i, f"reason {i}")
         for most in (5, 2, 9):
-            letters = await queue.buried(most)
+            letters = await queue.list_dead_letters(most)
             assert [letter.message for letter in letters] == [
                 Message(b"dead %d" % i, "ann", "low", 2) for i in range(min(most, 5))
             ]
             assert [letter.reason for letter in letters] == [f"reason {i}" for i in range(min(most, 5))]
             assert all(a.since <= b.since for a, b in pairwise(letters))
             assert len({letter.id for letter in letters}) == len(letters)
-        assert await queue.waiting() == 0
+        assert await queue.count_waiting() == 0
 
     async def test_what_is_dug_up_is_taken_as_new_or_dropped(self, queue: Queue) -> None:
-        await queue.put(messages(3))
+        await queue.publish(messages(3))
         for _ in range(3):
             delivery = await one(queue)
-            await queue.bury(delivery, delivery.message.body, "poison")
-        first, second, third = await queue.buried(5)
-        assert await queue.dig_up(second.id, again=True)
-        assert await queue.dig_up(third.id, again=False)
-        assert not await queue.dig_up(second.id, again=True)
-        assert not await queue.dig_up("nobody", again=False)
-        assert await queue.buried(5) == [first]
+            await queue.dead_letter(delivery, delivery.message.body, "poison")
+        first, second, third = await queue.list_dead_letters(5)
+        assert await queue.requeue(second.id, again=True)
+        assert await queue.requeue(third.id, again=False)
+        assert not await queue.requeue(second.id, again=True)
+        assert not await queue.requeue("nobody", again=False)
+        assert await queue.list_dead_letters(5) == [first]
         assert (await one(queue)).message == messages(3)[1]
 
     async def test_they_survive_the_one_who_buried_them(self, queues: QueueBackend) -> None:
         queue = await queues.open()
-        await queue.put(messages(1))
-        await queue.bury(await one(queue), b"dead", "poison")
+        await queue.publish(messages(1))
+        await queue.dead_letter(await one(queue), b"dead", "poison")
         await queues.leave(queue)
-        assert [letter.reason for letter in await (await queues.open()).buried(1)] == ["poison"]
+        assert [letter.reason for letter in await (await queues.open()).list_dead_letters(1)] == ["poison"]
 
 
 class TestManyProcesses:
@@ -283,13 +284,13 @@ class TestManyProcesses:
 
         async def work(queue: Queue) -> None:
             while True:
-                some = await queue.take(7)
-                await queue.done(some)
+                some = await queue.receive(7)
+                await queue.ack(some)
                 found.extend(bodies(some))
 
         workers = [asyncio.create_task(work(queue)) for queue in (first, second)]
-        await first.put(sent[:120])
-        await second.put(sent[120:])
+        await first.publish(sent[:120])
+        await second.publish(sent[120:])
         await eventually(lambda: len(found) >= len(sent), "all are taken")
         for worker in workers:
             worker.cancel()
@@ -297,7 +298,7 @@ class TestManyProcesses:
 
     async def test_what_one_left_the_other_gets(self, queues: QueueBackend) -> None:
         first, second = await queues.open(), await queues.open()
-        await first.put(messages(20))
+        await first.publish(messages(20))
         await taken(first, 5)
         other = asyncio.create_task(all_done(second, 20))
         await queues.leave(first)
@@ -309,15 +310,15 @@ class TestServerFaults:
         self, queues: QueueBackend, queue: Queue
     ) -> None:
         """Trap 13."""
-        await queue.put(messages(1))
+        await queue.publish(messages(1))
         await queues.unbind()
         with pytest.raises(Unavailable) as refused:
-            await queue.put(messages(1))
+            await queue.publish(messages(1))
         assert refused.value.code == "queue_unavailable"
 
         async def accepted() -> bool:
             try:
-                await queue.put([Message(b"after", "ann")])
+                await queue.publish([Message(b"after", "ann")])
             except Unavailable:
                 return False
             return True
@@ -326,29 +327,29 @@ class TestServerFaults:
         assert bodies(await all_done(queue, 2)) == [messages(1)[0].body, b"after"]
 
     async def test_waiting_counts_what_nobody_has(self, queue: Queue) -> None:
-        assert await queue.waiting() == 0
-        await queue.put(messages(100))
-        assert await queue.waiting() == 100
+        assert await queue.count_waiting() == 0
+        await queue.publish(messages(100))
+        assert await queue.count_waiting() == 100
         some = [d for _ in range(3) for d in await taken(queue)]
         await eventually(lambda: counted(queue, 97), "those in hand do not count")
         await queue.retry(some[0], b"later")
-        await queue.bury(some[1], b"dead", "poison")
-        await queue.done(some[2:])
+        await queue.dead_letter(some[1], b"dead", "poison")
+        await queue.ack(some[2:])
         await eventually(lambda: counted(queue, 98), "what came again counts")
 
 
 async def counted(queue: Queue, count: int) -> bool:
-    return await queue.waiting() == count
+    return await queue.count_waiting() == count
 
 
 async def test_dead_letters_are_counted(queue: Queue) -> None:
-    assert await queue.dead() == 0
-    await queue.put(messages(2))
+    assert await queue.count_dead_letters() == 0
+    await queue.publish(messages(2))
     for delivery in [await one(queue), await one(queue)]:
-        await queue.bury(delivery, delivery.message.body, "why")
+        await queue.dead_letter(delivery, delivery.message.body, "why")
 
     async def both() -> bool:
-        return await queue.dead() == 2
+        return await queue.count_dead_letters() == 2
 
     await eventually(both, "both are counted")
-    assert await queue.waiting() == 0
+    assert await queue.count_waiting() == 0

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from scoreboard.application.ports.ranking import Details, OrderKey, Placed, Ranked
+from scoreboard.application.ports.ranking import OrderKey, PlayerRank, RankChange, RankedEntry
 from scoreboard.domain.board import Board, Numbering
 from scoreboard.domain.submission import Standing, TableKey
 from tests.making import NOON, WIDE, board, standing, table
@@ -13,13 +13,15 @@ MAIN = board()
 KEY = table(MAIN)
 
 
-async def put(ranks: RankingBackend, of: Board = MAIN, *, region: str = "", **standings: Standing) -> dict[str, Placed]:
+async def put(
+    ranks: RankingBackend, of: Board = MAIN, *, region: str = "", **standings: Standing
+) -> dict[str, RankChange]:
     return await put_all(ranks, of, standings, region)
 
 
 async def put_all(
     ranks: RankingBackend, of: Board, standings: Mapping[str, Standing], region: str = ""
-) -> dict[str, Placed]:
+) -> dict[str, RankChange]:
     return dict(await ranks.ranking.apply(table(of, region=region), of, standings, place=True))
 
 
@@ -75,16 +77,16 @@ class TestOrder:
         assert [rank for rank, _, _ in await rows(ranks, of)] == expected
         assert [placed[player].rank for player in "abcd"] == expected
         assert [one.rank for one in (await ranks.ranking.slice(KEY, of, 1, 3)).rows] == expected[1:3]
-        told = [await ranks.ranking.details(KEY, of, player) for player in "abcd"]
-        assert [one.ranked.rank for one in told if one is not None] == expected
+        told = [await ranks.ranking.get_rank(KEY, of, player) for player in "abcd"]
+        assert [one.entry.rank for one in told if one is not None] == expected
 
 
 class TestApply:
     async def test_tells_where_each_went_and_came_from(self, ranks: RankingBackend) -> None:
-        assert await put(ranks, ann=standing(5)) == {"ann": Placed(1, None)}
-        assert await put(ranks, bob=standing(9)) == {"bob": Placed(1, None)}
+        assert await put(ranks, ann=standing(5)) == {"ann": RankChange(1, None)}
+        assert await put(ranks, bob=standing(9)) == {"bob": RankChange(1, None)}
         before = 2 if ranks.tells_before else None
-        assert await put(ranks, ann=standing(10, version=2)) == {"ann": Placed(1, before)}
+        assert await put(ranks, ann=standing(10, version=2)) == {"ann": RankChange(1, before)}
 
     async def test_tells_nothing_unless_asked(self, ranks: RankingBackend) -> None:
         assert await ranks.ranking.apply(KEY, MAIN, {"ann": standing(5)}, place=False) == {}
@@ -120,18 +122,20 @@ class TestReads:
     async def test_a_table_without_standings_is_ranked_and_empty(self, ranks: RankingBackend) -> None:
         assert await rows(ranks) == []
         assert await ranks.ranking.total(KEY, MAIN) == 0
-        assert await ranks.ranking.details(KEY, MAIN, "ann") is None
+        assert await ranks.ranking.get_rank(KEY, MAIN, "ann") is None
         assert await start_after(ranks, OrderKey(1, NOON, "ann")) == 0
 
     async def test_details_place_a_standing_among_the_others(self, ranks: RankingBackend) -> None:
         await put(ranks, a=standing(9), b=standing(5), c=standing(5), d=standing(5), e=standing(1))
-        assert await ranks.ranking.details(KEY, MAIN, "c") == Details(2, Ranked(3, "c", 5, NOON), 2, 1, 5, 9)
-        assert await ranks.ranking.details(KEY, MAIN, "a") == Details(0, Ranked(1, "a", 9, NOON), 0, 4, 5, None)
+        assert await ranks.ranking.get_rank(KEY, MAIN, "c") == PlayerRank(2, RankedEntry(3, "c", 5, NOON), 2, 1, 5, 9)
+        assert await ranks.ranking.get_rank(KEY, MAIN, "a") == PlayerRank(
+            0, RankedEntry(1, "a", 9, NOON), 0, 4, 5, None
+        )
 
     async def test_details_look_up_the_ranking_on_an_ascending_board(self, ranks: RankingBackend) -> None:
         of = board(direction="ascending")
         await put(ranks, of, a=standing(9), b=standing(5), c=standing(1))
-        assert await ranks.ranking.details(KEY, of, "b") == Details(1, Ranked(2, "b", 5, NOON), 0, 1, 3, 1)
+        assert await ranks.ranking.get_rank(KEY, of, "b") == PlayerRank(1, RankedEntry(2, "b", 5, NOON), 0, 1, 3, 1)
 
     @pytest.mark.parametrize(
         ("start", "stop", "players"), [(0, 2, "ab"), (1, 3, "bc"), (2, 9, "c"), (3, 9, ""), (1, 1, "")]
@@ -160,15 +164,15 @@ class TestReads:
 
     async def test_several_are_those_that_have_a_standing(self, ranks: RankingBackend) -> None:
         await put(ranks, a=standing(9), b=standing(5), c=standing(5))
-        found = await ranks.ranking.several(KEY, MAIN, ["c", "nobody", "a"])
-        assert found == {player: await ranks.ranking.details(KEY, MAIN, player) for player in "ac"}
+        found = await ranks.ranking.get_ranks(KEY, MAIN, ["c", "nobody", "a"])
+        assert found == {player: await ranks.ranking.get_rank(KEY, MAIN, player) for player in "ac"}
 
     @pytest.mark.parametrize("player", ["", "\0", "a\0"])
     async def test_an_id_that_nobody_can_have_has_no_standing(self, ranks: RankingBackend, player: str) -> None:
         await put(ranks, a=standing(3))
-        assert await ranks.ranking.details(KEY, MAIN, player) is None
+        assert await ranks.ranking.get_rank(KEY, MAIN, player) is None
         assert await ranks.ranking.around(KEY, MAIN, player, 1) is None
-        assert list(await ranks.ranking.several(KEY, MAIN, [player, "a"])) == ["a"]
+        assert list(await ranks.ranking.get_ranks(KEY, MAIN, [player, "a"])) == ["a"]
 
     async def test_a_page_goes_on_after_a_key(self, ranks: RankingBackend) -> None:
         of = board(top_n=2)
@@ -204,7 +208,7 @@ class TestRemoval:
         await put(ranks, ann=standing(9, version=3), bob=standing(5))
         await ranks.ranking.remove(KEY, "ann", 3)
         assert await rows(ranks) == [(1, "bob", 5)]
-        assert await ranks.ranking.details(KEY, MAIN, "ann") is None
+        assert await ranks.ranking.get_rank(KEY, MAIN, "ann") is None
         assert await ranks.ranking.total(KEY, MAIN) == 1
 
     async def test_an_update_from_before_a_removal_does_not_undo_it(self, ranks: RankingBackend) -> None:
@@ -222,7 +226,7 @@ class TestRemoval:
     async def test_who_comes_back_with_a_newer_version_is_ranked(self, ranks: RankingBackend) -> None:
         await put(ranks, ann=standing(9, version=3))
         await ranks.ranking.remove(KEY, "ann", 3)
-        assert await put(ranks, ann=standing(1, version=100)) == {"ann": Placed(1, None)}
+        assert await put(ranks, ann=standing(1, version=100)) == {"ann": RankChange(1, None)}
 
     async def test_one_who_is_not_there_is_removed_without_harm(self, ranks: RankingBackend) -> None:
         await ranks.ranking.remove(KEY, "ann", 1)
@@ -231,7 +235,7 @@ class TestRemoval:
         assert await rows(ranks) == [(1, "bob", 5)]
 
     async def test_a_dropped_board_is_made_again_from_the_totals(self, ranks: RankingBackend) -> None:
-        other = board(number=2)
+        other = board(pk=2)
         await put(ranks, ann=standing(9))
         await put(ranks, other, bob=standing(5))
         ranks.given(KEY, MAIN, {"cat": standing(1)})

@@ -10,7 +10,7 @@ from scoreboard.adapters.memory.ranking import MemoryRanking
 from scoreboard.application.ports.directory import Directory
 from scoreboard.application.ports.ledger import Ledger
 from scoreboard.application.standings.cursors import Cursors
-from scoreboard.application.standings.names import Names
+from scoreboard.application.standings.player_cache import PlayerCache
 from scoreboard.application.standings.reads import Reads
 from scoreboard.domain.board import App, Player
 from scoreboard.domain.submission import Standing, TableKey
@@ -46,7 +46,7 @@ async def test_pages_have_every_standing_that_stays_exactly_once(
 ) -> None:
     of = board(**rules)
     key, ranking, directory = table(of), MemoryRanking(nothing, "epoch"), cast("Directory", Nobody())
-    reads = Reads(directory, cast("Ledger", None), ranking, Names(directory), Cursors(bytes(32)), ManualClock())
+    reads = Reads(directory, cast("Ledger", None), ranking, PlayerCache(directory), Cursors(bytes(32)), ManualClock())
     version = 1
 
     async def put(player: str, place: tuple[int, int] | None) -> None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.servers.postgres import fresh_database
 from scoreboard.adapters.memory.ranking import MemoryRanking
 from scoreboard.adapters.postgres import database as postgres
 from scoreboard.adapters.postgres.directory import PostgresDirectory
@@ -22,7 +23,6 @@ from scoreboard.application.upkeep.verify import verify
 from scoreboard.domain.board import App, Board, Player
 from scoreboard.domain.submission import TableKey
 from tests.making import NOON, submission
-from tests.servers.postgres import fresh_database
 
 LEAST, MOST = -10, 10
 UPDATE = st.tuples(
@@ -123,7 +123,7 @@ async def agrees(system: System, rules: dict[str, Any], steps: Steps) -> None:
     assert report.differences == []
     assert report.standings == sum(map(len, model.scores.values()))
     for region, scores in model.scores.items():
-        ranked = (await system.ranking.slice(TableKey(board.number, "all", region), board, 0, 10)).rows
+        ranked = (await system.ranking.slice(TableKey(board.pk, "all", region), board, 0, 10)).rows
         assert {one.player: one.score for one in ranked} == scores
 
 
@@ -131,7 +131,7 @@ async def agrees(system: System, rules: dict[str, Any], steps: Steps) -> None:
 @given(rules=RULES, steps=STEPS)
 async def test_the_fold_of_the_ledger_equals_the_totals_equals_the_ranking(rules: dict[str, Any], steps: Steps) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        async with database.opened(Path(folder) / "scoreboard.db") as store:
+        async with database.open_database(Path(folder) / "scoreboard.db") as store:
             await agrees(System(SqliteLedger(store), SqliteDirectory(store)), rules, steps)
 
 
@@ -139,5 +139,5 @@ async def test_the_fold_of_the_ledger_equals_the_totals_equals_the_ranking(rules
 @settings(deadline=None, max_examples=20)
 @given(rules=RULES, steps=STEPS)
 async def test_on_postgresql_too(rules: dict[str, Any], steps: Steps) -> None:
-    async with postgres.opened(await fresh_database()) as store:
+    async with postgres.open_database(await fresh_database()) as store:
         await agrees(System(PostgresLedger(store), PostgresDirectory(store)), rules, steps)

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.servers.redis import emptied
 from scoreboard.adapters.memory.ranking import Load, MemoryRanking
-from scoreboard.adapters.redis.connection import connected
+from scoreboard.adapters.redis.connection import connect
 from scoreboard.adapters.redis.ranking import RedisRanking
-from scoreboard.application.ports.ranking import Details, OrderKey, Ranked, Ranking
+from scoreboard.application.ports.ranking import OrderKey, PlayerRank, RankedEntry, Ranking
 from scoreboard.domain.board import Board
 from scoreboard.domain.errors import Refused
 from scoreboard.domain.fold import fold
@@ -18,7 +19,6 @@ from scoreboard.domain.submission import Standing, TableKey
 from tests.making import NOON, WIDE, board, submission, table
 from tests.ports.capped import Capped, capped_rankings
 from tests.ports.postgres_totals import postgres_rankings
-from tests.servers.redis import emptied
 
 EDGES = [-(2**63), -(2**63) + 1, -(2**53) - 1, -(2**53), 2**53 - 1, 2**53, 2**53 + 1, 2**63 - 2, 2**63 - 1]
 VALUES = st.integers(-2, 2) | st.sampled_from(EDGES)
@@ -46,19 +46,21 @@ class Plain:
         time = {"earliest": reached_at, "latest": -reached_at, "shared": 0}[self._board.ties]
         return -score if self._board.descending else score, time, player.encode()
 
-    def ranked(self) -> list[Ranked]:
+    def ranked(self) -> list[RankedEntry]:
         return [
-            Ranked(self._rank(place, player), player, self._standings[player].score, self._standings[player].reached_at)
+            RankedEntry(
+                self._rank(place, player), player, self._standings[player].score, self._standings[player].reached_at
+            )
             for place, player in enumerate(self.players)
         ]
 
-    def details(self, player: str) -> Details:
+    def get_rank(self, player: str) -> PlayerRank:
         place, better = self.players.index(player), self._better(player)
         score = self._standings[player].score
         ties = sum(one.score == score for one in self._standings.values()) - 1
         nearest = (min if self._board.descending else max)(better) if better else None
         worse = len(self.players) - len(better) - ties - 1
-        return Details(place, self.ranked()[place], ties, worse, len(self.players), nearest)
+        return PlayerRank(place, self.ranked()[place], ties, worse, len(self.players), nearest)
 
     def after(self, player: str, score: int, reached_at: int) -> int:
         wanted = self.key(player, score, reached_at)
@@ -92,8 +94,8 @@ async def check_reads(ranking: Ranking, of: Board, standings: dict[str, Standing
     assert (await ranking.slice(key, of, 0, 100)).rows == ranked
     assert (await ranking.slice(key, of, 2, 5)).rows == ranked[2:5]
     for player in PLAYERS:
-        expected = plain.details(player) if player in standings else None
-        assert await ranking.details(key, of, player) == expected
+        expected = plain.get_rank(player) if player in standings else None
+        assert await ranking.get_rank(key, of, player) == expected
         for score in (0, *EDGES):
             found = await ranking.slice_after(key, of, OrderKey(score, NOON + 1, player), 1)
             assert found.start == plain.after(player, score, NOON + 1)
@@ -103,8 +105,8 @@ async def check_reads(ranking: Ranking, of: Board, standings: dict[str, Standing
         assert around is not None
         assert around.start == max(0, min(place - 1, len(ranked) - 3))
         assert list(around.rows) == ranked[around.start : around.start + 3]
-    several = await ranking.several(key, of, PLAYERS)
-    assert several == {player: plain.details(player) for player in standings}
+    several = await ranking.get_ranks(key, of, PLAYERS)
+    assert several == {player: plain.get_rank(player) for player in standings}
 
 
 @settings(deadline=None, max_examples=300)
@@ -119,7 +121,7 @@ async def test_the_ranking_is_in_the_declared_order(rules: dict[str, Any], befor
 async def test_the_ranking_in_redis_is_in_the_declared_order(
     redis_url: str, rules: dict[str, Any], before: Updates, meanwhile: Updates
 ) -> None:
-    async with connected(emptied(redis_url)) as client:
+    async with connect(emptied(redis_url)) as client:
         await hold_to_the_order(lambda load: RedisRanking(client, load), rules, before, meanwhile)
 
 
@@ -140,7 +142,7 @@ async def hold_to_the_order(
     for player, value, after in meanwhile:
         if update(of, standings, player, value, after):
             placed = await ranking.apply(key, of, {player: standings[player]}, place=True)
-            assert placed[player].rank == Plain(of, standings).details(player).ranked.rank
+            assert placed[player].rank == Plain(of, standings).get_rank(player).entry.rank
     await check_reads(ranking, of, standings)
 
 
@@ -214,7 +216,7 @@ class Script:
                 self._versions[player] = removed.version
                 await self._ranking.remove(self._key, player, removed.version)
             case "refit":
-                await self._ranking.cache.refit(self._key, self._of)
+                await self._ranking.cache.rebuild_if_resized(self._key, self._of)
             case _:
                 pass
 
@@ -230,20 +232,20 @@ class Script:
     async def _apply(self, player: str, standing: Standing, to: Ranking) -> None:
         placed = await to.apply(self._key, self._of, {player: standing}, place=True)
         if player in placed and player in self._standings:
-            expected = Plain(self._of, self._standings).details(player).ranked.rank
+            expected = Plain(self._of, self._standings).get_rank(player).entry.rank
             assert placed[player].rank == expected
 
     async def check(self, player: str) -> None:
         """Some reads, on both sides of what is kept."""
         plain = Plain(self._of, self._standings)
         ranked = plain.ranked()
-        expected = plain.details(player) if player in self._standings else None
-        assert await self._ranking.details(self._key, self._of, player) == expected
+        expected = plain.get_rank(player) if player in self._standings else None
+        assert await self._ranking.get_rank(self._key, self._of, player) == expected
         for start, stop in ((0, 1), (0, 3), (2, 4), (0, 100)):
             found = await self._ranking.slice(self._key, self._of, start, stop)
             assert (found.total, list(found.rows)) == (len(ranked), ranked[start:stop])
         around = await self._ranking.around(self._key, self._of, player, 1)
         if around is not None:
             assert list(around.rows) == ranked[around.start : around.start + 3]
-        several = await self._ranking.several(self._key, self._of, plain.players[:2])
-        assert several == {one: plain.details(one) for one in plain.players[:2]}
+        several = await self._ranking.get_ranks(self._key, self._of, plain.players[:2])
+        assert several == {one: plain.get_rank(one) for one in plain.players[:2]}

@@ -15,9 +15,10 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from harness.client import Client
+from harness.service import Running, running
 from scoreboard.application.upkeep.verify import verify
 from scoreboard.domain.board import INT64_MAX, INT64_MIN
-from tests.running import Client, Running, running
 
 pytestmark = pytest.mark.slow
 

@@ -1,33 +1,10 @@
-"""A viewer in front of the page, and somebody else's site to embed it in."""
+"""What a page shows, and a foreign site that embeds the board."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 from aiohttp import web
-from playwright.async_api import Browser, Page, expect
-
-from tests.running import BOUND_S
-
-expect.set_options(timeout=BOUND_S * 1_000)
-
-
-@asynccontextmanager
-async def viewing(browser: Browser, url: str, *, errors: bool = False, **how: Any) -> AsyncIterator[Page]:
-    """A page in a window of its own. Unless `errors` are expected, none may be in its console by the end."""
-    context = await browser.new_context(**{"locale": "en-GB", **how})
-    context.set_default_timeout(BOUND_S * 1_000)
-    page = await context.new_page()
-    said: list[str] = []
-
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
-    try:
-        await page.goto(url)
-        yield page
-    finally:
-        await context.close()
-    assert errors or not said, said
+from playwright.async_api import Page
 
 
 async def rows(page: Page) -> list[tuple[str, str, str]]:

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest_asyncio
 from playwright.async_api import Browser
 
-from tests.browser import chromium
-from tests.running import Running, loop_factories, running
+from harness.browser import chromium
+from harness.service import Running, loop_factories, running
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], AbstractEventLoop]]:

@@ -6,8 +6,11 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from tests.running import Running, eventually, free_port, running
-from tests.web.browsing import rows, site, viewing
+from harness.browser import viewing
+from harness.ports import free_port
+from harness.service import Running, running
+from harness.waiting import eventually
+from tests.web.browsing import rows, site
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 

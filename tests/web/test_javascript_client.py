@@ -6,8 +6,8 @@ import subprocess
 
 import pytest
 
+from harness.service import Running
 from tests.making import WIDE
-from tests.running import Running
 from tests.web.node import CLIENT, node, passes
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]

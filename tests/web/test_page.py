@@ -11,9 +11,14 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
+from harness.browser import viewing
+from harness.client import Client
+from harness.ports import free_port
+from harness.process import process
+from harness.service import Running
+from harness.waiting import eventually
 from tests.making import WIDE
-from tests.running import Client, Running, eventually, free_port, process
-from tests.web.browsing import rows, viewing
+from tests.web.browsing import rows
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 

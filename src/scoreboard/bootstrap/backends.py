@@ -7,7 +7,7 @@ from scoreboard.application.ports.clock import Clock
 from scoreboard.bootstrap import data_dir, registry
 from scoreboard.bootstrap.registry import BackendSetting
 from scoreboard.bootstrap.settings import Settings, SettingsError
-from scoreboard.domain.board import MAX_TOP_N
+from scoreboard.domain.bounds import MAX_TOP_N
 
 FEWEST_KEPT = 2 * MAX_TOP_N  # a table is filled up when half is left, which must have every live top N
 

@@ -7,12 +7,12 @@ from contextlib import AsyncExitStack
 from prometheus_client import CollectorRegistry
 
 from scoreboard.adapters.jose.tokens import JwtAuthenticator, JwtIssuer
-from scoreboard.adapters.memory.limits import MemoryLimits
-from scoreboard.adapters.memory.turns import MemoryTurns
+from scoreboard.adapters.memory.leader_lock import MemoryLeaderLock
+from scoreboard.adapters.memory.rate_limiter import MemoryRateLimiter
 from scoreboard.application.ports.backend import DatabaseBackend, QueueBackend, RankingBackend
 from scoreboard.application.ports.clock import Clock
-from scoreboard.application.ports.limits import Limits
 from scoreboard.application.ports.outbox import EventConsumer
+from scoreboard.application.ports.rate_limiter import RateLimiter
 from scoreboard.application.tenants.administration import Tenants
 from scoreboard.application.updates.fallback_rate_limiter import FallbackRateLimiter
 from scoreboard.application.upkeep.event_delivery import EventDelivery
@@ -41,7 +41,7 @@ class Container:
         self.database = database
         self.directory = database.directory
         self.ledger = database.ledger
-        self.turns = database.turns or MemoryTurns()
+        self.turns = database.leader_lock or MemoryLeaderLock()
         self.ranking_backend = ranking
         self.ranking = ranking.ranking
         self.queue_backend = queue
@@ -68,7 +68,7 @@ class Container:
             directory=self.directory,
             ledger=self.ledger,
             ranking=self.ranking,
-            limits=_limits(ranking),
+            limits=_rate_limiter(ranking),
             queue=self.queue,
             reads=self.read_path.reads,
             publisher=self.read_path.publisher,
@@ -78,10 +78,10 @@ class Container:
         self.rebuild = Rebuild(self.ledger, self.ranking, self.read_path.publisher, clock)
 
 
-def _limits(ranking: RankingBackend) -> Limits:
+def _rate_limiter(ranking: RankingBackend) -> RateLimiter:
     """Return limits that are counted in this process while the server that processes share is unreachable."""
     in_process = ranking.load_table is not None
-    return ranking.limits if in_process else FallbackRateLimiter(ranking.limits, MemoryLimits())
+    return ranking.rate_limiter if in_process else FallbackRateLimiter(ranking.rate_limiter, MemoryRateLimiter())
 
 
 async def open_container(

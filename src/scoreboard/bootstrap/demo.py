@@ -6,7 +6,7 @@ import random
 from collections.abc import Awaitable
 
 from scoreboard.application.identity.principals import principal_of
-from scoreboard.application.ports.authentication import EVERY_APP
+from scoreboard.application.ports.authentication import ALL_APPS
 from scoreboard.application.updates.requests import UpdateRequest
 from scoreboard.bootstrap.lifecycle import Service
 from scoreboard.domain.board import Action
@@ -26,10 +26,10 @@ POINTS = {"quest": 25, "duel": 10, "coin": 1}
 async def prepare(service: Service) -> None:
     """The app, its boards, actions and players, each where it is not there yet: a start may have been cut short. The
     moving board is made last, and an app that has it is left alone."""
-    tenants, operator = service.tenants, principal_of("admin", EVERY_APP, "demo")
+    tenants, operator = service.tenants, principal_of("admin", ALL_APPS, "demo")
     await _made(tenants.create_app(operator, APP, "Demo", "UTC"))
     app = await tenants.open(operator, APP)
-    if any(board.board == BOARD for board in await tenants.boards(app)):
+    if any(board.slug == BOARD for board in await tenants.boards(app)):
         return
     for action, points in POINTS.items():
         await _made(tenants.create_action(Action(0, app, action, points)))

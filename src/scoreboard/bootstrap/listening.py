@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 
 from scoreboard.bootstrap.lifecycle import Service
-from scoreboard.entrypoints.http.connection import Connection
+from scoreboard.entrypoints.http.connection import HttpConnection
 from scoreboard.entrypoints.http.fast_path import FastConnection
 
 
@@ -34,7 +34,7 @@ def _port_in_use(host: str, port: int, error: Exception) -> PortInUse:
 
 @asynccontextmanager
 async def listening(
-    service: Service, host: str, port: int, kind: type[Connection] = FastConnection
+    service: Service, host: str, port: int, kind: type[HttpConnection] = FastConnection
 ) -> AsyncIterator[str]:
     """The base address at which the service answers; port 0 takes a free one. Raises PortInUse."""
     connections = service.server.connections(kind)

@@ -13,7 +13,7 @@ from scoreboard.application.ports.ledger import Ledger
 from scoreboard.application.ports.ranking import Ranking
 from scoreboard.application.standings.cursors import Cursors
 from scoreboard.application.standings.fallback import FallbackRanking
-from scoreboard.application.standings.names import Names
+from scoreboard.application.standings.player_cache import PlayerCache
 from scoreboard.application.standings.reads import Reads
 from scoreboard.bootstrap.settings import Settings
 from scoreboard.entrypoints.sockets.connections import LiveConnections, LiveLimits
@@ -35,7 +35,7 @@ class ReadPath:
     ) -> None:
         # A ranking that processes share may be down: its reads fall back to the totals.
         reading = ranking if totals is None else FallbackRanking(ranking, totals)
-        names = Names(directory)
+        names = PlayerCache(directory)
         self.reads = Reads(directory, ledger, reading, names, Cursors(key), clock)
         self.commit_idle = asyncio.Event()
         self.commit_idle.set()

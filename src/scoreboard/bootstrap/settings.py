@@ -86,7 +86,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             extra={"secret": True},
         ),
     ] = ""
-    queue_away: Annotated[
+    queue_fallback: Annotated[
         Literal["direct", "refuse"],
         Meta(description="What becomes of queued updates while the queue is away: applied at once, or refused (503)."),
     ] = "direct"

@@ -25,7 +25,7 @@ async def load_open_tables(
     for app in await directory.apps():
         for board in await directory.boards(app):
             for key in await _open_tables(ledger, board, clock):
-                report(f"loading {app.app}/{board.board} {key.season} {key.region or 'world'}")
+                report(f"loading {app.slug}/{board.slug} {key.season} {key.region or 'world'}")
                 standings += await _load(load_table, key, board)
                 tables += 1
     seconds = time.perf_counter() - started

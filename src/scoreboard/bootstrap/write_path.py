@@ -6,9 +6,9 @@ from scoreboard.application.live.publisher import Publisher
 from scoreboard.application.ports.clock import Clock
 from scoreboard.application.ports.directory import Directory
 from scoreboard.application.ports.ledger import Ledger
-from scoreboard.application.ports.limits import Limits
 from scoreboard.application.ports.queue import Queue
 from scoreboard.application.ports.ranking import Ranking
+from scoreboard.application.ports.rate_limiter import RateLimiter
 from scoreboard.application.standings.reads import Reads
 from scoreboard.application.updates.batching import BatchLimits
 from scoreboard.application.updates.checks.rate_limit import UpdateRateLimit
@@ -33,7 +33,7 @@ class WritePath:
         directory: Directory,
         ledger: Ledger,
         ranking: Ranking,
-        limits: Limits,
+        limits: RateLimiter,
         queue: Queue | None,
         reads: Reads,
         publisher: Publisher,
@@ -48,7 +48,7 @@ class WritePath:
         if queue is not None:
             self.publisher = QueuePublisher(queue, self.codec, batch_limits)
             event_key = keys.derive_event_key(key)
-            route = QueueRoute(self.publisher, event_key, settings.queue_away == "direct")
+            route = QueueRoute(self.publisher, event_key, settings.queue_fallback == "direct")
         rate_limit = UpdateRateLimit(limits, settings.player_updates_per_minute, settings.server_updates_per_second)
         self.submit = Submit(directory, ledger, rate_limit, self.commit, reads, route)
         self.outcomes = Outcomes(directory, ledger, event_key)

@@ -10,8 +10,8 @@ from scoreboard.cli import output
 from scoreboard.cli.errors import CommandError, RequestRefused, Unreachable
 from scoreboard.client.errors import ScoreboardClientError, TransportError, UnexpectedResponse
 from scoreboard.client.requests import Request
-from scoreboard.client.retry import Backoff
 from scoreboard.client.transport import Transport
+from scoreboard.concurrency.backoff import Backoff
 
 TIMEOUT_S = 60.0
 JSON_OBJECT: Any = dict[str, Any] | None

@@ -4,13 +4,13 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from scoreboard.application.ports.authentication import EVERY_APP, Role
+from scoreboard.application.ports.authentication import ALL_APPS, Role
 from scoreboard.bootstrap import settings, tokens
 from scoreboard.cli import output
 from scoreboard.cli.errors import UsageError
 from scoreboard.cli.parameters import Json, examples
 from scoreboard.cli.serve import Data
-from scoreboard.domain import identifiers
+from scoreboard.domain import codes, identifiers
 from scoreboard.domain.errors import Invalid
 
 DAY_S = 86_400
@@ -68,8 +68,8 @@ def _create(role: Role, app: str, subject: str, days: float, data: Data, *, json
     if not 1 <= ttl_s <= 100 * 365 * DAY_S:
         raise UsageError(f"--days is {days:g}; give more than 0 and at most 36500")
     try:
-        if app != EVERY_APP or role != "admin":
-            identifiers.check_slug("app", app)
+        if app != ALL_APPS or role != "admin":
+            identifiers.check_slug(app, codes.INVALID_APP)
         identifiers.check_player(subject)
     except Invalid as error:
         raise UsageError(str(error)) from error

@@ -13,7 +13,7 @@ from scoreboard.client.errors import (
     error_of_live,
 )
 from scoreboard.client.results import LiveTop
-from scoreboard.client.retry import Backoff
+from scoreboard.concurrency.backoff import Backoff
 
 STABLE_S = 10.0  # a connection that was live for this time resets the backoff
 MESSAGE_TOO_BIG, UNAUTHORIZED, FINAL = 1009, 4501, range(4_500, 5_000)

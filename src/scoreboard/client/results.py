@@ -5,7 +5,7 @@ from typing import Literal
 
 import msgspec
 
-RankState = Literal["exact", "warming", "unavailable", "beyond"]
+RankState = Literal["exact", "warming", "unavailable", "out_of_range"]
 
 
 class _Result(msgspec.Struct, frozen=True):

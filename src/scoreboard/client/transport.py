@@ -14,7 +14,8 @@ from scoreboard.client.errors import RateLimited, ScoreboardClientError, Transpo
 from scoreboard.client.live import ConnectionLost, error_of_close
 from scoreboard.client.requests import Request, checked_token
 from scoreboard.client.responses import Response, decode_response
-from scoreboard.client.retry import Backoff, is_retryable
+from scoreboard.client.retry import is_retryable
+from scoreboard.concurrency.backoff import Backoff
 
 T = TypeVar("T")
 

@@ -4,8 +4,17 @@ from dataclasses import dataclass
 from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from scoreboard.domain import identifiers
-from scoreboard.domain.errors import Invalid
+from scoreboard.domain import codes
+from scoreboard.domain.bounds import (
+    EMAIL_CHARS,
+    MAX_COOLDOWN_S,
+    MAX_PER_DAY,
+    MAX_REGIONS,
+    MAX_TOP_N,
+    URL_CHARS,
+    USERNAME_CHARS,
+)
+from scoreboard.domain.identifiers import check_player, check_slug, check_text
 
 Operator = Literal["increment", "best", "latest"]
 Direction = Literal["descending", "ascending"]
@@ -17,24 +26,21 @@ Priority = Literal["high", "normal", "low"]
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 SAFE_INTEGER = 2**53 - 1  # the greatest integer that every JSON reader reads exactly
-MAX_TOP_N = 1_000
-MAX_REGIONS = 100
-MAX_COOLDOWN_S = 366 * 86_400
-OF_THE_MACHINE = {"localtime", "posixrules"}  # time zones by which two servers could disagree on the season
+FILE_TIME_ZONES = {"localtime", "posixrules"}  # time zones by which two servers could disagree on the season
 
 
 @dataclass(frozen=True, slots=True)
 class App:
     """A tenant. `number` is the store's key for it and is never used again after a deletion."""
 
-    number: int
-    app: str
+    pk: int
+    slug: str
     name: str
     time_zone: str = "UTC"
 
     def check(self) -> "App":
-        identifiers.check_slug("app", self.app)
-        identifiers.check_text("name", self.name, identifiers.USERNAME_CHARS)
+        check_slug(self.slug, codes.INVALID_APP)
+        check_text(self.name, codes.INVALID_NAME, USERNAME_CHARS)
         check_time_zone(self.time_zone)
         return self
 
@@ -48,9 +54,9 @@ class Board:
     `priority` is that of its updates in a queue.
     """
 
-    number: int
+    pk: int
     app: App
-    board: str
+    slug: str
     name: str
     operator: Operator = "increment"
     direction: Direction = "descending"
@@ -74,21 +80,21 @@ class Board:
         return self.direction == "descending"
 
     def check(self) -> "Board":
-        identifiers.check_slug("board", self.board)
-        identifiers.check_text("name", self.name, identifiers.USERNAME_CHARS)
+        check_slug(self.slug, codes.INVALID_BOARD)
+        check_text(self.name, codes.INVALID_NAME, USERNAME_CHARS)
         check_time_zone(self.time_zone)
         for region in self.regions:
-            identifiers.check_slug("region", region)
+            check_slug(region, codes.INVALID_REGION)
         if len(set(self.regions)) != len(self.regions) or len(self.regions) > MAX_REGIONS:
-            raise Invalid("invalid_regions", f"regions are at most {MAX_REGIONS}, each once")
+            raise codes.INVALID_REGIONS.error(f"regions are at most {MAX_REGIONS}, each once")
         if not 1 <= self.top_n <= MAX_TOP_N:
-            raise Invalid("invalid_top_n", f"top_n is 1 to {MAX_TOP_N}")
+            raise codes.INVALID_TOP_N.error(f"top_n is 1 to {MAX_TOP_N}")
         for low, high, what in (
             (self.min_value, self.max_value, "value"),
             (self.min_total, self.max_total, "total"),
         ):
             if not INT64_MIN <= low <= high <= INT64_MAX:
-                raise Invalid("invalid_bounds", f"min_{what} and max_{what} are signed 64-bit integers, in this order")
+                raise codes.INVALID_BOUNDS.error(f"min_{what} and max_{what} are signed 64-bit integers, in this order")
         return self
 
 
@@ -96,9 +102,9 @@ class Board:
 class Action:
     """Something a player does that is worth points. `number` as in Board; a day is one of the app's time zone."""
 
-    number: int
+    pk: int
     app: App
-    action: str
+    slug: str
     points: int
     per_day: int | None = None
     cooldown_s: int = 0
@@ -108,13 +114,13 @@ class Action:
         return self.per_day is not None or self.cooldown_s > 0
 
     def check(self) -> "Action":
-        identifiers.check_slug("action", self.action)
+        check_slug(self.slug, codes.INVALID_ACTION)
         if not INT64_MIN <= self.points <= INT64_MAX:
-            raise Invalid("invalid_points", "points are a signed 64-bit integer")
-        if self.per_day is not None and not 1 <= self.per_day <= 1_000_000:
-            raise Invalid("invalid_per_day", "per_day is 1 to 1,000,000, or null for no limit")
+            raise codes.INVALID_POINTS.error("points are a signed 64-bit integer")
+        if self.per_day is not None and not 1 <= self.per_day <= MAX_PER_DAY:
+            raise codes.INVALID_PER_DAY.error(f"per_day is 1 to {MAX_PER_DAY:,}, or null for no limit")
         if not 0 <= self.cooldown_s <= MAX_COOLDOWN_S:
-            raise Invalid("invalid_cooldown", "cooldown_s is 0 to one year")
+            raise codes.INVALID_COOLDOWN.error("cooldown_s is 0 to one year")
         return self
 
 
@@ -122,30 +128,30 @@ class Action:
 class Player:
     """Who scores. Ids are unique in the app; `region` is where the player counts when an update does not say."""
 
-    player: str
+    id: str
     username: str
     avatar_url: str | None = None
     email: str | None = None
     region: str | None = None
 
     def check(self) -> "Player":
-        identifiers.check_player(self.player)
-        identifiers.check_text("username", self.username, identifiers.USERNAME_CHARS)
+        check_player(self.id)
+        check_text(self.username, codes.INVALID_USERNAME, USERNAME_CHARS)
         if self.avatar_url is not None:
-            identifiers.check_text("avatar_url", self.avatar_url, identifiers.URL_CHARS)
+            check_text(self.avatar_url, codes.INVALID_AVATAR_URL, URL_CHARS)
             if not self.avatar_url.startswith(("https://", "/")):
-                raise Invalid("invalid_avatar_url", "avatar_url begins with https:// or /")
+                raise codes.INVALID_AVATAR_URL.error("avatar_url begins with https:// or /")
         if self.email is not None:
-            identifiers.check_text("email", self.email, identifiers.EMAIL_CHARS)
+            check_text(self.email, codes.INVALID_EMAIL, EMAIL_CHARS)
         if self.region is not None:
-            identifiers.check_slug("region", self.region)
+            check_slug(self.region, codes.INVALID_REGION)
         return self
 
 
 def check_time_zone(name: str) -> None:
     try:
-        known = name not in OF_THE_MACHINE and ZoneInfo(name)
+        known = name not in FILE_TIME_ZONES and ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         known = False
     if not known:
-        raise Invalid("invalid_time_zone", "time_zone is an IANA name such as UTC or Europe/Berlin")
+        raise codes.INVALID_TIME_ZONE.error("time_zone is an IANA name such as UTC or Europe/Berlin")

@@ -1,12 +1,21 @@
-"""The index of codes: every `code` that a refusal can carry, what causes it, and what to do about it.
+"""The index of error codes: every `code` of the application, with its cause and its remedy.
 
-The one place where a code is explained: `docs/reference/codes.md` and the OpenAPI document are made from it, and a test
-holds it against what the source raises. A code never changes its meaning.
+An error is raised through its code: `raise codes.BOARD_NOT_FOUND.error("this app has no such board")`. A code never
+changes its meaning. `docs/reference/codes.md` and the API description are made from this index.
 """
 
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
-from scoreboard.domain.board import MAX_REGIONS, MAX_TOP_N
+from scoreboard.domain.bounds import (
+    EMAIL_CHARS,
+    MAX_PER_DAY,
+    MAX_REGIONS,
+    MAX_TOP_N,
+    PLAYER_ID_CHARS,
+    URL_CHARS,
+    USERNAME_CHARS,
+)
 from scoreboard.domain.errors import (
     Conflict,
     Forbidden,
@@ -14,278 +23,373 @@ from scoreboard.domain.errors import (
     NotFound,
     Refused,
     ScoreboardError,
-    TooMany,
+    TooManyRequests,
     Unauthenticated,
     Unavailable,
 )
-from scoreboard.domain.identifiers import EMAIL_CHARS, PLAYER_ID_CHARS, URL_CHARS, USERNAME_CHARS
+
+E_co = TypeVar("E_co", bound=ScoreboardError, covariant=True)
 
 
-class Code(NamedTuple):
-    """`kind` is a branch of the error tree, or a status of HTTP for what ends before the application is asked."""
+@dataclass(frozen=True, slots=True)
+class Code(Generic[E_co]):
+    """A stable error code. `kind` is its branch of the error tree."""
 
-    kind: type[ScoreboardError] | int
+    name: str
+    kind: type[E_co]
     cause: str
     remedy: str
 
+    def error(self, detail: str, *, retry_after_s: float | None = None) -> E_co:
+        """Return the error to raise. `detail` is for people: what is wrong, what is allowed, what to do next."""
+        return self.kind(self.name, detail, retry_after_s=retry_after_s)
 
-def _kind(kind: type[ScoreboardError] | int, **explained: tuple[str, str]) -> dict[str, Code]:
-    return {code: Code(kind, cause, remedy) for code, (cause, remedy) in explained.items()}
 
+_SLUG = "Use 1 to 50 of `a-z`, `0-9`, `-` and `_`, starting with a letter or digit."
+_TOKEN = "Create one with `scoreboard token` and send it as `Authorization: Bearer <token>`."  # noqa: S105 - a text
+_RETRY = "Wait for `Retry-After`, then retry the request; an update under the same `Idempotency-Key`."
+_OTHER_ID = "Choose another id, or change the existing one with `PATCH`."
+_LIST = "List the existing ones with `GET`, one step up in the address. Ids are case-sensitive."
+_RETRY_UPDATE = "Retry under the same `Idempotency-Key`: the update is counted once. The log has the failure."
 
-_SLUG = "Use 1 to 50 of `a-z`, `0-9`, `-` and `_`, beginning with a letter or digit."
-_MINT = "Make one with `scoreboard token` and send it as `Authorization: Bearer <token>`."
-_AGAIN = "Wait for `Retry-After`, then send the same request again; an update under the same `Idempotency-Key`."
-_OTHER_ID = "Choose another id, or change the one that is there with `PATCH`."
-_LIST = "List what there is with a `GET` of the address one step up; ids are case-sensitive."
+INVALID_PATH = Code("invalid_path", Invalid, "The address is not UTF-8.", "Percent-encode ids in addresses as UTF-8.")
+INVALID_QUERY = Code(
+    "invalid_query",
+    Invalid,
+    "A query parameter is unknown, repeated, or of another type.",
+    "`detail` names it; compare with the API reference.",
+)
+INVALID_JSON = Code(
+    "invalid_json", Invalid, "The body is not JSON.", "Send JSON in UTF-8. `detail` gives the position of the fault."
+)
+INVALID_BODY = Code(
+    "invalid_body",
+    Invalid,
+    "The body is JSON, but a field is missing, unknown, or of another type.",
+    "`detail` names the field; compare with the API reference.",
+)
+ONE_VALUE = Code(
+    "one_value",
+    Invalid,
+    "The update has none, or more than one, of `action`, `increment` and `score`.",
+    "Send exactly one of them.",
+)
+OPERATOR_MISMATCH = Code(
+    "operator_mismatch",
+    Invalid,
+    "The board's operator takes its value in the other field.",
+    "Send `increment` to a board with the operator `increment`, and `score` to `best` and `latest`.",
+)
+IN_THE_FUTURE = Code(
+    "in_the_future",
+    Invalid,
+    "An imported entry was accepted later than the present time of this server's clock.",
+    "Correct the clocks of both machines, and import it again.",
+)
+INVALID_VALUE = Code(
+    "invalid_value", Invalid, "The value of an entry exceeds 64 bits.", "Import the entry as it was exported."
+)
+UNKNOWN_ACTION = Code(
+    "unknown_action", Invalid, "The app has no action with this id.", "Create the action, or correct its id."
+)
+UNKNOWN_REGION = Code(
+    "unknown_region", Invalid, "The board does not rank this region.", "Send one of the board's `regions`, or none."
+)
+METADATA_TOO_BIG = Code(
+    "metadata_too_big",
+    Invalid,
+    "The metadata is longer than 2,048 bytes of JSON.",
+    "Store the data elsewhere, and send a reference to it.",
+)
+INVALID_IDEMPOTENCY_KEY = Code(
+    "invalid_idempotency_key",
+    Invalid,
+    "The idempotency key is empty, longer than 255 characters, or not visible ASCII.",
+    "Use a UUID, for example.",
+)
+INVALID_BATCH = Code(
+    "invalid_batch", Invalid, "A batch has no updates, or more than 1,000.", "Send the updates in several batches."
+)
+INVALID_EVENT = Code(
+    "invalid_event", Invalid, "The id is not an event id.", "Use the `event` of the response to the update."
+)
+INVALID_SEASON = Code(
+    "invalid_season",
+    Invalid,
+    "The board cannot have a season of this name.",
+    "Names follow the period: `all`, `2026-11-21`, `2026-W47`, `2026-11`; or `current`.",
+)
+INVALID_CURSOR = Code(
+    "invalid_cursor",
+    Invalid,
+    "The cursor was changed, comes from another server, or belongs to another table.",
+    "Start again without a cursor.",
+)
+INVALID_LIMIT = Code(
+    "invalid_limit",
+    Invalid,
+    "The limit of a page is out of range.",
+    "Request 1 to 1,000 entries, and continue with `next_cursor`.",
+)
+INVALID_RADIUS = Code("invalid_radius", Invalid, "The number of neighbours is out of range.", "Request 1 to 100.")
+INVALID_PLAYERS = Code(
+    "invalid_players", Invalid, "The query has no players, or too many.", "Request 1 to 200 players at a time."
+)
+INVALID_APP = Code("invalid_app", Invalid, "The text is not a valid app id.", _SLUG)
+INVALID_BOARD = Code("invalid_board", Invalid, "The text is not a valid board id.", _SLUG)
+INVALID_ACTION = Code("invalid_action", Invalid, "The text is not a valid action id.", _SLUG)
+INVALID_REGION = Code("invalid_region", Invalid, "The text is not a valid region id.", _SLUG)
+INVALID_PLAYER = Code(
+    "invalid_player",
+    Invalid,
+    "The text is not a valid player id.",
+    f"Use 1 to {PLAYER_ID_CHARS} printable characters of any script.",
+)
+INVALID_NAME = Code(
+    "invalid_name",
+    Invalid,
+    "The name is empty, too long, or has unprintable characters.",
+    f"Use 1 to {USERNAME_CHARS} printable characters.",
+)
+INVALID_USERNAME = Code(
+    "invalid_username",
+    Invalid,
+    "The username is empty, too long, or has unprintable characters.",
+    f"Use 1 to {USERNAME_CHARS} printable characters.",
+)
+INVALID_EMAIL = Code(
+    "invalid_email",
+    Invalid,
+    "The e-mail address is empty, too long, or has unprintable characters.",
+    f"Use 1 to {EMAIL_CHARS} printable characters.",
+)
+INVALID_AVATAR_URL = Code(
+    "invalid_avatar_url",
+    Invalid,
+    "The address of the avatar cannot be used on a page.",
+    f"Start it with `https://` or `/`; use at most {URL_CHARS} characters.",
+)
+INVALID_TIME_ZONE = Code(
+    "invalid_time_zone",
+    Invalid,
+    "The time zone does not exist.",
+    "Use a name of the IANA database, such as `Europe/Berlin`.",
+)
+INVALID_REGIONS = Code(
+    "invalid_regions", Invalid, f"There are more than {MAX_REGIONS} regions, or one is repeated.", "Name each once."
+)
+INVALID_TOP_N = Code(
+    "invalid_top_n", Invalid, "The size of the live top N is out of range.", f"Use 1 to {MAX_TOP_N:,}."
+)
+INVALID_BOUNDS = Code(
+    "invalid_bounds",
+    Invalid,
+    "A bound exceeds 64 bits, or a lower bound is above its upper bound.",
+    "Use signed 64-bit integers, the lower one first.",
+)
+INVALID_POINTS = Code("invalid_points", Invalid, "The points exceed 64 bits.", "Use a signed 64-bit integer.")
+INVALID_PER_DAY = Code(
+    "invalid_per_day", Invalid, "`per_day` is out of range.", f"Use 1 to {MAX_PER_DAY:,}, or null for no limit."
+)
+INVALID_COOLDOWN = Code("invalid_cooldown", Invalid, "`cooldown_s` is out of range.", "Use 0 seconds to one year.")
 
-CODES = {
-    **_kind(
-        400,
-        invalid_request=(
-            "The request is not well-formed HTTP, or its head is too long.",
-            "Look at what the client or a proxy on the way really sends.",
-        ),
-    ),
-    **_kind(
-        404,
-        route_not_found=("Nothing is served at this address.", "Compare the path with the API reference at `/docs`."),
-    ),
-    **_kind(
-        405,
-        method_not_allowed=(
-            "This address exists, but not with this method.",
-            "Use one of the methods in the answer's `Allow` header.",
-        ),
-    ),
-    **_kind(
-        408,
-        body_timeout=(
-            "The body did not arrive within 20 seconds of its head.",
-            "Send the request again, an update under the same `Idempotency-Key`; look at the network.",
-        ),
-    ),
-    **_kind(
-        413,
-        body_too_big=(
-            "The body is greater than 64 KiB (4 MiB for a batch).",
-            "Send less at once: smaller metadata, or a batch in parts.",
-        ),
-    ),
-    **_kind(
-        415,
-        unsupported_media_type=(
-            "The body is not declared as JSON.",
-            "Send the header `Content-Type: application/json`.",
-        ),
-        unsupported_content_encoding=(
-            "The request has a `Content-Encoding` other than `identity`.",
-            "Send the body uncompressed and without this header.",
-        ),
-    ),
-    **_kind(
-        500,
-        internal_error=(
-            "The server failed in a way nobody expected; the details are in its log.",
-            "Send an update again under the same `Idempotency-Key`. If it stays, report it with the lines of the log.",
-        ),
-    ),
-    **_kind(
-        Invalid,
-        invalid_path=("The address is not UTF-8.", "Percent-encode ids in addresses as UTF-8."),
-        invalid_query=(
-            "The query has a parameter that is unknown, given twice or not of its type.",
-            "`detail` names it; compare with the API reference.",
-        ),
-        invalid_json=("The body is not JSON.", "`detail` says where reading ended; send JSON in UTF-8."),
-        invalid_body=(
-            "The body is JSON, but not what this operation takes: a field is missing, unknown or of another type.",
-            "`detail` names the field; compare with the API reference.",
-        ),
-        one_value=(
-            "The update has none, or more than one, of `action`, `increment` and `score`.",
-            "Send exactly one of them.",
-        ),
-        operator_mismatch=(
-            "The board's operator takes the value in the other field.",
-            "Send `increment` to a board with the operator `increment`, and `score` to `best` and `latest`.",
-        ),
-        in_the_future=(
-            "An entry to be taken over was accepted later than it is now by this server's clock.",
-            "Set the clocks of both machines, and send it again.",
-        ),
-        invalid_value=("The value of an entry leaves 64 bits.", "Send the entry as it was exported."),
-        unknown_action=("The app has no action of this id.", "Create the action first, or mend its id."),
-        unknown_region=("The board does not rank this region.", "Send one of the board's `regions`, or none."),
-        metadata_too_big=("The metadata is longer than 2,048 bytes of JSON.", "Keep a reference in it, not the thing."),
-        invalid_idempotency_key=(
-            "The idempotency key is empty, longer than 255 characters, or not visible ASCII.",
-            "A UUID does well.",
-        ),
-        invalid_batch=("A batch has none, or more than 1,000 updates.", "Send it in parts."),
-        invalid_event=("The id is not that of an update.", "Use `event` as the answer to the update gave it."),
-        invalid_season=(
-            "No season of this board can have this name.",
-            "Names follow the period: `all`, `2026-11-21`, `2026-W47`, `2026-11`; or `current`.",
-        ),
-        invalid_cursor=(
-            "The cursor was changed, comes from another server, or belongs to another table.",
-            "Begin again without a cursor.",
-        ),
-        invalid_limit=("The limit of a page is out of range.", "Ask for 1 to 1,000, and go on with `next_cursor`."),
-        invalid_radius=("The number of neighbours is out of range.", "Ask for 1 to 100."),
-        invalid_players=("None, or too many players are asked for at once.", "Ask for 1 to 200."),
-        invalid_app=("This cannot be the id of an app.", _SLUG),
-        invalid_board=("This cannot be the id of a board.", _SLUG),
-        invalid_action=("This cannot be the id of an action.", _SLUG),
-        invalid_region=("This cannot be the id of a region.", _SLUG),
-        invalid_player=(
-            "This cannot be the id of a player.",
-            f"Use 1 to {PLAYER_ID_CHARS} printable characters of any script.",
-        ),
-        invalid_name=("The name cannot be shown.", f"Use 1 to {USERNAME_CHARS} printable characters."),
-        invalid_username=("The username cannot be shown.", f"Use 1 to {USERNAME_CHARS} printable characters."),
-        invalid_email=("The e-mail address is empty or too long.", f"Use 1 to {EMAIL_CHARS} printable characters."),
-        invalid_avatar_url=(
-            "The address of the avatar cannot be used on a page.",
-            f"Begin it with `https://` or `/`; at most {URL_CHARS} characters.",
-        ),
-        invalid_time_zone=("There is no such time zone.", "Use a name of the IANA database, such as `Europe/Berlin`."),
-        invalid_regions=(f"There are more than {MAX_REGIONS} regions, or one is named twice.", "Name each once."),
-        invalid_top_n=("The size of the live top N is out of range.", f"Use 1 to {MAX_TOP_N:,}."),
-        invalid_bounds=(
-            "A bound leaves 64 bits, or a lower bound is above its upper one.",
-            "Use signed 64-bit integers, the lower one first.",
-        ),
-        invalid_points=("The points leave 64 bits.", "Use a signed 64-bit integer."),
-        invalid_per_day=("`per_day` is out of range.", "Use 1 to 1,000,000, or null for no limit."),
-        invalid_cooldown=("`cooldown_s` is out of range.", "Use 0 seconds to one year."),
-    ),
-    **_kind(
-        Unauthenticated,
-        token_missing=("This needs a token, and none was sent.", _MINT),
-        token_invalid=(
-            "The token is malformed, was changed, is not valid yet, or was made with another server's key.",
-            "Make one where this server's data folder is: `scoreboard token`.",
-        ),
-        token_expired=("The token was good once and has expired.", "Get a new one: `scoreboard token`."),
-    ),
-    **_kind(
-        Forbidden,
-        wrong_app=("The token belongs to another app.", "Use a token of the app in the address."),
-        scope_missing=(
-            "The token is good, but not for this kind of operation.",
-            "Players' and servers' tokens update and read; managing takes an admin's: `scoreboard token admin`.",
-        ),
-        wrong_player=(
-            "A player's token was used to update another player.",
-            "Leave `player` out, or send the update from your server.",
-        ),
-        value_not_allowed=(
-            "A player's token sent a value; this board leaves the worth of things to the server.",
-            "Send an `action`, or set the board's `player_values`, if players may say what they scored.",
-        ),
-        server_only=("A batch came with a player's token.", "Send batches from your server, with a server's token."),
-        operator_only=(
-            "Apps are listed, created and deleted by the operator only.",
-            "Use the operator's token: `scoreboard token admin --app '*'`.",
-        ),
-        origin_not_allowed=(
-            "A page of another site opened a live connection, and its origin is not on the list.",
-            "Add the origin to the setting `SCOREBOARD_ORIGINS`.",
-        ),
-        subscription_ended=(
-            "The board of a live subscription was deleted, or is not public any more.",
-            "Take the board off the page; with a token that may read it, subscribe again.",
-        ),
-        websocket_only=("A plain request came to the address of the WebSocket.", "Connect with a WebSocket client."),
-    ),
-    **_kind(
-        NotFound,
-        app_not_found=("There is no such app.", _LIST),
-        board_not_found=("The app has no such board, or no more.", _LIST),
-        action_not_found=("The app has no such action.", _LIST),
-        player_not_found=("The app knows no such player.", "Create the player, or wait for a first update."),
-        standing_not_found=(
-            "The player exists, but has no score in this season and region.",
-            "Nothing to mend: show the player as not placed yet.",
-        ),
-        region_not_found=("The board does not rank this region.", "Ask for one of the board's `regions`, or for none."),
-        event_not_found=(
-            "The app has no such update, its board was deleted, or it is another player's.",
-            "Use `event` as the answer to the update gave it.",
-        ),
-        letter_not_found=("There is no dead letter of this id, or no more.", "List them with `scoreboard dlq list`."),
-        file_not_found=("The page has no such file.", "Reload the page: it belongs to another version."),
-    ),
-    **_kind(
-        Conflict,
-        app_exists=("There is an app of this id already.", _OTHER_ID),
-        board_exists=("The app has a board of this id already.", _OTHER_ID),
-        action_exists=("The app has an action of this id already.", _OTHER_ID),
-        player_exists=("The app has a player of this id already.", _OTHER_ID),
-        key_reused=(
-            "The idempotency key was used for another request; nothing was counted now.",
-            "Use a new key for each new update, and the same key only to repeat one.",
-        ),
-        key_replayed=(
-            "A queued update was sent again before the first was applied; the first is the one that counts.",
-            "Nothing: the detail names the event that holds the outcome.",
-        ),
-        key_spent=(
-            "The idempotency key belongs to an update of a player or board that was deleted since.",
-            "Use a new key, if this is a new update.",
-        ),
-    ),
-    **_kind(
-        Refused,
-        value_out_of_bounds=(
-            "The value is outside the board's `min_value` to `max_value`.",
-            "Send less at once, or widen the bounds.",
-        ),
-        total_out_of_bounds=(
-            "The player's total would leave the board's `min_total` to `max_total`.",
-            "Make a board with wider totals; they are fixed when it is made.",
-        ),
-        action_limit=("The player has done this as often as counts in one day.", "It counts again tomorrow."),
-        action_cooldown=("The player did this a moment ago.", "It counts again after `Retry-After`."),
-        dropped=(
-            "A queued update could not be applied, and the operator dropped it.",
-            "Ask the operator; `scoreboard dlq` is where it was dropped.",
-        ),
-        not_storable=("The store would not take this one update.", "Look at what is odd in it; the log has more."),
-    ),
-    **_kind(
-        TooMany,
-        rate_limited=(
-            "The credential has made as many updates as it may in this time.",
-            "Wait for `Retry-After`; send batches; the limits are settings of the server.",
-        ),
-    ),
-    **_kind(
-        Unavailable,
-        overloaded=("More updates wait for the store than may.", _AGAIN),
-        shutting_down=("The server is going away.", _AGAIN),
-        storage_full=("The disk is full; nothing was counted.", "Make room, then send the update again."),
-        storage_failed=(
-            "The database failed; whether an update was counted may be unknown.",
-            "Send it again under the same `Idempotency-Key`: it is counted once. The log says what failed.",
-        ),
-        queue_unavailable=(
-            "The queue's server cannot be reached, is out of memory or disk, or lacks its queues; whether an update "
-            "was accepted may be unknown.",
-            "Send it again under the same `Idempotency-Key`: it is counted once. The log says what failed.",
-        ),
-        not_ready=("The server has just started and is loading its rankings.", "Ask again in a second."),
-        ranking_warming=("The ranking of this table is being loaded.", "Ask again in a second."),
-        ranking_unavailable=("The ranking cannot be asked at this moment; updates go on.", "Ask again in a second."),
-        limits_unavailable=(
-            "The server that counts for the rate limits cannot be asked.",
-            "Nothing to do for who updates: each process counts by itself meanwhile. The log says what failed.",
-        ),
-        too_many_connections=(
-            "As many connections, or live connections, are open as the server takes.",
-            "Come back later, or raise `SCOREBOARD_HTTP_CONNECTIONS` or `SCOREBOARD_LIVE_CONNECTIONS`.",
-        ),
-    ),
-}
+TOKEN_MISSING = Code("token_missing", Unauthenticated, "The operation requires a token, and none was sent.", _TOKEN)
+TOKEN_INVALID = Code(
+    "token_invalid",
+    Unauthenticated,
+    "The token is malformed, was changed, is not valid yet, or was signed with another server's key.",
+    "Create one with `scoreboard token`, with the data folder of this server.",
+)
+TOKEN_EXPIRED = Code("token_expired", Unauthenticated, "The token has expired.", "Get a new token: `scoreboard token`.")
+
+WRONG_APP = Code("wrong_app", Forbidden, "The token belongs to another app.", "Use a token of the app in the address.")
+SCOPE_MISSING = Code(
+    "scope_missing",
+    Forbidden,
+    "The token is valid, but does not permit this operation.",
+    "Tokens of players and servers update and read. Management requires an admin's: `scoreboard token admin`.",
+)
+WRONG_PLAYER = Code(
+    "wrong_player",
+    Forbidden,
+    "A player's token was used to update another player.",
+    "Omit `player`, or send the update from your server.",
+)
+VALUE_NOT_ALLOWED = Code(
+    "value_not_allowed",
+    Forbidden,
+    "A player's token sent a value to a board that accepts only actions from players.",
+    "Send an `action`, or set the board's `player_values` if players may report their own scores.",
+)
+SERVER_ONLY = Code(
+    "server_only",
+    Forbidden,
+    "A batch was sent with a player's token.",
+    "Send batches from your server, with a server's token.",
+)
+OPERATOR_ONLY = Code(
+    "operator_only",
+    Forbidden,
+    "Only the operator may list, create and delete apps, and manage dead letters.",
+    "Use the operator's token: `scoreboard token admin --app '*'`.",
+)
+ORIGIN_NOT_ALLOWED = Code(
+    "origin_not_allowed",
+    Forbidden,
+    "A page of another site opened a live connection, and its origin is not allowed.",
+    "Add the origin to the setting `SCOREBOARD_ORIGINS`.",
+)
+SUBSCRIPTION_ENDED = Code(
+    "subscription_ended",
+    Forbidden,
+    "The board of a live subscription was deleted or made private.",
+    "Remove the board from the page, or subscribe again with a token that may read it.",
+)
+WEBSOCKET_ONLY = Code(
+    "websocket_only",
+    Forbidden,
+    "A plain HTTP request was sent to the address of the WebSocket.",
+    "Connect with a WebSocket client.",
+)
+
+APP_NOT_FOUND = Code("app_not_found", NotFound, "The app does not exist.", _LIST)
+BOARD_NOT_FOUND = Code("board_not_found", NotFound, "The app has no such board, or it was deleted.", _LIST)
+ACTION_NOT_FOUND = Code("action_not_found", NotFound, "The app has no such action.", _LIST)
+PLAYER_NOT_FOUND = Code(
+    "player_not_found",
+    NotFound,
+    "The app has no such player.",
+    "Create the player, or send a first update, which creates one.",
+)
+STANDING_NOT_FOUND = Code(
+    "standing_not_found",
+    NotFound,
+    "The player exists, but has no score in this season and region.",
+    "Show the player as not ranked yet.",
+)
+REGION_NOT_FOUND = Code(
+    "region_not_found",
+    NotFound,
+    "The board does not rank this region.",
+    "Request one of the board's `regions`, or none.",
+)
+EVENT_NOT_FOUND = Code(
+    "event_not_found",
+    NotFound,
+    "The app has no such update, its board was deleted, or it belongs to another player.",
+    "Use the `event` of the response to the update.",
+)
+LETTER_NOT_FOUND = Code(
+    "letter_not_found",
+    NotFound,
+    "The dead letter does not exist, or was requeued or dropped.",
+    "List the dead letters with `scoreboard dlq list`.",
+)
+FILE_NOT_FOUND = Code(
+    "file_not_found", NotFound, "The page has no such file.", "Reload the page: it belongs to another version."
+)
+
+APP_EXISTS = Code("app_exists", Conflict, "An app with this id already exists.", _OTHER_ID)
+BOARD_EXISTS = Code("board_exists", Conflict, "A board with this id already exists in the app.", _OTHER_ID)
+ACTION_EXISTS = Code("action_exists", Conflict, "An action with this id already exists in the app.", _OTHER_ID)
+PLAYER_EXISTS = Code("player_exists", Conflict, "A player with this id already exists in the app.", _OTHER_ID)
+KEY_REUSED = Code(
+    "key_reused",
+    Conflict,
+    "The idempotency key was used for another request; nothing was counted now.",
+    "Use a new key for each new update, and the same key only to retry it.",
+)
+KEY_REPLAYED = Code(
+    "key_replayed",
+    Conflict,
+    "A queued update was sent again before the first was applied; the first one counts.",
+    "Do nothing: `detail` names the event of the outcome.",
+)
+KEY_SPENT = Code(
+    "key_spent",
+    Conflict,
+    "The idempotency key belongs to an update of a player or board that was deleted.",
+    "Use a new key if this is a new update.",
+)
+
+VALUE_OUT_OF_BOUNDS = Code(
+    "value_out_of_bounds",
+    Refused,
+    "The value is outside the board's `min_value` to `max_value`.",
+    "Send a value within the bounds, or widen them.",
+)
+TOTAL_OUT_OF_BOUNDS = Code(
+    "total_out_of_bounds",
+    Refused,
+    "The player's total would exceed the board's `min_total` to `max_total`.",
+    "Create a board with wider totals; they are fixed at creation.",
+)
+ACTION_LIMIT = Code(
+    "action_limit", Refused, "The player reached the daily limit of this action.", "It counts again tomorrow."
+)
+ACTION_COOLDOWN = Code(
+    "action_cooldown", Refused, "The cooldown of this action has not passed.", "It counts again after `Retry-After`."
+)
+DROPPED = Code(
+    "dropped",
+    Refused,
+    "A queued update could not be applied, and the operator dropped it.",
+    "Ask the operator, who dropped it with `scoreboard dlq`.",
+)
+NOT_STORABLE = Code(
+    "not_storable",
+    Refused,
+    "The database rejected this one update.",
+    "Check the update for unusual values; the log has the database's message.",
+)
+
+RATE_LIMITED = Code(
+    "rate_limited",
+    TooManyRequests,
+    "The credential reached its limit of updates.",
+    "Wait for `Retry-After`, or send batches. The limits are settings of the server.",
+)
+
+OVERLOADED = Code("overloaded", Unavailable, "Too many updates are waiting for the database.", _RETRY)
+SHUTTING_DOWN = Code("shutting_down", Unavailable, "The server is stopping.", _RETRY)
+STORAGE_FULL = Code(
+    "storage_full", Unavailable, "The disk is full; nothing was counted.", "Free disk space, then retry the update."
+)
+STORAGE_FAILED = Code(
+    "storage_failed",
+    Unavailable,
+    "The database failed; it may be unknown whether an update was counted.",
+    _RETRY_UPDATE,
+)
+QUEUE_UNAVAILABLE = Code(
+    "queue_unavailable",
+    Unavailable,
+    "The queue's server is unreachable, out of memory or disk, or lacks its queues; an update may have been accepted.",
+    _RETRY_UPDATE,
+)
+NOT_READY = Code(
+    "not_ready", Unavailable, "The server has just started and is loading its rankings.", "Retry after a second."
+)
+RANKING_WARMING = Code(
+    "ranking_warming", Unavailable, "The ranking of this table is being loaded.", "Retry after a second."
+)
+RANKING_UNAVAILABLE = Code(
+    "ranking_unavailable",
+    Unavailable,
+    "The ranking is unreachable; updates are still accepted.",
+    "Retry after a second.",
+)
+LIMITS_UNAVAILABLE = Code(
+    "limits_unavailable",
+    Unavailable,
+    "The server that counts for the rate limits is unreachable.",
+    "Clients need to do nothing: each process counts alone until it is back. The log has the failure.",
+)
+TOO_MANY_CONNECTIONS = Code(
+    "too_many_connections",
+    Unavailable,
+    "The server has reached its limit of connections, or of live connections.",
+    "Retry later, or raise `SCOREBOARD_HTTP_CONNECTIONS` or `SCOREBOARD_LIVE_CONNECTIONS`.",
+)
+
+CODES: dict[str, Code[Any]] = {code.name: code for code in list(globals().values()) if isinstance(code, Code)}

@@ -52,7 +52,7 @@ class Refused(ScoreboardError):
     pass
 
 
-class TooMany(ScoreboardError):
+class TooManyRequests(ScoreboardError):
     pass
 
 
@@ -60,7 +60,7 @@ class Unavailable(ScoreboardError):
     """Whether anything was changed may be unknown; a retry under the same ids or key finds out."""
 
 
-def why(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     """What went wrong, for operators: a few words, never none. An error that says nothing is told by its kind."""
     match error:
         case TimeoutError():

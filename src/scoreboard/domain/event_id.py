@@ -7,7 +7,7 @@ import hashlib
 import hmac
 from typing import NewType
 
-from scoreboard.domain.errors import Invalid
+from scoreboard.domain import codes
 
 EventId = NewType("EventId", bytes)
 
@@ -21,21 +21,21 @@ def make(accepted_at: int, randomness: int) -> EventId:
     return EventId((ms << 80 | 0x7 << 76 | us << 64 | _VARIANT | randomness).to_bytes(16, "big"))
 
 
-SEAL_BITS = 32  # of the random ones, in an event that waits in a queue
+SIGNATURE_BITS = 32  # of the random ones, in an event that waits in a queue
 
 
-def sealed(accepted_at: int, randomness: int, key: bytes, app: int) -> EventId:
+def make_signed(accepted_at: int, randomness: int, key: bytes, app: int) -> EventId:
     """An id that `is_sealed` knows again without having kept it: the last of the `randomness` is replaced."""
-    event = make(accepted_at, randomness >> SEAL_BITS << SEAL_BITS)
-    return EventId(event[:-4] + _seal(event, key, app))
+    event = make(accepted_at, randomness >> SIGNATURE_BITS << SIGNATURE_BITS)
+    return EventId(event[:-4] + _signature(event, key, app))
 
 
-def is_sealed(event: EventId, key: bytes, app: int) -> bool:
+def is_signed(event: EventId, key: bytes, app: int) -> bool:
     """Whether this id was made by `sealed`, with this key, for this app."""
-    return hmac.compare_digest(event[-4:], _seal(event, key, app))
+    return hmac.compare_digest(event[-4:], _signature(event, key, app))
 
 
-def _seal(event: EventId, key: bytes, app: int) -> bytes:
+def _signature(event: EventId, key: bytes, app: int) -> bytes:
     return hashlib.blake2b(event[:-4], digest_size=4, key=key[:64], salt=app.to_bytes(16, "big")).digest()
 
 
@@ -57,5 +57,5 @@ def from_text(text: str) -> EventId:
     except ValueError:
         event = EventId(b"")
     if len(event) != 16 or event[6] >> 4 != 7 or event[8] >> 6 != 2 or to_text(event) != text.lower():
-        raise Invalid("invalid_event", "an event id is a UUIDv7, as given in the answer to an update")
+        raise codes.INVALID_EVENT.error("an event id is a UUIDv7, as given in the answer to an update")
     return event

@@ -7,8 +7,8 @@ arrival. So a redelivered or reordered queue ends in the same scores. `reached_a
 
 from typing import assert_never
 
+from scoreboard.domain import codes
 from scoreboard.domain.board import Board
-from scoreboard.domain.errors import Refused
 from scoreboard.domain.submission import Standing, Submission
 
 
@@ -56,5 +56,5 @@ def _latest(board: Board, old: Standing, new: Submission) -> Standing:
 
 def _bounded(board: Board, total: int) -> int:
     if not board.min_total <= total <= board.max_total:
-        raise Refused("total_out_of_bounds", f"the total would leave {board.min_total} to {board.max_total}")
+        raise codes.TOTAL_OUT_OF_BOUNDS.error(f"the total would leave {board.min_total} to {board.max_total}")
     return total

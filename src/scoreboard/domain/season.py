@@ -9,8 +9,8 @@ from datetime import date, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
+from scoreboard.domain import codes
 from scoreboard.domain.board import INT64_MAX, INT64_MIN, Period
-from scoreboard.domain.errors import Invalid
 
 ALL_TIME = "all"
 
@@ -68,12 +68,12 @@ def _midnight(day: date, time_zone: str) -> int:
 
 def check_name(period: Period, name: str) -> str:
     """Raises Invalid unless a season of this period has this name."""
-    if name != (ALL_TIME if period == "all_time" else _name_again(period, name)):
-        raise Invalid("invalid_season", f"not the name of a season of a board whose period is {period}")
+    if name != (ALL_TIME if period == "all_time" else _canonical_name(period, name)):
+        raise codes.INVALID_SEASON.error(f"not the name of a season of a board whose period is {period}")
     return name
 
 
-def _name_again(period: Period, name: str) -> str | None:
+def _canonical_name(period: Period, name: str) -> str | None:
     """The name of the season that begins with the day that `name` tells."""
     try:
         match period:

@@ -78,7 +78,7 @@ class Submission:
     @property
     def tables(self) -> list[TableKey]:
         """The tables that the submission changes: the world first, then the region."""
-        board, season = self.board.number, self.season
+        board, season = self.board.pk, self.season
         if self.region:
             return [TableKey(board, season, WORLD), TableKey(board, season, self.region)]
         return [TableKey(board, season, WORLD)]

@@ -1,4 +1,4 @@
-"""A report names the interpreter and its build, as builds differ more in speed than many a change."""
+"""A report names the interpreter and its build, because builds differ in speed."""
 
 import platform
 from datetime import UTC, datetime
@@ -52,7 +52,7 @@ def test_debian_optimises_without_recording_it() -> None:
 
 
 def test_a_report_names_this_interpreter(tmp_path: Path) -> None:
-    here = machine.look(tmp_path)
+    here = machine.describe(tmp_path)
     page = " ".join(report.markdown([], here, Sizes(), {}, datetime.now(UTC)).split())
     assert f"{platform.python_implementation()} {platform.python_version()} ({machine.python_build()}), " in page
     assert platform.python_compiler() in machine.python_build()

@@ -9,7 +9,7 @@ from scoreboard.adapters.sqlite.plugin import SqlitePlugin
 from scoreboard.application.ports.backend import BackendOptions, DatabaseBackend, RankingBackend
 from scoreboard.application.ports.clock import Clock
 from scoreboard.application.ports.diagnostics import Finding
-from scoreboard.domain.errors import Unavailable
+from scoreboard.domain import codes
 
 
 class _Server:
@@ -41,7 +41,7 @@ class AddedRanking(_Server, MemoryPlugin):
 
     async def diagnose(self, options: BackendOptions) -> AsyncIterator[Finding]:
         if "down" in options.ranking_url:
-            raise Unavailable("ranking_unavailable", "it does not answer")
+            raise codes.RANKING_UNAVAILABLE.error("it does not answer")
         yield Finding(self.name, "ok", "it answers")
 
     async def _answer(self) -> None:

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from harness.service import running
+from harness.waiting import eventually
 from scoreboard.application.ports.backend import BackendOptions
 from scoreboard.application.ports.diagnostics import Finding
 from scoreboard.bootstrap import backends, registry
 from scoreboard.bootstrap.diagnostics.servers import diagnose_servers
 from scoreboard.bootstrap.settings import Settings, SettingsError
-from tests.running import eventually, running
 
 SECRET = "s3cret"
 DRIVERS = ("asyncpg", "redis", "aio_pika", "aiormq")

@@ -11,9 +11,9 @@ from chaos.cluster import VICTIMS, ranking_of
 from chaos.judge import Verdict, drifted
 from chaos.report import table
 from chaos.rounds import BOARDS, IN_FLIGHT, Outcome
+from harness.servers.redis import SLOTS
 from scoreboard.adapters.redis.keys import of
 from scoreboard.domain.submission import TableKey
-from tests.servers.redis import SLOTS
 
 WELL = Outcome("redis", in_flight=[320, IN_FLIGHT], recovered=[1.0, 3.0], verdict=Verdict(acknowledged=7))
 FAULTS: list[dict[str, object]] = [

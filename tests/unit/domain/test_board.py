@@ -3,7 +3,8 @@ from typing import Any
 
 import pytest
 
-from scoreboard.domain.board import INT64_MAX, INT64_MIN, MAX_REGIONS, MAX_TOP_N, Player, check_time_zone
+from scoreboard.domain.board import INT64_MAX, INT64_MIN, Player, check_time_zone
+from scoreboard.domain.bounds import MAX_REGIONS, MAX_TOP_N
 from scoreboard.domain.errors import Invalid
 from tests.making import APP, WIDE, action, board
 
@@ -28,7 +29,7 @@ def test_a_board_within_its_limits_will_do(rules: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("rules", "code"),
     [
-        ({"board": "Main"}, "invalid_board"),
+        ({"slug": "Main"}, "invalid_board"),
         ({"name": ""}, "invalid_name"),
         ({"time_zone": "Europe/Atlantis"}, "invalid_time_zone"),
         ({"regions": ("eu", "eu")}, "invalid_regions"),
@@ -73,7 +74,7 @@ def test_what_is_no_time_zone_is_refused(zone: str) -> None:
 @pytest.mark.parametrize(
     ("rules", "code"),
     [
-        ({"action": "a b"}, "invalid_action"),
+        ({"slug": "a b"}, "invalid_action"),
         ({"points": INT64_MAX + 1}, "invalid_points"),
         ({"per_day": 0}, "invalid_per_day"),
         ({"per_day": 1_000_001}, "invalid_per_day"),
@@ -92,7 +93,7 @@ def test_an_action_says_what_is_wrong(rules: dict[str, Any], code: str) -> None:
 @pytest.mark.parametrize(
     ("profile", "code"),
     [
-        ({"player": ""}, "invalid_player"),
+        ({"id": ""}, "invalid_player"),
         ({"username": "a\n"}, "invalid_username"),
         ({"avatar_url": "javascript:alert(1)"}, "invalid_avatar_url"),
         ({"avatar_url": "http://example.org/a.png"}, "invalid_avatar_url"),

@@ -2,7 +2,7 @@ import socket
 
 import pytest
 
-from scoreboard.domain.errors import why
+from scoreboard.domain.errors import describe_error
 
 
 @pytest.mark.parametrize(
@@ -16,4 +16,4 @@ from scoreboard.domain.errors import why
     ],
 )
 def test_why_is_always_told(error: Exception, words: str) -> None:
-    assert why(error) == words
+    assert describe_error(error) == words

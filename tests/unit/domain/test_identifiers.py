@@ -1,18 +1,19 @@
 import pytest
 
+from scoreboard.domain import codes
 from scoreboard.domain.errors import Invalid
 from scoreboard.domain.identifiers import check_idempotency_key, check_player, check_slug, check_text
 
 
 @pytest.mark.parametrize("slug", ["a", "0", "weekly-best_2", "a" * 50])
 def test_a_slug_is_what_an_address_can_hold(slug: str) -> None:
-    assert check_slug("board", slug) == slug
+    assert check_slug(slug, codes.INVALID_BOARD) == slug
 
 
 @pytest.mark.parametrize("slug", ["", "-a", "_a", "A", "a b", "a/b", "é", "a" * 51, "a\n", "٣"])
 def test_what_an_address_cannot_hold_is_refused_by_the_name_of_its_kind(slug: str) -> None:
     with pytest.raises(Invalid) as refusal:
-        check_slug("board", slug)
+        check_slug(slug, codes.INVALID_BOARD)
     assert refusal.value.code == "invalid_board"
 
 
@@ -30,9 +31,9 @@ def test_a_player_id_that_does_not_print_is_refused(player: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "abcd", "a\n"])
 def test_a_text_is_printable_and_has_a_limit(text: str) -> None:
-    assert check_text("username", "abc", 3) == "abc"
+    assert check_text("abc", codes.INVALID_USERNAME, 3) == "abc"
     with pytest.raises(Invalid) as refusal:
-        check_text("username", text, 3)
+        check_text(text, codes.INVALID_USERNAME, 3)
     assert refusal.value.code == "invalid_username"
 
 

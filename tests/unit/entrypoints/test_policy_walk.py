@@ -10,11 +10,12 @@ from typing import Any, Literal
 
 import pytest
 
-from scoreboard.application.identity.policy import POLICY, Demand, UseCase
+from harness.client import Answer, Client
+from harness.service import Running, endpoints, running
+from scoreboard.application.identity.policy import POLICY, Requirement, UseCase
 from scoreboard.application.identity.principals import principal_of
 from scoreboard.application.ports.authentication import Principal
 from scoreboard.entrypoints.http.endpoint import Endpoint
-from tests.running import Answer, Client, Running, endpoints, running
 
 Outcome = Literal["allowed", "unauthenticated", "forbidden", "hidden"]
 
@@ -58,7 +59,7 @@ async def service(tmp_path: Path) -> AsyncIterator[Running]:
         yield started
 
 
-def expected(rule: Demand, who: Principal | None, *, public: bool) -> Outcome:
+def expected(rule: Requirement, who: Principal | None, *, public: bool) -> Outcome:
     """What the table says of a request about the player `ann` of the app `game`."""
     if rule.permission is None or (public and rule.public_boards):
         return "allowed"
@@ -73,7 +74,7 @@ def expected(rule: Demand, who: Principal | None, *, public: bool) -> Outcome:
     return "allowed"
 
 
-def outcome(answer: Answer, rule: Demand) -> Outcome:
+def outcome(answer: Answer, rule: Requirement) -> Outcome:
     code = answer.code if answer.raw and answer.status >= 400 else ""
     if answer.status == 401:
         return "unauthenticated"

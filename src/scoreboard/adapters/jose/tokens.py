@@ -17,7 +17,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import OctKey
 
 from scoreboard.application.ports.authentication import Principal, Role
-from scoreboard.domain.errors import Unauthenticated
+from scoreboard.domain import codes
 
 ISSUER = "scoreboard"
 ALGORITHM = "HS256"
@@ -87,14 +87,14 @@ class JwtAuthenticator:
                 self._known.popitem(last=False)
         if known[0] <= self._clock():
             del self._known[token]
-            raise Unauthenticated("token_expired", "this token has expired; get a new one")
+            raise codes.TOKEN_EXPIRED.error("this token has expired; get a new one")
         return known[1]
 
     def _verify(self, token: str) -> tuple[float, Principal]:
         try:
             claims = jwt.decode(token, self._key, algorithms=[ALGORITHM]).claims
         except (JoseError, ValueError, TypeError, KeyError) as error:
-            raise Unauthenticated("token_invalid", "this token is not valid here") from error
+            raise codes.TOKEN_INVALID.error("this token is not valid here") from error
         return _principal(claims, self._clock())
 
 
@@ -114,11 +114,11 @@ def _principal(claims: dict[str, Any], now: float) -> tuple[float, Principal]:
     app, subject, role, scope = (claims.get(name) for name in ("app", "sub", "role", "scope"))
     texts = all(isinstance(text, str) for text in (app, subject, role, scope))
     if not texts or role not in get_args(Role) or not isinstance(expires, int | float):
-        raise Unauthenticated("token_invalid", "this token lacks a claim: app, sub, role, scope and exp are needed")
+        raise codes.TOKEN_INVALID.error("this token lacks a claim: app, sub, role, scope and exp are needed")
     not_before, session = claims.get("nbf", 0), claims.get("sid")
     if not isinstance(not_before, int | float) or not_before > now:
-        raise Unauthenticated("token_invalid", "this token is not valid yet")
+        raise codes.TOKEN_INVALID.error("this token is not valid yet")
     if session is not None and not isinstance(session, str):
-        raise Unauthenticated("token_invalid", "the claim sid of this token is not a text")
+        raise codes.TOKEN_INVALID.error("the claim sid of this token is not a text")
     permissions = frozenset(str(scope).split())
     return expires, Principal(str(app), str(subject), cast("Role", role), permissions, session)

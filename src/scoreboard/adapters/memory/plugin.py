@@ -3,8 +3,8 @@
 import secrets
 from contextlib import AsyncExitStack
 
-from scoreboard.adapters.memory.limits import MemoryLimits
 from scoreboard.adapters.memory.ranking import MemoryRanking
+from scoreboard.adapters.memory.rate_limiter import MemoryRateLimiter
 from scoreboard.application.ports.backend import BackendOptions, DatabaseBackend, RankingBackend
 from scoreboard.application.ports.clock import Clock
 
@@ -15,4 +15,4 @@ class MemoryPlugin:
     ) -> RankingBackend:
         ranking = MemoryRanking(database.ledger.standings, secrets.token_hex(6))
         stack.push_async_callback(ranking.close)
-        return RankingBackend(ranking=ranking, limits=MemoryLimits(), load_table=ranking.warm)
+        return RankingBackend(ranking=ranking, rate_limiter=MemoryRateLimiter(), load_table=ranking.warm)

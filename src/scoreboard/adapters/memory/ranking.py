@@ -20,7 +20,15 @@ import structlog
 
 from scoreboard.adapters.memory.player_slots import PlayerSlots
 from scoreboard.adapters.memory.rank_index import RankIndex
-from scoreboard.application.ports.ranking import Details, NotRanked, OrderKey, Placed, Position, Ranked, Slice
+from scoreboard.application.ports.ranking import (
+    NotRanked,
+    OrderKey,
+    PlayerRank,
+    Position,
+    RankChange,
+    RankedEntry,
+    Slice,
+)
 from scoreboard.domain.board import Board
 from scoreboard.domain.submission import Standing, TableKey
 
@@ -57,7 +65,7 @@ class MemoryRanking:
 
     async def apply(
         self, key: TableKey, board: Board, standings: Mapping[str, Standing], *, place: bool
-    ) -> Mapping[str, Placed]:
+    ) -> Mapping[str, RankChange]:
         table = self._tables.get(key)
         if table is None or table.loading is not None:
             table = self._opened(key, board)
@@ -70,7 +78,7 @@ class MemoryRanking:
 
     def _put(
         self, table: _Table, standings: Mapping[str, Standing], *, place: bool, before: bool
-    ) -> Mapping[str, Placed]:
+    ) -> Mapping[str, RankChange]:
         table.offset = next(self._offsets)
         index, slots = table.index, table.slots
         placed = {}
@@ -79,7 +87,9 @@ class MemoryRanking:
             previous = self._rank(table, slot) if place and before and slot in index else None
             moved = index.put(slot, score, reached_at, version)
             if place:
-                placed[player] = Placed(self._rank(table, slot) if moved or previous is None else previous, previous)
+                placed[player] = RankChange(
+                    self._rank(table, slot) if moved or previous is None else previous, previous
+                )
         return placed
 
     async def remove(self, key: TableKey, player: str, version: int) -> None:
@@ -93,7 +103,7 @@ class MemoryRanking:
             table.offset = next(self._offsets)
 
     async def drop(self, board: Board) -> None:
-        for key in [key for key in self._tables if key.board == board.number]:
+        for key in [key for key in self._tables if key.board == board.pk]:
             table = self._given_up(key)
             if table.loading is not None:
                 table.loading.cancel()
@@ -131,10 +141,10 @@ class MemoryRanking:
         start = max(0, min(table.index.position(slot) - radius, len(table.index) - width))
         return self._slice(key, table, start, start + width)
 
-    async def details(self, key: TableKey, board: Board, player: str) -> Details | None:
+    async def get_rank(self, key: TableKey, board: Board, player: str) -> PlayerRank | None:
         return self._details(await self._ready(key, board), player)
 
-    async def several(self, key: TableKey, board: Board, players: Collection[str]) -> Mapping[str, Details]:
+    async def get_ranks(self, key: TableKey, board: Board, players: Collection[str]) -> Mapping[str, PlayerRank]:
         table = await self._ready(key, board)
         found = {player: self._details(table, player) for player in players}
         return {player: details for player, details in found.items() if details is not None}
@@ -156,17 +166,17 @@ class MemoryRanking:
         ranked = []
         for slot, rank in zip(slots, ranks, strict=True):
             score, reached_at, _ = table.index.get(slot) or (0, 0, 0)
-            ranked.append(Ranked(rank, players.player(slot), score, reached_at))
+            ranked.append(RankedEntry(rank, players.player(slot), score, reached_at))
         return Slice(self._position(key), len(table.index), start, ranked)
 
-    def _details(self, table: _Table, player: str) -> Details | None:
+    def _details(self, table: _Table, player: str) -> PlayerRank | None:
         found = table.index.surroundings(table.slots.find(player))
         if found is None:
             return None
         score, reached_at, place, better, worse, next_score = found
         total = len(table.index)
-        ranked = Ranked(self._numbered(table, place, better, score), player, score, reached_at)
-        return Details(place, ranked, total - better - worse - 1, worse, total, next_score)
+        ranked = RankedEntry(self._numbered(table, place, better, score), player, score, reached_at)
+        return PlayerRank(place, ranked, total - better - worse - 1, worse, total, next_score)
 
     # Ranks
 
@@ -213,7 +223,7 @@ class MemoryRanking:
     def _opened(self, key: TableKey, board: Board) -> _Table:
         table = self._tables.get(key)
         if table is None:
-            slots = self._slots.setdefault(board.app.number, PlayerSlots())
+            slots = self._slots.setdefault(board.app.pk, PlayerSlots())
             dense = board.numbering == "dense"
             index = RankIndex(slots, descending=board.descending, ties=board.ties, dense=dense)
             table = self._tables[key] = _Table(board, slots, index, next(self._offsets))

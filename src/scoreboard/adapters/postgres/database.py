@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
 import asyncpg
 import structlog
 
-from scoreboard.domain import errors
+from scoreboard.domain import codes, errors
 from scoreboard.domain.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -97,11 +97,13 @@ class _Faults:
 
     def told(self, error: Exception) -> Exception:
         """The error as users are told: no more than that the database failed. The log has why."""
-        told = translated(error)
+        told = translate_error(error)
         kind = type(error)
         if isinstance(told, Unavailable) and (told.code, kind) not in self._told:
             self._told.add((told.code, kind))
-            log.error(told.code, error=why(error), name=kind.__name__, state=getattr(error, "sqlstate", None))
+            log.error(
+                told.code, error=describe_error(error), name=kind.__name__, state=getattr(error, "sqlstate", None)
+            )
         return told
 
     def over(self) -> None:
@@ -156,7 +158,7 @@ class Database:
         try:
             return await self._connect()
         except Exception as error:
-            raise translated(error) from error
+            raise translate_error(error) from error
 
     async def _attempts(self, work: Work[T], again: type[Exception], within_s: float) -> T:
         pause_s = PAUSE_S
@@ -219,7 +221,7 @@ def _looked_at(future: "asyncio.Future[T]") -> None:
 
 
 @asynccontextmanager
-async def opened(url: str, *, connections: int = CONNECTIONS) -> AsyncIterator[Database]:
+async def open_database(url: str, *, connections: int = CONNECTIONS) -> AsyncIterator[Database]:
     """The database, closed in the end. It need not be there yet: connections are made when they are wanted."""
 
     async def look(connection: Connection) -> None:
@@ -234,7 +236,7 @@ async def opened(url: str, *, connections: int = CONNECTIONS) -> AsyncIterator[D
             raise
         return connection
 
-    async with pooled(url, connections, look) as pool:
+    async with open_pool(url, connections, look) as pool:
         yield Database(pool, connect)
 
 
@@ -243,7 +245,7 @@ async def _nothing(_: Connection) -> None:
 
 
 @asynccontextmanager
-async def pooled(url: str, connections: int, look: _Look = _nothing) -> AsyncIterator[Pool]:
+async def open_pool(url: str, connections: int, look: _Look = _nothing) -> AsyncIterator[Pool]:
     """Connections to one server, with our settings; `look` at each that is made. Closed in the end, whether the server
     answers or not."""
 
@@ -298,7 +300,7 @@ async def migrate(url: str) -> list[str]:
         finally:
             await connection.close()
     except Exception as error:
-        raise translated(error) from error
+        raise translate_error(error) from error
 
 
 def newest_schema() -> int:
@@ -341,30 +343,30 @@ async def _migrated(connection: Connection) -> list[str]:
     return applied
 
 
-def is_of_the_server(error: BaseException) -> bool:
+def is_server_error(error: BaseException) -> bool:
     """Whether the database or the way to it failed, and not what it was asked."""
     if isinstance(error, ValueError) or not isinstance(error, FAULTS):
         return False  # asyncpg's own word for a value that does not fit is a ValueError
     return (getattr(error, "sqlstate", None) or "")[:2] not in _OF_THE_DATA
 
 
-def translated(error: Exception) -> Exception:
+def translate_error(error: Exception) -> Exception:
     """Faults of the data stay what they are; every other fault of the database is one of ours: Unavailable."""
     if isinstance(error, Again):
-        return Unavailable("storage_failed", "too many updates of the same players at once", retry_after_s=1)
-    if not is_of_the_server(error):
+        return codes.STORAGE_FAILED.error("too many updates of the same players at once", retry_after_s=1)
+    if not is_server_error(error):
         return error
     if isinstance(error, asyncpg.DiskFullError):
-        return Unavailable("storage_full", "the disk is full; nothing was counted", retry_after_s=10)
-    return Unavailable("storage_failed", "the database failed; the outcome may be unknown", retry_after_s=1)
+        return codes.STORAGE_FULL.error("the disk is full; nothing was counted", retry_after_s=10)
+    return codes.STORAGE_FAILED.error("the database failed; the outcome may be unknown", retry_after_s=1)
 
 
-def why(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     """In a few words. What the server says of its own has no password in it; what a URL is read as may."""
     match error:
         case Unavailable() if error.__cause__ is not None:
-            return why(error.__cause__)
+            return describe_error(error.__cause__)
         case ValueError():
             return "its URL is wrong"
         case _:
-            return " ".join(errors.why(error).split())
+            return " ".join(errors.describe_error(error).split())

@@ -25,12 +25,14 @@ from scoreboard.adapters.postgres.database import (
     Connection,
     Database,
     Reading,
+    describe_error,
     statements,
-    why,
 )
 from scoreboard.application.ports.directory import AnythingChanged, BoardChanged, BoardGone, Change, PlayerChanged
+from scoreboard.domain import codes
 from scoreboard.domain.board import Action, App, Board, Player
-from scoreboard.domain.errors import Conflict, NotFound, Unavailable
+from scoreboard.domain.codes import CODES, Code
+from scoreboard.domain.errors import Conflict, Unavailable
 from scoreboard.domain.submission import TableKey
 
 log = structlog.get_logger(__name__)
@@ -40,7 +42,7 @@ CHANNEL = "scoreboard_directory"
 LOOK_EVERY_S = 1.0
 RETRY_S, RETRY_MOST_S = 0.1, 5.0  # before the connection is made again; it doubles
 DELETION_S = 3_600.0  # a board of ten million standings takes minutes
-_IDENTITY = ("number", "app")  # of a board: columns of their own
+_IDENTITY = ("pk", "app", "slug")
 
 Step: TypeAlias = tuple[str, tuple[object, ...]]
 """The name of a statement, and its values."""
@@ -92,7 +94,7 @@ class PostgresDirectory:
                     connection.terminate()
             except (Unavailable, *FAULTS) as error:
                 if not lost:
-                    log.warning("directory_not_followed", error=why(error))
+                    log.warning("directory_not_followed", error=describe_error(error))
                 lost = True
             await asyncio.sleep(random.uniform(pause_s / 2, pause_s))  # noqa: S311 - jitter
             pause_s = min(2 * pause_s, RETRY_MOST_S)
@@ -133,13 +135,13 @@ class PostgresDirectory:
         if new.version <= self._held.version:
             return
         old, self._held = self._held, new
-        before = {board.number: board for board in old.boards.values()}
-        now = {board.number: board for board in new.boards.values()}
-        for number, board in before.items():
-            if number not in now and not own(board):
-                self._tell(BoardGone(number))
-        for number, board in now.items():
-            if before.get(number) != board and not own(board):
+        before = {board.pk: board for board in old.boards.values()}
+        now = {board.pk: board for board in new.boards.values()}
+        for pk, board in before.items():
+            if pk not in now and not own(board):
+                self._tell(BoardGone(pk))
+        for pk, board in now.items():
+            if before.get(pk) != board and not own(board):
                 self._tell(BoardChanged(board))
 
     def _tell(self, change: Change) -> None:
@@ -149,130 +151,132 @@ class PostgresDirectory:
     # Apps
 
     async def apps(self) -> list[App]:
-        return sorted(self._held.apps.values(), key=lambda app: app.app)
+        return sorted(self._held.apps.values(), key=lambda app: app.slug)
 
     async def app(self, app: str) -> App:
         found = self._held.apps.get(app)
         if found is None:
-            raise NotFound("app_not_found", "there is no such app")
+            raise codes.APP_NOT_FOUND.error("there is no such app")
         return found
 
     async def create_app(self, app: App) -> App:
-        number = await self._add("add_app", (app.app, app.name, app.time_zone), "app_exists", _nothing)
-        return replace(app, number=number)
+        pk = await self._add("add_app", (app.slug, app.name, app.time_zone), codes.APP_EXISTS, _nothing)
+        return replace(app, pk=pk)
 
     async def update_app(self, app: App) -> None:
-        await self._change(_of(app), ("update_app", (app.number, app.name, app.time_zone)))
+        await self._change(_of(app), ("update_app", (app.pk, app.name, app.time_zone)))
 
     async def delete_app(self, app: App) -> None:
         names = ("hold_app_boards", "delete_app_standings", "delete_app_receipts", "delete_app_uses", "delete_app")
-        await self._change(_of(app), *((name, (app.number,)) for name in names))
+        await self._change(_of(app), *((name, (app.pk,)) for name in names))
 
     # Boards
 
     async def boards(self, app: App) -> list[Board]:
-        return sorted((b for b in self._held.boards.values() if b.app.app == app.app), key=lambda board: board.board)
+        return sorted((b for b in self._held.boards.values() if b.app.slug == app.slug), key=lambda board: board.slug)
 
     async def board(self, app: str, board: str) -> Board:
         found = self._held.boards.get((app, board))
         if found is None:
             await self.app(app)
-            raise NotFound("board_not_found", "this app has no such board")
+            raise codes.BOARD_NOT_FOUND.error("this app has no such board")
         return found
 
     async def create_board(self, board: Board) -> Board:
-        row = (board.app.number, board.board, _definition(board))
+        row = (board.app.pk, board.slug, _definition(board))
 
         def own(one: Board) -> bool:
-            return (one.app.number, one.board) == (board.app.number, board.board)
+            return (one.app.pk, one.slug) == (board.app.pk, board.slug)
 
-        return replace(board, number=await self._add("add_board", row, "board_exists", own))
+        return replace(board, pk=await self._add("add_board", row, codes.BOARD_EXISTS, own))
 
     async def update_board(self, board: Board) -> None:
-        await self._change(_this(board), ("update_board", (board.number, _definition(board))))
+        await self._change(_this(board), ("update_board", (board.pk, _definition(board))))
 
     async def delete_board(self, board: Board) -> None:
         names = ("hold_board", "delete_board_standings", "delete_board")
-        await self._change(_this(board), *((name, (board.number,)) for name in names))
+        await self._change(_this(board), *((name, (board.pk,)) for name in names))
 
     # Actions
 
     async def actions(self, app: App) -> list[Action]:
         return sorted(
-            (a for a in self._held.actions.values() if a.app.app == app.app), key=lambda action: action.action
+            (a for a in self._held.actions.values() if a.app.slug == app.slug), key=lambda action: action.slug
         )
 
     async def action(self, app: str, action: str) -> Action:
         found = self._held.actions.get((app, action))
         if found is None:
             await self.app(app)
-            raise NotFound("action_not_found", "this app has no such action")
+            raise codes.ACTION_NOT_FOUND.error("this app has no such action")
         return found
 
     async def create_action(self, action: Action) -> Action:
-        row = (action.app.number, action.action, action.points, action.per_day, action.cooldown_s)
-        return replace(action, number=await self._add("add_action", row, "action_exists", _nothing))
+        row = (action.app.pk, action.slug, action.points, action.per_day, action.cooldown_s)
+        return replace(action, pk=await self._add("add_action", row, codes.ACTION_EXISTS, _nothing))
 
     async def update_action(self, action: Action) -> None:
-        row = (action.number, action.points, action.per_day, action.cooldown_s)
+        row = (action.pk, action.points, action.per_day, action.cooldown_s)
         await self._change(_nothing, ("update_action", row))
 
     async def delete_action(self, action: Action) -> None:
-        await self._change(_nothing, ("delete_action_uses", (action.number,)), ("delete_action", (action.number,)))
+        await self._change(_nothing, ("delete_action_uses", (action.pk,)), ("delete_action", (action.pk,)))
 
     # Players
 
     async def players(self, app: App, after: str, limit: int) -> list[Player]:
         possible = after.partition(NUL)[0]  # before the same ids
-        return [Player(*row) for row in await self._reading.fetch(SQL["players_after"], app.number, possible, limit)]
+        return [Player(*row) for row in await self._reading.fetch(SQL["players_after"], app.pk, possible, limit)]
 
     async def find_players(self, app: App, players: Collection[str]) -> Mapping[str, Player]:
         possible = [player for player in players if NUL not in player]
-        rows = await self._database.fetch(SQL["find_players"], app.number, possible) if possible else []
+        rows = await self._database.fetch(SQL["find_players"], app.pk, possible) if possible else []
         return {row[0]: Player(*row) for row in rows}
 
     async def create_player(self, app: App, player: Player) -> None:
-        row = (app.number, player.player, player.username, player.avatar_url, player.email, player.region)
-        with _refusing("player_exists"):
+        row = (app.pk, player.id, player.username, player.avatar_url, player.email, player.region)
+        with _refusing(codes.PLAYER_EXISTS):
             await self._put_player(app, player, "add_player", row)
 
     async def update_player(self, app: App, player: Player) -> None:
-        row = (app.number, player.player, player.username, player.avatar_url, player.email, player.region)
+        row = (app.pk, player.id, player.username, player.avatar_url, player.email, player.region)
         await self._put_player(app, player, "update_player", row)
 
     async def _put_player(self, app: App, player: Player, statement: str, row: tuple[object, ...]) -> None:
         async def work(c: Connection) -> None:
             if not await c.fetch(SQL[statement], *row):
-                raise NotFound("player_not_found", "this player was deleted meanwhile")
-            await self._notify(c, app.app, player.player)
+                raise codes.PLAYER_NOT_FOUND.error("this player was deleted meanwhile")
+            await self._notify(c, app.slug, player.id)
 
         await self._database.transaction(work)
 
     async def delete_player(self, app: App, player: Player) -> Collection[tuple[TableKey, int]]:
-        who = (app.number, player.player)
+        who = (app.pk, player.id)
 
         async def delete(c: Connection) -> list[tuple[TableKey, int]]:
             tables = []
-            for (number,) in await c.fetch(SQL["hold_player"], *who):  # waits for every batch that has the player
-                rows = await c.fetch(SQL["tables_of_player"], app.number, number)
+            for (pk,) in await c.fetch(SQL["hold_player"], *who):  # waits for every batch that has the player
+                rows = await c.fetch(SQL["tables_of_player"], app.pk, pk)
                 tables = [(TableKey(*key), version) for *key, version in rows]
-                await c.fetch(SQL["delete_player_standings"], app.number, number)
-                await c.fetch(SQL["delete_player"], number)
+                await c.fetch(SQL["delete_player_standings"], app.pk, pk)
+                await c.fetch(SQL["delete_player"], pk)
             for statement in ("delete_player_uses", "delete_player_refusals"):
                 await c.fetch(SQL[statement], *who)
-            await self._notify(c, app.app, player.player)
+            await self._notify(c, app.slug, player.id)
             return tables
 
         return await self._database.transaction(delete, within_s=DELETION_S)
 
     # Writing
 
-    async def _add(self, statement: str, row: tuple[object, ...], code: str, own: Callable[[Board], bool]) -> int:
+    async def _add(
+        self, statement: str, row: tuple[object, ...], code: Code[Conflict], own: Callable[[Board], bool]
+    ) -> int:
         with _refusing(code):
             return await self._change(own, (statement, row))
 
     async def _change(self, own: Callable[[Board], bool], *steps: Step) -> int:
-        """Several steps, of which the last is of one row, whose number is returned; NotFound, and none of them, when
+        """Several steps, of which the last is of one row, whose pk is returned; NotFound, and none of them, when
         that is gone. Boards for which `own` holds are changed by this."""
 
         async def work(c: Connection) -> tuple[int, _Contents]:
@@ -282,30 +286,30 @@ class PostgresDirectory:
                 rows = await c.fetch(SQL[statement], *row, timeout=DELETION_S)
             if not rows:
                 kind = statement.rpartition("_")[2]
-                raise NotFound(f"{kind}_not_found", f"this {kind} was deleted meanwhile")
+                raise CODES[f"{kind}_not_found"].error(f"this {kind} was deleted in the meantime")
             await c.fetch(SQL["changed"])
             await self._notify(c, "", "")
             ((version, *contents),) = await c.fetch(SQL["everything"])
             return rows[0][0], _contents(version, *contents)
 
         within_s = DELETION_S if len(steps) > 1 else TRANSACTION_S
-        number, contents = await self._database.transaction(work, within_s=within_s)
+        pk, contents = await self._database.transaction(work, within_s=within_s)
         self._take(contents, own)
-        return number
+        return pk
 
     async def _notify(self, c: Connection, app: str, player: str) -> None:
         await c.fetch(SQL["tell"], CHANNEL, msgspec.json.encode((self._name, app, player)).decode())
 
 
 @contextmanager
-def _refusing(code: str) -> Iterator[None]:
+def _refusing(code: Code[Conflict]) -> Iterator[None]:
     """What may not be made, because it is there or its app is not, is refused by its name."""
     try:
         yield
     except asyncpg.ForeignKeyViolationError as error:
-        raise NotFound("app_not_found", "there is no such app") from error
+        raise codes.APP_NOT_FOUND.error("there is no such app") from error
     except asyncpg.UniqueViolationError as error:
-        raise Conflict(code, f"there is one with this id already ({code.removesuffix('_exists')})") from error
+        raise code.error("this id is already in use") from error
 
 
 def _nothing(_: Board) -> bool:
@@ -313,30 +317,31 @@ def _nothing(_: Board) -> bool:
 
 
 def _of(app: App) -> Callable[[Board], bool]:
-    return lambda board: board.app.number == app.number
+    return lambda board: board.app.pk == app.pk
 
 
 def _this(board: Board) -> Callable[[Board], bool]:
-    return lambda one: one.number == board.number
+    return lambda one: one.pk == board.pk
 
 
 def _contents(version: int, apps: list[Any], boards: list[Any], actions: list[Any]) -> _Contents:
-    by_number = {number: App(number, app, name, time_zone) for number, app, name, time_zone in apps}
-    made = [_board(number, by_number[app], definition) for number, app, definition in boards]
-    known = [Action(number, by_number[app], *rest) for number, app, *rest in actions]
+    by_pk = {pk: App(pk, app, name, time_zone) for pk, app, name, time_zone in apps}
+    made = [_board(pk, by_pk[app], definition) for pk, app, definition in boards]
+    known = [Action(pk, by_pk[app], *rest) for pk, app, *rest in actions]
     return _Contents(
         version,
-        {app.app: app for app in by_number.values()},
-        {(board.app.app, board.board): board for board in made},
-        {(action.app.app, action.action): action for action in known},
+        {app.slug: app for app in by_pk.values()},
+        {(board.app.slug, board.slug): board for board in made},
+        {(action.app.slug, action.slug): action for action in known},
     )
 
 
 def _definition(board: Board) -> str:
-    described = {f.name: getattr(board, f.name) for f in fields(board) if f.name not in _IDENTITY}
-    return msgspec.json.encode(described).decode()
+    rules = {f.name: getattr(board, f.name) for f in fields(board) if f.name not in _IDENTITY}
+    return msgspec.json.encode({"board": board.slug, **rules}).decode()
 
 
 @lru_cache(maxsize=10_000)
-def _board(number: int, app: App, definition: str) -> Board:
-    return msgspec.convert({**msgspec.json.decode(definition), "number": number, "app": app}, Board)
+def _board(pk: int, app: App, definition: str) -> Board:
+    rules = msgspec.json.decode(definition)
+    return msgspec.convert({**rules, "pk": pk, "app": app, "slug": rules.pop("board")}, Board)

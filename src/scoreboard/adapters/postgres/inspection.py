@@ -8,8 +8,8 @@ from urllib.parse import unquote, urlsplit
 
 import asyncpg
 
-from scoreboard.adapters.postgres.database import CONNECT_S, FAULTS, SQL, Record, newest_schema, why
-from scoreboard.domain.errors import Unavailable
+from scoreboard.adapters.postgres.database import CONNECT_S, FAULTS, SQL, Record, describe_error, newest_schema
+from scoreboard.domain import codes
 
 INSPECT_S = 5.0
 
@@ -52,7 +52,7 @@ async def _connected(url: str) -> AsyncIterator["asyncpg.Connection[Record]"]:
         finally:
             connection.terminate()
     except (*FAULTS, ValueError) as error:
-        raise Unavailable("storage_failed", why(error)) from error
+        raise codes.STORAGE_FAILED.error(describe_error(error)) from error
 
 
 def remedy(error: BaseException | None, url: str, variable: str) -> str:

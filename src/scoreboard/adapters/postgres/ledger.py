@@ -6,9 +6,9 @@ from typing import Any, TypeAlias
 import asyncpg
 
 from scoreboard.adapters.postgres.database import NUL, Again, Connection, Database, Reading, statements
-from scoreboard.adapters.postgres.forgetting import Forgetting
 from scoreboard.adapters.postgres.outbox import PostgresOutbox
-from scoreboard.application.ports.ledger import BEFORE_ALL, BatchState, Decide, Decision, Forgotten, Receipt
+from scoreboard.adapters.postgres.purging import ReceiptPurger
+from scoreboard.application.ports.ledger import MIN_EVENT_ID, BatchState, Decide, Decision, PurgeResult, Receipt
 from scoreboard.domain import event_id
 from scoreboard.domain.board import App, Board
 from scoreboard.domain.event_id import EventId
@@ -20,7 +20,7 @@ CHUNK = 10_000  # rows read at a time when a whole table is
 NOTES = 10_000  # looked at, at the most, in one call
 FRESH_S = 2.0  # for so long a note is left to the process that made it
 ROW_S = 2.0  # for a row that is looked up by its key, while a client waits
-AFTER_ALL = EventId(b"\xff" * 16)
+MAX_EVENT_ID = EventId(b"\xff" * 16)
 
 _Named: TypeAlias = tuple[int, str]
 """The number of an app, and the id of a player or the name of a credential in it."""
@@ -57,7 +57,7 @@ class PostgresLedger:
         self._tables: dict[TableKey, int] = {}
         self._credentials: dict[_Named, int] = {}
         self._done_notes: list[int] = []
-        self._forgetting = Forgetting(database)
+        self._purger = ReceiptPurger(database)
 
     async def transact(self, batch: Sequence[Submission], decide: Decide) -> Decision:
         done_notes, self._done_notes = self._done_notes, []
@@ -82,7 +82,7 @@ class PostgresLedger:
     ) -> tuple[Decision, _Numbers]:
         numbers = _Numbers()
         gone = await self._hold(c, batch, numbers)
-        state = await self._read_state(c, [one for one in batch if one.board.number not in gone], numbers)
+        state = await self._read_state(c, [one for one in batch if one.board.pk not in gone], numbers)
         state.gone = gone
         decision = decide(batch, state)
         await self._write(c, decision, numbers, done_notes)
@@ -92,8 +92,8 @@ class PostgresLedger:
 
     async def _hold(self, c: Connection, batch: Sequence[Submission], numbers: _Numbers) -> set[int]:
         """Lock the batch's boards and players, made where they are new. Returns the boards that are gone."""
-        boards = {one.board.number for one in batch}
-        players = {(one.board.app.number, one.player) for one in batch}
+        boards = {one.board.pk for one in batch}
+        players = {(one.board.app.pk, one.player) for one in batch}
         alive = set()
         for number, app, player, is_new in await c.fetch(SQL["hold"], list(boards), *_columns(players, 2)):
             if player is None:
@@ -103,7 +103,7 @@ class PostgresLedger:
             if is_new:
                 numbers.new_players.add(number)
         gone = boards - alive
-        if any(_player(one) not in numbers.players for one in batch if one.board.number not in gone):
+        if any(_player(one) not in numbers.players for one in batch if one.board.pk not in gone):
             raise Again
         return gone
 
@@ -168,7 +168,7 @@ class PostgresLedger:
         if entries or standings or receipts or done_notes:
             columns = (*_columns(entries, 11), *_columns(standings, 7), *_columns(receipts, 4))
             for (number,) in await c.fetch(SQL["write"], *columns, done_notes):
-                decision.note = number
+                decision.projection_id = number
         if refusals:
             await c.fetch(SQL["add_refusals"], *_columns(refusals, 9))
         if decision.facts:
@@ -200,24 +200,22 @@ class PostgresLedger:
     # Reads
 
     async def receipts(self, app: App, credential: str, keys: Collection[str]) -> Mapping[str, Receipt]:
-        rows = await self._database.fetch(SQL["receipts"], app.number, credential, list(keys), within_s=ROW_S)
+        rows = await self._database.fetch(SQL["receipts"], app.pk, credential, list(keys), within_s=ROW_S)
         outcomes = await self.outcomes(app, [EventId(event) for _, _, event in rows])
         return {key: Receipt(digest, outcomes.get(EventId(event))) for key, digest, event in rows}
 
     async def outcome(self, app: App, event: EventId) -> Outcome | None:
-        rows = await self._database.fetch(
-            SQL["outcome"], app.number, event, event_id.accepted_at(event), within_s=ROW_S
-        )
+        rows = await self._database.fetch(SQL["outcome"], app.pk, event, event_id.accepted_at(event), within_s=ROW_S)
         return _outcome(*rows[0]) if rows else None
 
     async def outcomes(self, app: App, events: Collection[EventId]) -> Mapping[EventId, Outcome]:
         if not events:
             return {}
-        rows = await self._database.fetch(SQL["outcomes"], app.number, list(events), within_s=ROW_S)
+        rows = await self._database.fetch(SQL["outcomes"], app.pk, list(events), within_s=ROW_S)
         return {EventId(row[0]): _outcome(*row) for row in map(tuple, rows)}
 
     async def standing(self, key: TableKey, app: App, player: str) -> Standing | None:
-        rows = await self._database.fetch(SQL["standing"], *key, app.number, player) if NUL not in player else []
+        rows = await self._database.fetch(SQL["standing"], *key, app.pk, player) if NUL not in player else []
         return _standing(*rows[0]) if rows else None
 
     async def standings(self, key: TableKey) -> AsyncIterator[list[tuple[str, Standing]]]:
@@ -227,15 +225,15 @@ class PostgresLedger:
             yield [(row[0], _standing(*row[1:5])) for row in map(tuple, rows)]
 
     async def tables(self, board: Board) -> list[TableKey]:
-        return [TableKey(*row) for row in await self._database.fetch(SQL["tables_of_board"], board.number)]
+        return [TableKey(*row) for row in await self._database.fetch(SQL["tables_of_board"], board.pk)]
 
-    async def unranked(self) -> tuple[list[int], list[tuple[TableKey, str, Standing]]]:
+    async def pending_projections(self) -> tuple[list[int], list[tuple[TableKey, str, Standing]]]:
         await self._remove_done_notes()
         notes = [number for (number,) in await self._database.fetch(SQL["open_notes"], self._fresh_s, NOTES)]
         rows = await self._database.fetch(SQL["unranked"], notes) if notes else []
         return notes, [(TableKey(*row[:3]), row[3], _standing(*row[4:])) for row in map(tuple, rows)]
 
-    async def ranked(self, notes: Collection[int]) -> None:
+    async def ack_projections(self, notes: Collection[int]) -> None:
         self._done_notes += notes
 
     async def _remove_done_notes(self) -> None:
@@ -248,23 +246,23 @@ class PostgresLedger:
             self._done_notes += notes
             raise
 
-    async def forget(self, before: int, facts_before: int) -> Forgotten:
-        return await self._forgetting.some(before, facts_before)
+    async def purge(self, before: int, facts_before: int) -> PurgeResult:
+        return await self._purger.purge(before, facts_before)
 
     async def latest_instant(self) -> int:
         ((event,),) = await self._database.fetch(SQL["latest_event"])
         return 0 if event is None else event_id.accepted_at(event)
 
     async def entries(
-        self, board: Board, after: EventId = BEFORE_ALL, chunk: int = CHUNK
+        self, board: Board, after: EventId = MIN_EVENT_ID, chunk: int = CHUNK
     ) -> AsyncIterator[list[tuple[Submission, Outcome]]]:
         """Window after window of the whole ledger, so that no statement is long however few entries the board has."""
-        last = BEFORE_ALL
-        while last != AFTER_ALL:
+        last = MIN_EVENT_ID
+        while last != MAX_EVENT_ID:
             found = await self._reading.fetch(
                 SQL["entries_window"], after, event_id.accepted_at(after), max(chunk, CHUNK)
             )
-            last = found[0][0] if found else AFTER_ALL
+            last = found[0][0] if found else MAX_EVENT_ID
             while rows := await self._entries_between(board, after, last, chunk):
                 after = rows[-1][0]
                 yield [_entry(board, *row) for row in rows]
@@ -272,7 +270,7 @@ class PostgresLedger:
 
     async def _entries_between(self, board: Board, after: EventId, last: EventId, limit: int) -> list[tuple[Any, ...]]:
         span = event_id.accepted_at(after), event_id.accepted_at(last)
-        rows = await self._reading.fetch(SQL["entries_between"], board.number, after, last, *span, limit)
+        rows = await self._reading.fetch(SQL["entries_between"], board.pk, after, last, *span, limit)
         return [tuple(row) for row in rows]
 
 
@@ -282,7 +280,7 @@ def _columns(rows: Iterable[tuple[Any, ...]], width: int) -> list[Sequence[Any]]
 
 
 def _player(submission: Submission) -> _Named:
-    return submission.board.app.number, submission.player
+    return submission.board.app.pk, submission.player
 
 
 def _stored_key(key: FactKey, numbers: _Numbers) -> tuple[int, int, str, str]:
@@ -290,7 +288,7 @@ def _stored_key(key: FactKey, numbers: _Numbers) -> tuple[int, int, str, str]:
 
 
 def _credential(submission: Submission) -> _Named:
-    return submission.board.app.number, submission.credential
+    return submission.board.app.pk, submission.credential
 
 
 def _learn_standings(state: BatchState, rows: Sequence[Any], numbers: _Numbers) -> None:
@@ -341,7 +339,7 @@ def _entry_row(submission: Submission, outcome: Outcome, numbers: _Numbers) -> t
         numbers.tables[submission.tables[0]],
         submission.region or None,
         numbers.players[_player(submission)],
-        submission.action.number if submission.action else None,
+        submission.action.pk if submission.action else None,
         submission.value,
         outcome.score,
         outcome.previous_score,
@@ -354,8 +352,8 @@ def _refusal_row(submission: Submission, outcome: Outcome, numbers: _Numbers) ->
     board = submission.board
     return (
         submission.event,
-        board.app.number,
-        board.number,
+        board.app.pk,
+        board.pk,
         submission.season,
         submission.player,
         submission.value,
@@ -366,7 +364,7 @@ def _refusal_row(submission: Submission, outcome: Outcome, numbers: _Numbers) ->
 
 
 def _standing_rows(decision: Decision, numbers: _Numbers) -> list[tuple[Any, ...]]:
-    apps = {one.board.number: one.board.app.number for one, _ in decision.new_outcomes}
+    apps = {one.board.pk: one.board.app.pk for one, _ in decision.new_outcomes}
     return [
         (
             numbers.tables[key],
@@ -396,4 +394,4 @@ def _entry(
 ) -> tuple[Submission, Outcome]:
     at = event_id.accepted_at(event)
     submission = Submission(event, at, board, season, player, value, credential, region or WORLD, metadata=metadata)
-    return submission, _applied(event, board.number, player, season, score, previous)
+    return submission, _applied(event, board.pk, player, season, score, previous)

@@ -5,7 +5,15 @@ from collections.abc import Collection, Mapping
 
 from scoreboard.adapters.postgres.database import Connection, Database, statements
 from scoreboard.application.ports.ledger import Decision
-from scoreboard.application.ports.outbox import Arrival, Backlog, Pending, Position, ScoreUpdated, decode, encode
+from scoreboard.application.ports.outbox import (
+    Arrival,
+    Backlog,
+    OutboxPosition,
+    PendingEvents,
+    ScoreUpdated,
+    decode,
+    encode,
+)
 
 SQL = statements("outbox.sql")
 STEP_ROWS = 1_000  # removed in one transaction
@@ -36,10 +44,10 @@ class PostgresOutbox:
 
         await self._database.transaction(register)
 
-    async def forget(self, keep: Collection[str]) -> list[str]:
+    async def unregister(self, keep: Collection[str]) -> list[str]:
         return [name for (name,) in await self._database.fetch(SQL["forget"], list(keep))]
 
-    async def read(self, consumer: str, max_events: int, max_bytes: int) -> Pending | None:
+    async def read(self, consumer: str, max_events: int, max_bytes: int) -> PendingEvents | None:
         rows = await self._database.fetch(SQL["read"], consumer, max_events, max_bytes)
         if not rows:
             return None
@@ -49,9 +57,9 @@ class PostgresOutbox:
             if row is not None:
                 events += decode(row)
                 position = xid, number
-        return Pending(events, position)
+        return PendingEvents(events, position)
 
-    async def advance(self, consumer: str, position: Position) -> None:
+    async def advance(self, consumer: str, position: OutboxPosition) -> None:
         await self._database.fetch(SQL["advance"], consumer, *position)
 
     async def skip(self, consumer: str) -> int:

@@ -8,11 +8,11 @@ from contextlib import AsyncExitStack
 from scoreboard.adapters.postgres import counts, database, diagnostics, inspection, partitions, statistics
 from scoreboard.adapters.postgres.database import Database
 from scoreboard.adapters.postgres.directory import PostgresDirectory
+from scoreboard.adapters.postgres.leader_lock import PostgresLeaderLock
 from scoreboard.adapters.postgres.ledger import PostgresLedger
 from scoreboard.adapters.postgres.outbox import PostgresOutbox
 from scoreboard.adapters.postgres.ranking import PostgresRanking
-from scoreboard.adapters.postgres.replica import followed
-from scoreboard.adapters.postgres.turns import PostgresTurns
+from scoreboard.adapters.postgres.replica import open_replica
 from scoreboard.application.ports.backend import BackendOptions, DatabaseBackend, NotUsable, Ping, ReplicaBackend
 from scoreboard.application.ports.clock import Clock
 from scoreboard.application.ports.diagnostics import Finding
@@ -46,12 +46,12 @@ class PostgresPlugin:
         """Open it with its replica, if there is one. Its schema must be there; the replica may be down."""
         await self._check_schema(options)
         store = await stack.enter_async_context(
-            database.opened(options.database_url, connections=options.database_connections)
+            database.open_database(options.database_url, connections=options.database_connections)
         )
         replica = None
         pings: dict[str, Ping] = {self.name: lambda: store.fetch("SELECT 1")}
         if options.database_replica_url:
-            replica = await stack.enter_async_context(followed(store, options.database_replica_url))
+            replica = await stack.enter_async_context(open_replica(store, options.database_replica_url))
             pings[PostgresReplicaPlugin.name] = replica.look
         directory, outbox = PostgresDirectory(store, replica), PostgresOutbox(store)
         await directory.start()
@@ -59,7 +59,7 @@ class PostgresPlugin:
             directory=directory,
             ledger=PostgresLedger(store, reading=replica, outbox=outbox if options.events else None),
             outbox=outbox,
-            turns=PostgresTurns(store),
+            leader_lock=PostgresLeaderLock(store),
             totals=PostgresRanking(store),
             replica=None if replica is None else ReplicaBackend(PostgresRanking(replica), lambda: replica.lag_s),
             pings=pings,
@@ -79,7 +79,7 @@ class PostgresPlugin:
     def _unreachable(self, error: Unavailable, options: BackendOptions) -> NotUsable:
         where = redact_url(options.database_url)
         remedy = self.remedy(error.__cause__, options)
-        return NotUsable(f"PostgreSQL at {where} cannot be used: {database.why(error)}; {remedy}")
+        return NotUsable(f"PostgreSQL at {where} cannot be used: {database.describe_error(error)}; {remedy}")
 
 
 class PostgresReplicaPlugin:

@@ -5,7 +5,15 @@ from functools import lru_cache
 from itertools import pairwise
 
 from scoreboard.adapters.postgres.database import NUL, Reading, Record, statements
-from scoreboard.application.ports.ranking import Details, NotRanked, OrderKey, Placed, Position, Ranked, Slice
+from scoreboard.application.ports.ranking import (
+    NotRanked,
+    OrderKey,
+    PlayerRank,
+    Position,
+    RankChange,
+    RankedEntry,
+    Slice,
+)
 from scoreboard.domain import event_id
 from scoreboard.domain.board import INT64_MAX, INT64_MIN, Board, Numbering, Ties
 from scoreboard.domain.errors import Unavailable
@@ -28,12 +36,12 @@ class PostgresRanking:
 
     async def apply(
         self, key: TableKey, board: Board, standings: Mapping[str, Standing], *, place: bool
-    ) -> Mapping[str, Placed]:
+    ) -> Mapping[str, RankChange]:
         """The totals have them already; where each came from is not known any more, so no rank before is told."""
         if not place:
             return {}
-        found = await self.several(key, board, standings)
-        return {player: Placed(details.ranked.rank, None) for player, details in found.items()}
+        found = await self.get_ranks(key, board, standings)
+        return {player: RankChange(details.entry.rank, None) for player, details in found.items()}
 
     async def remove(self, key: TableKey, player: str, version: int) -> None:
         """The totals do not have it any more."""
@@ -53,7 +61,7 @@ class PostgresRanking:
         if NUL in player:
             return None
         width = 2 * radius + 1
-        rows = await self._rows("around", board, *key, board.app.number, player, width - 1)
+        rows = await self._rows("around", board, *key, board.app.pk, player, width - 1)
         if not rows:
             return None
         place, ahead = rows[0]["place"], [row["player_id"] for row in rows].index(player)
@@ -62,26 +70,26 @@ class PostgresRanking:
         skipped = start - found.start
         return found._replace(start=start, rows=found.rows[skipped : skipped + width])
 
-    async def details(self, key: TableKey, board: Board, player: str) -> Details | None:
-        return (await self.several(key, board, (player,))).get(player)
+    async def get_rank(self, key: TableKey, board: Board, player: str) -> PlayerRank | None:
+        return (await self.get_ranks(key, board, (player,))).get(player)
 
-    async def several(self, key: TableKey, board: Board, players: Collection[str]) -> Mapping[str, Details]:
+    async def get_ranks(self, key: TableKey, board: Board, players: Collection[str]) -> Mapping[str, PlayerRank]:
         possible = [player for player in set(players) if NUL not in player]
-        rows = await self._rows("details", board, *key, board.app.number, possible)
+        rows = await self._rows("details", board, *key, board.app.pk, possible)
         return {row["player_id"]: _details(board, row) for row in rows}
 
     async def total(self, key: TableKey, board: Board) -> int:
         (row,) = await self._rows("count", board, *key)
         return int(row["total"])
 
-    async def best(self, key: TableKey, board: Board, most: int) -> Sequence[tuple[str, Standing]]:
+    async def top(self, key: TableKey, board: Board, most: int) -> Sequence[tuple[str, Standing]]:
         """The best standings of a table, best first. Raises Unavailable."""
         rows = await self._database.fetch(_of(board, "best"), *key, most)
         return [_standing(row) for row in rows]
 
-    async def of_players(self, key: TableKey, board: Board, players: Collection[str]) -> Mapping[str, Standing]:
+    async def standings_of(self, key: TableKey, board: Board, players: Collection[str]) -> Mapping[str, Standing]:
         """Those of `players` that have a standing. Raises Unavailable."""
-        rows = await self._database.fetch(_of(board, "of_players"), *key, board.app.number, list(players))
+        rows = await self._database.fetch(_of(board, "of_players"), *key, board.app.pk, list(players))
         return dict(_standing(row) for row in rows)
 
     async def position(self, key: TableKey, board: Board) -> Position:
@@ -176,7 +184,7 @@ def _slice(board: Board, rows: Sequence[Record], start: int) -> Slice:
         head["total"],
         start,
         [
-            Ranked(rank, row["player_id"], row["score"], row["reached_at"])
+            RankedEntry(rank, row["player_id"], row["score"], row["reached_at"])
             for rank, row in zip(ranks, found, strict=True)
         ],
     )
@@ -196,12 +204,12 @@ def _ranks(numbering: Numbering, start: int, better: int | None, scores: Sequenc
     return ranks
 
 
-def _details(board: Board, row: Record) -> Details:
+def _details(board: Board, row: Record) -> PlayerRank:
     place = row["better"] + row["within"] - 1
     rank = {"ordinal": place, "competition": row["better"], "dense": row["better_scores"]}[board.numbering] + 1
-    return Details(
+    return PlayerRank(
         place,
-        Ranked(rank, row["player_id"], row["score"], row["reached_at"]),
+        RankedEntry(rank, row["player_id"], row["score"], row["reached_at"]),
         row["same"] - 1,
         row["total"] - row["better"] - row["same"],
         row["total"],

@@ -16,10 +16,10 @@ from scoreboard.adapters.postgres.database import (
     Database,
     Pool,
     Record,
-    is_of_the_server,
-    pooled,
+    describe_error,
+    is_server_error,
+    open_pool,
     statements,
-    why,
 )
 from scoreboard.adapters.postgres.inspection import asked
 
@@ -82,10 +82,10 @@ class Replica:
 
     def _leave(self, error: Exception) -> None:
         """Raises the error when it is none of the replica's."""
-        if not isinstance(error, Unfit) and not is_of_the_server(error):
+        if not isinstance(error, Unfit) and not is_server_error(error):
             raise error
         if self._fit is not False:
-            log.warning("replica_not_used", reason=str(error) if isinstance(error, Unfit) else why(error))
+            log.warning("replica_not_used", reason=str(error) if isinstance(error, Unfit) else describe_error(error))
         self._fit = False
 
 
@@ -99,9 +99,9 @@ async def inspect(primary: str, replica: str) -> float:
 
 
 @asynccontextmanager
-async def followed(primary: Database, url: str, connections: int = CONNECTIONS) -> AsyncIterator[Replica]:
+async def open_replica(primary: Database, url: str, connections: int = CONNECTIONS) -> AsyncIterator[Replica]:
     """The replica, its connections closed in the end. It need not be there yet."""
-    async with pooled(url, connections) as pool:
+    async with open_pool(url, connections) as pool:
         yield Replica(primary, pool)
 
 

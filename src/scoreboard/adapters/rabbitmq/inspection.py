@@ -11,9 +11,9 @@ from aio_pika.exceptions import ChannelNotFoundEntity, ChannelPreconditionFailed
 from aiormq.exceptions import ChannelAccessRefused, ConnectionInternalError, ConnectionNotImplemented
 from yarl import URL
 
-from scoreboard.adapters.rabbitmq.link import FAILURES, connected, is_of_the_vhost, why
+from scoreboard.adapters.rabbitmq.reconnecting import FAILURES, connect, describe_error, is_vhost_error
 from scoreboard.adapters.rabbitmq.topology import Topology
-from scoreboard.domain.errors import Unavailable
+from scoreboard.domain import codes
 
 CALL_S = 3.0
 NOTICE_S = 0.25  # in which a broker that is out of memory or disk says so to who publishes
@@ -38,7 +38,7 @@ class Inspection:
 async def inspect(url: str, topology: Topology) -> Inspection:
     """Raises Unavailable, whose detail says why without a secret."""
     try:
-        async with await connected(url, "doctor") as connection:
+        async with await connect(url, "doctor") as connection:
             version, blocked = _version(connection), await _blocked(connection)
             try:
                 async with connection.channel() as channel:
@@ -52,12 +52,12 @@ async def inspect(url: str, topology: Topology) -> Inspection:
         task = asyncio.current_task()
         if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
             raise
-        raise Unavailable("queue_unavailable", why(error)) from error
+        raise codes.QUEUE_UNAVAILABLE.error(describe_error(error)) from error
 
 
 async def _lack(url: str, topology: Topology) -> Lack:
     """A queue like ours is made and deleted. A broker that cannot may end the connection, so it has one of its own."""
-    async with await connected(url, "doctor") as connection:
+    async with await connect(url, "doctor") as connection:
         try:
             async with connection.channel() as channel:
                 queue = await channel.declare_queue(
@@ -100,7 +100,7 @@ def remedy(error: BaseException | None, url: str, variable: str, rights: str) ->
             return f"make a user (guest is let in from its own machine only): rabbitmqctl add_user; correct {variable}"
         case ProbableAuthenticationError():
             return f"check the user and the password in {variable}, or make it: rabbitmqctl add_user {user} PASSWORD"
-        case _ if is_of_the_vhost(error):
+        case _ if is_vhost_error(error):
             return f"rabbitmqctl add_vhost {vhost}; rabbitmqctl set_permissions -p {vhost} {user} {rights}"
         case _:
             return f"start it, or correct {variable}"

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
-from scoreboard.adapters.rabbitmq import diagnostics, inspection, link, queue
+from scoreboard.adapters.rabbitmq import diagnostics, inspection, queue, reconnecting
 from scoreboard.adapters.rabbitmq.topology import NAME, Topology
 from scoreboard.application.ports.backend import BackendOptions, QueueBackend
 from scoreboard.application.ports.clock import Clock
@@ -14,7 +14,7 @@ class RabbitPlugin:
     name = "rabbitmq"
 
     def check_url(self, url: str) -> None:
-        link.check_url(url)
+        reconnecting.check_url(url)
 
     def diagnose(self, options: BackendOptions) -> AsyncIterator[Finding]:
         return diagnostics.diagnose(options)
@@ -23,5 +23,5 @@ class RabbitPlugin:
         return inspection.remedy(error, options.queue_url, "SCOREBOARD_QUEUE_URL", diagnostics.RIGHTS)
 
     async def open(self, options: BackendOptions, clock: Clock, stack: AsyncExitStack) -> QueueBackend:
-        opened = await stack.enter_async_context(queue.opened(options.queue_url, Topology(NAME), clock))
+        opened = await stack.enter_async_context(queue.open_queue(options.queue_url, Topology(NAME), clock))
         return QueueBackend(self.name, opened)

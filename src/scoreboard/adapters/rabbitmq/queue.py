@@ -14,11 +14,19 @@ from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMe
 from aio_pika.exceptions import PublishError
 
 from scoreboard.adapters.rabbitmq import wire
-from scoreboard.adapters.rabbitmq.link import FAILURES, Link, away, connected, looked_at, settled, why
-from scoreboard.adapters.rabbitmq.tiers import WEIGHTS, Tiers
+from scoreboard.adapters.rabbitmq.priority_buffer import WEIGHTS, PriorityBuffer
+from scoreboard.adapters.rabbitmq.reconnecting import (
+    FAILURES,
+    ReconnectingConnection,
+    connect,
+    describe_error,
+    looked_at,
+    settled,
+    unavailable,
+)
 from scoreboard.adapters.rabbitmq.topology import Topology
 from scoreboard.application.ports.clock import Clock
-from scoreboard.application.ports.queue import Buried, Delivery, Message
+from scoreboard.application.ports.queue import Delivery, Message, StoredDeadLetter
 
 log = structlog.get_logger(__name__)
 
@@ -36,7 +44,7 @@ class _Tag(NamedTuple):
     number: int
 
 
-class _Publishing:
+class _Publisher:
     """A channel with confirms. Nothing else goes over its connection: the broker stops reading from who publishes when
     it is out of memory or disk."""
 
@@ -67,7 +75,7 @@ class _Publishing:
         except PublishError as error:
             log.error("queue_unroutable", exchange=exchange, key=key)
             self._mend()
-            raise away("the queue's server has no queue for this; it is being made again") from error
+            raise unavailable("the queue's server has no queue for this; it is being made again") from error
         except TimeoutError:
             await self._unblocked()  # else it does not answer at all
             self._give_up()
@@ -76,7 +84,7 @@ class _Publishing:
     async def _unblocked(self) -> None:
         transport = self._connection.transport
         if transport is None:
-            raise away()
+            raise unavailable()
         try:
             async with asyncio.timeout(0 if self._is_blocked else BLOCKED_S):
                 await transport.ready()
@@ -84,7 +92,7 @@ class _Publishing:
             if not self._is_blocked:
                 log.warning("queue_blocked", remedy="give it more of what `rabbitmqctl list_alarms` names")
             self._is_blocked = True
-            raise away("the queue's server is out of memory or disk") from error
+            raise unavailable("the queue's server is out of memory or disk") from error
         if self._is_blocked:
             log.info("queue_unblocked")
         self._is_blocked = False
@@ -97,11 +105,11 @@ class _Publishing:
         try:
             await self._topology.declare(self._connection)
         except Exception as error:
-            log.error("queue_not_mended", error=why(error))
+            log.error("queue_not_mended", error=describe_error(error))
             self._give_up()
 
 
-class _Taking:
+class _Consumer:
     """A consumer of every queue of work; what comes is put in `tiers`.
 
     The broker gives a queue to one consumer at a time, the one that came first. So who gets messages from more queues
@@ -109,7 +117,9 @@ class _Taking:
     then be taken after what another takes.
     """
 
-    def __init__(self, connection: AbstractConnection, tiers: Tiers, number: int, give_up: Callable[[], None]) -> None:
+    def __init__(
+        self, connection: AbstractConnection, tiers: PriorityBuffer, number: int, give_up: Callable[[], None]
+    ) -> None:
         self._connection = connection
         self._channel: AbstractChannel = connection.channel(publisher_confirms=False)
         self._tiers = tiers
@@ -141,7 +151,7 @@ class _Taking:
         self._busy.add(name)
         tag = _Tag(self._number, incoming.delivery_tag or 0)
         self._held.add(tag)
-        self._tiers.add(Delivery(wire.unpacked(incoming), bool(incoming.redelivered), tag))
+        self._tiers.add(Delivery(wire.unpack(incoming), bool(incoming.redelivered), tag))
 
     async def _share(self, topology: Topology, fetch_ahead: int, every_s: float) -> None:
         try:
@@ -204,24 +214,24 @@ class RabbitQueue:
         self._topology = topology
         self._clock = clock
         self._share_every_s = share_every_s
-        self._tiers = Tiers()
-        self._newest: _Taking | None = None
+        self._tiers = PriorityBuffer()
+        self._newest: _Consumer | None = None
         self._sessions = 0
         self._last_burial = 0
         self._digging = asyncio.Lock()
-        self._publishing = Link(url, "publishing", self._publish)
-        self._taking = Link(url, "taking", self._consume)
-        self._asking = Link(url, "asking", self._ask)
+        self._publishing = ReconnectingConnection(url, "publishing", self._publish)
+        self._taking = ReconnectingConnection(url, "taking", self._consume)
+        self._asking = ReconnectingConnection(url, "asking", self._ask)
 
-    async def _publish(self, connection: AbstractConnection, give_up: Callable[[], None]) -> _Publishing:
-        session = _Publishing(connection, self._topology, give_up)
+    async def _publish(self, connection: AbstractConnection, give_up: Callable[[], None]) -> _Publisher:
+        session = _Publisher(connection, self._topology, give_up)
         await session.open()
         return session
 
-    async def _consume(self, connection: AbstractConnection, give_up: Callable[[], None]) -> _Taking:
+    async def _consume(self, connection: AbstractConnection, give_up: Callable[[], None]) -> _Consumer:
         self._sessions += 1
         self._tiers.clear()
-        self._newest = session = _Taking(connection, self._tiers, self._sessions, give_up)
+        self._newest = session = _Consumer(connection, self._tiers, self._sessions, give_up)
         await session.open(self._topology, FETCH_AHEAD, self._share_every_s)
         return session
 
@@ -229,42 +239,42 @@ class RabbitQueue:
         await self._topology.declare(connection)
         return connection
 
-    async def put(self, messages: Sequence[Message]) -> None:
+    async def publish(self, messages: Sequence[Message]) -> None:
         await self._send(*(self._work(message) for message in messages))
 
-    async def take(self, most: int) -> Sequence[Delivery]:
+    async def receive(self, most: int) -> Sequence[Delivery]:
         self._taking.start()
         return await self._tiers.next(most)
 
-    async def done(self, deliveries: Sequence[Delivery]) -> None:
+    async def ack(self, deliveries: Sequence[Delivery]) -> None:
         taking = await self._holder()
         await settled(taking.acknowledge(deliveries))
 
     async def retry(self, delivery: Delivery, body: bytes) -> None:
         message = delivery.message._replace(body=body, attempt=delivery.message.attempt + 1)
-        key = self._topology.key(message.lane, message.tier)
-        await self._instead(delivery, self._topology.delay(message.attempt), key, wire.packed(message))
+        key = self._topology.key(message.partition_key, message.priority)
+        await self._instead(delivery, self._topology.delay(message.attempt), key, wire.pack(message))
 
-    async def bury(self, delivery: Delivery, body: bytes, reason: str) -> None:
+    async def dead_letter(self, delivery: Delivery, body: bytes, reason: str) -> None:
         self._last_burial = max(self._clock(), self._last_burial + 1)
-        letter = wire.buried(delivery.message._replace(body=body), reason, self._last_burial)
+        letter = wire.pack_dead_letter(delivery.message._replace(body=body), reason, self._last_burial)
         await self._instead(delivery, self._topology.exchange, self._topology.dead_key, letter)
 
-    async def buried(self, most: int) -> list[Buried]:
+    async def list_dead_letters(self, most: int) -> list[StoredDeadLetter]:
         async with self._digging:
             (letters,) = await settled(self._look(await self._asking.session(), most))
         return letters
 
-    async def dig_up(self, letter: str, *, again: bool) -> bool:
+    async def requeue(self, letter: str, *, again: bool) -> bool:
         async with self._digging:
             (found,) = await settled(self._dig(await self._asking.session(), letter, again))
         return found
 
-    async def dead(self) -> int:
+    async def count_dead_letters(self) -> int:
         (ready,) = await settled(self._count(await self._asking.session(), [self._topology.dead]))
         return ready
 
-    async def waiting(self) -> int:
+    async def count_waiting(self) -> int:
         names = [name for name, _ in self._topology.work]
         (ready,) = await settled(self._count(await self._asking.session(), names))
         return ready + len(self._tiers)
@@ -273,7 +283,7 @@ class RabbitQueue:
         await asyncio.gather(*(link.close() for link in (self._taking, self._publishing, self._asking)))
 
     def _work(self, message: Message) -> tuple[str, str, aio_pika.Message]:
-        return self._topology.exchange, self._topology.key(message.lane, message.tier), wire.packed(message)
+        return self._topology.exchange, self._topology.key(message.partition_key, message.priority), wire.pack(message)
 
     async def _send(self, *sent: tuple[str, str, aio_pika.Message]) -> None:
         publishing = await self._publishing.session()
@@ -287,7 +297,7 @@ class RabbitQueue:
             await self._send((exchange, key, message))
             await settled(taking.acknowledge((delivery,)))
 
-    async def _holder(self) -> _Taking:
+    async def _holder(self) -> _Consumer:
         """Who holds what was taken. While it still consumes one queue after the other, messages of the first have come,
         so it does before it is the link's session."""
         if self._newest is not None and self._newest.is_open:
@@ -300,12 +310,12 @@ class RabbitQueue:
         while (found := await queue.get(fail=False, timeout=CALL_S)) is not None:
             yield found
 
-    async def _look(self, connection: AbstractConnection, most: int) -> list[Buried]:
+    async def _look(self, connection: AbstractConnection, most: int) -> list[StoredDeadLetter]:
         """All are looked at: the broker puts what is given back behind what was given back before."""
-        oldest: list[Buried] = []
+        oldest: list[StoredDeadLetter] = []
         async with connection.channel() as channel:
             async for one in self._letters(channel):
-                oldest.append(wire.letter(one))
+                oldest.append(wire.unpack_dead_letter(one))
                 if len(oldest) > 2 * most:
                     oldest = _oldest(oldest, most)
             await _give_back(channel)
@@ -318,7 +328,7 @@ class RabbitQueue:
                 found = one.message_id == letter
                 if found:
                     if again:
-                        await self._send(self._work(wire.unpacked(one)._replace(attempt=0)))
+                        await self._send(self._work(wire.unpack(one)._replace(attempt=0)))
                     await one.ack()
                     break
             await _give_back(channel)
@@ -333,7 +343,7 @@ class RabbitQueue:
         return ready
 
 
-def _oldest(letters: list[Buried], most: int) -> list[Buried]:
+def _oldest(letters: list[StoredDeadLetter], most: int) -> list[StoredDeadLetter]:
     return sorted(letters, key=lambda letter: (letter.since, letter.id))[:most]
 
 
@@ -353,17 +363,17 @@ def wall_clock() -> int:
 
 
 @asynccontextmanager
-async def opened(
+async def open_queue(
     url: str, topology: Topology, clock: Clock = wall_clock, share_every_s: float = SHARE_EVERY_S
 ) -> AsyncIterator[RabbitQueue]:
     """The queue, with what is missing on the broker made, or later when the broker is away. Raises TopologyMismatch
     when what is there was declared in another way."""
     try:
-        connection = await connected(url, "declaring")
+        connection = await connect(url, "declaring")
         async with connection:
             await topology.declare(connection)
     except FAILURES as error:
-        log.warning("queue_away", purpose="declaring", error=why(error))
+        log.warning("queue_unreachable", purpose="declaring", error=describe_error(error))
     queue = RabbitQueue(url, topology, clock, share_every_s)
     try:
         yield queue

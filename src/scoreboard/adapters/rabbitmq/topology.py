@@ -20,10 +20,10 @@ from zlib import crc32
 from aio_pika.abc import AbstractChannel, AbstractConnection
 from aio_pika.exceptions import ChannelPreconditionFailed
 
-from scoreboard.application.ports.queue import Tier
+from scoreboard.domain.board import Priority
 
 NAME = "scoreboard"  # what all names on the broker begin with
-TIERS: tuple[Tier, ...] = ("high", "normal", "low")
+PRIORITIES: tuple[Priority, ...] = ("high", "normal", "low")
 SHARDS = 4
 WAITS_S = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
 JITTER = (0.75, 1.25)  # of a wait: which one a message gets is drawn
@@ -49,16 +49,16 @@ class Topology:
         self._delays_ms = [[round(wait_s * part * 1_000) for part in JITTER] for wait_s in waits_s]
 
     @property
-    def work(self) -> list[tuple[str, Tier]]:
+    def work(self) -> list[tuple[str, Priority]]:
         """The queues to take from, each with its tier."""
-        return [(f"{self.exchange}.work.{self._key(shard, tier)}", tier) for tier in TIERS for shard in self._all]
+        return [(f"{self.exchange}.work.{self._key(shard, tier)}", tier) for tier in PRIORITIES for shard in self._all]
 
     @property
     def delays(self) -> list[str]:
         """The exchanges, and queues of the same names, in which messages wait for their next attempt."""
         return list(self._waits())
 
-    def key(self, lane: str, tier: Tier) -> str:
+    def key(self, lane: str, tier: Priority) -> str:
         """The routing key of a lane's messages: always the same."""
         return self._key(crc32(lane.encode()) % self.shards, tier)
 
@@ -83,7 +83,7 @@ class Topology:
         await self._queue(channel, self.dead, self.exchange, _DEAD)
         await self._queue(channel, self.takers, self.exchange, _TAKERS)
         for shard in self._all:
-            for tier in TIERS:
+            for tier in PRIORITIES:
                 key = self._key(shard, tier)
                 await self._queue(
                     channel,
@@ -120,7 +120,7 @@ class Topology:
         return range(self.shards)
 
     @staticmethod
-    def _key(shard: int, tier: Tier) -> str:
+    def _key(shard: int, tier: Priority) -> str:
         return f"{shard}.{tier}"
 
     def _delay(self, delay_ms: int) -> str:

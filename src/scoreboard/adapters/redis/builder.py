@@ -14,7 +14,7 @@ import structlog
 from scoreboard.adapters.redis import keys, tables
 from scoreboard.adapters.redis.encoding import Encoding
 from scoreboard.adapters.redis.tables import Tables
-from scoreboard.adapters.redis.totals import Totals, given
+from scoreboard.adapters.redis.totals import Totals, wrap_totals
 from scoreboard.application.ports.ranking import NotRanked, OrderKey
 from scoreboard.domain.board import Board
 from scoreboard.domain.errors import Unavailable
@@ -67,17 +67,17 @@ class Builder:
         if not done:
             raise NotRanked("warming")
 
-    async def refit(self, key: TableKey, board: Board) -> None:
+    async def rebuild_if_resized(self, key: TableKey, board: Board) -> None:
         """Make a table that is there anew, if it is not as it is to be."""
         await self._built(key, board, _NOTHING, only_there=True)
 
     def known_empty(self, key: TableKey) -> bool:
         return self._empty.get(key, 0.0) > asyncio.get_running_loop().time()
 
-    async def forget(self, board: Board) -> None:
+    async def evict(self, board: Board) -> None:
         """Stop making its tables, and what is known of them is not true any more."""
-        await self._stopped([key for key in self._making if key.board == board.number])
-        for key in [key for key in self._empty if key.board == board.number]:
+        await self._stopped([key for key in self._making if key.board == board.pk])
+        for key in [key for key in self._empty if key.board == board.pk]:
             del self._empty[key]
 
     async def _make(self, key: TableKey, board: Board, standings: Mapping[str, Standing]) -> None:
@@ -132,7 +132,7 @@ class Builder:
     ) -> "_Part | None":
         """Write the ledger's totals, or the best of them. None when it is no longer this process that builds."""
         if self._keep:
-            best = await given(self._totals).best(key, board, self._keep + 1)
+            best = await wrap_totals(self._totals).top(key, board, self._keep + 1)
             written = await self._write(key, board, epoch, best[: self._keep])
             return await self._part(key, board, best) if written else None
         await self._write(key, board, epoch, standings.items())
@@ -157,7 +157,7 @@ class Builder:
             return _Part()
         player, last = best[self._keep - 1]
         floor = Encoding(board).member(OrderKey(last.score, last.reached_at, player))
-        return _Part(floor, await given(self._totals).total(key, board))
+        return _Part(floor, await wrap_totals(self._totals).total(key, board))
 
     async def _stopped(self, making: Sequence[TableKey]) -> None:
         tasks = [self._making[key] for key in making]

@@ -163,7 +163,7 @@ class _Cluster(RedisCluster):
 
 
 @asynccontextmanager
-async def connected(url: str) -> AsyncIterator[Client]:
+async def connect(url: str) -> AsyncIterator[Client]:
     """A client of the servers that the URL names, closed in the end; answers come as bytes.
 
     It connects when it is first used: a server that is away keeps nothing from starting. ValueError for a wrong URL.

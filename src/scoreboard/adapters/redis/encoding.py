@@ -6,7 +6,7 @@ worst; then the player's id in UTF-8. Only the id varies in length, and it is la
 there alone, the one whose id is the beginning of the other's comes first, as it does among ids.
 """
 
-from scoreboard.application.ports.ranking import OrderKey, Ranked
+from scoreboard.application.ports.ranking import OrderKey, RankedEntry
 from scoreboard.domain.board import Board
 from scoreboard.domain.submission import Standing
 
@@ -37,10 +37,10 @@ class Encoding:
         """The score with which a member or a value begins."""
         return (int(order[:DIGITS], 16) ^ self._score_flip) - _BIAS
 
-    def ranked(self, rank: int, member: bytes, value: bytes | None) -> Ranked:
+    def ranked(self, rank: int, member: bytes, value: bytes | None) -> RankedEntry:
         """`value` is needed only where members do not tell the time."""
         time = int((value or member)[DIGITS : 2 * DIGITS], 16) ^ self._time_flip
-        return Ranked(rank, member[self.width :].decode(errors="surrogatepass"), self.score(member), time - _BIAS)
+        return RankedEntry(rank, member[self.width :].decode(errors="surrogatepass"), self.score(member), time - _BIAS)
 
 
 def player(player: str) -> bytes:

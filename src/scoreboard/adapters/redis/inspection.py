@@ -8,14 +8,13 @@ from typing import Any
 from redis.asyncio import RedisCluster
 from redis.exceptions import AuthenticationError, NoPermissionError
 
-from scoreboard.adapters.redis import keys, limits
-from scoreboard.adapters.redis.connection import FAILURES, Client, connected
+from scoreboard.adapters.redis import keys, rate_limiter
+from scoreboard.adapters.redis.connection import FAILURES, Client, connect
 from scoreboard.adapters.redis.script import Script
-from scoreboard.domain import errors
-from scoreboard.domain.errors import Unavailable
+from scoreboard.domain import codes, errors
 from scoreboard.domain.submission import WORLD, TableKey
 
-_RIGHTS = Script("rights.lua")
+_RIGHTS = Script("acl_check.lua")
 _ANY = TableKey(0, "doctor", WORLD)
 
 
@@ -38,9 +37,9 @@ async def denied(url: str) -> list[str]:
     `inspect` does."""
     key = keys.of(_ANY)
     with _told():
-        async with connected(url) as client:
+        async with connect(url) as client:
             try:
-                names: list[bytes] = await _RIGHTS(client, [key], [limits.PREFIX, keys.changed(_ANY)])
+                names: list[bytes] = await _RIGHTS(client, [key], [rate_limiter.PREFIX, keys.changed(_ANY)])
             except NoPermissionError:
                 return ["eval"]  # without which nothing else can be asked, and nothing done
     return [name.decode() for name in names]
@@ -50,7 +49,7 @@ async def inspect(url: str) -> Inspection:
     """Of a Cluster, one of its masters. Raises Unavailable, whose detail says why without a secret, and ValueError for
     a wrong URL."""
     with _told():
-        async with connected(url) as client:
+        async with connect(url) as client:
             found = await _info(client)
     return Inspection(
         str(found.get("valkey_version") or found["redis_version"]),
@@ -67,14 +66,14 @@ def _told() -> Iterator[None]:
     try:
         yield
     except FAILURES as error:
-        raise Unavailable("ranking_unavailable", _why(error)) from error
+        raise codes.RANKING_UNAVAILABLE.error(_why(error)) from error
 
 
 def _why(error: BaseException) -> str:
     if isinstance(error, AuthenticationError):
         return f"it does not let us in ({error})"
     below = error.__cause__ or error.__context__
-    return errors.why(below if isinstance(below, OSError) else error)
+    return errors.describe_error(below if isinstance(below, OSError) else error)
 
 
 def remedy(error: BaseException | None, variable: str) -> str:

@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from scoreboard.adapters.redis import diagnostics, inspection
-from scoreboard.adapters.redis.connection import FAILURES, Address, Client, connected
+from scoreboard.adapters.redis.connection import FAILURES, Address, Client, connect
 from scoreboard.adapters.redis.feed import RedisFeed
-from scoreboard.adapters.redis.limits import RedisLimits
 from scoreboard.adapters.redis.ranking import RedisRanking
+from scoreboard.adapters.redis.rate_limiter import RedisRateLimiter
 from scoreboard.application.ports.backend import BackendOptions, DatabaseBackend, RankingBackend
 from scoreboard.application.ports.clock import Clock
 from scoreboard.application.ports.diagnostics import Finding
@@ -42,7 +42,7 @@ class RedisPlugin:
         feed = RedisFeed(client)
         return RankingBackend(
             ranking=ranking,
-            limits=RedisLimits(client),
+            rate_limiter=RedisRateLimiter(client),
             feed=feed,
             cache=ranking,
             pings={self.name: client.ping},
@@ -53,7 +53,7 @@ class RedisPlugin:
 @asynccontextmanager
 async def _closing_quietly(url: str) -> AsyncIterator[Client]:
     """Open a client; ignore failures when its connections are closed, so that they do not fail a stop."""
-    connecting = connected(url)
+    connecting = connect(url)
     client = await connecting.__aenter__()
     try:
         yield client

@@ -14,7 +14,7 @@ What is absent is made by one process, the `Builder`, while updates go in. Who w
 so that neither what it reads nor a late update brings them back.
 
 With `keep` a table holds its best part only, down to a floor (docs/decisions/0013). Who stays behind the floor costs no
-write; what cannot be known from the part alone is `beyond`, for whoever reads the totals.
+write; what cannot be known from the part alone is `out_of_range`, for whoever reads the totals.
 
 Concurrent reads of a rank, a position or the same slice share the next call, and never one that has begun: an answer
 is never older than its question.
@@ -27,20 +27,21 @@ import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
-from scoreboard.adapters.redis import encoding, keys, tables, told
+from scoreboard.adapters.redis import encoding, keys, replies, tables
 from scoreboard.adapters.redis.builder import Builder, Load
-from scoreboard.adapters.redis.coalescing import Coalescer
 from scoreboard.adapters.redis.connection import Client
 from scoreboard.adapters.redis.encoding import Encoding
 from scoreboard.adapters.redis.script import Script
 from scoreboard.adapters.redis.tables import Tables
-from scoreboard.adapters.redis.totals import Counts, Totals, given
-from scoreboard.application.ports.ranking import Details, NotRanked, OrderKey, Placed, Position, Slice
+from scoreboard.adapters.redis.totals import Counts, Totals, wrap_totals
+from scoreboard.application.ports.ranking import NotRanked, OrderKey, PlayerRank, Position, RankChange, Slice
+from scoreboard.concurrency.coalescer import Coalescer
+from scoreboard.domain import codes
 from scoreboard.domain.board import Board
 from scoreboard.domain.errors import Unavailable
 from scoreboard.domain.submission import Standing, TableKey
 
-_Known: TypeAlias = Details | Literal["beyond"]
+_Known: TypeAlias = PlayerRank | Literal["out_of_range"]
 
 PLAYERS_A_CALL = 200
 PROOFS = 10  # in a row, of one update: more are asked for only while tables come and go
@@ -81,56 +82,56 @@ class RedisRanking:
 
     async def apply(
         self, key: TableKey, board: Board, standings: Mapping[str, Standing], *, place: bool
-    ) -> Mapping[str, Placed]:
-        placed: dict[str, Placed] = {}
+    ) -> Mapping[str, RankChange]:
+        placed: dict[str, RankChange] = {}
         for chunk in tables.chunks(standings.items()):
             placed.update(await self._apply(key, board, dict(chunk), place=place))
         return placed
 
     async def _apply(
         self, key: TableKey, board: Board, standings: Mapping[str, Standing], *, place: bool
-    ) -> dict[str, Placed]:
+    ) -> dict[str, RankChange]:
         state, placed = await self._put(key, board, standings, place=place)
         if state == tables.READY:
             return placed
         if state == tables.ABSENT and self._is_past(key, board):
-            raise NotRanked("beyond")
+            raise NotRanked("out_of_range")
         await self._builder.soon(key, board, standings)
         state, placed = await self._put(key, board, standings, place=place)
         if state != tables.READY:
             raise NotRanked("warming")
         # What the load found may be the update itself, so the rank before it is not known any more.
-        return {player: Placed(one.rank, None) for player, one in placed.items()}
+        return {player: RankChange(one.rank, None) for player, one in placed.items()}
 
     async def _put(
         self, key: TableKey, board: Board, standings: Mapping[str, Standing], *, place: bool
-    ) -> tuple[bytes, dict[str, Placed]]:
+    ) -> tuple[bytes, dict[str, RankChange]]:
         """Have them taken over, with the proofs that are asked for. The state of the table, and where they went."""
-        placed: dict[str, Placed] = {}
+        placed: dict[str, RankChange] = {}
         for proof in range(PROOFS):
             state, to_prove, *ranks = await self._tables.apply(
                 key, board, standings, self._keep, place=place, proven=proof > 0
             )
             placed |= {
-                player: Placed(rank, before or None)
+                player: RankChange(rank, before or None)
                 for player, rank, before in zip(standings, ranks[::2], ranks[1::2], strict=bool(ranks))
                 if rank
             }
             players = list(standings)
             if not to_prove:
                 return state, placed
-            standings = await given(self._totals).of_players(key, board, [players[n] for n in to_prove])
+            standings = await wrap_totals(self._totals).standings_of(key, board, [players[n] for n in to_prove])
             if not standings:
                 return state, placed
-        raise Unavailable("ranking_unavailable", "the table changes too often; try again", retry_after_s=1)
+        raise codes.RANKING_UNAVAILABLE.error("the table changes too often; try again", retry_after_s=1)
 
     async def remove(self, key: TableKey, player: str, version: int) -> None:
         arguments = encoding.player(player), encoding.version(version), keys.changed(key)
         await self._tables.call(tables.REMOVE, key, *arguments)
 
     async def drop(self, board: Board) -> None:
-        await self._builder.forget(board)
-        for key in await self._tables.of(board.number):
+        await self._builder.evict(board)
+        for key in await self._tables.of(board.pk):
             await self._tables.call(tables.DROP, key)
 
     async def warm(self, key: TableKey, board: Board) -> int:
@@ -156,7 +157,7 @@ class RedisRanking:
         found = await self._slice(key, board, "around", encoding.player(player), radius)
         return None if found is None or found.start < 0 else found
 
-    async def details(self, key: TableKey, board: Board, player: str) -> Details | None:
+    async def get_rank(self, key: TableKey, board: Board, player: str) -> PlayerRank | None:
         found = await self._details.ask(key, (board, player))
         return None if found is None else _certain(found)
 
@@ -165,20 +166,20 @@ class RedisRanking:
         found = await self._those_known(key, board, {player for _, player in asked})
         return [found.get(player) for _, player in asked]
 
-    async def several(self, key: TableKey, board: Board, players: Collection[str]) -> Mapping[str, Details]:
+    async def get_ranks(self, key: TableKey, board: Board, players: Collection[str]) -> Mapping[str, PlayerRank]:
         found = await self._those_known(key, board, players)
         return {player: _certain(details) for player, details in found.items()}
 
     async def _those_known(self, key: TableKey, board: Board, players: Collection[str]) -> Mapping[str, _Known]:
-        """Those of whom the part that is kept tells nothing are `beyond`."""
+        """Those of whom the part that is kept tells nothing are `out_of_range`."""
         found = await self._read(tables.DETAILS, key, board, *map(encoding.player, players))
         if found is None:
             return {}
         _, _, total, _, kept, *lines = found
-        unknown: dict[str, _Known] = {} if kept == ALL else dict.fromkeys(players, "beyond")
+        unknown: dict[str, _Known] = {} if kept == ALL else dict.fromkeys(players, "out_of_range")
         rules = Encoding(board)
         return unknown | {
-            player: told.details(rules, player, total, *line)
+            player: replies.details(rules, player, total, *line)
             for player, line in zip(players, lines, strict=True)
             if line
         }
@@ -194,29 +195,29 @@ class RedisRanking:
             return _NO_TABLE
         position, kept = found
         if ALL < kept < board.top_n:  # `top_n` may change, so it is compared for each caller
-            raise NotRanked("beyond")
+            raise NotRanked("out_of_range")
         return position
 
     async def _head(self, key: TableKey, boards: Sequence[Board]) -> Sequence[tuple[Position, int] | None]:
         """Read the position of a table, and how many standings are kept, once for every caller."""
         found = await self._read(tables.DETAILS, key, boards[-1])
-        head = None if found is None else (told.position(*found[:2]), found[4])
+        head = None if found is None else (replies.position(*found[:2]), found[4])
         return [head] * len(boards)
 
     # What is kept
 
-    async def cached(self) -> Sequence[TableKey]:
+    async def cached_tables(self) -> Sequence[TableKey]:
         return await self._tables.all()
 
-    async def kept(self, key: TableKey, board: Board) -> int | None:
+    async def cached_depth(self, key: TableKey, board: Board) -> int | None:
         found = await self._read(tables.DETAILS, key, board)
         return None if found is None or found[4] == ALL else found[4]
 
-    async def forget(self, key: TableKey) -> None:
+    async def evict(self, key: TableKey) -> None:
         await self._tables.call(tables.DROP, key)
 
-    async def refit(self, key: TableKey, board: Board) -> None:
-        await self._builder.refit(key, board)
+    async def rebuild_if_resized(self, key: TableKey, board: Board) -> None:
+        await self._builder.rebuild_if_resized(key, board)
 
     async def _note_count(self, key: TableKey, total: int) -> None:
         await self._tables.call(tables.COUNT, key, total, keys.changed(key))
@@ -227,16 +228,16 @@ class RedisRanking:
         if found is None:
             return None
         epoch, offset, total, _, start, first, members, values = found
-        rows = told.rows(board, start, first, members, values)
-        return Slice(told.position(epoch, offset), total, start, rows)
+        rows = replies.rows(board, start, first, members, values)
+        return Slice(replies.position(epoch, offset), total, start, rows)
 
     async def _read(self, script: Script, key: TableKey, board: Board, *arguments: str | bytes | int) -> Any:
         """What a script tells of a table after its state; None of one without a standing. Raises NotRanked."""
         try:
             state, *found = await self._tables.call(script, key, *arguments)
-            if state not in {tables.READY, tables.BEYOND}:
+            if state not in {tables.READY, tables.OUT_OF_RANGE}:
                 if state == tables.ABSENT and self._is_past(key, board):
-                    raise NotRanked("beyond")
+                    raise NotRanked("out_of_range")
                 if not (state == tables.ABSENT and self._builder.known_empty(key)):
                     await self._builder.soon(key, board)
                     state, *found = await self._tables.call(script, key, *arguments)
@@ -247,15 +248,15 @@ class RedisRanking:
             raise NotRanked("unavailable") from error
         if state == tables.READY:
             return found
-        if state == tables.BEYOND:
-            raise NotRanked("beyond")
+        if state == tables.OUT_OF_RANGE:
+            raise NotRanked("out_of_range")
         if state == tables.ABSENT and self._builder.known_empty(key):
             return None
         raise NotRanked("warming")
 
 
-def _certain(known: _Known) -> Details:
+def _certain(known: _Known) -> PlayerRank:
     """Raises NotRanked."""
-    if known == "beyond":
+    if known == "out_of_range":
         raise NotRanked(known)
     return known

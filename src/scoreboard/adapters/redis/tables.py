@@ -14,6 +14,7 @@ from scoreboard.adapters.redis.breaker import Breaker
 from scoreboard.adapters.redis.connection import FAILURES, Client
 from scoreboard.adapters.redis.encoding import Encoding
 from scoreboard.adapters.redis.script import Script
+from scoreboard.domain import codes
 from scoreboard.domain.board import Board
 from scoreboard.domain.errors import Unavailable
 from scoreboard.domain.submission import Standing, TableKey
@@ -22,7 +23,7 @@ log = structlog.get_logger(__name__)
 
 A_CALL = 1_000  # standings: Lua's `unpack` takes a few thousand values
 
-READY, ABSENT, CLAIMED, BEYOND = b"ready", b"absent", b"claimed", b"beyond"  # what scripts say of a table
+READY, ABSENT, CLAIMED, OUT_OF_RANGE = b"ready", b"absent", b"claimed", b"out_of_range"  # what scripts say of a table
 
 _PARTS = (":order", ":held", ":meta", ":gone", ":gone_at", ":scores", ":counts", ":pending")  # as lua/table.lua says
 _KEPT_IN_FORGETTING = {":gone", ":gone_at"}
@@ -123,4 +124,4 @@ def chunks(
 
 
 def _unavailable() -> Unavailable:
-    return Unavailable("ranking_unavailable", "the ranking is away; it catches up when it is back", retry_after_s=1)
+    return codes.RANKING_UNAVAILABLE.error("the ranking is away; it catches up when it is back", retry_after_s=1)

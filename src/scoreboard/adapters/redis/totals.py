@@ -22,16 +22,16 @@ SHARE = 20  # the pause between two counts of a table is this many times what on
 class Totals(Protocol):
     """Each is of one instant, not before it is asked. They raise Unavailable, `total` NotRanked."""
 
-    async def best(self, key: TableKey, board: Board, most: int) -> Sequence[tuple[str, Standing]]:
+    async def top(self, key: TableKey, board: Board, most: int) -> Sequence[tuple[str, Standing]]:
         """The best standings of a table, best first."""
         ...
 
-    async def of_players(self, key: TableKey, board: Board, players: Collection[str]) -> Mapping[str, Standing]: ...
+    async def standings_of(self, key: TableKey, board: Board, players: Collection[str]) -> Mapping[str, Standing]: ...
 
     async def total(self, key: TableKey, board: Board) -> int: ...
 
 
-def given(totals: Totals | None) -> Totals:
+def wrap_totals(totals: Totals | None) -> Totals:
     if totals is None:
         raise RuntimeError("a ranking that shares capped tables needs the totals")
     return totals

@@ -18,7 +18,7 @@ import structlog
 
 from scoreboard.adapters.sqlite.checkpoints import Checkpoints
 from scoreboard.adapters.sqlite.thread import Thread
-from scoreboard.domain.errors import Unavailable
+from scoreboard.domain import codes
 
 log = structlog.get_logger(__name__)
 
@@ -80,14 +80,14 @@ class Database:
         try:
             return self.points.execute(statement, values).fetchall()
         except Exception as error:
-            raise _translated(error) from error
+            raise _translate_error(error) from error
 
     async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         def reading() -> T:
             try:
                 return work(self.reader)
             except Exception as error:
-                raise _translated(error) from error
+                raise _translate_error(error) from error
 
         return await self._reading.run(reading)
 
@@ -102,7 +102,7 @@ class Database:
             if self.writer.in_transaction:  # some failures have rolled back already
                 with contextlib.suppress(sqlite3.Error):
                     self.writer.execute("ROLLBACK")
-            raise _translated(error) from error
+            raise _translate_error(error) from error
         self._checkpoints.written(self.writer.total_changes)
         return result
 
@@ -119,7 +119,7 @@ class Database:
 
 
 @asynccontextmanager
-async def opened(path: Path) -> AsyncIterator[Database]:
+async def open_database(path: Path) -> AsyncIterator[Database]:
     """The database, at the newest version of its schema, closed in the end."""
     await asyncio.to_thread(migrate, path)
     database = Database(path)
@@ -181,16 +181,16 @@ def _connect(path: Path, cache_kib: int = 2 * 1024) -> sqlite3.Connection:
 _OF_THE_DATA = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError, sqlite3.InterfaceError)
 
 
-def _translated(error: Exception) -> Exception:
+def _translate_error(error: Exception) -> Exception:
     """Faults of the data stay what they are; every other fault of the database is one of ours: Unavailable."""
     if isinstance(error, MemoryError):
-        return Unavailable("storage_failed", "the server is out of memory", retry_after_s=5)
+        return codes.STORAGE_FAILED.error("the server is out of memory", retry_after_s=5)
     if not isinstance(error, sqlite3.Error) or isinstance(error, _OF_THE_DATA):
         return error
     if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL:
-        return Unavailable("storage_full", "the disk is full; nothing was counted", retry_after_s=10)
+        return codes.STORAGE_FULL.error("the disk is full; nothing was counted", retry_after_s=10)
     log.error("storage_failed", error=str(error), name=getattr(error, "sqlite_errorname", "unknown"))
-    return Unavailable("storage_failed", "the database failed; the outcome may be unknown", retry_after_s=1)
+    return codes.STORAGE_FAILED.error("the database failed; the outcome may be unknown", retry_after_s=1)
 
 
 def folder_lock(folder: Path) -> int:

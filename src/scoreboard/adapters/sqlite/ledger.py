@@ -8,9 +8,9 @@ from typing import Any, TypeAlias
 import msgspec
 
 from scoreboard.adapters.sqlite.database import Database, insert, statements
-from scoreboard.adapters.sqlite.forgetting import Forgetting
 from scoreboard.adapters.sqlite.outbox import SqliteOutbox
-from scoreboard.application.ports.ledger import BEFORE_ALL, BatchState, Decide, Decision, Forgotten, Receipt
+from scoreboard.adapters.sqlite.purging import ReceiptPurger
+from scoreboard.application.ports.ledger import MIN_EVENT_ID, BatchState, Decide, Decision, PurgeResult, Receipt
 from scoreboard.domain import event_id
 from scoreboard.domain.board import App, Board
 from scoreboard.domain.errors import Unavailable
@@ -53,7 +53,7 @@ class SqliteLedger:
         self._credentials: dict[tuple[int, str], int] = {}
         self._doubtful: set[EventId] = set()  # submissions of a transaction that failed: they may be written
         self._done_notes: list[int] = []
-        self._forgetting = Forgetting(database)
+        self._purger = ReceiptPurger(database)
 
     async def start(self) -> None:
         await self._database.read(self._learn_all)
@@ -94,7 +94,7 @@ class SqliteLedger:
         decision = decide(batch, self._read_state(c, batch, learned))
         self._write(c, decision, learned)
         if decision.standings:
-            decision.note = self._note(c, decision, learned)
+            decision.projection_id = self._note(c, decision, learned)
         if done_notes:
             c.execute(SQL["remove_notes"], (_to_json(done_notes).decode(),))
         return decision
@@ -111,7 +111,7 @@ class SqliteLedger:
         keys: dict[tuple[int, str], list[str]] = {}
         facts: dict[FactKey, None] = {}
         for submission in batch:
-            app = submission.board.app.number
+            app = submission.board.app.pk
             for key in submission.tables:
                 wanted.setdefault(key, (app, {}))[1][submission.player] = None
             if submission.key is not None:
@@ -169,17 +169,17 @@ class SqliteLedger:
         entries, refusals, receipts = [], [], []
         for submission, outcome in decision.new_outcomes:
             board = submission.board
-            credential = self._credential(c, board.app.number, submission.credential, learned)
+            credential = self._credential(c, board.app.pk, submission.credential, learned)
             if submission.key is not None:
                 receipts.append((credential, submission.key, submission.digest, submission.event))
             if outcome.status == "applied":
                 entries.append(
                     (
                         submission.event,
-                        self._table(c, TableKey(board.number, submission.season, WORLD), learned),
+                        self._table(c, TableKey(board.pk, submission.season, WORLD), learned),
                         submission.region or None,
-                        self._player(c, board.app.number, submission.player, learned),
-                        submission.action.number if submission.action else None,
+                        self._player(c, board.app.pk, submission.player, learned),
+                        submission.action.pk if submission.action else None,
                         submission.value,
                         outcome.score,
                         outcome.previous_score,
@@ -191,8 +191,8 @@ class SqliteLedger:
                 refusals.append(
                     (
                         submission.event,
-                        board.app.number,
-                        board.number,
+                        board.app.pk,
+                        board.pk,
                         submission.season,
                         submission.player,
                         submission.value,
@@ -216,7 +216,7 @@ class SqliteLedger:
     def _standing_rows(
         self, c: sqlite3.Connection, decision: Decision, learned: _Batch
     ) -> list[tuple[int, int, int, int, int, EventId]]:
-        apps = {submission.board.number: submission.board.app.number for submission, _ in decision.new_outcomes}
+        apps = {submission.board.pk: submission.board.app.pk for submission, _ in decision.new_outcomes}
         rows = []
         for key, standings in decision.standings.items():
             table, app = self._table(c, key, learned), apps[key.board]
@@ -242,7 +242,7 @@ class SqliteLedger:
         ]
 
     def _note(self, c: sqlite3.Connection, decision: Decision, learned: _Batch) -> int:
-        apps = {submission.board.number: submission.board.app.number for submission, _ in decision.new_outcomes}
+        apps = {submission.board.pk: submission.board.app.pk for submission, _ in decision.new_outcomes}
         changed = [
             (self._table(c, key, learned), [learned.players[apps[key.board], player] for player in standings])
             for key, standings in decision.standings.items()
@@ -272,7 +272,7 @@ class SqliteLedger:
 
     async def receipts(self, app: App, credential: str, keys: Collection[str]) -> Mapping[str, Receipt]:
         state = BatchState()
-        self._read_receipts(self._database.point, state, app.number, credential, keys)
+        self._read_receipts(self._database.point, state, app.pk, credential, keys)
         return {key: receipt for (_, _, key), receipt in state.receipts.items()}
 
     async def outcome(self, app: App, event: EventId) -> Outcome | None:
@@ -280,7 +280,7 @@ class SqliteLedger:
         outcome = self._outcome(query, event)
         if outcome is None:
             return None
-        return outcome if query(SQL["owner_of_board"], outcome.board) == [(app.number,)] else None
+        return outcome if query(SQL["owner_of_board"], outcome.board) == [(app.pk,)] else None
 
     async def outcomes(self, app: App, events: Collection[EventId]) -> Mapping[EventId, Outcome]:
         found = {}
@@ -303,7 +303,7 @@ class SqliteLedger:
 
     async def standing(self, key: TableKey, app: App, player: str) -> Standing | None:
         table = self._tables.get(key)
-        rows = self._database.point(SQL["standing"], table, app.number, player)
+        rows = self._database.point(SQL["standing"], table, app.pk, player)
         return _standing(*rows[0]) if rows else None
 
     async def standings(self, key: TableKey) -> AsyncIterator[list[tuple[str, Standing]]]:
@@ -319,9 +319,9 @@ class SqliteLedger:
         return await self._database.read(lambda c: c.execute(SQL[statement], values).fetchall())
 
     async def tables(self, board: Board) -> list[TableKey]:
-        return [key for key in list(self._tables) if key.board == board.number]
+        return [key for key in list(self._tables) if key.board == board.pk]
 
-    async def unranked(self) -> tuple[list[int], list[tuple[TableKey, str, Standing]]]:
+    async def pending_projections(self) -> tuple[list[int], list[tuple[TableKey, str, Standing]]]:
         done = list(self._done_notes)
 
         def read(c: sqlite3.Connection) -> tuple[list[int], list[tuple[int, str, int, int, int, EventId]]]:
@@ -336,21 +336,21 @@ class SqliteLedger:
             if table in self._keys
         ]
 
-    async def ranked(self, notes: Collection[int]) -> None:
+    async def ack_projections(self, notes: Collection[int]) -> None:
         self._done_notes += notes
 
-    async def forget(self, before: int, facts_before: int) -> Forgotten:
-        return await self._forgetting.some(before, facts_before)
+    async def purge(self, before: int, facts_before: int) -> PurgeResult:
+        return await self._purger.purge(before, facts_before)
 
     async def latest_instant(self) -> int:
         (event,) = await self._database.read(lambda c: c.execute(SQL["latest_event"]).fetchone())
         return 0 if event is None else event_id.accepted_at(event)
 
     async def entries(
-        self, board: Board, after: EventId = BEFORE_ALL, chunk: int = CHUNK
+        self, board: Board, after: EventId = MIN_EVENT_ID, chunk: int = CHUNK
     ) -> AsyncIterator[list[tuple[Submission, Outcome]]]:
         while True:
-            rows = await self._rows("entries_after", board.number, after, chunk)
+            rows = await self._rows("entries_after", board.pk, after, chunk)
             if not rows:
                 return
             after = rows[-1][0]
@@ -371,4 +371,4 @@ def _entry(
     event, season, region, player, value, score, previous, credential, metadata = row
     at = event_id.accepted_at(event)
     submission = Submission(event, at, board, season, player, value, credential, region or WORLD, metadata=metadata)
-    return submission, Outcome(event, board.number, player, season, at, "applied", score, previous, score != previous)
+    return submission, Outcome(event, board.pk, player, season, at, "applied", score, previous, score != previous)

@@ -8,7 +8,15 @@ import msgspec
 
 from scoreboard.adapters.sqlite.database import Database, insert, statements
 from scoreboard.application.ports.ledger import Decision
-from scoreboard.application.ports.outbox import Arrival, Backlog, Pending, Position, ScoreUpdated, decode, encode
+from scoreboard.application.ports.outbox import (
+    Arrival,
+    Backlog,
+    OutboxPosition,
+    PendingEvents,
+    ScoreUpdated,
+    decode,
+    encode,
+)
 
 SQL = statements("outbox.sql")
 STEP_ROWS = 200  # removed in one transaction, which the next batch of updates waits for
@@ -30,14 +38,14 @@ class SqliteOutbox:
     async def register(self, consumers: Collection[str]) -> None:
         await self._database.write(lambda c: c.execute(SQL["register"], (_json(consumers),)))
 
-    async def forget(self, keep: Collection[str]) -> list[str]:
+    async def unregister(self, keep: Collection[str]) -> list[str]:
         def forget(c: sqlite3.Connection) -> list[str]:
             return [name for (name,) in c.execute(SQL["forget"], (_json(keep),)).fetchall()]
 
         return await self._database.write(forget)
 
-    async def read(self, consumer: str, max_events: int, max_bytes: int) -> Pending | None:
-        def read(c: sqlite3.Connection) -> Pending | None:
+    async def read(self, consumer: str, max_events: int, max_bytes: int) -> PendingEvents | None:
+        def read(c: sqlite3.Connection) -> PendingEvents | None:
             found = c.execute(SQL["cursor"], (consumer,)).fetchone()
             if found is None:
                 return None
@@ -50,11 +58,11 @@ class SqliteOutbox:
                     break
                 events += decode(row)
                 last = number
-            return Pending(events, (0, last))
+            return PendingEvents(events, (0, last))
 
         return await self._database.read(read)
 
-    async def advance(self, consumer: str, position: Position) -> None:
+    async def advance(self, consumer: str, position: OutboxPosition) -> None:
         await self._database.write(lambda c: c.execute(SQL["advance"], (consumer, position[1])))
 
     async def skip(self, consumer: str) -> int:

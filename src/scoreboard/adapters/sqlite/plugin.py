@@ -16,7 +16,7 @@ class SqlitePlugin:
     """The caller holds the lock of the data folder, and translates OSError and sqlite3.Error."""
 
     async def open(self, options: BackendOptions, clock: Clock, stack: AsyncExitStack) -> DatabaseBackend:
-        store = await stack.enter_async_context(database.opened(options.data / FILE))
+        store = await stack.enter_async_context(database.open_database(options.data / FILE))
         directory, outbox = SqliteDirectory(store), SqliteOutbox(store)
         ledger = SqliteLedger(store, outbox if options.events else None)
         await directory.start()

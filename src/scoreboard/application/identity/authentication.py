@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from scoreboard.application.ports.authentication import Authenticator, Principal
-from scoreboard.domain.errors import Unauthenticated
+from scoreboard.domain import codes
 
 
 async def authenticate(authenticators: Sequence[Authenticator], token: str) -> Principal:
@@ -12,4 +12,4 @@ async def authenticate(authenticators: Sequence[Authenticator], token: str) -> P
         principal = await authenticator.authenticate(token)
         if principal is not None:
             return principal
-    raise Unauthenticated("token_invalid", "this token is not valid here")
+    raise codes.TOKEN_INVALID.error("this token is not valid here")

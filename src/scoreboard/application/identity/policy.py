@@ -22,7 +22,7 @@ UseCase = Literal[
 
 
 @dataclass(frozen=True, slots=True)
-class Demand:
+class Requirement:
     """What a use case demands. The default is a principal of the same app (or the operator) with the permission.
 
     `permission`: None demands nothing, not even a principal. `public_boards`: a public board demands nothing.
@@ -37,14 +37,14 @@ class Demand:
     others: Literal["allowed", "forbidden", "hidden"] = "allowed"
 
 
-POLICY: Mapping[UseCase, Demand] = {
-    "use_service": Demand(None),
-    "update_score": Demand(UPDATE_SCORE, others="forbidden"),
-    "update_scores": Demand(UPDATE_SCORE, trusted=True),
-    "read_outcome": Demand(UPDATE_SCORE, others="hidden"),
-    "read_standings": Demand(READ_LEADERBOARD, public_boards=True),
-    "manage_app": Demand(ADMIN),
-    "manage_records": Demand(ADMIN),
-    "manage_apps": Demand(ADMIN, operator=True),
-    "manage_dead_letters": Demand(ADMIN, operator=True),
+POLICY: Mapping[UseCase, Requirement] = {
+    "use_service": Requirement(None),
+    "update_score": Requirement(UPDATE_SCORE, others="forbidden"),
+    "update_scores": Requirement(UPDATE_SCORE, trusted=True),
+    "read_outcome": Requirement(UPDATE_SCORE, others="hidden"),
+    "read_standings": Requirement(READ_LEADERBOARD, public_boards=True),
+    "manage_app": Requirement(ADMIN),
+    "manage_records": Requirement(ADMIN),
+    "manage_apps": Requirement(ADMIN, operator=True),
+    "manage_dead_letters": Requirement(ADMIN, operator=True),
 }

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from scoreboard.application.identity.policy import ADMIN, READ_LEADERBOARD, UPDATE_SCORE
-from scoreboard.application.ports.authentication import EVERY_APP, Principal, Role
+from scoreboard.application.ports.authentication import ALL_APPS, Principal, Role
 
 PERMISSIONS: Mapping[Role, frozenset[str]] = {
     "player": frozenset({UPDATE_SCORE, READ_LEADERBOARD}),
@@ -14,6 +14,6 @@ PERMISSIONS: Mapping[Role, frozenset[str]] = {
 
 def principal_of(role: Role, app: str, subject: str) -> Principal:
     """Raises ValueError for a principal of every app that is not an admin."""
-    if app == EVERY_APP and role != "admin":
+    if app == ALL_APPS and role != "admin":
         raise ValueError("only an admin's token can be for every app")
     return Principal(app, subject, role, PERMISSIONS[role])

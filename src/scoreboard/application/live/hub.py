@@ -30,7 +30,7 @@ class ChannelKey(NamedTuple):
 
 
 @dataclass(slots=True, eq=False)
-class Message:
+class TopMessage:
     """One position of a channel: a top N, and the changes since the position `previous`.
 
     `framed` belongs to the contracts. Each keeps there what it makes of the message, once, under a name of its own: a
@@ -45,13 +45,13 @@ class Message:
     framed: dict[str, tuple[bytes, bytes]] = field(default_factory=dict)
 
 
-class Joining(Enum):
+class PendingPosition(Enum):
     """Stands for a position while a subscription is being answered: nothing is sent before the answer."""
 
-    JOINING = 0
+    PENDING = 0
 
 
-JOINING = Joining.JOINING
+PENDING = PendingPosition.PENDING
 
 
 class Session(Protocol):
@@ -61,11 +61,11 @@ class Session(Protocol):
         """Whether its credential has the right."""
         ...
 
-    def dismiss(self, channel: "Channel") -> None:
+    def unsubscribe(self, channel: "Channel") -> None:
         """Say that nothing more comes from this channel."""
         ...
 
-    def offer(self, channel: "Channel", message: Message, had: Position | None) -> bool:
+    def send(self, channel: "Channel", message: TopMessage, had: Position | None) -> bool:
         """Write this message to who `had` this position before, or note that the channel has news for when writing is
         possible again; whether it was written. Never raises."""
         ...
@@ -80,10 +80,10 @@ class Channel:
 
     key: ChannelKey
     board: Board
-    sessions: dict[Session, Position | Joining | None] = field(default_factory=dict)
+    sessions: dict[Session, Position | PendingPosition | None] = field(default_factory=dict)
     season: str = ""
     lines: list[Line] | None = None
-    message: Message | None = None
+    message: TopMessage | None = None
     current: bool = False
 
 
@@ -127,12 +127,12 @@ class Hub:
             self.subscriptions -= 1
             channel.current = channel.current and bool(channel.sessions)
 
-    def restrict(self, channel: Channel, board: Board | None) -> None:
+    def revoke(self, channel: Channel, board: Board | None) -> None:
         """The board is as given now, or gone: dismiss the sessions that may watch it no more."""
         for session in list(channel.sessions):
             if board is None or not session.may_watch(board):
                 self.unsubscribe(channel, session)
-                session.dismiss(channel)
+                session.unsubscribe(channel)
         if board is None:
             self._channels.pop(channel.key, None)
 
@@ -149,7 +149,7 @@ class Hub:
         position = Position(f"{self._epoch}.{now.epoch}", self._offset)
         previous = channel.message.position if channel.message else None
         moves = changes(channel.lines or [], now.lines)
-        channel.message = Message(position, previous, channel.key.region, now, moves)
+        channel.message = TopMessage(position, previous, channel.key.region, now, moves)
         channel.board, channel.season, channel.lines = now.board, now.season, now.lines
         return True
 
@@ -163,8 +163,8 @@ class Hub:
         listed = list(sessions)
         for start in range(0, len(listed), CHUNK):
             for session in listed[start : start + CHUNK]:
-                had = sessions.get(session, JOINING)  # as it is now: some have left, or caught up, meanwhile
-                if had is not JOINING and had is not position and session.offer(channel, message, had):
+                had = sessions.get(session, PENDING)  # as it is now: some have left, or caught up, meanwhile
+                if had is not PENDING and had is not position and session.send(channel, message, had):
                     sessions[session] = position
             await asyncio.sleep(0)
             if not self._commit_idle.is_set():

@@ -37,9 +37,9 @@ class Publisher:
 
     def changed(self, board: Board, key: TableKey) -> None:
         """Standings of this table changed, or names on it."""
-        self._touch(self._hub.channel(ChannelKey(board.number, key.season, key.region)))
+        self._touch(self._hub.channel(ChannelKey(board.pk, key.season, key.region)))
         if board.period == "all_time" or self._current(board) == key.season:
-            self._touch(self._hub.channel(ChannelKey(board.number, None, key.region)))
+            self._touch(self._hub.channel(ChannelKey(board.pk, None, key.region)))
 
     def table_changed(self, key: TableKey) -> None:
         """As `changed`, heard from another process: only who watches the table knows its board."""
@@ -81,7 +81,7 @@ class Publisher:
         """The board is public no more, or gone (None): who may not watch it any longer is sent nothing more."""
         for channel in self._hub.channels():
             if channel.key.board == number:
-                self._hub.restrict(channel, board)
+                self._hub.revoke(channel, board)
 
     async def close(self) -> None:
         tasks = list(self._busy.values())

@@ -5,7 +5,7 @@ from typing import Literal, Protocol
 
 Role = Literal["player", "server", "admin"]
 
-EVERY_APP = "*"
+ALL_APPS = "*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Principal:
     name: str = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
-        role = "operator" if self.app == EVERY_APP else self.role
+        role = "operator" if self.app == ALL_APPS else self.role
         object.__setattr__(self, "name", f"{role}:{self.subject}")
 
 

@@ -18,12 +18,12 @@ from scoreboard.application.ports.clock import Clock
 from scoreboard.application.ports.diagnostics import Finding
 from scoreboard.application.ports.directory import Directory
 from scoreboard.application.ports.feed import Feed
+from scoreboard.application.ports.leader_lock import LeaderLock
 from scoreboard.application.ports.ledger import Ledger
-from scoreboard.application.ports.limits import Limits
 from scoreboard.application.ports.outbox import Outbox
 from scoreboard.application.ports.queue import Queue
 from scoreboard.application.ports.ranking import LedgerTotals, Ranking, RankingCache
-from scoreboard.application.ports.turns import Turns
+from scoreboard.application.ports.rate_limiter import RateLimiter
 from scoreboard.domain.board import Board
 from scoreboard.domain.submission import TableKey
 
@@ -78,7 +78,7 @@ class DatabaseBackend:
     directory: Directory
     ledger: Ledger
     outbox: Outbox
-    turns: Turns | None = None
+    leader_lock: LeaderLock | None = None
     totals: LedgerTotals | None = None
     replica: ReplicaBackend | None = None
     pings: Mapping[str, Ping] = field(default_factory=dict)
@@ -96,7 +96,7 @@ class RankingBackend:
     """
 
     ranking: Ranking
-    limits: Limits
+    rate_limiter: RateLimiter
     load_table: LoadTable | None = None
     feed: Feed | None = None
     cache: RankingCache | None = None

@@ -9,7 +9,7 @@ from scoreboard.domain.event_id import EventId
 from scoreboard.domain.facts import Fact, FactKey
 from scoreboard.domain.submission import Outcome, Standing, Submission, TableKey
 
-BEFORE_ALL = EventId(b"")  # sorts before every event
+MIN_EVENT_ID = EventId(b"")  # sorts before every event
 IMPORTED = "import"  # the credential of entries of another ledger, whoever brings them; no token has this name
 
 
@@ -52,10 +52,10 @@ class Decision:
     to_rank: dict[TableKey, dict[str, Standing]] = field(default_factory=dict)
     unconfirmed_tables: set[TableKey] = field(default_factory=set)
     facts: dict[FactKey, Fact] = field(default_factory=dict)
-    note: int = 0
+    projection_id: int = 0
 
 
-class Forgotten(NamedTuple):
+class PurgeResult(NamedTuple):
     """How many rows were removed, and whether with them all there is was looked at."""
 
     removed: int
@@ -99,15 +99,15 @@ class Ledger(Protocol):
         """The tables of a board that hold, or held, a standing."""
         ...
 
-    async def unranked(self) -> tuple[list[int], list[tuple[TableKey, str, Standing]]]:
+    async def pending_projections(self) -> tuple[list[int], list[tuple[TableKey, str, Standing]]]:
         """The projection notes that are not done with, and the standings they name, as they are now."""
         ...
 
-    async def ranked(self, notes: Collection[int]) -> None:
+    async def ack_projections(self, notes: Collection[int]) -> None:
         """What these notes name is in the ranking: they go, with a later batch."""
         ...
 
-    async def forget(self, before: int, facts_before: int) -> Forgotten:
+    async def purge(self, before: int, facts_before: int) -> PurgeResult:
         """Look at some of the receipts, refusals and facts, and remove the old ones.
 
         Old are receipts and refusals of what was accepted before `before`, and facts that expired before
@@ -122,7 +122,7 @@ class Ledger(Protocol):
         ...
 
     def entries(
-        self, board: Board, after: EventId = BEFORE_ALL, chunk: int = 10_000
+        self, board: Board, after: EventId = MIN_EVENT_ID, chunk: int = 10_000
     ) -> AsyncIterator[list[tuple[Submission, Outcome]]]:
         """The applied submissions to a board in the order of (accepted_at, event id), those past `after`, so many at a
         time. Of an action only the points are told."""

@@ -39,15 +39,15 @@ class ScoreUpdated(NamedTuple):
     version: int
 
 
-Position: TypeAlias = tuple[int, int]
+OutboxPosition: TypeAlias = tuple[int, int]
 """A place in the outbox. Only the store that gave it knows its meaning."""
 
 
-class Pending(NamedTuple):
+class PendingEvents(NamedTuple):
     """Events for a consumer, and the position of its cursor once it has handled them."""
 
     events: list[ScoreUpdated]
-    position: Position
+    position: OutboxPosition
 
 
 class Backlog(NamedTuple):
@@ -97,11 +97,11 @@ class Outbox(Protocol):
         """
         ...
 
-    async def forget(self, keep: Collection[str]) -> list[str]:
+    async def unregister(self, keep: Collection[str]) -> list[str]:
         """Remove the cursors of all consumers but these, and return the names of the removed."""
         ...
 
-    async def read(self, consumer: str, max_events: int, max_bytes: int) -> Pending | None:
+    async def read(self, consumer: str, max_events: int, max_bytes: int) -> PendingEvents | None:
         """Return the next events past the cursor, in order; None when the consumer has no cursor.
 
         No event is passed over: one is returned only when no event before it can still be committed. The result stays
@@ -109,7 +109,7 @@ class Outbox(Protocol):
         """
         ...
 
-    async def advance(self, consumer: str, position: Position) -> None:
+    async def advance(self, consumer: str, position: OutboxPosition) -> None:
         """Move the cursor to a position that `read` returned, durably. A cursor never moves back."""
         ...
 
@@ -155,12 +155,12 @@ def encode(decision: Decision) -> list[tuple[int, bytes]]:
         ScoreUpdated(
             submission.event,
             submission.accepted_at,
-            submission.board.app.app,
-            submission.board.board,
+            submission.board.app.slug,
+            submission.board.slug,
             submission.season,
             submission.region or WORLD,
             submission.player,
-            submission.action.action if submission.action else None,
+            submission.action.slug if submission.action else None,
             submission.value,
             outcome.score,
             outcome.version,

@@ -2,11 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol
 
 from scoreboard.domain.board import Priority
-
-Tier: TypeAlias = Priority
 
 MAX_BODY_BYTES = 128 * 1024  # of a message: what every backend takes
 
@@ -16,8 +14,8 @@ class Message(NamedTuple):
     for retries. `attempt` counts the times it failed."""
 
     body: bytes
-    lane: str
-    tier: Tier = "normal"
+    partition_key: str
+    priority: Priority = "normal"
     attempt: int = 0
 
 
@@ -31,7 +29,7 @@ class Delivery:
     tag: Any = field(repr=False, default=None)
 
 
-class Buried(NamedTuple):
+class StoredDeadLetter(NamedTuple):
     """A dead letter. `id` names it for as long as it is there; `since` in microseconds since 1970."""
 
     id: str
@@ -44,16 +42,16 @@ class Queue(Protocol):
     """Every method but `take` raises Unavailable (`queue_unavailable`) when the server cannot be reached in time; then
     what it was to do may have been done, and doing it again is harmless: messages come at least once."""
 
-    async def put(self, messages: Sequence[Message]) -> None:
+    async def publish(self, messages: Sequence[Message]) -> None:
         """Returning means that none of them can be lost: each is in a durable queue, on a majority of its replicas."""
         ...
 
-    async def take(self, most: int) -> Sequence[Delivery]:
+    async def receive(self, most: int) -> Sequence[Delivery]:
         """At least one and at most `most` deliveries, as soon as there is one; waits through failures of the server.
         A higher tier comes before what waits of a lower one, which still gets its share. Cancelling loses nothing."""
         ...
 
-    async def done(self, deliveries: Sequence[Delivery]) -> None:
+    async def ack(self, deliveries: Sequence[Delivery]) -> None:
         """They have their outcome: they do not come again (unless the server did not hear it)."""
         ...
 
@@ -62,23 +60,23 @@ class Queue(Protocol):
         and has jitter. Nothing of it is in nobody's hands meanwhile."""
         ...
 
-    async def bury(self, delivery: Delivery, body: bytes, reason: str) -> None:
+    async def dead_letter(self, delivery: Delivery, body: bytes, reason: str) -> None:
         """Put this among the dead letters instead of the delivery."""
         ...
 
-    async def buried(self, most: int) -> list[Buried]:
+    async def list_dead_letters(self, most: int) -> list[StoredDeadLetter]:
         """The oldest dead letters; they stay."""
         ...
 
-    async def dig_up(self, letter: str, *, again: bool) -> bool:
+    async def requeue(self, letter: str, *, again: bool) -> bool:
         """Take the dead letter of this id out, to be taken `again` as a new message or dropped for good. False when it
         is not there."""
         ...
 
-    async def dead(self) -> int:
+    async def count_dead_letters(self) -> int:
         """How many dead letters there are, but for what is being looked at just now."""
         ...
 
-    async def waiting(self) -> int:
+    async def count_waiting(self) -> int:
         """How many messages wait to be taken, those for a retry and dead letters apart."""
         ...

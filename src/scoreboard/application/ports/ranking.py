@@ -6,10 +6,10 @@ from typing import Literal, NamedTuple, Protocol
 from scoreboard.domain.board import Board
 from scoreboard.domain.submission import Standing, TableKey
 
-RankState = Literal["exact", "warming", "unavailable", "beyond"]
+RankState = Literal["exact", "warming", "unavailable", "out_of_range"]
 
 
-class Ranked(NamedTuple):
+class RankedEntry(NamedTuple):
     """A standing with its rank. `reached_at` in microseconds since 1970."""
 
     rank: int
@@ -18,7 +18,7 @@ class Ranked(NamedTuple):
     reached_at: int
 
 
-class Placed(NamedTuple):
+class RankChange(NamedTuple):
     """Where an update took a player; the rank before is None for a new one."""
 
     rank: int
@@ -32,12 +32,12 @@ class Position(NamedTuple):
     offset: int
 
 
-class Details(NamedTuple):
+class PlayerRank(NamedTuple):
     """A standing among the others, at `place` (from 0) in the total order: `ties` others have the same score, `worse` a
     worse one; `next_score` is the score of the nearest better one."""
 
-    place: int
-    ranked: Ranked
+    row: int
+    entry: RankedEntry
     ties: int
     worse: int
     total: int
@@ -59,12 +59,12 @@ class Slice(NamedTuple):
     position: Position
     total: int
     start: int
-    rows: Sequence[Ranked]
+    rows: Sequence[RankedEntry]
 
 
 class NotRanked(Exception):
     """The ranking cannot answer for this table now: it is `warming` (being made) or `unavailable`. Or what is asked for
-    is `beyond` the part that it keeps."""
+    is `out_of_range` the part that it keeps."""
 
     def __init__(self, state: RankState) -> None:
         super().__init__(state)
@@ -80,7 +80,7 @@ class Ranking(Protocol):
 
     async def apply(
         self, key: TableKey, board: Board, standings: Mapping[str, Standing], *, place: bool
-    ) -> Mapping[str, Placed]:
+    ) -> Mapping[str, RankChange]:
         """Take absolute standings over; one that is not newer than the standing held is ignored (and still placed).
         Tells where each went, but for those beyond what is kept; or nothing unless `place`. On NotRanked they are not
         lost: the table being made will have them."""
@@ -107,11 +107,11 @@ class Ranking(Protocol):
         None without a standing."""
         ...
 
-    async def details(self, key: TableKey, board: Board, player: str) -> Details | None:
+    async def get_rank(self, key: TableKey, board: Board, player: str) -> PlayerRank | None:
         """A player's standing among the others; None without one."""
         ...
 
-    async def several(self, key: TableKey, board: Board, players: Collection[str]) -> Mapping[str, Details]:
+    async def get_ranks(self, key: TableKey, board: Board, players: Collection[str]) -> Mapping[str, PlayerRank]:
         """Those of `players` that have a standing."""
         ...
 
@@ -129,11 +129,11 @@ class LedgerTotals(Ranking, Protocol):
     the call, and raises Unavailable; `total` raises NotRanked.
     """
 
-    async def best(self, key: TableKey, board: Board, most: int) -> Sequence[tuple[str, Standing]]:
+    async def top(self, key: TableKey, board: Board, most: int) -> Sequence[tuple[str, Standing]]:
         """The best standings of a table, best first."""
         ...
 
-    async def of_players(self, key: TableKey, board: Board, players: Collection[str]) -> Mapping[str, Standing]:
+    async def standings_of(self, key: TableKey, board: Board, players: Collection[str]) -> Mapping[str, Standing]:
         """The standings of those of `players` that have one."""
         ...
 
@@ -141,18 +141,18 @@ class LedgerTotals(Ranking, Protocol):
 class RankingCache(Protocol):
     """A ranking that need not keep everything: the rest is read from the totals."""
 
-    async def cached(self) -> Sequence[TableKey]:
+    async def cached_tables(self) -> Sequence[TableKey]:
         """The tables of which anything is kept; those that come or go meanwhile may be among them."""
         ...
 
-    async def kept(self, key: TableKey, board: Board) -> int | None:
+    async def cached_depth(self, key: TableKey, board: Board) -> int | None:
         """How many of the best of a table are kept; None when all are. Raises NotRanked."""
         ...
 
-    async def forget(self, key: TableKey) -> None:
+    async def evict(self, key: TableKey) -> None:
         """Keep nothing of a table."""
         ...
 
-    async def refit(self, key: TableKey, board: Board) -> None:
+    async def rebuild_if_resized(self, key: TableKey, board: Board) -> None:
         """Make a table anew that keeps far less than it is to keep, or far more. It does not answer meanwhile."""
         ...

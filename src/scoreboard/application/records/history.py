@@ -16,16 +16,16 @@ from scoreboard.application.ports.ranking import NotRanked, Ranking
 from scoreboard.application.updates.commit import GroupCommit
 from scoreboard.application.updates.submit import MAX_METADATA_BYTES
 from scoreboard.application.upkeep.rebuild import Rebuild
-from scoreboard.domain import event_id
+from scoreboard.domain import codes, event_id
 from scoreboard.domain.board import INT64_MAX, INT64_MIN, Board
-from scoreboard.domain.errors import Invalid, ScoreboardError
+from scoreboard.domain.errors import ScoreboardError
 from scoreboard.domain.event_id import EventId
 from scoreboard.domain.identifiers import check_player
 from scoreboard.domain.season import season_at
 from scoreboard.domain.submission import WORLD, Outcome, Submission, TableKey
 
 
-class Past(NamedTuple):
+class ImportedEntry(NamedTuple):
     """An entry of another ledger; `event`, in text, tells when it was accepted there. `metadata` is JSON."""
 
     event: str
@@ -69,7 +69,7 @@ class History:
             return chunk
         return []
 
-    async def take_over(self, board: Board, entries: Sequence[Past]) -> list[Outcome | ScoreboardError]:
+    async def import_entries(self, board: Board, entries: Sequence[ImportedEntry]) -> list[Outcome | ScoreboardError]:
         """Apply entries at the instants they were accepted at, in one transaction: in the seasons and with the ties of
         then. Each has its own outcome or error. An entry counts once for a board, whoever brings it, under an event
         of the same instant, and not again for the board that it comes from; rates and the bounds of one update, which
@@ -88,21 +88,21 @@ class History:
         outcomes = (result.outcome for result in results)
         return [next(outcomes) if answer is None else answer for answer in answers]
 
-    def _checked(self, board: Board, entry: Past) -> Submission | ScoreboardError:
+    def _checked(self, board: Board, entry: ImportedEntry) -> Submission | ScoreboardError:
         try:
             return self._submission(board, entry)
         except ScoreboardError as error:
             return error
 
-    def _submission(self, board: Board, entry: Past) -> Submission:
+    def _submission(self, board: Board, entry: ImportedEntry) -> Submission:
         event = event_id.from_text(entry.event)
         accepted_at = event_id.accepted_at(event)
         if accepted_at > self._clock():
-            raise Invalid("in_the_future", "this entry was accepted later than it is now; check the clocks")
+            raise codes.IN_THE_FUTURE.error("this entry was accepted later than it is now; check the clocks")
         if not INT64_MIN <= entry.value <= INT64_MAX:
-            raise Invalid("invalid_value", "a value is a signed 64-bit integer")
+            raise codes.INVALID_VALUE.error("a value is a signed 64-bit integer")
         if entry.region is not None and entry.region not in board.regions:
-            raise Invalid("unknown_region", "this board has no such region")
+            raise codes.UNKNOWN_REGION.error("this board has no such region")
         return Submission(
             _own_event(board, event, accepted_at),
             accepted_at,
@@ -112,7 +112,7 @@ class History:
             entry.value,
             IMPORTED,
             entry.region or WORLD,
-            key=f"{board.number}/{event_id.to_text(event)}",
+            key=f"{board.pk}/{event_id.to_text(event)}",
             digest=_digest(entry),
             metadata=_metadata(entry.metadata),
         )
@@ -122,9 +122,9 @@ class History:
         comes back at an earlier one is ranked when it is made anew."""
         for outcome in outcomes:
             if outcome.status == "applied" and outcome.previous_score is None and not outcome.replayed:
-                key = TableKey(board.number, outcome.season, WORLD)
+                key = TableKey(board.pk, outcome.season, WORLD)
                 try:
-                    ranked = await self._ranking.details(key, board, outcome.player)
+                    ranked = await self._ranking.get_rank(key, board, outcome.player)
                 except NotRanked:
                     return
                 if ranked is None:
@@ -132,21 +132,21 @@ class History:
                     return
 
 
-def _own(board: Board, entry: Past, sent: Mapping[EventId, Outcome]) -> Outcome | None:
+def _own(board: Board, entry: ImportedEntry, sent: Mapping[EventId, Outcome]) -> Outcome | None:
     """What became of it when it was sent to this very board."""
     outcome = sent.get(event_id.from_text(entry.event))
-    if outcome is None or (outcome.status, outcome.board, outcome.player) != ("applied", board.number, entry.player):
+    if outcome is None or (outcome.status, outcome.board, outcome.player) != ("applied", board.pk, entry.player):
         return None
     return replace(outcome, replayed=True)
 
 
 def _own_event(board: Board, event: EventId, accepted_at: int) -> EventId:
     """The event of the same instant that stands for another one on this board: always the same."""
-    digest = hashlib.blake2b(event, digest_size=8, salt=board.number.to_bytes(16, "big")).digest()
+    digest = hashlib.blake2b(event, digest_size=8, salt=board.pk.to_bytes(16, "big")).digest()
     return event_id.make(accepted_at, int.from_bytes(digest, "big") >> (64 - event_id.RANDOM_BITS))
 
 
-def _digest(entry: Past) -> bytes:
+def _digest(entry: ImportedEntry) -> bytes:
     content = msgspec.json.encode((entry.player, entry.value, entry.region, _metadata(entry.metadata)))
     return hashlib.blake2b(content, digest_size=16).digest()
 
@@ -154,5 +154,5 @@ def _digest(entry: Past) -> bytes:
 def _metadata(metadata: bytes | None) -> bytes | None:
     compact = None if metadata is None else msgspec.json.format(metadata, indent=-1)
     if compact is not None and len(compact) > MAX_METADATA_BYTES:
-        raise Invalid("metadata_too_big", f"metadata is at most {MAX_METADATA_BYTES} bytes of JSON")
+        raise codes.METADATA_TOO_BIG.error(f"metadata is at most {MAX_METADATA_BYTES} bytes of JSON")
     return compact

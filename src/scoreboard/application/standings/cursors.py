@@ -6,10 +6,10 @@ import hmac
 
 import msgspec
 
-from scoreboard.domain.errors import Invalid
+from scoreboard.domain import codes
 from scoreboard.domain.submission import TableKey
 
-SEAL_BYTES = 12
+SIGNATURE_BYTES = 12
 
 
 class Cursor(msgspec.Struct, array_like=True):
@@ -27,23 +27,23 @@ class Cursors:
     def __init__(self, key: bytes) -> None:
         self._key = hashlib.blake2b(b"cursor", key=key[:64]).digest()
 
-    def seal(self, cursor: Cursor) -> str:
+    def encode(self, cursor: Cursor) -> str:
         body = msgspec.msgpack.encode(cursor)
-        return base64.urlsafe_b64encode(self._seal(body) + body).rstrip(b"=").decode()
+        return base64.urlsafe_b64encode(self._sign(body) + body).rstrip(b"=").decode()
 
-    def open(self, text: str, table: TableKey) -> Cursor:
+    def decode(self, text: str, table: TableKey) -> Cursor:
         """Raises Invalid for a cursor that was not made here, or was made for another table."""
         try:
             raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         except ValueError:
             raw = b""
-        seal, body = raw[:SEAL_BYTES], raw[SEAL_BYTES:]
-        if not hmac.compare_digest(seal, self._seal(body)):
-            raise Invalid("invalid_cursor", "this cursor was not made by this server; begin again without one")
+        seal, body = raw[:SIGNATURE_BYTES], raw[SIGNATURE_BYTES:]
+        if not hmac.compare_digest(seal, self._sign(body)):
+            raise codes.INVALID_CURSOR.error("this cursor was not made by this server; begin again without one")
         cursor = msgspec.msgpack.decode(body, type=Cursor)
         if cursor.table != table:
-            raise Invalid("invalid_cursor", "this cursor belongs to another board, season or region")
+            raise codes.INVALID_CURSOR.error("this cursor belongs to another board, season or region")
         return cursor
 
-    def _seal(self, body: bytes) -> bytes:
-        return hashlib.blake2b(body, key=self._key, digest_size=SEAL_BYTES).digest()
+    def _sign(self, body: bytes) -> bytes:
+        return hashlib.blake2b(body, key=self._key, digest_size=SIGNATURE_BYTES).digest()

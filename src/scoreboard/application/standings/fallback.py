@@ -4,11 +4,11 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import TypeVar
 
 from scoreboard.application.ports.ranking import (
-    Details,
     NotRanked,
     OrderKey,
-    Placed,
+    PlayerRank,
     Position,
+    RankChange,
     Ranking,
     Slice,
 )
@@ -28,7 +28,7 @@ class FallbackRanking:
 
     async def apply(
         self, key: TableKey, board: Board, standings: Mapping[str, Standing], *, place: bool
-    ) -> Mapping[str, Placed]:
+    ) -> Mapping[str, RankChange]:
         return await self._first.apply(key, board, standings, place=place)
 
     async def remove(self, key: TableKey, player: str, version: int) -> None:
@@ -46,11 +46,11 @@ class FallbackRanking:
     async def around(self, key: TableKey, board: Board, player: str, radius: int) -> Slice | None:
         return await self._read(lambda ranking: ranking.around(key, board, player, radius))
 
-    async def details(self, key: TableKey, board: Board, player: str) -> Details | None:
-        return await self._read(lambda ranking: ranking.details(key, board, player))
+    async def get_rank(self, key: TableKey, board: Board, player: str) -> PlayerRank | None:
+        return await self._read(lambda ranking: ranking.get_rank(key, board, player))
 
-    async def several(self, key: TableKey, board: Board, players: Collection[str]) -> Mapping[str, Details]:
-        return await self._read(lambda ranking: ranking.several(key, board, players))
+    async def get_ranks(self, key: TableKey, board: Board, players: Collection[str]) -> Mapping[str, PlayerRank]:
+        return await self._read(lambda ranking: ranking.get_ranks(key, board, players))
 
     async def total(self, key: TableKey, board: Board) -> int:
         return await self._read(lambda ranking: ranking.total(key, board))

@@ -36,8 +36,8 @@ class PublicBoards:
         if app is not None and board is not None:
             return await self._public(app, board)
         for listed in await self.listed():
-            if app in {None, listed.app.app} and board in {None, listed.board}:
-                found = await self._public(listed.app.app, listed.board)
+            if app in {None, listed.app.slug} and board in {None, listed.slug}:
+                found = await self._public(listed.app.slug, listed.slug)
                 if found is not None:
                     return found
         return None

@@ -9,19 +9,21 @@ from scoreboard.application.ports.clock import Clock
 from scoreboard.application.ports.directory import Directory
 from scoreboard.application.ports.ledger import Ledger
 from scoreboard.application.ports.ranking import (
-    Details,
     NotRanked,
     OrderKey,
-    Placed,
+    PlayerRank,
     Position,
-    Ranked,
+    RankChange,
+    RankedEntry,
     Ranking,
     RankState,
     Slice,
 )
 from scoreboard.application.standings.cursors import Cursor, Cursors
-from scoreboard.application.standings.names import Names
+from scoreboard.application.standings.player_cache import PlayerCache
+from scoreboard.domain import codes
 from scoreboard.domain.board import Board
+from scoreboard.domain.codes import Code
 from scoreboard.domain.errors import Invalid, NotFound, Unavailable
 from scoreboard.domain.season import check_name, season_at
 from scoreboard.domain.submission import WORLD, TableKey
@@ -43,7 +45,7 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class PlayerStanding:
     """A player's standing, without the name: who asks for one player's knows it. `details` is None while the ranking
     cannot say; `rank_state` tells why."""
 
@@ -52,7 +54,7 @@ class Place:
     score: int
     reached_at: int
     rank_state: RankState
-    details: Details | None
+    details: PlayerRank | None
 
     @property
     def percentile(self) -> float | None:
@@ -72,7 +74,7 @@ class Place:
 
 class Reads:
     def __init__(
-        self, directory: Directory, ledger: Ledger, ranking: Ranking, names: Names, cursors: Cursors, clock: Clock
+        self, directory: Directory, ledger: Ledger, ranking: Ranking, names: PlayerCache, cursors: Cursors, clock: Clock
     ) -> None:
         self._directory = directory
         self._ledger = ledger
@@ -97,8 +99,8 @@ class Reads:
         else:
             name = check_name(board.period, season or "")
         if region is not None and region not in board.regions:
-            raise NotFound("region_not_found", "this board has no such region")
-        return TableKey(board.number, name, region or WORLD)
+            raise codes.REGION_NOT_FOUND.error("this board has no such region")
+        return TableKey(board.pk, name, region or WORLD)
 
     async def validator(self, key: TableKey, board: Board) -> tuple[Position, int]:
         """As long as this does not change, a page of this table reads the same."""
@@ -106,17 +108,17 @@ class Reads:
 
     async def top(self, board: Board, key: TableKey, limit: int, cursor: str | None) -> Page:
         """The best `limit` standings, or those after a cursor. Raises NotRanked."""
-        _check_range("limit", limit, 1, MAX_LIMIT)
+        _check_range(limit, 1, MAX_LIMIT, codes.INVALID_LIMIT)
         if cursor is None:
             found = await self._ranking.slice(key, board, 0, limit)
         else:
-            last = self._cursors.open(cursor, key)
+            last = self._cursors.decode(cursor, key)
             after = OrderKey(last.score, last.reached_at, last.player)
             found = await self._ranking.slice_after(key, board, after, limit)
         page = await self._page(board, key, found)
         if found.rows and found.start + len(found.rows) < found.total:
             bottom = found.rows[-1]
-            page.next_cursor = self._cursors.seal(Cursor(key, bottom.score, bottom.reached_at, bottom.player))
+            page.next_cursor = self._cursors.encode(Cursor(key, bottom.score, bottom.reached_at, bottom.player))
         return page
 
     async def _page(self, board: Board, key: TableKey, found: Slice) -> Page:
@@ -124,34 +126,34 @@ class Reads:
 
     async def live_top(self, board: Board, season: str | None, region: str) -> TopSnapshot:
         """The live top N, with the board as it is now."""
-        board = await self._directory.board(board.app.app, board.board)
+        board = await self._directory.board(board.app.slug, board.slug)
         key = self.table(board, season, region or None)
         found = await self._ranking.slice(key, board, 0, board.top_n)
         return TopSnapshot(
             board, found.position.epoch, key.season, found.total, self._clock(), await self._lines(board, found.rows)
         )
 
-    async def place(self, board: Board, key: TableKey, player: str) -> Place:
+    async def get_standing(self, board: Board, key: TableKey, player: str) -> PlayerStanding:
         """Raises NotFound for an unknown player, and for one without a standing in this table."""
         try:
-            found = await self._ranking.details(key, board, player)
+            found = await self._ranking.get_rank(key, board, player)
         except NotRanked as error:
-            return await self._unranked_place(board, key, player, error.state)
+            return await self._unranked_standing(board, key, player, error.state)
         if found is None:
             raise await self._no_standing(board, player)
-        return Place(key, player, found.ranked.score, found.ranked.reached_at, "exact", found)
+        return PlayerStanding(key, player, found.entry.score, found.entry.reached_at, "exact", found)
 
-    async def placed(self, board: Board, key: TableKey, player: str) -> tuple[Placed | None, RankState]:
+    async def get_rank(self, board: Board, key: TableKey, player: str) -> tuple[RankChange | None, RankState]:
         """A player's rank as it is now, for the answer to a repeated update."""
         try:
-            found = await self._ranking.details(key, board, player)
+            found = await self._ranking.get_rank(key, board, player)
         except NotRanked as error:
             return None, error.state
-        return (None if found is None else Placed(found.ranked.rank, None)), "exact"
+        return (None if found is None else RankChange(found.entry.rank, None)), "exact"
 
     async def around(self, board: Board, key: TableKey, player: str, radius: int) -> Page:
         """The player and `radius` neighbours on each side; at the top and the bottom the window is shifted, not cut."""
-        _check_range("radius", radius, 1, MAX_RADIUS)
+        _check_range(radius, 1, MAX_RADIUS, codes.INVALID_RADIUS)
         try:
             found = await self._ranking.around(key, board, player, radius)
         except NotRanked as error:
@@ -160,20 +162,20 @@ class Reads:
             raise await self._no_standing(board, player)
         return await self._page(board, key, found)
 
-    async def several(self, board: Board, key: TableKey, players: Sequence[str]) -> tuple[list[Line], list[str]]:
+    async def get_standings(self, board: Board, key: TableKey, players: Sequence[str]) -> tuple[list[Line], list[str]]:
         """The standings of a set of players, best first, and those who have none."""
-        _check_range("players", len(players), 1, MAX_PLAYERS)
+        _check_range(len(players), 1, MAX_PLAYERS, codes.INVALID_PLAYERS)
         wanted = dict.fromkeys(players)
         try:
-            found = await self._ranking.several(key, board, wanted)
+            found = await self._ranking.get_ranks(key, board, wanted)
         except NotRanked as error:
             raise not_ranked(error) from error
         best_first = sorted(found.values())  # by their places
         missing = [player for player in wanted if player not in found]
-        return await self._lines(board, [details.ranked for details in best_first]), missing
+        return await self._lines(board, [details.entry for details in best_first]), missing
 
-    async def _lines(self, board: Board, ranked: Sequence[Ranked]) -> list[Line]:
-        names = await self._names.of(board.app, [one.player for one in ranked])
+    async def _lines(self, board: Board, ranked: Sequence[RankedEntry]) -> list[Line]:
+        names = await self._names.get(board.app, [one.player for one in ranked])
         return [
             Line(
                 one.rank,
@@ -186,24 +188,23 @@ class Reads:
             for one in ranked
         ]
 
-    async def _unranked_place(self, board: Board, key: TableKey, player: str, state: RankState) -> Place:
+    async def _unranked_standing(self, board: Board, key: TableKey, player: str, state: RankState) -> PlayerStanding:
         standing = await self._ledger.standing(key, board.app, player)
         if standing is None:
             raise await self._no_standing(board, player)
-        return Place(key, player, standing.score, standing.reached_at, state, None)
+        return PlayerStanding(key, player, standing.score, standing.reached_at, state, None)
 
     async def _no_standing(self, board: Board, player: str) -> NotFound:
         if await self._directory.find_players(board.app, [player]):
-            return NotFound("standing_not_found", "this player has no standing here")
-        return NotFound("player_not_found", "there is no such player")
+            return codes.STANDING_NOT_FOUND.error("this player has no standing here")
+        return codes.PLAYER_NOT_FOUND.error("there is no such player")
 
 
 def not_ranked(error: NotRanked) -> Unavailable:
-    return Unavailable(
-        f"ranking_{error.state}", f"the ranking is {error.state}; try again in a moment", retry_after_s=1
-    )
+    code = codes.RANKING_WARMING if error.state == "warming" else codes.RANKING_UNAVAILABLE
+    return code.error(f"the ranking is {error.state}; retry in a second", retry_after_s=1)
 
 
-def _check_range(what: str, value: int, low: int, high: int) -> None:
+def _check_range(value: int, low: int, high: int, code: Code[Invalid]) -> None:
     if not low <= value <= high:
-        raise Invalid(f"invalid_{what}", f"{what} is {low} to {high}")
+        raise code.error(f"{code.name.removeprefix('invalid_')} is {low} to {high:,}")

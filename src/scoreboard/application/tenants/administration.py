@@ -14,12 +14,14 @@ from scoreboard.application.live.directory_invalidator import DirectoryInvalidat
 from scoreboard.application.ports.authentication import Principal
 from scoreboard.application.ports.directory import BoardChanged, BoardGone, Directory, PlayerChanged
 from scoreboard.application.ports.ranking import Ranking
+from scoreboard.domain import codes
 from scoreboard.domain.board import Action, App, Board, Player
+from scoreboard.domain.codes import Code
 from scoreboard.domain.errors import NotFound, Unavailable
 
 log = structlog.get_logger(__name__)
 
-_Numbered = TypeVar("_Numbered", App, Board, Action)
+_Stored = TypeVar("_Stored", App, Board, Action)
 
 
 class Tenants:
@@ -38,9 +40,9 @@ class Tenants:
     @asynccontextmanager
     async def _changing(self, app: App) -> AsyncIterator[App]:
         """The app as it is now, with nobody else changing it or what it holds."""
-        lock = self._locks.setdefault(app.app, asyncio.Lock())
+        lock = self._locks.setdefault(app.slug, asyncio.Lock())
         async with lock:
-            yield _same("app", app, await self._directory.app(app.app))
+            yield _same(app, await self._directory.app(app.slug), codes.APP_NOT_FOUND)
 
     async def apps(self, principal: Principal | None) -> list[App]:
         authorize_operator(principal, "manage_apps")
@@ -74,7 +76,7 @@ class Tenants:
         return await self._directory.boards(app)
 
     async def board(self, app: App, board: str) -> Board:
-        return await self._directory.board(app.app, board)
+        return await self._directory.board(app.slug, board)
 
     async def create_board(self, app: App, board: str, rules: Mapping[str, Any]) -> Board:
         """`rules` are fields of Board; one that is missing or None has its default. The defaults of the name and the
@@ -87,7 +89,7 @@ class Tenants:
 
     async def update_board(self, board: Board, changes: dict[str, object]) -> Board:
         async with self._changing(board.app) as app:
-            now = _same("board", board, await self._directory.board(app.app, board.board))
+            now = _same(board, await self._directory.board(app.slug, board.slug), codes.BOARD_NOT_FOUND)
             changed = replace(now, **changes).check()  # type: ignore[arg-type]  # the names are the schema's
             await self._directory.update_board(changed)
         self._follow(BoardChanged(changed))
@@ -100,7 +102,7 @@ class Tenants:
     async def _forget_board(self, board: Board) -> None:
         with self._ranking_away("drop"):
             await self._ranking.drop(board)
-        self._follow(BoardGone(board.number))
+        self._follow(BoardGone(board.pk))
 
     @staticmethod
     @contextmanager
@@ -115,7 +117,7 @@ class Tenants:
         return await self._directory.actions(app)
 
     async def action(self, app: App, action: str) -> Action:
-        return await self._directory.action(app.app, action)
+        return await self._directory.action(app.slug, action)
 
     async def create_action(self, action: Action) -> Action:
         async with self._changing(action.app) as app:
@@ -123,7 +125,7 @@ class Tenants:
 
     async def update_action(self, action: Action, changes: dict[str, object]) -> Action:
         async with self._changing(action.app) as app:
-            now = _same("action", action, await self._directory.action(app.app, action.action))
+            now = _same(action, await self._directory.action(app.slug, action.slug), codes.ACTION_NOT_FOUND)
             changed = replace(now, **changes).check()  # type: ignore[arg-type]  # the names are the schema's
             await self._directory.update_action(changed)
         return changed
@@ -138,7 +140,7 @@ class Tenants:
     async def player(self, app: App, player: str) -> Player:
         found = (await self._directory.find_players(app, [player])).get(player)
         if found is None:
-            raise NotFound("player_not_found", "there is no such player")
+            raise codes.PLAYER_NOT_FOUND.error("there is no such player")
         return found
 
     async def create_player(self, app: App, player: str, username: str | None, profile: Mapping[str, Any]) -> Player:
@@ -150,10 +152,10 @@ class Tenants:
 
     async def update_player(self, app: App, player: Player, changes: dict[str, object]) -> Player:
         async with self._changing(app):
-            now = await self.player(app, player.player)
+            now = await self.player(app, player.id)
             changed = replace(now, **changes).check()  # type: ignore[arg-type]  # the names are the schema's
             await self._directory.update_player(app, changed)
-        self._follow(PlayerChanged(app, player.player))
+        self._follow(PlayerChanged(app, player.id))
         return changed
 
     async def delete_player(self, app: App, player: Player) -> None:
@@ -161,12 +163,12 @@ class Tenants:
         tables = await self._directory.delete_player(app, player)
         with self._ranking_away("remove"):
             for key, version in tables:
-                await self._ranking.remove(key, player.player, version)
-        self._follow(PlayerChanged(app, player.player))
+                await self._ranking.remove(key, player.id, version)
+        self._follow(PlayerChanged(app, player.id))
 
 
-def _same(kind: str, before: _Numbered, now: _Numbered) -> _Numbered:
-    """What it is now, unless it is another that was made under the same id."""
-    if now.number != before.number:
-        raise NotFound(f"{kind}_not_found", f"this {kind} was deleted meanwhile")
+def _same(before: _Stored, now: _Stored, not_found: Code[NotFound]) -> _Stored:
+    """Return `now`. Raise NotFound when it is another one, created under the same id after a deletion."""
+    if now.pk != before.pk:
+        raise not_found.error("this was deleted in the meantime")
     return now

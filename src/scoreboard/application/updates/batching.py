@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from scoreboard.domain.errors import Unavailable
+from scoreboard.domain import codes
 from scoreboard.domain.submission import Submission
 
 R = TypeVar("R")
@@ -54,9 +54,9 @@ class Batcher(Generic[R]):
     async def join(self, submissions: Sequence[Submission], *, ranks: bool = False) -> list[R]:
         """Return the results. A caller that is cancelled takes nothing back. Raise Unavailable if there is no room."""
         if self._closed:
-            raise Unavailable("shutting_down", "the server is shutting down; try again in a moment", retry_after_s=1)
+            raise codes.SHUTTING_DOWN.error("the server is shutting down; try again in a moment", retry_after_s=1)
         if self.pending + len(submissions) > self._limits.pending:
-            raise Unavailable("overloaded", "too many updates are waiting; try again in a moment", retry_after_s=1)
+            raise codes.OVERLOADED.error("too many updates are waiting; try again in a moment", retry_after_s=1)
         request: PendingRequest[R] = PendingRequest(submissions, ranks, asyncio.get_running_loop().create_future())
         self.pending += len(submissions)
         self._queue.append(request)

@@ -13,7 +13,7 @@ import structlog
 from scoreboard.application.live.publisher import Publisher
 from scoreboard.application.ports.clock import Clock
 from scoreboard.application.ports.ledger import Decision, Ledger
-from scoreboard.application.ports.ranking import NotRanked, Placed, Ranking, RankState
+from scoreboard.application.ports.ranking import NotRanked, RankChange, Ranking, RankState
 from scoreboard.application.updates.batching import Batch, Batcher, BatchLimits, PendingRequest, answer, fail
 from scoreboard.application.updates.decide import decide, poisoned
 from scoreboard.application.updates.late_projection import LateProjection
@@ -31,7 +31,7 @@ class RankedOutcome(NamedTuple):
     """An outcome, and the rank it led to in the world's table. `rank` is None unless the state is `exact`."""
 
     outcome: Outcome
-    rank: Placed | None = None
+    rank: RankChange | None = None
     rank_state: RankState = "unavailable"
 
 
@@ -161,7 +161,7 @@ class GroupCommit:
         self, batch: Batch[RankedOutcome], submissions: Sequence[Submission], decision: Decision
     ) -> None:
         """Rank the standings of a committed batch, acknowledge its note, and answer its requests."""
-        boards = {submission.board.number: submission.board for submission in submissions}
+        boards = {submission.board.pk: submission.board for submission in submissions}
         place = any(request.ranks for request in batch)
         tables: dict[TableKey, TableRanks] = {}
         try:
@@ -172,8 +172,8 @@ class GroupCommit:
             # Most batches are of one table, which is not worth a task.
             ranked = [await ranking[0]] if len(ranking) == 1 else await asyncio.gather(*ranking)
             tables = dict(zip(decision.to_rank, ranked, strict=True))
-            if decision.note and all(table.projected for table in ranked):
-                await self._ledger.ranked((decision.note,))
+            if decision.projection_id and all(table.projected for table in ranked):
+                await self._ledger.ack_projections((decision.projection_id,))
         except Unavailable:
             pass  # the repair job ranks again what is ranked, which is harmless
         except Exception:
@@ -207,7 +207,7 @@ class GroupCommit:
 class TableRanks(NamedTuple):
     """The ranks of a batch in one table, by player. `projected`: the ranking has its standings, or will have them."""
 
-    changes: Mapping[str, Placed]
+    changes: Mapping[str, RankChange]
     state: RankState
     projected: bool
 
@@ -221,4 +221,4 @@ def _with_rank(outcome: Outcome, tables: Mapping[TableKey, TableRanks]) -> Ranke
     if rank is not None:
         return RankedOutcome(outcome, rank, "exact")
     # An exact table without this player's rank keeps only its best.
-    return RankedOutcome(outcome, None, "beyond" if table.state == "exact" else table.state)
+    return RankedOutcome(outcome, None, "out_of_range" if table.state == "exact" else table.state)

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from scoreboard.application.identity.authorization import authorize_operator
 from scoreboard.application.ports.authentication import Principal
 from scoreboard.application.ports.ledger import Ledger
-from scoreboard.application.ports.queue import Buried, Queue
+from scoreboard.application.ports.queue import Queue, StoredDeadLetter
 from scoreboard.application.updates.decide import decide_dropped
 from scoreboard.application.updates.message_codec import InvalidSignature, MessageCodec
+from scoreboard.domain import codes
 from scoreboard.domain.errors import NotFound
 from scoreboard.domain.submission import Submission
 
@@ -35,16 +36,20 @@ class DeadLetters:
     async def list(self, principal: Principal | None, most: int) -> list[DeadLetter]:
         """The oldest; without a queue there are none."""
         authorize_operator(principal, "manage_dead_letters")
-        return [] if self._queue is None else [self._opened(letter) for letter in await self._queue.buried(most)]
+        return (
+            []
+            if self._queue is None
+            else [self._opened(letter) for letter in await self._queue.list_dead_letters(most)]
+        )
 
-    async def show(self, principal: Principal | None, letter: str) -> DeadLetter:
+    async def get(self, principal: Principal | None, letter: str) -> DeadLetter:
         """The one of this id, among the oldest. Raises NotFound (`letter_not_found`)."""
         for found in await self.list(principal, AMONG):
             if found.id == letter:
                 return found
         raise _letter_not_found()
 
-    async def retry(self, principal: Principal | None, letter: str) -> None:
+    async def requeue(self, principal: Principal | None, letter: str) -> None:
         """It is applied as if it had just come; what was applied before is not counted again. Raises NotFound."""
         authorize_operator(principal, "manage_dead_letters")
         await self._dig_up(letter, again=True)
@@ -52,22 +57,22 @@ class DeadLetters:
     async def drop(self, principal: Principal | None, letter: str) -> None:
         """Its updates are refused (`dropped`), those that have no outcome yet, and it is gone for good. Raises NotFound
         and Unavailable."""
-        submissions = (await self.show(principal, letter)).submissions
+        submissions = (await self.get(principal, letter)).submissions
         if submissions:
             await self._ledger.transact(submissions, decide_dropped)
         await self._dig_up(letter, again=False)
 
     async def _dig_up(self, letter: str, *, again: bool) -> None:
-        if self._queue is None or not await self._queue.dig_up(letter, again=again):
+        if self._queue is None or not await self._queue.requeue(letter, again=again):
             raise _letter_not_found()
 
-    def _opened(self, letter: Buried) -> DeadLetter:
+    def _opened(self, letter: StoredDeadLetter) -> DeadLetter:
         try:
-            submissions = self._codec.open(letter.message.body)
+            submissions = self._codec.decode(letter.message.body)
         except InvalidSignature:
             submissions = None
         return DeadLetter(letter.id, letter.reason, letter.since, letter.message.attempt, submissions)
 
 
 def _letter_not_found() -> NotFound:
-    return NotFound("letter_not_found", "there is no such dead letter")
+    return codes.LETTER_NOT_FOUND.error("there is no such dead letter")

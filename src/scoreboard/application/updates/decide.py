@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from scoreboard.application.ports.ledger import IMPORTED, BatchState, Decision, Receipt
 from scoreboard.application.updates.idempotency import match_receipt
-from scoreboard.domain import event_id
-from scoreboard.domain.errors import Conflict, NotFound, Refused, ScoreboardError
+from scoreboard.domain import codes, event_id
+from scoreboard.domain.errors import Refused, ScoreboardError
 from scoreboard.domain.facts import Fact, FactKey
 from scoreboard.domain.fold import fold
 from scoreboard.domain.submission import Outcome, Submission
@@ -23,7 +23,7 @@ def decide(batch: Sequence[Submission], state: BatchState) -> Decision:
     decision = Decision()
     for submission in batch:
         outcome: Outcome | None = None
-        if submission.board.number in state.gone:
+        if submission.board.pk in state.gone:
             outcome = _board_gone(submission)
         elif submission.key is not None or state.outcomes:
             outcome = _find_earlier(submission, state, decision)
@@ -33,7 +33,7 @@ def decide(batch: Sequence[Submission], state: BatchState) -> Decision:
 
 def _find_earlier(submission: Submission, state: BatchState, decision: Decision) -> Outcome | None:
     """Return the outcome of a submission that was applied before, by its event or by its idempotency key."""
-    receipt = state.receipts.get((submission.board.app.number, submission.credential, submission.key or ""))
+    receipt = state.receipts.get((submission.board.app.pk, submission.credential, submission.key or ""))
     if submission.event in state.outcomes:
         _rank_again(submission, state, decision)
         # The event of an imported entry follows from the entry, not from the request.
@@ -47,7 +47,7 @@ def _find_earlier(submission: Submission, state: BatchState, decision: Decision)
         return _refuse_without_key(submission, error, state, decision)  # the key keeps its first outcome
     if submission.queued:
         counted = f"the update under this idempotency key is {event_id.to_text(first.event)}"
-        return _refuse_without_key(submission, Conflict("key_replayed", counted), state, decision)
+        return _refuse_without_key(submission, codes.KEY_REPLAYED.error(counted), state, decision)
     _rank_again(submission, state, decision)
     return replace(first, replayed=True)
 
@@ -72,7 +72,7 @@ def _apply(submission: Submission, state: BatchState, decision: Decision) -> Out
         state.outcomes[submission.event] = outcome
     if submission.key is not None:
         receipt = Receipt(submission.digest, outcome)
-        state.receipts[submission.board.app.number, submission.credential, submission.key] = receipt
+        state.receipts[submission.board.app.pk, submission.credential, submission.key] = receipt
     return outcome
 
 
@@ -97,7 +97,7 @@ def _fold(submission: Submission, state: BatchState, decision: Decision) -> Outc
     _, old, new = moves[0]
     return Outcome(
         submission.event,
-        board.number,
+        board.pk,
         player,
         submission.season,
         submission.accepted_at,
@@ -123,7 +123,7 @@ def _refuse_without_key(
 def _refused(submission: Submission, error: ScoreboardError) -> Outcome:
     return Outcome(
         submission.event,
-        submission.board.number,
+        submission.board.pk,
         submission.player,
         submission.season,
         submission.accepted_at,
@@ -135,7 +135,7 @@ def _refused(submission: Submission, error: ScoreboardError) -> Outcome:
 
 
 def _board_gone(submission: Submission) -> Outcome:
-    return _unrecorded(submission, NotFound("board_not_found", "the board was deleted before the update was applied"))
+    return _unrecorded(submission, codes.BOARD_NOT_FOUND.error("the board was deleted before the update was applied"))
 
 
 def _unrecorded(submission: Submission, error: ScoreboardError) -> Outcome:
@@ -146,8 +146,8 @@ def decide_dropped(batch: Sequence[Submission], state: BatchState) -> Decision:
     """Refuse the submissions of a dead letter that have no outcome yet. The counterpart of `decide` for an operator."""
     decision = Decision()
     for submission in batch:
-        refusal = Refused("dropped", "the operator dropped this update, which could not be applied")
-        if submission.board.number in state.gone:
+        refusal = codes.DROPPED.error("the operator dropped this update, which could not be applied")
+        if submission.board.pk in state.gone:
             outcome = _board_gone(submission)
         elif submission.event in state.outcomes:
             outcome = state.outcomes[submission.event]
@@ -159,4 +159,4 @@ def decide_dropped(batch: Sequence[Submission], state: BatchState) -> Decision:
 
 def poisoned(submission: Submission) -> Outcome:
     """Return the outcome of a submission that the store does not take, alone or with others."""
-    return _unrecorded(submission, Refused("not_storable", "this update could not be stored and was not counted"))
+    return _unrecorded(submission, codes.NOT_STORABLE.error("this update could not be stored and was not counted"))

@@ -2,7 +2,7 @@
 
 import structlog
 
-from scoreboard.application.ports.limits import Allowance, Limits
+from scoreboard.application.ports.rate_limiter import RateLimiter, RateLimitStatus
 from scoreboard.domain.errors import Unavailable
 
 log = structlog.get_logger(__name__)
@@ -16,20 +16,20 @@ class FallbackRateLimiter:
     limit, which is not all there is.
     """
 
-    def __init__(self, shared: Limits, own: Limits) -> None:
+    def __init__(self, shared: RateLimiter, own: RateLimiter) -> None:
         self._shared = shared
         self._own = own
         self._away = False
 
-    async def take(self, key: str, limit: int, period_s: float, cost: int = 1) -> Allowance:
+    async def acquire(self, key: str, limit: int, period_s: float, cost: int = 1) -> RateLimitStatus:
         """As the port says; it is never unavailable."""
         try:
-            allowance = await self._shared.take(key, limit, period_s, cost)
+            allowance = await self._shared.acquire(key, limit, period_s, cost)
         except Unavailable as error:
             if not self._away:
                 self._away = True
                 log.warning("limits_counted_by_process", reason=error.detail)
-            return await self._own.take(key, limit, period_s, cost)
+            return await self._own.acquire(key, limit, period_s, cost)
         if self._away:
             self._away = False
             log.info("limits_shared_again")

@@ -18,12 +18,12 @@ from scoreboard.domain.board import Action, Board, Priority
 from scoreboard.domain.event_id import EventId
 from scoreboard.domain.submission import Submission
 
-VERSION = 1
+VERSION = 2
 MAX_SUBMISSIONS = 500
 MIN_KEY_BYTES = 32
 # Of each app's players: as many messages, at most, for what arrives together. A message costs as much as many updates,
 # so there are only as many as fill the shards evenly.
-LANES = 8
+PARTITIONS = 8
 _ID_BYTES, _SEAL_BYTES = 8, 32
 _HEAD_BYTES = 1 + _ID_BYTES + _SEAL_BYTES
 
@@ -71,22 +71,22 @@ class MessageCodec:
         self._keys = {hashlib.blake2b(digest, digest_size=_ID_BYTES).digest(): digest for digest in digests}
         self._first = next(iter(self._keys))
 
-    def seal(self, submissions: Sequence[Submission]) -> bytes:
+    def encode(self, submissions: Sequence[Submission]) -> bytes:
         head = bytes((VERSION,)) + self._first
         contents = _encoder.encode(_packed(submissions))
-        return head + self._seal(self._first, head, contents) + contents
+        return head + self._sign(self._first, head, contents) + contents
 
-    def open(self, body: bytes) -> list[Submission]:
+    def decode(self, body: bytes) -> list[Submission]:
         """The submissions, of boards as they were. Raises InvalidSignature."""
         head, seal, contents = body[: 1 + _ID_BYTES], body[1 + _ID_BYTES : _HEAD_BYTES], body[_HEAD_BYTES:]
-        if not head or head[0] != VERSION:
+        if not head or head[0] not in (1, VERSION):
             raise InvalidSignature("the message is of another version")
         if head[1:] not in self._keys:
             raise InvalidSignature("the message was sealed with a key that is not ours")
-        if not hmac.compare_digest(seal, self._seal(head[1:], head, contents)):
+        if not hmac.compare_digest(seal, self._sign(head[1:], head, contents)):
             raise InvalidSignature("the message was changed after it was sealed")
         try:
-            return _unpacked(_decoder.decode(contents))
+            return _unpacked(_decoder.decode(contents) if head[0] == VERSION else _decode_version_1(contents))
         except (msgspec.MsgspecError, IndexError) as error:
             raise InvalidSignature("the message is of another version") from error
 
@@ -95,7 +95,7 @@ class MessageCodec:
         one player in one lane and in their order."""
         by_lane: defaultdict[tuple[str, Priority], list[Submission]] = defaultdict(list)
         for submission in submissions:
-            by_lane[lane_of(submission), submission.board.priority].append(submission)
+            by_lane[partition_key_of(submission), submission.board.priority].append(submission)
         return [
             Message(body, lane, tier)
             for (lane, tier), some in by_lane.items()
@@ -105,7 +105,7 @@ class MessageCodec:
 
     def _bodies(self, submissions: Sequence[Submission]) -> Iterator[bytes]:
         """Halved until each is small enough; one submission always is."""
-        body = self.seal(submissions)
+        body = self.encode(submissions)
         if len(body) <= MAX_BODY_BYTES or len(submissions) == 1:
             yield body
         else:
@@ -113,24 +113,35 @@ class MessageCodec:
             yield from self._bodies(submissions[:middle])
             yield from self._bodies(submissions[middle:])
 
-    def _seal(self, key: bytes, head: bytes, contents: bytes) -> bytes:
+    def _sign(self, key: bytes, head: bytes, contents: bytes) -> bytes:
         seal = hashlib.blake2b(head, key=self._keys[key], digest_size=_SEAL_BYTES)
         seal.update(contents)
         return seal.digest()
 
 
-def lane_of(submission: Submission) -> str:
+def _decode_version_1(contents: bytes) -> _Contents:
+    """Decode the contents of an older release, which had other names for `pk` and `slug`."""
+    boards, actions, submissions = msgspec.msgpack.decode(contents)
+    for kind, definitions in (("board", boards), ("action", actions)):
+        for definition in definitions:
+            app = definition["app"]
+            app["pk"], app["slug"] = app.pop("number"), app.pop("app")
+            definition["pk"], definition["slug"] = definition.pop("number"), definition.pop(kind)
+    return msgspec.convert([boards, actions, submissions], _Contents)
+
+
+def partition_key_of(submission: Submission) -> str:
     """The same for all submissions of a player of an app, whatever the board."""
-    app = submission.board.app.number
+    app = submission.board.app.pk
     who = hashlib.blake2b(submission.player.encode(), digest_size=8, salt=app.to_bytes(16, "big")).digest()
-    return str(int.from_bytes(who, "big") % LANES)
+    return str(int.from_bytes(who, "big") % PARTITIONS)
 
 
 def _packed(submissions: Sequence[Submission]) -> _Contents:
-    boards = list({one.board.number: one.board for one in submissions}.values())
-    actions = list({one.action.number: one.action for one in submissions if one.action is not None}.values())
-    board_at = {board.number: at for at, board in enumerate(boards)}
-    action_at = {action.number: at for at, action in enumerate(actions)}
+    boards = list({one.board.pk: one.board for one in submissions}.values())
+    actions = list({one.action.pk: one.action for one in submissions if one.action is not None}.values())
+    board_at = {board.pk: at for at, board in enumerate(boards)}
+    action_at = {action.pk: at for at, action in enumerate(actions)}
     return _Contents(boards, actions, [_packed_one(one, board_at, action_at) for one in submissions])
 
 
@@ -138,13 +149,13 @@ def _packed_one(one: Submission, board_at: dict[int, int], action_at: dict[int, 
     return _Submission(
         one.event,
         one.accepted_at,
-        board_at[one.board.number],
+        board_at[one.board.pk],
         one.season,
         one.player,
         one.value,
         one.credential,
         one.region,
-        None if one.action is None else action_at[one.action.number],
+        None if one.action is None else action_at[one.action.pk],
         one.key,
         one.digest,
         one.metadata,

@@ -6,9 +6,8 @@ from scoreboard.application.identity.authorization import authorize
 from scoreboard.application.ports.authentication import Principal
 from scoreboard.application.ports.directory import Directory
 from scoreboard.application.ports.ledger import Ledger
-from scoreboard.domain import event_id
+from scoreboard.domain import codes, event_id
 from scoreboard.domain.board import Board
-from scoreboard.domain.errors import NotFound
 from scoreboard.domain.event_id import EventId
 from scoreboard.domain.submission import Outcome
 
@@ -35,10 +34,10 @@ class Outcomes:
         app = await self._directory.app(app_id)
         event = event_id.from_text(event_text)
         outcome = await self._ledger.outcome(app, event)
-        if outcome is None and self._event_key and event_id.is_sealed(event, self._event_key, app.number):
+        if outcome is None and self._event_key and event_id.is_signed(event, self._event_key, app.pk):
             return EventOutcome(event, None, None)
         if outcome is not None and not (principal.role == "player" and principal.subject != outcome.player):
             for board in await self._directory.boards(app):
-                if board.number == outcome.board:
+                if board.pk == outcome.board:
                     return EventOutcome(event, outcome, board)
-        raise NotFound("event_not_found", "this app has no such event")
+        raise codes.EVENT_NOT_FOUND.error("this app has no such event")

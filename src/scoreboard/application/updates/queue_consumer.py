@@ -51,7 +51,7 @@ class QueueConsumer:
     async def run(self) -> None:
         """Consume messages until cancelled."""
         while True:
-            deliveries = await self._queue.take(MOST)
+            deliveries = await self._queue.receive(MOST)
             try:
                 await self._work(deliveries)
             except Unavailable as error:
@@ -73,33 +73,33 @@ class QueueConsumer:
             else:
                 done.append(delivery)
             start = end
-        await self._queue.done(done)
+        await self._queue.ack(done)
         for delivery, refused in again:
             await self._again(delivery, refused)
 
     async def _opened(self, delivery: Delivery) -> Sequence[Submission]:
         body = delivery.message.body
         try:
-            submissions = self._codec.open(body)
+            submissions = self._codec.decode(body)
         except InvalidSignature as error:
             log.error("message_tampered", reason=str(error))
             reason = f"tampered: {error}"
-            await _until_done(lambda: self._queue.bury(delivery, body, reason))
+            await _until_done(lambda: self._queue.dead_letter(delivery, body, reason))
             return ()
-        boards = {submission.board.number: submission.board for submission in submissions}
+        boards = {submission.board.pk: submission.board for submission in submissions}
         now = {number: await self._now(board) for number, board in boards.items()}
         for submission in submissions:
-            submission.board = now[submission.board.number]
+            submission.board = now[submission.board.pk]
             submission.rules = rules_of(submission.board, submission.action, self._rules)
         return submissions
 
     async def _now(self, then: Board) -> Board:
         """Return the board as it is now. One that was deleted stays as it was; another of the same id is not it."""
         try:
-            now = await self._directory.board(then.app.app, then.board)
+            now = await self._directory.board(then.app.slug, then.slug)
         except NotFound:
             return then
-        return now if now.number == then.number else then
+        return now if now.pk == then.pk else then
 
     async def _applied(self, submissions: Sequence[Submission]) -> list[RankedOutcome]:
         """Return the outcomes, however long the store is unreachable. Until then no other message is received."""
@@ -116,11 +116,11 @@ class QueueConsumer:
 
     async def _again(self, delivery: Delivery, refused: Sequence[Submission]) -> None:
         """Retry what the store does not take apart from its neighbours, which have their outcomes."""
-        body = self._codec.seal(refused)
+        body = self._codec.encode(refused)
         if delivery.message.attempt < ATTEMPTS:
             await _until_done(lambda: self._queue.retry(delivery, body))
         else:
-            await _until_done(lambda: self._queue.bury(delivery, body, POISON))
+            await _until_done(lambda: self._queue.dead_letter(delivery, body, POISON))
 
 
 async def _until_done(move: Callable[[], Awaitable[None]]) -> None:

@@ -40,7 +40,7 @@ class QueuePublisher:
     async def _publish(self, batch: Batch[Outcome]) -> None:
         submissions = [submission for request in batch for submission in request.submissions]
         try:
-            await self._queue.put(self._codec.messages(submissions))
+            await self._queue.publish(self._codec.messages(submissions))
         except Unavailable as error:
             fail(batch, error)
         else:
@@ -50,7 +50,7 @@ class QueuePublisher:
 def _pending(submission: Submission) -> Outcome:
     return Outcome(
         submission.event,
-        submission.board.number,
+        submission.board.pk,
         submission.player,
         submission.season,
         submission.accepted_at,

@@ -15,8 +15,8 @@ from scoreboard.application.identity.authorization import authorize, authorize_p
 from scoreboard.application.ports.authentication import Principal
 from scoreboard.application.ports.directory import Directory
 from scoreboard.application.ports.ledger import Ledger, Receipt
-from scoreboard.application.ports.limits import Allowance
-from scoreboard.application.ports.ranking import Placed, RankState
+from scoreboard.application.ports.ranking import RankChange, RankState
+from scoreboard.application.ports.rate_limiter import RateLimitStatus
 from scoreboard.application.standings.reads import Reads
 from scoreboard.application.updates.checks import CHECKS, Check, CheckFactory, Draft
 from scoreboard.application.updates.checks.rate_limit import UpdateRateLimit
@@ -26,9 +26,9 @@ from scoreboard.application.updates.queue_publisher import QueuePublisher
 from scoreboard.application.updates.regions import resolve_regions
 from scoreboard.application.updates.requests import UpdateRequest
 from scoreboard.application.updates.rules import RULES, RuleFactory, rules_of
-from scoreboard.domain import event_id
+from scoreboard.domain import codes, event_id
 from scoreboard.domain.board import Action, Board
-from scoreboard.domain.errors import Invalid, NotFound, Refused, ScoreboardError, Unavailable
+from scoreboard.domain.errors import NotFound, ScoreboardError, Unavailable
 from scoreboard.domain.identifiers import check_idempotency_key, check_player
 from scoreboard.domain.season import season_at
 from scoreboard.domain.submission import WORLD, Outcome, Rule, Submission, TableKey
@@ -51,10 +51,10 @@ class UpdateResult(NamedTuple):
 
     board: Board
     outcome: Outcome
-    rank: Placed | None
+    rank: RankChange | None
     rank_state: RankState
     deferred: bool
-    rate: Allowance | None
+    rate: RateLimitStatus | None
 
 
 ItemResult: TypeAlias = RankedOutcome | ScoreboardError
@@ -73,7 +73,7 @@ class BatchResult(NamedTuple):
     board: Board
     items: Sequence[ItemResult]
     deferred: bool
-    rate: Allowance | None
+    rate: RateLimitStatus | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +135,8 @@ class Submit:
             raise item
         outcome, rank, rank_state = item
         if outcome.replayed:
-            table = TableKey(board.number, outcome.season, WORLD)
-            rank, rank_state = await self._reads.placed(board, table, outcome.player)
+            table = TableKey(board.pk, outcome.season, WORLD)
+            rank, rank_state = await self._reads.get_rank(board, table, outcome.player)
         return UpdateResult(board, outcome, rank, rank_state, deferred, rate)
 
     def batch_sender(self, principal: Principal | None, app: str) -> BatchSender:
@@ -153,7 +153,7 @@ class Submit:
         the batch is refused or fails as a whole.
         """
         if not 1 <= len(requests) <= MAX_BATCH:
-            raise Invalid("invalid_batch", f"a batch has 1 to {MAX_BATCH} updates")
+            raise codes.INVALID_BATCH.error(f"a batch has 1 to {MAX_BATCH} updates")
         if key is not None:
             prefix = check_idempotency_key(key)
             if len(prefix) > MAX_PREFIX:
@@ -184,7 +184,7 @@ class Submit:
             receipts = await self._find_receipts(principal, board, requests)
             new = [request for request in requests if request.key not in receipts]
         items: Sequence[ItemResult] = ()
-        rate: Allowance | None = None
+        rate: RateLimitStatus | None = None
         try:
             if new:
                 rate = await self._rate_limit.acquire(principal, app, len(new))
@@ -264,7 +264,7 @@ class Submit:
         try:
             return [RankedOutcome(outcome) for outcome in await queue.publisher.submit(submissions)]
         except Unavailable as error:
-            if not queue.fallback or error.code != "queue_unavailable":
+            if not queue.fallback or error.code != codes.QUEUE_UNAVAILABLE.name:
                 raise
             # A failing queue may have taken them all the same. Each event is applied once.
             await resolve_regions(self._directory, submissions)
@@ -278,15 +278,15 @@ class Submit:
         authorize_player(principal, "update_score", player)
         action, value = await self._resolve_value(principal, board, request)
         if request.region is not None and request.region not in board.regions:
-            raise Invalid("unknown_region", "this board has no such region")
+            raise codes.UNKNOWN_REGION.error("this board has no such region")
         if request.metadata is not None and len(request.metadata) > MAX_METADATA_BYTES:
-            raise Invalid("metadata_too_big", f"metadata is at most {MAX_METADATA_BYTES} bytes of JSON")
+            raise codes.METADATA_TOO_BIG.error(f"metadata is at most {MAX_METADATA_BYTES} bytes of JSON")
         key = None if request.key is None else check_idempotency_key(request.key)
         accepted_at = self._commit.stamp()
         if queue is None:
             event = event_id.make(accepted_at, next(_randomness))
         else:
-            event = event_id.sealed(accepted_at, next(_randomness), queue.event_key, board.app.number)
+            event = event_id.make_signed(accepted_at, next(_randomness), queue.event_key, board.app.pk)
         return Submission(
             event,
             accepted_at,
@@ -309,39 +309,39 @@ class Submit:
     ) -> tuple[Action | None, int]:
         """Return the value of the request: the server's points for an action, or the value of a trusted sender."""
         if (request.action is None) + (request.increment is None) + (request.score is None) != 2:
-            raise Invalid("one_value", "give exactly one of action, increment and score")
+            raise codes.ONE_VALUE.error("give exactly one of action, increment and score")
         action: Action | None = None
         value = request.increment if board.operator == "increment" else request.score
         if request.action is not None:
             try:
-                action = await self._directory.action(board.app.app, request.action)
+                action = await self._directory.action(board.app.slug, request.action)
             except NotFound as error:
-                raise Invalid("unknown_action", "this app has no such action") from error
+                raise codes.UNKNOWN_ACTION.error("this app has no such action") from error
             value = action.points
         else:
             authorize_value(principal, board)
         if value is None:
             wanted = "increment" if board.operator == "increment" else "score"
-            raise Invalid("operator_mismatch", f"this board takes the field {wanted}")
+            raise codes.OPERATOR_MISMATCH.error(f"this board takes the field {wanted}")
         if not board.min_value <= value <= board.max_value:
-            raise Refused("value_out_of_bounds", f"one update to this board is {board.min_value} to {board.max_value}")
+            raise codes.VALUE_OUT_OF_BOUNDS.error(f"one update to this board is {board.min_value} to {board.max_value}")
         return action, value
 
     def _checks_of(self, board: Board) -> tuple[Check, ...]:
         """Return the checks of a board, compiled when it was made or changed."""
-        compiled = self._compiled_checks.get(board.number)
+        compiled = self._compiled_checks.get(board.pk)
         if compiled is None or compiled[0] is not board:
             checks = tuple(check for make in self._checks if (check := make(board)) is not None)
-            compiled = _keep(self._compiled_checks, board.number, (board, checks))
+            compiled = _keep(self._compiled_checks, board.pk, (board, checks))
         return compiled[1]
 
     def _rules_of(self, board: Board, action: Action | None) -> tuple[Rule, ...]:
         """Return the rules of a board and an action, compiled when one of them was made or changed."""
-        number = 0 if action is None else action.number
-        compiled = self._compiled_rules.get((board.number, number))
+        number = 0 if action is None else action.pk
+        compiled = self._compiled_rules.get((board.pk, number))
         if compiled is None or compiled[0] is not board or compiled[1] is not action:
             rules = rules_of(board, action, self._rules)
-            compiled = _keep(self._compiled_rules, (board.number, number), (board, action, rules))
+            compiled = _keep(self._compiled_rules, (board.pk, number), (board, action, rules))
         return compiled[2]
 
     async def _find_receipts(

@@ -9,7 +9,7 @@ import structlog
 from scoreboard.application.ports.clock import Clock
 from scoreboard.application.ports.directory import Directory
 from scoreboard.application.ports.ledger import Ledger
-from scoreboard.application.ports.ranking import NotRanked, Ranked, Ranking, RankingCache
+from scoreboard.application.ports.ranking import NotRanked, RankedEntry, Ranking, RankingCache
 from scoreboard.application.upkeep.rebuild import Rebuild
 from scoreboard.domain.board import Board
 from scoreboard.domain.errors import Unavailable
@@ -25,7 +25,7 @@ LOOKS = 3
 LOOK_AGAIN_S = 4.0  # longer than the repair job needs after a crash
 COMPARED = 100  # standings at the top, and at the end of what is kept
 
-Said: TypeAlias = Ranked | int
+Said: TypeAlias = RankedEntry | int
 """Of a player, or of how many there are."""
 
 
@@ -72,7 +72,7 @@ class Drift:
                 keys = [key for key in await self._ledger.tables(board) if key.season == season]
                 differing = [key for key in keys if await self._differs(key, board)]
                 if differing:
-                    log.error("ranking_drifted", board=f"{app.app}/{board.board}", tables=len(differing))
+                    log.error("ranking_drifted", board=f"{app.slug}/{board.slug}", tables=len(differing))
                     self.found += len(differing)
                     drifted += differing
                     await self._rebuild(board)
@@ -87,7 +87,7 @@ class Drift:
 
     async def _wrong(self, key: TableKey, board: Board) -> set[Said]:
         """What the ranking says and the totals do not."""
-        kept = await self._cache.kept(key, board)
+        kept = await self._cache.cached_depth(key, board)
         said = await _said(self._ranking, key, board, kept)
         return said - await _said(self._totals, key, board, kept)
 

@@ -10,7 +10,7 @@ from functools import partial
 import structlog
 
 from scoreboard.application.ports.outbox import ROW_EVENTS, Backlog, EventConsumer, Outbox, ScoreUpdated
-from scoreboard.domain.errors import Unavailable, why
+from scoreboard.domain.errors import Unavailable, describe_error
 
 log = structlog.get_logger(__name__)
 
@@ -111,7 +111,7 @@ class EventDelivery:
     async def keep_once(self, *, forget: bool) -> None:
         """Do the upkeep once; `forget` the consumers that are not configured, so that they hold no rows."""
         if forget:
-            for name in await self._outbox.forget(list(self._consumers)):
+            for name in await self._outbox.unregister(list(self._consumers)):
                 log.info("event_consumer_forgotten", consumer=name)
         backlogs = await self._outbox.backlogs()
         for name, backlog in backlogs.items():
@@ -138,7 +138,7 @@ async def _handle(consumer: EventConsumer, events: Sequence[ScoreUpdated]) -> No
             raise
         raise _HandlerFailed("it was cancelled by its own work") from error  # this delivery was not
     except Exception as error:
-        raise _HandlerFailed(why(error)) from error
+        raise _HandlerFailed(describe_error(error)) from error
 
 
 def _pause_s(failures: int) -> float:

@@ -43,4 +43,6 @@ class Probe:
     async def _count(self) -> None:
         self.waiting = self.dead = math.nan
         if self._queue is not None:
-            self.waiting, self.dead = await asyncio.gather(self._queue.waiting(), self._queue.dead())
+            self.waiting, self.dead = await asyncio.gather(
+                self._queue.count_waiting(), self._queue.count_dead_letters()
+            )

@@ -40,12 +40,12 @@ class Repair:
 
     async def once(self) -> int:
         """Rank what the projection notes name; returns how many standings. Repeats are harmless: versions decide."""
-        notes, standings = await self._ledger.unranked()
+        notes, standings = await self._ledger.pending_projections()
         if not notes:
             return 0  # a store may still tell standings of those that are done with
         self.unranked = len(standings)
         boards = {
-            board.number: board for app in await self._directory.apps() for board in await self._directory.boards(app)
+            board.pk: board for app in await self._directory.apps() for board in await self._directory.boards(app)
         }
         by_table: dict[TableKey, dict[str, Standing]] = {}
         for key, player, standing in standings:
@@ -53,7 +53,7 @@ class Repair:
         for key, rows in by_table.items():
             if key.board in boards:
                 await self._apply(boards[key.board], key, rows)
-        await self._ledger.ranked(notes)
+        await self._ledger.ack_projections(notes)
         self.unranked = 0
         return len(standings)
 

@@ -40,7 +40,7 @@ class Retention:
         now = self._clock()
         removed = 0
         while True:
-            step = await self._ledger.forget(now - self._days * DAY_US, now - FACTS_DAYS * DAY_US)
+            step = await self._ledger.purge(now - self._days * DAY_US, now - FACTS_DAYS * DAY_US)
             removed += step.removed
             if step.complete:
                 break

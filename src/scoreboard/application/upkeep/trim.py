@@ -43,18 +43,18 @@ class Trim:
 
     async def once(self) -> list[TableKey]:
         """Returns the tables that were forgotten: of seasons long past, and of boards that are no more."""
-        cached = await self._cache.cached()
+        cached = await self._cache.cached_tables()
         boards = {
-            board.number: board for app in await self._directory.apps() for board in await self._directory.boards(app)
+            board.pk: board for app in await self._directory.apps() for board in await self._directory.boards(app)
         }
         forgotten = []
         for key in cached:
             board = boards.get(key.board)
             if board is None or is_past(key, board, self._clock()):
-                await self._cache.forget(key)
+                await self._cache.evict(key)
                 forgotten.append(key)
             else:
-                await self._cache.refit(key, board)
+                await self._cache.rebuild_if_resized(key, board)
         if forgotten:
             log.info("tables_trimmed", tables=len(forgotten))
         return forgotten

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from scoreboard.application.ports.ledger import Ledger
-from scoreboard.application.ports.ranking import Ranked, Ranking
+from scoreboard.application.ports.ranking import RankedEntry, Ranking
 from scoreboard.domain.board import Board
 from scoreboard.domain.fold import fold
 from scoreboard.domain.submission import Standing, TableKey
@@ -52,7 +52,7 @@ async def verify(ledger: Ledger, ranking: Ranking, board: Board) -> Report:
     return Report(entries, count, differences[:SHOWN])
 
 
-async def _ranked(ranking: Ranking, board: Board, key: TableKey) -> AsyncIterator[Ranked]:
+async def _ranked(ranking: Ranking, board: Board, key: TableKey) -> AsyncIterator[RankedEntry]:
     """As a list tells it."""
     start = 0
     while rows := (await ranking.slice(key, board, start, start + CHUNK)).rows:
@@ -63,12 +63,12 @@ async def _ranked(ranking: Ranking, board: Board, key: TableKey) -> AsyncIterato
 
 async def _asked(
     ranking: Ranking, board: Board, key: TableKey, players: list[str]
-) -> AsyncIterator[tuple[str, Ranked]]:
+) -> AsyncIterator[tuple[str, RankedEntry]]:
     """As each player is told it."""
     for start in range(0, len(players), CHUNK):
-        found = await ranking.several(key, board, players[start : start + CHUNK])
+        found = await ranking.get_ranks(key, board, players[start : start + CHUNK])
         for player, details in found.items():
-            yield player, details.ranked
+            yield player, details.entry
 
 
 def _differences(what: str, expected: dict[str, Standing], found: dict[str, Standing]) -> list[str]:

@@ -7,7 +7,7 @@ from scoreboard.application.ports.backend import BackendOptions, ServerPlugin
 from scoreboard.application.ports.diagnostics import Finding
 from scoreboard.bootstrap.backends import check_backends, server_urls
 from scoreboard.bootstrap.registry import server_plugin
-from scoreboard.domain.errors import Unavailable, why
+from scoreboard.domain.errors import Unavailable, describe_error
 from scoreboard.domain.redaction import redact_url
 
 CHECK_S = 8.0
@@ -30,6 +30,6 @@ async def _diagnose(plugin: ServerPlugin, url: str, options: BackendOptions) -> 
         async with asyncio.timeout(CHECK_S):
             return [finding async for finding in plugin.diagnose(options)]
     except (Unavailable, TimeoutError) as error:
-        reason = error.detail if isinstance(error, Unavailable) else why(error)
+        reason = error.detail if isinstance(error, Unavailable) else describe_error(error)
         remedy = plugin.remedy(error.__cause__, options)
         return [Finding(plugin.name, "problem", f"{redact_url(url)}: {reason}", remedy)]

@@ -17,14 +17,14 @@ def tasks(shared: Container) -> Iterator[Task]:
     for name, job in _jobs(shared).items():
         yield partial(_in_turn, shared, name, job)
     for name, job in shared.events.jobs().items():  # they wait for no ranking
-        yield partial(shared.turns.in_turn, name, job)
+        yield partial(shared.turns.run_as_leader, name, job)
     if shared.events.delivered:
         of_events(shared.metrics, shared.events)
 
 
 async def _in_turn(shared: Container, name: str, job: Task) -> None:
     await shared.warmed.wait()
-    await shared.turns.in_turn(name, job)
+    await shared.turns.run_as_leader(name, job)
 
 
 def _jobs(shared: Container) -> dict[str, Task]:

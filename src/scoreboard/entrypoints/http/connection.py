@@ -13,11 +13,11 @@ import structlog
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
-from scoreboard.application.live.flow import Flow
-from scoreboard.domain.errors import Unavailable
+from scoreboard.application.live.write_listener import WriteListener
+from scoreboard.domain import codes
 from scoreboard.entrypoints.http.connection_limiter import ConnectionLimiter
 from scoreboard.entrypoints.http.contract import RenderError
-from scoreboard.entrypoints.http.errors import HttpError
+from scoreboard.entrypoints.http.errors import INTERNAL_ERROR, INVALID_REQUEST
 
 log = structlog.get_logger(__name__)
 
@@ -30,7 +30,7 @@ NEVER_S = 1e9
 Handler: TypeAlias = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
-class Connection(RequestHandler):
+class HttpConnection(RequestHandler):
     """Reject malformed HTTP with a rendered error, and close idle or trickling connections."""
 
     def __init__(self, server: web.Server, admission: ConnectionLimiter, render_error: RenderError) -> None:
@@ -50,7 +50,7 @@ class Connection(RequestHandler):
         self._idle_timer: asyncio.TimerHandle | None = None
         self.idle_since = 0.0  # when the last answer was made, by the clock of the event loop
         self.ending = False
-        self.flow: Flow | None = None
+        self.write_listener: WriteListener | None = None
         self.writable = asyncio.Event()  # cleared while the client does not read
         self.writable.set()
 
@@ -69,9 +69,9 @@ class Connection(RequestHandler):
             self._idle_timer.cancel()
         super().connection_lost(exc)
         self.writable.set()
-        flow, self.flow = self.flow, None
-        if flow is not None:
-            flow.lost()
+        listener, self.write_listener = self.write_listener, None
+        if listener is not None:
+            listener.lost()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
@@ -83,14 +83,14 @@ class Connection(RequestHandler):
     def pause_writing(self) -> None:
         super().pause_writing()
         self.writable.clear()
-        if self.flow is not None:
-            self.flow.pause()
+        if self.write_listener is not None:
+            self.write_listener.pause()
 
     def resume_writing(self) -> None:
         super().resume_writing()
         self.writable.set()
-        if self.flow is not None:
-            self.flow.resume()
+        if self.write_listener is not None:
+            self.write_listener.resume()
 
     def close(self) -> None:
         self.ending = True
@@ -117,7 +117,7 @@ class Connection(RequestHandler):
 
     def _turn_away(self) -> None:
         reply = self._render_error(
-            Unavailable("too_many_connections", "too many connections; come back later", retry_after_s=1)
+            codes.TOO_MANY_CONNECTIONS.error("too many connections; come back later", retry_after_s=1)
         )
         reply.force_close()
         if self.transport is not None:
@@ -146,9 +146,9 @@ class Connection(RequestHandler):
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             if not isinstance(exc, ConnectionError):  # the client left before its body was complete
                 log.error("request_failed", path=request.path, exc_info=exc)
-            failure = HttpError(HTTPStatus(status), "internal_error", "the server failed; it was logged")
+            failure = INTERNAL_ERROR.error("the server failed; it was logged")
         else:
-            failure = HttpError(HTTPStatus(status), "invalid_request", "this is not a well-formed HTTP request")
+            failure = INVALID_REQUEST.error("this is not a well-formed HTTP request")
         reply = self._render_error(failure)
         reply.force_close()
         return reply
@@ -167,7 +167,7 @@ class Connections(web.Server):
         handler: Handler,
         admission: ConnectionLimiter,
         render_error: RenderError,
-        kind: type[Connection] = Connection,
+        kind: type[HttpConnection] = HttpConnection,
     ) -> None:
         super().__init__(self._handle)
         self.handler = handler
@@ -177,10 +177,10 @@ class Connections(web.Server):
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         connection = request.protocol
-        if isinstance(connection, Connection) and not connection.writable.is_set():
+        if isinstance(connection, HttpConnection) and not connection.writable.is_set():
             await connection.until_writable()  # so that a client that does not read cannot fill the memory
         response = await self.handler(request)
-        if isinstance(connection, Connection):
+        if isinstance(connection, HttpConnection):
             connection.idle_since = connection.loop.time()
             if connection.ending:
                 response.force_close()
@@ -191,7 +191,7 @@ class Connections(web.Server):
 
         Call it when no new connection is accepted any more."""
         for connection in self.connections:
-            if isinstance(connection, Connection):
+            if isinstance(connection, HttpConnection):
                 connection.end_soon()
         await asyncio.sleep(LINGER_S)
 

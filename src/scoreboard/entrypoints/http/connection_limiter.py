@@ -19,7 +19,7 @@ def room(live: int) -> int:
     return max(files - live - OWN_FILES, files // 4)
 
 
-class Connection(Protocol):
+class ClosableConnection(Protocol):
     @property
     def idle(self) -> bool:
         """Whether it waits for a request."""
@@ -34,7 +34,7 @@ class ConnectionLimiter:
     def __init__(self, limit: int, live: Callable[[], int], registry: CollectorRegistry) -> None:
         self._limit = limit
         self._live = live
-        self._open: dict[Connection, None] = {}
+        self._open: dict[ClosableConnection, None] = {}
         self._turned_away = Counter(
             "scoreboard_http_turned_away", "Connections closed at once, as there were too many.", registry=registry
         )
@@ -45,7 +45,7 @@ class ConnectionLimiter:
             self._count
         )
 
-    def enter(self, connection: Connection) -> bool:
+    def enter(self, connection: ClosableConnection) -> bool:
         """Whether this new connection may stay: there is room, or an idle one was closed for it."""
         if self._count() >= self._limit and not self._make_room():
             self._turned_away.inc()
@@ -53,7 +53,7 @@ class ConnectionLimiter:
         self._open[connection] = None
         return True
 
-    def leave(self, connection: Connection) -> None:
+    def leave(self, connection: ClosableConnection) -> None:
         self._open.pop(connection, None)
 
     def _count(self) -> int:

@@ -1,10 +1,11 @@
-"""HttpError: a request that ends before the application is asked, or in a failure nobody expected."""
+"""HttpError: a request that ends before a use case runs, or in an unexpected failure; and the codes of such errors."""
 
+from dataclasses import dataclass
 from http import HTTPStatus
 
 
 class HttpError(Exception):
-    """Each contract renders it in its own shape. The server adds `headers`, lines that end in CRLF, to the answer."""
+    """Each contract renders it in its own shape. The server adds `headers`, lines that end in CRLF, to the response."""
 
     def __init__(self, status: HTTPStatus, code: str, detail: str, headers: bytes = b"") -> None:
         super().__init__(detail)
@@ -12,3 +13,69 @@ class HttpError(Exception):
         self.code = code
         self.detail = detail
         self.headers = headers
+
+
+@dataclass(frozen=True, slots=True)
+class HttpCode:
+    """A stable error code of the HTTP layer, beside those of `scoreboard.domain.codes`."""
+
+    name: str
+    status: HTTPStatus
+    cause: str
+    remedy: str
+
+    def error(self, detail: str, headers: bytes = b"", *, status: HTTPStatus | None = None) -> HttpError:
+        """Return the error to raise; `status` replaces the usual one of this code."""
+        return HttpError(status or self.status, self.name, detail, headers)
+
+
+INVALID_REQUEST = HttpCode(
+    "invalid_request",
+    HTTPStatus.BAD_REQUEST,
+    "The request is not well-formed HTTP, or its head is too long.",
+    "Inspect the request as the client, or a proxy in between, really sends it.",
+)
+ROUTE_NOT_FOUND = HttpCode(
+    "route_not_found",
+    HTTPStatus.NOT_FOUND,
+    "No endpoint has this address.",
+    "Compare the path with the API reference at `/docs`.",
+)
+METHOD_NOT_ALLOWED = HttpCode(
+    "method_not_allowed",
+    HTTPStatus.METHOD_NOT_ALLOWED,
+    "The address exists, but not with this method.",
+    "Use one of the methods in the `Allow` header of the response.",
+)
+BODY_TIMEOUT = HttpCode(
+    "body_timeout",
+    HTTPStatus.REQUEST_TIMEOUT,
+    "The body did not arrive within 20 seconds of its head.",
+    "Retry the request, an update under the same `Idempotency-Key`, and check the network.",
+)
+BODY_TOO_BIG = HttpCode(
+    "body_too_big",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    "The body is larger than 64 KiB (4 MiB for a batch).",
+    "Send smaller metadata, or several smaller batches.",
+)
+UNSUPPORTED_MEDIA_TYPE = HttpCode(
+    "unsupported_media_type",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    "The body is not declared as JSON.",
+    "Send the header `Content-Type: application/json`.",
+)
+UNSUPPORTED_CONTENT_ENCODING = HttpCode(
+    "unsupported_content_encoding",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    "The request has a `Content-Encoding` other than `identity`.",
+    "Send the body uncompressed and without this header.",
+)
+INTERNAL_ERROR = HttpCode(
+    "internal_error",
+    HTTPStatus.INTERNAL_SERVER_ERROR,
+    "The server failed unexpectedly; its log has the details.",
+    "Retry an update under the same `Idempotency-Key`. If the error remains, report it with the lines of the log.",
+)
+
+HTTP_CODES = {code.name: code for code in list(globals().values()) if isinstance(code, HttpCode)}

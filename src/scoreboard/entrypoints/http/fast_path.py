@@ -24,7 +24,7 @@ from aiohttp import StreamReader, web
 from aiohttp.http import HttpVersion, RawRequestMessage, StreamWriter
 from aiohttp.web_protocol import RequestHandler
 
-from scoreboard.entrypoints.http.connection import Connection, Connections
+from scoreboard.entrypoints.http.connection import Connections, HttpConnection
 from scoreboard.entrypoints.http.connection_limiter import ConnectionLimiter
 from scoreboard.entrypoints.http.contract import RenderError
 from scoreboard.entrypoints.http.response import Response
@@ -66,7 +66,7 @@ class BufferedRequest(web.BaseRequest):
         return getattr(self, name)
 
 
-class FastConnection(Connection):
+class FastConnection(HttpConnection):
     """A connection that begins a request itself when it is complete and the only one."""
 
     def __init__(self, server: Connections, admission: ConnectionLimiter, render_error: RenderError) -> None:

@@ -4,7 +4,7 @@ from typing import TypeVar
 
 import msgspec
 
-from scoreboard.domain.errors import Invalid
+from scoreboard.domain import codes
 
 T = TypeVar("T")
 
@@ -16,6 +16,6 @@ def decode_json(decoder: "msgspec.json.Decoder[T]", body: bytes) -> T:
             body.decode()  # The decoder does not look into what is passed on as it came, such as metadata.
         return decoder.decode(body)
     except msgspec.ValidationError as error:
-        raise Invalid("invalid_body", str(error)) from error
+        raise codes.INVALID_BODY.error(str(error)) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Invalid("invalid_json", f"the body is not JSON: {error}") from error
+        raise codes.INVALID_JSON.error(f"the body is not JSON: {error}") from error

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Hashable, Sequence
 from functools import lru_cache
-from http import HTTPStatus
 from typing import Any, TypeVar, cast
 from urllib.parse import parse_qsl
 
@@ -11,8 +10,8 @@ import msgspec
 from aiohttp import web
 
 from scoreboard.application.ports.authentication import Principal
-from scoreboard.domain.errors import Invalid
-from scoreboard.entrypoints.http.errors import HttpError
+from scoreboard.domain import codes
+from scoreboard.entrypoints.http.errors import BODY_TIMEOUT, BODY_TOO_BIG, UNSUPPORTED_MEDIA_TYPE, HttpError
 
 T = TypeVar("T")
 
@@ -54,9 +53,7 @@ class RequestContext:
             media_type not in self._media_types
             and media_type.partition(";")[0].strip().lower() not in self._media_types
         ):
-            raise HttpError(
-                HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-                "unsupported_media_type",
+            raise UNSUPPORTED_MEDIA_TYPE.error(
                 f"send Content-Type: {' or '.join(self._media_types)}",
             )
         if content.is_eof():  # it came with the head, as small bodies do
@@ -81,14 +78,14 @@ def _query(kind: Any, text: str) -> object:
     try:
         pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MAX_PARAMETERS)
     except ValueError as error:
-        raise Invalid("invalid_query", "the query is not well formed") from error
+        raise codes.INVALID_QUERY.error("the query is not well formed") from error
     values = dict(pairs)
     if len(values) < len(pairs):
-        raise Invalid("invalid_query", "a query parameter is given twice")
+        raise codes.INVALID_QUERY.error("a query parameter is given twice")
     try:
         return msgspec.convert(values, kind, strict=False)
     except msgspec.ValidationError as error:
-        raise Invalid("invalid_query", str(error)) from error
+        raise codes.INVALID_QUERY.error(str(error)) from error
 
 
 async def _read(content: Any, limit: int) -> bytes:
@@ -98,11 +95,11 @@ async def _read(content: Any, limit: int) -> bytes:
             while len(body) <= limit and (piece := await content.readany()):
                 body += piece
     except TimeoutError as error:
-        raise HttpError(HTTPStatus.REQUEST_TIMEOUT, "body_timeout", "the body did not arrive in time") from error
+        raise BODY_TIMEOUT.error("the body did not arrive in time") from error
     except (web.RequestPayloadError, ValueError) as error:
-        raise Invalid("invalid_body", "the body did not arrive whole") from error
+        raise codes.INVALID_BODY.error("the body did not arrive whole") from error
     return body
 
 
 def _too_big(limit: int) -> HttpError:
-    return HttpError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_big", f"the body may have {limit} bytes at most")
+    return BODY_TOO_BIG.error(f"the body may have {limit} bytes at most")

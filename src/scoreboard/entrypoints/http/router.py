@@ -1,14 +1,13 @@
 """Router: from a method and a path to an endpoint and its contract."""
 
 from collections.abc import Iterator
-from http import HTTPStatus
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
-from scoreboard.domain.errors import Invalid
+from scoreboard.domain import codes
 from scoreboard.entrypoints.http.contract import Contract
 from scoreboard.entrypoints.http.endpoint import Endpoint
-from scoreboard.entrypoints.http.errors import HttpError
+from scoreboard.entrypoints.http.errors import METHOD_NOT_ALLOWED, ROUTE_NOT_FOUND
 
 ANY = object()  # the key of a brace in the tree: no segment of a path equals it
 
@@ -93,11 +92,9 @@ class Router:
                 return route, [_unquoted(value) if "%" in value else value for value in values]
             allowed |= methods.keys()
         if not allowed:
-            raise HttpError(HTTPStatus.NOT_FOUND, "route_not_found", "there is nothing at this address")
+            raise ROUTE_NOT_FOUND.error("there is nothing at this address")
         shown = ", ".join(sorted({*allowed, *(("HEAD",) if "GET" in allowed else ()), "OPTIONS"}))
-        raise HttpError(
-            HTTPStatus.METHOD_NOT_ALLOWED,
-            "method_not_allowed",
+        raise METHOD_NOT_ALLOWED.error(
             f"this address takes {shown}",
             f"Allow: {shown}\r\n".encode(),
         )
@@ -121,4 +118,4 @@ def _unquoted(segment: str) -> str:
     try:
         return unquote(segment, errors="strict")
     except UnicodeDecodeError as error:
-        raise Invalid("invalid_path", "the address is not UTF-8") from error
+        raise codes.INVALID_PATH.error("the address is not UTF-8") from error

@@ -12,10 +12,10 @@ from prometheus_client import CollectorRegistry, Counter
 from scoreboard.application.identity.authorization import token_missing
 from scoreboard.application.live.origins import Origins
 from scoreboard.domain.errors import ScoreboardError
-from scoreboard.entrypoints.http.connection import Connection, Connections
+from scoreboard.entrypoints.http.connection import Connections, HttpConnection
 from scoreboard.entrypoints.http.connection_limiter import ConnectionLimiter
 from scoreboard.entrypoints.http.contract import Contract
-from scoreboard.entrypoints.http.errors import HttpError
+from scoreboard.entrypoints.http.errors import BODY_TOO_BIG, INTERNAL_ERROR, UNSUPPORTED_CONTENT_ENCODING, HttpError
 from scoreboard.entrypoints.http.request import RequestContext
 from scoreboard.entrypoints.http.request_durations import RequestDurations
 from scoreboard.entrypoints.http.response import Response
@@ -49,7 +49,7 @@ class Server:
         """Serve a contract beside the others. Raises ValueError where another serves the same method and path."""
         self._router.add(contract)
 
-    def connections(self, kind: type[Connection] = Connection) -> Connections:
+    def connections(self, kind: type[HttpConnection] = HttpConnection) -> Connections:
         """Return the factory of connections, for a listening socket."""
         return Connections(self._answer, self._admission, self._default.render_error, kind)
 
@@ -89,12 +89,12 @@ class Server:
         if not isinstance(error, HttpError):
             self._failures.inc()
             log.error("operation_failed", operation=name, contract=contract.name, exc_info=error)
-            error = HttpError(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", "the server failed; it was logged")
+            error = INTERNAL_ERROR.error("the server failed; it was logged")
         if error.status is HTTPStatus.METHOD_NOT_ALLOWED and request.method == "OPTIONS":
             return Response(204, b"", error.headers + _preflight(contract))
         response = contract.render_error(error)
         response.add(error.headers)
-        if error.code in {"body_too_big", "unsupported_content_encoding"}:
+        if error.code in {BODY_TOO_BIG.name, UNSUPPORTED_CONTENT_ENCODING.name}:
             response.force_close()
         return response
 
@@ -116,9 +116,7 @@ class Server:
 def _refuse_encoded_body(request: web.BaseRequest) -> None:
     """Raise HttpError unless the body is sent as it is: a small compressed body can take seconds to unpack."""
     if request.headers["Content-Encoding"].strip().lower() != "identity":
-        raise HttpError(
-            HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported_content_encoding", "send the body without compression"
-        )
+        raise UNSUPPORTED_CONTENT_ENCODING.error("send the body without compression")
 
 
 def _preflight(contract: Contract) -> bytes:

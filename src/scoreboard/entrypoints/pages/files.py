@@ -5,7 +5,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import NamedTuple
 
-from scoreboard.domain.errors import NotFound
+from scoreboard.domain import codes
 from scoreboard.entrypoints.http.conditional import matches
 from scoreboard.entrypoints.http.request import RequestContext
 from scoreboard.entrypoints.http.response import Response
@@ -36,7 +36,7 @@ class Files:
 
     def reply(self, call: RequestContext, name: str) -> Response:
         if name not in self._entries:
-            raise NotFound("file_not_found", "the page has no such file")
+            raise codes.FILE_NOT_FOUND.error("the page has no such file")
         if name not in self._read:
             body = self._entries[name].read_bytes()
             self._read[name] = _Read(body, f'"{hashlib.sha256(body).hexdigest()[:16]}"', TYPES[_ending(name)])

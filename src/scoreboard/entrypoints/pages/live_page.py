@@ -12,6 +12,7 @@ from importlib.resources.abc import Traversable
 
 from aiohttp import web
 
+from scoreboard.domain import codes
 from scoreboard.domain.errors import NotFound
 from scoreboard.entrypoints.http.conditional import matches
 from scoreboard.entrypoints.http.endpoint import Endpoint
@@ -92,7 +93,7 @@ class Pages:
 
 
 def _no_file() -> NotFound:
-    return NotFound("file_not_found", "the page has no such file")
+    return codes.FILE_NOT_FOUND.error("the page has no such file")
 
 
 def _found(folder: Traversable, below: str = "") -> Iterator[tuple[str, bytes]]:

@@ -11,17 +11,18 @@ import structlog
 from aiohttp import HttpVersion11, WSMsgType, web
 from aiohttp.log import ws_logger
 
-from scoreboard.application.live import codes
-from scoreboard.application.live.codes import Close
-from scoreboard.application.live.flow import Flowing
-from scoreboard.application.live.hub import JOINING, Channel, ChannelKey, Hub
+from scoreboard.application.live import close_codes
+from scoreboard.application.live.close_codes import Close
+from scoreboard.application.live.hub import PENDING, Channel, ChannelKey, Hub
 from scoreboard.application.live.origins import Origins
+from scoreboard.application.live.write_listener import ObservableTransport
 from scoreboard.application.ports.authentication import Principal
 from scoreboard.application.ports.ranking import NotRanked
 from scoreboard.application.standings.reads import Reads
+from scoreboard.domain import codes
 from scoreboard.domain.board import Board
-from scoreboard.domain.errors import Forbidden, NotFound, ScoreboardError, Unavailable
-from scoreboard.entrypoints.sockets.sessions import Connection, Framing
+from scoreboard.domain.errors import ScoreboardError
+from scoreboard.entrypoints.sockets.sessions import Framing, LiveSession
 
 log = structlog.get_logger(__name__)
 ws_logger.setLevel(logging.ERROR)  # its warnings repeat what clients send: a line each for an unknown subprotocol
@@ -34,7 +35,7 @@ WARMING_TRIES = 60
 SLICE = 100  # connections that are looked at in one go
 CLOSED_AT_ONCE = 500
 
-Receive: TypeAlias = Callable[[Connection, str], Awaitable[None]]
+Receive: TypeAlias = Callable[[LiveSession, str], Awaitable[None]]
 """Handle one text message of a client. Raises Ended to close the connection."""
 
 
@@ -57,8 +58,8 @@ class LiveConnections:
         self._reads = reads
         self._origins = origins
         self._limits = limits
-        self._sockets: dict[Connection, web.WebSocketResponse] = {}
-        self._streams: dict[Connection, asyncio.Event] = {}
+        self._sockets: dict[LiveSession, web.WebSocketResponse] = {}
+        self._streams: dict[LiveSession, asyncio.Event] = {}
         self._closing = False
 
     @property
@@ -71,15 +72,15 @@ class LiveConnections:
         """One WebSocket, from upgrade to close. Raises Forbidden for a plain request and for a page of an origin that
         is not allowed."""
         if not self._origins.may_connect(request.headers.get("Origin"), request.headers.get("Host")):
-            raise Forbidden("origin_not_allowed", "pages of this origin may not connect; see the setting origins")
+            raise codes.ORIGIN_NOT_ALLOWED.error("pages of this origin may not connect; see the setting origins")
         socket = web.WebSocketResponse(
             compress=False, autoping=False, max_msg_size=self._limits.message_bytes, timeout=5.0, writer_limit=1 << 20
         )
         if not _asks_for(socket, request):
-            raise Forbidden("websocket_only", "this address takes WebSocket connections")
+            raise codes.WEBSOCKET_ONLY.error("this address takes WebSocket connections")
         await socket.prepare(request)
         if self._closing or self.connections >= self._limits.connections:
-            await _close(socket, codes.GOING_AWAY if self._closing else codes.TOO_MANY_CONNECTIONS)
+            await _close(socket, close_codes.GOING_AWAY if self._closing else close_codes.TOO_MANY_CONNECTIONS)
             return socket
         connection = _connection(request, principal, framing)
         self._sockets[connection] = socket
@@ -96,12 +97,12 @@ class LiveConnections:
         request: web.BaseRequest,
         principal: Principal | None,
         framing: Framing,
-        begin: Callable[[Connection], Awaitable[None]],
+        begin: Callable[[LiveSession], Awaitable[None]],
     ) -> web.StreamResponse:
         """One event stream, from its head to the end of the connection. `begin` joins it to what it shows. Raises
         Unavailable."""
         if self._closing or self.connections >= self._limits.connections:
-            raise Unavailable("too_many_connections", "too many live connections; come back later", retry_after_s=5)
+            raise codes.TOO_MANY_CONNECTIONS.error("too many live connections; come back later", retry_after_s=5)
         connection = _connection(request, principal, framing)
         if request.method == "HEAD":
             connection.write(self._stream_head(request))
@@ -129,15 +130,15 @@ class LiveConnections:
             f"X-Accel-Buffering: no\r\nConnection: close\r\n{cors}\r\n"
         ).encode()
 
-    async def join(self, connection: Connection, board: Board, key: ChannelKey) -> Channel:
+    async def join(self, connection: LiveSession, board: Board, key: ChannelKey) -> Channel:
         """Add the connection to a channel whose newest message is read, where it can be.
 
         Nothing is sent to the connection before the caller sends that message or sets its position. Raises Ended for
         one subscription too many, and NotFound if the board was deleted or made private in between."""
         if len(connection.channels) >= self._limits.subscriptions and all(c.key != key for c in connection.channels):
-            raise Ended(codes.TOO_MANY_SUBSCRIPTIONS)
+            raise Ended(close_codes.TOO_MANY_SUBSCRIPTIONS)
         channel = self._hub.subscribe(key, board, connection)
-        channel.sessions[connection] = JOINING
+        channel.sessions[connection] = PENDING
         connection.channels.add(channel)
         try:
             for _ in range(WARMING_TRIES):
@@ -153,13 +154,13 @@ class LiveConnections:
                     self._hub.refresh(channel, now)
                 break
             if connection not in channel.sessions:
-                raise NotFound("board_not_found", "the board was deleted, or is no longer public")
+                raise codes.BOARD_NOT_FOUND.error("the board was deleted, or is no longer public")
         except BaseException:
             self.leave(connection, key)
             raise
         return channel
 
-    def leave(self, connection: Connection, key: ChannelKey) -> None:
+    def leave(self, connection: LiveSession, key: ChannelKey) -> None:
         for channel in [channel for channel in connection.channels if channel.key == key]:
             connection.channels.discard(channel)
             self._hub.unsubscribe(channel, connection)
@@ -172,10 +173,10 @@ class LiveConnections:
             for start in starts:
                 some, now = everybody[start : start + SLICE], _now()
                 flooding = [connection for connection in some if not self._look_at(connection, now)]
-                await asyncio.gather(*(_close(self._sockets[one], codes.BAD_MESSAGE) for one in flooding))
+                await asyncio.gather(*(_close(self._sockets[one], close_codes.BAD_MESSAGE) for one in flooding))
                 await asyncio.sleep(LOOK_EVERY_S / len(starts))
 
-    def _look_at(self, connection: Connection, now: float) -> bool:
+    def _look_at(self, connection: LiveSession, now: float) -> bool:
         """Whether it stays: not when it said too much since the last look."""
         socket = self._sockets.get(connection)
         quiet_s = now - connection.last_heard
@@ -194,15 +195,15 @@ class LiveConnections:
         sockets = list(self._sockets.values())
         for start in range(0, len(sockets), CLOSED_AT_ONCE):
             some = sockets[start : start + CLOSED_AT_ONCE]
-            await asyncio.gather(*(_close(socket, codes.GOING_AWAY) for socket in some))
+            await asyncio.gather(*(_close(socket, close_codes.GOING_AWAY) for socket in some))
 
-    def _forget(self, connection: Connection) -> None:
+    def _forget(self, connection: LiveSession) -> None:
         for channel in connection.channels:
             self._hub.unsubscribe(channel, connection)
         connection.channels.clear()
 
 
-async def _converse(connection: Connection, socket: web.WebSocketResponse, receive: Receive) -> None:
+async def _converse(connection: LiveSession, socket: web.WebSocketResponse, receive: Receive) -> None:
     while True:
         message = await socket.receive()
         connection.last_heard = _now()
@@ -217,7 +218,7 @@ async def _converse(connection: Connection, socket: web.WebSocketResponse, recei
                 return
         elif message.type is not WSMsgType.PONG:
             if message.type is WSMsgType.BINARY:
-                await _close(socket, codes.BAD_MESSAGE)
+                await _close(socket, close_codes.BAD_MESSAGE)
             return
 
 
@@ -256,13 +257,13 @@ def _let_go(socket: web.WebSocketResponse) -> None:
         error.__traceback__ = error.__context__ = None
 
 
-def _connection(request: web.BaseRequest, principal: Principal | None, framing: Framing) -> Connection:
+def _connection(request: web.BaseRequest, principal: Principal | None, framing: Framing) -> LiveSession:
     """The session over a request's transport, told by it how writing goes."""
     if request.transport is None:
         raise ConnectionResetError("the client went away")
-    connection = Connection(request.transport, framing, _now())
+    connection = LiveSession(request.transport, framing, _now())
     connection.principal = principal
-    cast("Flowing", request.protocol).flow = connection
+    cast("ObservableTransport", request.protocol).write_listener = connection
     return connection
 
 

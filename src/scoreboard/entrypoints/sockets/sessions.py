@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from scoreboard.application.identity.authorization import authorize_read
-from scoreboard.application.live.hub import JOINING, Channel, Message
+from scoreboard.application.live.hub import PENDING, Channel, TopMessage
 from scoreboard.application.ports.authentication import Principal
 from scoreboard.application.ports.ranking import Position
 from scoreboard.domain.board import Board
@@ -35,12 +35,12 @@ class Framing(NamedTuple):
     """
 
     name: str
-    frame: Callable[[Message], tuple[bytes, bytes]]
+    frame: Callable[[TopMessage], tuple[bytes, bytes]]
     keep_alive: bytes
     farewell: Callable[[Channel], bytes] | None = None
 
 
-class Connection:
+class LiveSession:
     """A Session of the hub over a transport, and the Flow of that."""
 
     __slots__ = (
@@ -68,7 +68,7 @@ class Connection:
         self.last_heard = now
         self.messages = 0  # received since the last look
 
-    def offer(self, channel: Channel, message: Message, had: Position | None) -> bool:
+    def send(self, channel: Channel, message: TopMessage, had: Position | None) -> bool:
         if self.behind is not None:
             self.behind.add(channel)
             return False
@@ -79,13 +79,13 @@ class Connection:
             return False
         return True
 
-    def send(self, channel: Channel, message: Message, had: Position | None) -> None:
+    def send_text(self, channel: Channel, message: TopMessage, had: Position | None) -> None:
         """Write a message whatever else is unsent."""
         framed = message.framed.get(self._framing.name) or self._framed(message)
         channel.sessions[self] = message.position
         self.write(framed[had is not None and had == message.previous])
 
-    def _framed(self, message: Message) -> tuple[bytes, bytes]:
+    def _framed(self, message: TopMessage) -> tuple[bytes, bytes]:
         framed = message.framed[self._framing.name] = self._framing.frame(message)
         return framed
 
@@ -98,9 +98,9 @@ class Connection:
         """Send the newest of what was missed."""
         missed, self.behind = self.behind or (), None
         for channel in missed:
-            had = channel.sessions.get(self, JOINING)
-            if channel.message is not None and had is not JOINING:
-                self.send(channel, channel.message, had)
+            had = channel.sessions.get(self, PENDING)
+            if channel.message is not None and had is not PENDING:
+                self.send_text(channel, channel.message, had)
 
     def stuck(self, now: float) -> bool:
         """Whether it took nothing for long."""
@@ -121,7 +121,7 @@ class Connection:
             return False
         return True
 
-    def dismiss(self, channel: Channel) -> None:
+    def unsubscribe(self, channel: Channel) -> None:
         self.channels.discard(channel)
         if self._framing.farewell is None:
             self._transport.close()

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
+from harness.waiting import BOUND_S
 from scoreboard.adapters.memory import ranking as ranking_module
 from scoreboard.adapters.memory.ranking import MemoryRanking
 from scoreboard.application.ports.ranking import NotRanked, OrderKey
 from scoreboard.domain.submission import Standing, TableKey
 from tests.making import board, standing, table
-from tests.running import BOUND_S
 
 MAIN = board()
 KEY = table(MAIN)
@@ -68,7 +68,7 @@ async def put(ranking: MemoryRanking, key: TableKey = KEY, **standings: Standing
 READS: dict[str, Callable[[MemoryRanking], Awaitable[Any]]] = {
     "slice": lambda ranking: ranking.slice(KEY, MAIN, 0, 10),
     "slice_after": lambda ranking: ranking.slice_after(KEY, MAIN, OrderKey(1, 1, "ann"), 1),
-    "details": lambda ranking: ranking.details(KEY, MAIN, "ann"),
+    "details": lambda ranking: ranking.get_rank(KEY, MAIN, "ann"),
     "total": lambda ranking: ranking.total(KEY, MAIN),
     "apply": lambda ranking: ranking.apply(KEY, MAIN, {"ann": standing(1)}, place=True),
 }
@@ -81,7 +81,7 @@ class TestEmptyTables:
         assert await scores(ranking) == [("ann", 1)]
         for day in DAYS:
             assert await ranking.total(day, MAIN) == 0
-            assert await ranking.details(day, MAIN, "ann") is None
+            assert await ranking.get_rank(day, MAIN, "ann") is None
             assert await scores(ranking, day) == []
         assert await scores(ranking) == [("ann", 1)]
         assert totals.loads[KEY] == 1

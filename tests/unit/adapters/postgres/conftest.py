@@ -4,9 +4,9 @@ from typing import Protocol
 
 import pytest
 
+from harness.servers.postgres import Server, fresh_database, postgres
 from scoreboard.adapters.postgres import database
 from scoreboard.adapters.postgres.database import Database, Record
-from tests.servers.postgres import Server, fresh_database, postgres
 
 
 class Process(Protocol):
@@ -29,7 +29,7 @@ async def process(url: str) -> AsyncIterator[Process]:
     async with AsyncExitStack() as stack:
 
         async def opened() -> Database:
-            return await stack.enter_async_context(database.opened(url))
+            return await stack.enter_async_context(database.open_database(url))
 
         yield opened
 

@@ -5,6 +5,8 @@ from itertools import count
 
 import pytest
 
+from harness.servers.postgres import empty_database
+from harness.waiting import eventually
 from scoreboard.adapters.postgres import database
 from scoreboard.adapters.postgres.counts import fold
 from scoreboard.adapters.postgres.database import Database
@@ -15,8 +17,6 @@ from scoreboard.application.updates.decide import decide
 from scoreboard.domain.board import Board, Player
 from scoreboard.domain.submission import WORLD, TableKey
 from tests.making import NOON, submission, table
-from tests.running import eventually
-from tests.servers.postgres import empty_database
 from tests.unit.adapters.postgres.conftest import Process, rows
 from tests.unit.adapters.postgres.test_ledger import a_board
 
@@ -31,7 +31,7 @@ async def assert_counted(store: Database) -> None:
 
 
 async def total(store: Database, board: Board, region: str = WORLD) -> int:
-    return await PostgresRanking(store).total(TableKey(board.number, "all", region), board)
+    return await PostgresRanking(store).total(TableKey(board.pk, "all", region), board)
 
 
 async def test_a_total_is_exact_while_standings_come_go_and_are_folded(process: Process) -> None:
@@ -84,7 +84,7 @@ async def test_migrations_go_forward_while_the_version_before_serves(monkeypatch
             await database.migrate(url)
 
     await migrate()
-    async with database.opened(url) as store, database.opened(url) as other:
+    async with database.open_database(url) as store, database.open_database(url) as other:
         board, stopping, played = await a_board(store), asyncio.Event(), count()
 
         async def serve(ledger: PostgresLedger) -> int:

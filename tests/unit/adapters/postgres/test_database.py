@@ -9,12 +9,12 @@ import asyncpg
 import pytest
 from structlog.typing import EventDict
 
+from harness.servers.postgres import Server, empty_database, fresh_database
+from harness.servers.processes import frozen
+from harness.waiting import eventually
 from scoreboard.adapters.postgres import database
 from scoreboard.adapters.postgres.database import ATTEMPTS, Again, Connection, Database
 from scoreboard.domain.errors import Unavailable
-from tests.running import eventually
-from tests.servers.postgres import Server, empty_database, fresh_database
-from tests.servers.processes import frozen
 from tests.unit.adapters.postgres.conftest import Process, rows
 
 pytestmark = pytest.mark.slow
@@ -54,12 +54,12 @@ async def test_a_commit_waits_for_the_disk_whatever_the_server_says(store: Datab
 
 
 async def test_a_server_that_does_not_sync_is_said(server: Server, logged: list[EventDict]) -> None:
-    async with database.opened(server.url) as store:
+    async with database.open_database(server.url) as store:
         await store.fetch("SELECT 1")
         assert logged == []
         await store.fetch("ALTER SYSTEM SET full_page_writes = off")
         await store.fetch("SELECT pg_reload_conf()")
-    async with database.opened(server.url, connections=1_000) as store:
+    async with database.open_database(server.url, connections=1_000) as store:
         await store.fetch("SELECT 1")
         await store.fetch("ALTER SYSTEM RESET full_page_writes")
         await store.fetch("SELECT pg_reload_conf()")
@@ -67,7 +67,7 @@ async def test_a_server_that_does_not_sync_is_said(server: Server, logged: list[
 
 
 async def test_a_server_that_is_away_is_unavailable_and_is_back_without_more_ado(server: Server) -> None:
-    async with database.opened(await fresh_database(server.url)) as store:
+    async with database.open_database(await fresh_database(server.url)) as store:
         await store.fetch("INSERT INTO apps (app, name, time_zone) VALUES ('game', 'Game', 'UTC')")
 
         async def killing(c: Connection) -> None:
@@ -90,7 +90,7 @@ async def test_a_server_that_is_silent_is_soon_waited_for_no_more(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Frozen, it takes connections and answers nothing: what is asked first waits out its limit, the next a moment."""
-    async with database.opened(await fresh_database(server.url)) as store:
+    async with database.open_database(await fresh_database(server.url)) as store:
         await store.fetch("SELECT 1")
         asked = store._faults
         with frozen(server.pid), monkeypatch.context() as impatient:
@@ -108,7 +108,7 @@ async def test_a_server_that_is_silent_is_soon_waited_for_no_more(
 
 async def test_a_server_that_is_silent_is_left_all_the_same(server: Server) -> None:
     with ExitStack() as stack:
-        async with database.opened(await fresh_database(server.url)) as store:
+        async with database.open_database(await fresh_database(server.url)) as store:
             await store.fetch("SELECT 1")
             stack.enter_context(frozen(server.pid))
 
@@ -116,7 +116,7 @@ async def test_a_server_that_is_silent_is_left_all_the_same(server: Server) -> N
 async def test_who_asks_a_silent_server_and_goes_away_leaves_nothing_behind(server: Server) -> None:
     unheard: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: unheard.append(context))
-    async with database.opened(await fresh_database(server.url)) as store:
+    async with database.open_database(await fresh_database(server.url)) as store:
         await asyncio.gather(*(store.fetch("SELECT 1") for _ in range(2)))
         with frozen(server.pid):
             asking = asyncio.create_task(store.fetch("SELECT 2"))
@@ -149,7 +149,7 @@ def test_a_url_that_names_no_database_is_none(url: str) -> None:
 
 
 async def test_an_outage_is_one_line_of_the_log_and_its_end_another(server: Server, logged: list[EventDict]) -> None:
-    async with database.opened(server.url) as store:
+    async with database.open_database(server.url) as store:
         server.stop()
         for _ in range(5):
             with pytest.raises(Unavailable):
@@ -170,7 +170,7 @@ async def test_a_connection_that_is_given_up_while_it_is_made_is_closed(
         asked = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
         return bool(await other.fetchval(asked) == 1)
 
-    async with database.opened(server.url) as store:
+    async with database.open_database(server.url) as store:
         making = asyncio.create_task(store.connection())
         await eventually(sleeping, "its settings are looked at")
         making.cancel()
@@ -182,7 +182,7 @@ async def test_a_connection_that_is_given_up_while_it_is_made_is_closed(
 
 async def test_a_database_can_be_opened_before_the_server_is_there(server: Server) -> None:
     server.stop()
-    async with database.opened(server.url) as store:
+    async with database.open_database(server.url) as store:
         with pytest.raises(Unavailable):
             await store.fetch("SELECT 1")
         server.start()

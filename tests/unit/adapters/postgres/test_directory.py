@@ -8,14 +8,14 @@ from dataclasses import replace
 
 import pytest
 
+from harness.servers.postgres import Server, fresh_database
+from harness.waiting import eventually
 from scoreboard.adapters.postgres import database
 from scoreboard.adapters.postgres.database import Database
 from scoreboard.adapters.postgres.directory import CHANNEL, DELETION_S, SQL, PostgresDirectory
 from scoreboard.application.ports.directory import AnythingChanged, BoardChanged, BoardGone, Change, PlayerChanged
 from scoreboard.domain.board import Action, App, Board, Player
 from scoreboard.domain.errors import NotFound, Unavailable
-from tests.running import eventually
-from tests.servers.postgres import Server, fresh_database
 from tests.unit.adapters.postgres.conftest import Process
 
 pytestmark = pytest.mark.slow
@@ -75,7 +75,7 @@ async def test_what_another_process_changes_is_seen_and_told(process: Process) -
         await own.delete_player(app, Player("ann", "Bea"))
         await eventually(lambda: other.told.count(PlayerChanged(app, "ann")) == 3)
         await own.delete_app(app)
-        await eventually(lambda: BoardGone(board.number) in other.told)
+        await eventually(lambda: BoardGone(board.pk) in other.told)
         with pytest.raises(NotFound):
             await other.directory.app("game")
     assert AnythingChanged() not in other.told
@@ -144,7 +144,7 @@ async def test_a_connection_that_was_lost_is_made_again_and_said(process: Proces
 
 
 async def test_what_is_in_memory_is_told_while_the_server_is_away(server: Server) -> None:
-    async with database.opened(await fresh_database(server.url)) as store, following(store) as here:
+    async with database.open_database(await fresh_database(server.url)) as store, following(store) as here:
         app = await here.directory.create_app(App(0, "game", "Game"))
         board = await here.directory.create_board(Board(0, app, "main", "Main"))
         server.kill()

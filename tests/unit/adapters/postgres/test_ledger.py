@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from harness.servers.postgres import Server, fresh_database
+from harness.waiting import eventually
 from scoreboard.adapters.postgres import database
 from scoreboard.adapters.postgres.database import Connection, Database
 from scoreboard.adapters.postgres.directory import PostgresDirectory
@@ -18,8 +20,6 @@ from scoreboard.domain.board import Action, App, Board, Player
 from scoreboard.domain.errors import Unavailable
 from scoreboard.domain.submission import Outcome, Submission, TableKey
 from tests.making import HOUR, NOON, SECOND, submission, table
-from tests.running import eventually
-from tests.servers.postgres import Server, fresh_database
 from tests.unit.adapters.postgres.conftest import Process, rows
 
 pytestmark = pytest.mark.slow
@@ -150,17 +150,17 @@ class TestTwoProcesses:
         store = await process()
         board = await a_board(store)
         decision = await one.transact([submission(board)], decide)
-        assert await other.unranked() == ([], [])
+        assert await other.pending_projections() == ([], [])
         await store.fetch("UPDATE notes SET made_at = made_at - interval '2 seconds'")
-        notes, standings = await other.unranked()
-        assert (notes, [player for _, player, _ in standings]) == ([decision.note], ["ann"])
+        notes, standings = await other.pending_projections()
+        assert (notes, [player for _, player, _ in standings]) == ([decision.projection_id], ["ann"])
 
     async def test_done_notes_go_without_another_batch(self, process: Process) -> None:
         store = await process()
         ledger = PostgresLedger(store)
         decision = await ledger.transact([submission(await a_board(store))], decide)
-        await ledger.ranked([decision.note])
-        await ledger.unranked()
+        await ledger.ack_projections([decision.projection_id])
+        await ledger.pending_projections()
         assert await count(store, "notes") == 0
 
     async def test_notes_that_another_transaction_removes_hold_nobody_up(self, process: Process) -> None:
@@ -171,20 +171,20 @@ class TestTwoProcesses:
         removing = await store.connection()
         transaction = removing.transaction()
         await transaction.start()
-        await removing.execute(SQL["remove_notes"], [decision.note])
-        assert await other.unranked() == ([], [])
-        await other.ranked([decision.note])
+        await removing.execute(SQL["remove_notes"], [decision.projection_id])
+        assert await other.pending_projections() == ([], [])
+        await other.ack_projections([decision.projection_id])
         second = await other.transact([submission(board, "bob")], decide)
-        await other.ranked([decision.note])
-        assert (await other.unranked())[0] == [second.note]
+        await other.ack_projections([decision.projection_id])
+        assert (await other.pending_projections())[0] == [second.projection_id]
         await transaction.rollback()
-        assert (await other.unranked())[0] == [decision.note, second.note]
+        assert (await other.pending_projections())[0] == [decision.projection_id, second.projection_id]
         await removing.close()
 
 
 class TestFailures:
     async def test_a_server_killed_before_the_commit_has_nothing_of_it(self, server: Server) -> None:
-        async with database.opened(await fresh_database(server.url)) as store:
+        async with database.open_database(await fresh_database(server.url)) as store:
             board = await a_board(store)
             ledger = PostgresLedger(store)
             batch = [submission(board, value=5, key="k", body=b"5")]
@@ -205,7 +205,7 @@ class TestFailures:
     async def test_a_server_killed_after_the_commit_has_all_of_it(
         self, server: Server, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        async with database.opened(await fresh_database(server.url)) as store:
+        async with database.open_database(await fresh_database(server.url)) as store:
             board = await a_board(store)
             ledger = PostgresLedger(store)
             batch = [submission(board, value=5, key="k", body=b"5")]
@@ -310,7 +310,7 @@ async def test_uses_that_the_version_before_counts_bind_the_rules_of_this_one(pr
     for ordinal in (1, 2):
         await store.fetch(
             "INSERT INTO uses (action, player, day, ordinal, at) VALUES ($1, 'ann', $2, $3, $4)",
-            once.number,
+            once.pk,
             day,
             ordinal,
             NOON + ordinal,
@@ -320,7 +320,7 @@ async def test_uses_that_the_version_before_counts_bind_the_rules_of_this_one(pr
         assert outcome.code == code
     slow = await PostgresDirectory(store).create_action(Action(0, board.app, "slow", 5, cooldown_s=60))
     await store.fetch(
-        "INSERT INTO uses (action, player, day, ordinal, at) VALUES ($1, 'ann', $2, 1, $3)", slow.number, day, NOON
+        "INSERT INTO uses (action, player, day, ordinal, at) VALUES ($1, 'ann', $2, 1, $3)", slow.pk, day, NOON
     )
     (outcome,) = (await ledger.transact([submission(board, use=slow, at=NOON + 59 * SECOND)], decide)).outcomes
     assert outcome.code == "action_cooldown"
@@ -336,7 +336,7 @@ async def test_uses_of_the_version_before_are_deleted_with_their_player_action_a
         for player in ("ann", "bob", "cat"):
             await store.fetch(
                 "INSERT INTO uses (action, player, day, ordinal, at) VALUES ($1, $2, 1, 1, $3)",
-                action.number,
+                action.pk,
                 player,
                 NOON if player == "cat" else NOON + 1,
             )
@@ -344,7 +344,7 @@ async def test_uses_of_the_version_before_are_deleted_with_their_player_action_a
     assert await count(store, "uses") == 4
     await directory.delete_action(actions[0])
     assert await count(store, "uses") == 2
-    while not (await ledger.forget(0, NOON + 1)).complete:
+    while not (await ledger.purge(0, NOON + 1)).complete:
         pass
     assert set(await rows(store.fetch("SELECT player FROM uses"))) == {("bob",)}
     await directory.delete_app(board.app)

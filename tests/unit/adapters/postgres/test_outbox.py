@@ -5,6 +5,7 @@ import asyncio
 import asyncpg
 import pytest
 
+from harness.waiting import eventually
 from scoreboard.adapters.postgres.database import Database
 from scoreboard.adapters.postgres.ledger import PostgresLedger
 from scoreboard.adapters.postgres.outbox import PostgresOutbox
@@ -15,7 +16,6 @@ from scoreboard.domain.board import Board
 from scoreboard.domain.event_id import EventId
 from scoreboard.domain.submission import Submission
 from tests.making import board, submission
-from tests.running import eventually
 from tests.unit.adapters.postgres.conftest import Process
 from tests.unit.adapters.postgres.test_ledger import a_board, count
 

@@ -2,6 +2,7 @@ import asyncio
 
 import pytest
 
+from harness.waiting import eventually
 from scoreboard.adapters.postgres.database import Connection, Database
 from scoreboard.adapters.postgres.ledger import PostgresLedger
 from scoreboard.adapters.postgres.partitions import MAKE, ensure_ahead
@@ -9,7 +10,6 @@ from scoreboard.application.updates.decide import decide
 from scoreboard.domain.board import Board
 from scoreboard.domain.submission import Submission
 from tests.making import HOUR, NOON, submission
-from tests.running import eventually
 from tests.unit.adapters.postgres.conftest import Process, rows
 from tests.unit.adapters.postgres.test_ledger import a_board
 

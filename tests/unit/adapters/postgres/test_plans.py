@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
+from harness.waiting import eventually
 from scoreboard.adapters.postgres import ledger, ranking
 from scoreboard.adapters.postgres.database import Connection, Database
 from scoreboard.adapters.postgres.partitions import ensure_ahead
 from scoreboard.adapters.postgres.statistics import analyze_grown
 from scoreboard.domain import event_id
 from tests.making import NOON
-from tests.running import eventually
 from tests.unit.adapters.postgres.conftest import Process
 
 pytestmark = pytest.mark.slow

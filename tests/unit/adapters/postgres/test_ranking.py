@@ -7,24 +7,24 @@ from collections.abc import Awaitable, Callable
 import asyncpg
 import pytest
 
+from harness.servers.postgres import postgres
+from harness.waiting import eventually
 from scoreboard.adapters.postgres import database
 from scoreboard.adapters.postgres.ranking import PostgresRanking
 from scoreboard.application.ports.ranking import NotRanked, OrderKey, Position, Ranking
 from scoreboard.domain.board import Board
 from tests.making import NOON, board, standing, table
 from tests.ports.postgres_totals import PostgresRankings, postgres_rankings, shared_database
-from tests.running import eventually
-from tests.servers.postgres import postgres
 
 MAIN = board()
 KEY = table(MAIN)
-OTHER = board(number=2)
+OTHER = board(pk=2)
 READS: dict[str, Callable[[Ranking], Awaitable[object]]] = {
     "slice": lambda ranking: ranking.slice(KEY, MAIN, 0, 1),
     "slice_after": lambda ranking: ranking.slice_after(KEY, MAIN, OrderKey(1, NOON, "ann"), 1),
     "around": lambda ranking: ranking.around(KEY, MAIN, "ann", 1),
-    "details": lambda ranking: ranking.details(KEY, MAIN, "ann"),
-    "several": lambda ranking: ranking.several(KEY, MAIN, ["ann"]),
+    "details": lambda ranking: ranking.get_rank(KEY, MAIN, "ann"),
+    "several": lambda ranking: ranking.get_ranks(KEY, MAIN, ["ann"]),
     "total": lambda ranking: ranking.total(KEY, MAIN),
     "position": lambda ranking: ranking.position(KEY, MAIN),
     "apply": lambda ranking: ranking.apply(KEY, MAIN, {"ann": standing(1)}, place=True),
@@ -33,7 +33,7 @@ READS: dict[str, Callable[[Ranking], Awaitable[object]]] = {
 
 @pytest.mark.parametrize("read", READS.values(), ids=READS)
 async def test_a_server_that_is_away_cannot_rank(read: Callable[[Ranking], Awaitable[object]]) -> None:
-    async with database.opened("postgresql://postgres@127.0.0.1:1/postgres") as nobody:
+    async with database.open_database("postgresql://postgres@127.0.0.1:1/postgres") as nobody:
         with pytest.raises(NotRanked) as caught:
             await read(PostgresRanking(nobody))
     assert caught.value.state == "unavailable"
@@ -43,7 +43,7 @@ async def test_a_count_that_takes_too_long_cannot_rank(monkeypatch: pytest.Monke
     monkeypatch.setitem(database._SETTINGS, "statement_timeout", "10ms")
     locker = await asyncpg.connect(await shared_database())
     try:
-        async with database.opened(await shared_database()) as impatient, locker.transaction():
+        async with database.open_database(await shared_database()) as impatient, locker.transaction():
             await locker.execute("LOCK TABLE standings IN ACCESS EXCLUSIVE MODE")
             with pytest.raises(NotRanked, match="unavailable"):
                 await PostgresRanking(impatient).slice(KEY, MAIN, 0, 1)

@@ -10,20 +10,20 @@ import asyncpg
 import pytest
 from structlog.typing import EventDict
 
+from harness.servers.postgres import Server, fresh_database, postgres
+from harness.waiting import eventually
 from scoreboard.adapters.postgres import database
 from scoreboard.adapters.postgres import replica as replicas
 from scoreboard.adapters.postgres.database import Database
 from scoreboard.adapters.postgres.directory import PostgresDirectory
 from scoreboard.adapters.postgres.inspection import asked
 from scoreboard.adapters.postgres.ledger import PostgresLedger
-from scoreboard.adapters.postgres.replica import Replica, Unfit, followed
+from scoreboard.adapters.postgres.replica import Replica, Unfit, open_replica
 from scoreboard.application.updates.decide import decide
 from scoreboard.domain.board import Player
 from scoreboard.domain.errors import Unavailable
 from scoreboard.domain.submission import WORLD, TableKey
 from tests.making import submission
-from tests.running import eventually
-from tests.servers.postgres import Server, fresh_database, postgres
 from tests.unit.adapters.postgres.conftest import rows
 from tests.unit.adapters.postgres.test_ledger import a_board
 
@@ -78,7 +78,7 @@ class Pair:
 async def paired(server: Server, follower: Server) -> AsyncIterator[Pair]:
     url = await fresh_database(server.url)
     replica_url = f"{follower.url.rpartition('/')[0]}/{url.rpartition('/')[2]}"
-    async with database.opened(url) as primary, followed(primary, replica_url) as replica:
+    async with database.open_database(url) as primary, open_replica(primary, replica_url) as replica:
         pair = Pair(primary, replica, url, replica_url)
         await eventually(pair.looks, "the replica has the database")
         yield pair
@@ -159,11 +159,11 @@ async def test_one_that_was_promoted_or_is_of_another_server_is_not_used(
     pair: Pair, follower: Server, server: Server
 ) -> None:
     with postgres() as stranger:
-        async with followed(pair.primary, stranger.url) as replica:
+        async with open_replica(pair.primary, stranger.url) as replica:
             with pytest.raises(Unfit, match="no replica"):
                 await replica.look()
         with postgres(of=stranger) as other:
-            async with followed(pair.primary, other.url) as replica:
+            async with open_replica(pair.primary, other.url) as replica:
                 with pytest.raises(Unfit, match="another server"):
                     await replica.look()
     await asked(follower.url, "SELECT pg_promote()")
@@ -178,7 +178,7 @@ async def test_a_user_without_privileges_can_use_it(pair: Pair) -> None:
     await pair.primary.fetch("GRANT SELECT ON directory_version TO plain")
     await eventually(pair.looks, "the replica knows the role")
     url, replica_url = (url.replace("postgres@", "plain@") for url in (pair.url, pair.replica_url))
-    async with database.opened(url) as primary, followed(primary, replica_url) as replica:
+    async with database.open_database(url) as primary, open_replica(primary, replica_url) as replica:
         await replica.look()
         assert await rows(replica.fetch(WHERE)) == [(True,)]
 
@@ -215,7 +215,7 @@ async def test_the_ledger_whole_tables_and_lists_of_players_are_read_there(pair:
     one = submission(board, "ann")
     await ledger.transact([one], decide)
     assert [entry.event async for chunk in ledger.entries(board) for entry, _ in chunk] == [one.event]
-    key = TableKey(board.number, one.season, WORLD)
+    key = TableKey(board.pk, one.season, WORLD)
     assert [player async for chunk in ledger.standings(key) for player, _ in chunk] == ["ann"]
     assert await directory.players(board.app, "", 10) == [Player("ann", "ann")]
     read_there = len(asked_for)

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from harness.missing import missing
+from harness.servers.rabbitmq import PROGRAM, Server, started
 from scoreboard.adapters.rabbitmq.diagnostics import RIGHTS
 from scoreboard.adapters.rabbitmq.inspection import inspect
 from scoreboard.adapters.rabbitmq.topology import NAME, Topology
-from tests.servers.rabbitmq import PROGRAM, Server, started
-from tests.servers.redis import missing
 
 pytestmark = pytest.mark.slow
 

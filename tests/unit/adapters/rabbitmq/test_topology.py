@@ -1,4 +1,4 @@
-from scoreboard.adapters.rabbitmq.topology import TIERS, Topology
+from scoreboard.adapters.rabbitmq.topology import PRIORITIES, Topology
 
 
 def test_a_lane_has_the_same_key_in_every_process() -> None:
@@ -9,7 +9,7 @@ def test_a_lane_has_the_same_key_in_every_process() -> None:
 
 def test_every_key_has_its_queue() -> None:
     topology = Topology("scores", shards=3)
-    names = {f"scores.work.{topology.key(str(lane), tier)}" for lane in range(100) for tier in TIERS}
+    names = {f"scores.work.{topology.key(str(lane), tier)}" for lane in range(100) for tier in PRIORITIES}
     assert names == {name for name, _ in topology.work}
 
 

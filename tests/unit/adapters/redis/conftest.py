@@ -3,14 +3,14 @@ from pathlib import Path
 
 import pytest
 
-from scoreboard.adapters.redis.connection import Client, connected
-from tests.servers.redis import Server, emptied, started
+from harness.servers.redis import Server, emptied, started
+from scoreboard.adapters.redis.connection import Client, connect
 
 
 @pytest.fixture
 async def client(redis_url: str) -> AsyncIterator[Client]:
     """A client of an empty database."""
-    async with connected(emptied(redis_url)) as opened:
+    async with connect(emptied(redis_url)) as opened:
         yield opened
 
 

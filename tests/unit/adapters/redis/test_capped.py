@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 
 import pytest
 
-from scoreboard.adapters.redis.connection import connected
+from harness.servers.redis import Server
+from scoreboard.adapters.redis.connection import connect
 from scoreboard.adapters.redis.ranking import RedisRanking
 from scoreboard.application.ports.ranking import NotRanked, Position
 from scoreboard.domain.board import Board
@@ -13,7 +14,6 @@ from scoreboard.domain.submission import Standing, TableKey
 from tests.making import NOON, board, standing, table
 from tests.ports.capped import Capped, CappedRankings, capped_rankings
 from tests.properties.test_order import Plain
-from tests.servers.redis import Server
 
 pytestmark = pytest.mark.slow
 
@@ -34,7 +34,7 @@ async def backend(server: Server) -> AsyncIterator[CappedRankings]:
 async def ranking(backend: CappedRankings) -> Capped:
     """Of six players; four of them are kept."""
     backend.given(KEY, MAIN, SIX)
-    assert (await backend.ranking.total(KEY, MAIN), await backend.ranking.cache.kept(KEY, MAIN)) == (6, KEEP)
+    assert (await backend.ranking.total(KEY, MAIN), await backend.ranking.cache.cached_depth(KEY, MAIN)) == (6, KEEP)
     return backend.ranking
 
 
@@ -47,11 +47,11 @@ async def check(ranking: Capped, standings: Mapping[str, Standing]) -> None:
     found = await ranking.slice(KEY, MAIN, 0, KEEP)
     assert (found.total, list(found.rows)) == (len(standings), plain.ranked()[:KEEP])
     for player in standings:
-        assert await ranking.details(KEY, MAIN, player) == plain.details(player)
+        assert await ranking.get_rank(KEY, MAIN, player) == plain.get_rank(player)
 
 
 async def kept(ranking: Capped) -> int | None:
-    return await ranking.cache.kept(KEY, MAIN)
+    return await ranking.cache.cached_depth(KEY, MAIN)
 
 
 def written(server: Server) -> tuple[int, Mapping[str, int]]:
@@ -100,7 +100,7 @@ class TestLate:
         self, ranking: Capped, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         asked, going = asyncio.Event(), asyncio.Event()
-        of_players = ranking.totals.of_players
+        of_players = ranking.totals.standings_of
 
         async def slow(key: TableKey, of: Board, players: Collection[str]) -> Mapping[str, Standing]:
             found = await of_players(key, of, players)
@@ -108,7 +108,7 @@ class TestLate:
             await going.wait()
             return found
 
-        monkeypatch.setattr(ranking.totals, "of_players", slow)
+        monkeypatch.setattr(ranking.totals, "standings_of", slow)
         entering = asyncio.create_task(put(ranking, p5=standing(150, version=2)))
         await asked.wait()
         await put(ranking, p5=standing(10, version=3))
@@ -119,14 +119,14 @@ class TestLate:
     async def test_one_who_is_removed_meanwhile_is_not_let_in(
         self, ranking: Capped, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        of_players = ranking.totals.of_players
+        of_players = ranking.totals.standings_of
 
         async def and_then_removed(key: TableKey, of: Board, players: Collection[str]) -> Mapping[str, Standing]:
             found = await of_players(key, of, players)
             await ranking.remove(KEY, "p5", 2)
             return found
 
-        monkeypatch.setattr(ranking.totals, "of_players", and_then_removed)
+        monkeypatch.setattr(ranking.totals, "standings_of", and_then_removed)
         await put(ranking, p5=standing(150, version=2))
         await check(ranking, {player: one for player, one in SIX.items() if player != "p5"})
 
@@ -138,7 +138,7 @@ class TestMaking:
         ranking = backend.ranking
         backend.given(KEY, MAIN, SIX)
         asked, going = asyncio.Event(), asyncio.Event()
-        best = ranking.totals.best
+        best = ranking.totals.top
 
         async def slow(key: TableKey, of: Board, most: int) -> Sequence[tuple[str, Standing]]:
             found = await best(key, of, most)
@@ -146,7 +146,7 @@ class TestMaking:
             await going.wait()
             return found
 
-        monkeypatch.setattr(ranking.totals, "best", slow)
+        monkeypatch.setattr(ranking.totals, "top", slow)
         making = asyncio.create_task(ranking.cache.total(KEY, MAIN))
         await asked.wait()
         meanwhile = {
@@ -168,14 +168,14 @@ class TestMaking:
         worse = {f"p{n}": standing(n, version=2) for n in range(3)}
         await put(ranking, p0=worse["p0"])
         epoch = (await ranking.cache.slice(KEY, MAIN, 0, 1)).position.epoch
-        await ranking.cache.refit(KEY, MAIN)
+        await ranking.cache.rebuild_if_resized(KEY, MAIN)
         assert (await kept(ranking), (await ranking.position(KEY, MAIN)).epoch) == (3, epoch)
         await put(ranking, **worse)
         await check(ranking, SIX | worse)
         assert await kept(ranking) == 1
         with pytest.raises(NotRanked):
             await ranking.cache.position(KEY, MAIN)  # word does not come of all of the top
-        await ranking.cache.refit(KEY, MAIN)
+        await ranking.cache.rebuild_if_resized(KEY, MAIN)
         await check(ranking, SIX | worse)
         assert await kept(ranking) == KEEP
 
@@ -190,12 +190,12 @@ class TestMaking:
         for first in range(0, 10_500, 500):
             some = {f"q{n:05}": standing(n) for n in range(first, first + 500)}
             await ranking.totals.apply(KEY, MAIN, some, place=False)
-        async with connected(server.url) as client:
+        async with connect(server.url) as client:
             for keep, left in ((0, None), (KEEP, KEEP), (100, 100), (90, 100), (0, None)):
                 one = RedisRanking(client, backend.load, ranking.totals, keep)
                 await one.total(KEY, MAIN)
-                await one.refit(KEY, MAIN)
-                assert await one.kept(KEY, MAIN) == left
+                await one.rebuild_if_resized(KEY, MAIN)
+                assert await one.cached_depth(KEY, MAIN) == left
                 assert [row.player for row in (await one.slice(KEY, MAIN, 0, 3)).rows] == ["q10499", "q10498", "q10497"]
                 await one.close()
 
@@ -225,7 +225,7 @@ class TestPast:
         self, backend: CappedRankings, server: Server
     ) -> None:
         backend.given(KEY, MAIN, SIX)
-        async with connected(server.url) as client:
+        async with connect(server.url) as client:
             cache = RedisRanking(client, backend.load, backend.ranking.totals, 0, lambda _, __: True)
             past = Capped(cache, backend.ranking.totals)
             await check(past, SIX)
@@ -236,13 +236,13 @@ class TestPast:
     async def test_until_it_is_forgotten_it_is_kept_up_to_date(
         self, backend: CappedRankings, ranking: Capped, server: Server
     ) -> None:
-        async with connected(server.url) as client:
+        async with connect(server.url) as client:
             cache = RedisRanking(client, backend.load, ranking.totals, KEEP, lambda _, __: True)
             past = Capped(cache, ranking.totals)
             await put(past, p0=standing(NOON, version=2))
-            assert await cache.cached() == [KEY]
+            assert await cache.cached_tables() == [KEY]
             await check(past, SIX | {"p0": standing(NOON, version=2)})
-            await cache.forget(KEY)
-            assert await cache.cached() == []
+            await cache.evict(KEY)
+            assert await cache.cached_tables() == []
             await check(past, SIX | {"p0": standing(NOON, version=2)})
             await cache.close()

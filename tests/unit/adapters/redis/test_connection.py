@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from harness.servers.redis import Cluster, Sentinels, Server, started
+from harness.waiting import eventually
 from scoreboard.adapters.redis import connection
-from scoreboard.adapters.redis.connection import FAILURES, Address, Client, connected
-from tests.running import eventually
-from tests.servers.redis import Cluster, Sentinels, Server, started
+from scoreboard.adapters.redis.connection import FAILURES, Address, Client, connect
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_a_wrong_url_is_refused_in_one_line_without_the_password(url: str) -> No
 
 
 async def test_it_does_not_connect_before_it_is_used() -> None:
-    async with connected("redis://127.0.0.1:1"):
+    async with connect("redis://127.0.0.1:1"):
         pass
 
 
@@ -74,14 +74,14 @@ async def test_answers_are_bytes(client: Client) -> None:
 
 
 async def test_many_calls_at_once_share_few_connections(server: Server) -> None:
-    async with connected(server.url) as client:
+    async with connect(server.url) as client:
         await asyncio.gather(*(client.incr("n") for _ in range(1_000)))
         assert await client.get("n") == b"1000"
         assert len(await client.client_list()) <= connection.CONNECTIONS
 
 
 async def test_a_server_that_is_killed_fails_calls_and_comes_back_without_a_new_client(server: Server) -> None:
-    async with connected(server.url) as client:
+    async with connect(server.url) as client:
         await client.set("key", "value")
         server.kill()
         for _ in range(3):
@@ -98,7 +98,7 @@ async def test_the_password_is_in_no_error_no_log_and_no_description(
     url = server.url.replace("//", "//:s3cret@")
     described = []
     for wrong in (url, url.replace("redis:", "redis+sentinel:") + "/s", url.replace("redis:", "redis+cluster:")):
-        async with connected(wrong) as client:
+        async with connect(wrong) as client:
             with pytest.raises(FAILURES) as refused:
                 await client.get("key")
             described += [repr(client), repr(refused.value), str(refused.value)]
@@ -107,7 +107,7 @@ async def test_the_password_is_in_no_error_no_log_and_no_description(
 
 async def test_a_password_that_is_right_lets_in(server: Server) -> None:
     server.ask("CONFIG", "SET", "requirepass", "s3/cret")
-    async with connected(server.url.replace("//", "//:s3%2Fcret@")) as client:
+    async with connect(server.url.replace("//", "//:s3%2Fcret@")) as client:
         assert await client.ping()
 
 
@@ -115,7 +115,7 @@ async def test_a_password_that_is_right_lets_in(server: Server) -> None:
 @pytest.mark.parametrize("make", [Cluster, Sentinels])
 async def test_a_failover_is_followed(tmp_path: Path, make: Callable[[Path], Cluster | Sentinels]) -> None:
     with started(make(tmp_path)) as servers:
-        async with connected(servers.url) as client:
+        async with connect(servers.url) as client:
             await client.set("{t}:key", "value")
             (servers.master("{t}:key") if isinstance(servers, Cluster) else servers.master()).kill()
             with pytest.raises(FAILURES):

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scoreboard.adapters.redis.encoding import Encoding, player, version
-from scoreboard.application.ports.ranking import OrderKey, Ranked
+from scoreboard.application.ports.ranking import OrderKey, RankedEntry
 from scoreboard.domain.board import INT64_MAX, INT64_MIN
 from scoreboard.domain.submission import Standing
 from tests.making import board, standing
@@ -36,7 +36,7 @@ def test_nothing_is_lost(rules: dict[str, Any], name: str, score: int, at: int, 
     value = encoding.value(Standing(score, at, held, standing(0).event, at))
     member = value[: encoding.width] + player(name)
     assert member == encoding.member(OrderKey(score, at, name))
-    assert encoding.ranked(7, member, value) == Ranked(7, name, score, at)
+    assert encoding.ranked(7, member, value) == RankedEntry(7, name, score, at)
     assert value[32:] == version(held)
     assert value.isascii()
     assert len(value) == 48

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from structlog.typing import EventDict
 
+from harness.servers.processes import frozen
+from harness.servers.redis import Cluster, Sentinels, Server, started
+from harness.waiting import BOUND_S, eventually
 from scoreboard.adapters.redis import feed as feed_module
 from scoreboard.adapters.redis import keys
-from scoreboard.adapters.redis.connection import FAILURES, Client, connected
+from scoreboard.adapters.redis.connection import FAILURES, Client, connect
 from scoreboard.adapters.redis.feed import RedisFeed
 from scoreboard.domain.submission import TableKey
-from tests.running import BOUND_S, eventually
-from tests.servers.processes import frozen
-from tests.servers.redis import Cluster, Sentinels, Server, started
 
 pytestmark = pytest.mark.slow
 
@@ -52,7 +52,7 @@ async def is_told(client: Client, heard: list[TableKey], table: TableKey = TABLE
 
 async def test_a_server_that_ends_and_comes_back_is_said_once_each(server: Server, logged: list[EventDict]) -> None:
     heard: list[TableKey] = []
-    async with connected(server.url) as client, listening(client, heard) as feed:
+    async with connect(server.url) as client, listening(client, heard) as feed:
         server.kill()
         await eventually(lambda: feed._failures > 2, "it tries again")
         heard.clear()
@@ -70,7 +70,7 @@ async def test_a_server_that_hangs_is_left(
     monkeypatch.setattr(feed_module, "QUIET_S", 0.05)
     monkeypatch.setattr(feed_module, "CALL_S", 0.2)
     heard: list[TableKey] = []
-    async with connected(server.url) as client, listening(client, heard):
+    async with connect(server.url) as client, listening(client, heard):
         with frozen(server.pid):
             await eventually(lambda: logged, "it was noticed")
         heard.clear()
@@ -82,7 +82,7 @@ async def test_a_quiet_connection_stays(
     server: Server, monkeypatch: pytest.MonkeyPatch, logged: list[EventDict]
 ) -> None:
     monkeypatch.setattr(feed_module, "QUIET_S", 0.01)
-    async with connected(server.url) as client, listening(client, []):
+    async with connect(server.url) as client, listening(client, []):
         pings = server.ask("INFO", "commandstats")["cmdstat_ping"]["calls"]
 
         def tried() -> bool:
@@ -94,7 +94,7 @@ async def test_a_quiet_connection_stays(
 
 
 async def test_nothing_is_left_subscribed_in_the_end(server: Server) -> None:
-    async with connected(server.url) as client:
+    async with connect(server.url) as client:
         async with listening(client, []):
             assert server.ask("PUBSUB", "CHANNELS") == [keys.changed(TABLE)]
         await eventually(lambda: server.ask("PUBSUB", "CHANNELS") == [], "the connection ended")
@@ -103,7 +103,7 @@ async def test_nothing_is_left_subscribed_in_the_end(server: Server) -> None:
 async def test_it_ends_when_it_is_told_to_at_any_moment(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """Up to Python 3.11 a cancellation that meets the end of a write is lost by redis-py."""
     monkeypatch.setattr(feed_module, "QUIET_S", 0.0)
-    async with connected(server.url) as client:
+    async with connect(server.url) as client:
         for turns in range(60):
             feed = RedisFeed(client)
             feed.watch([TABLE])
@@ -120,7 +120,7 @@ async def test_it_ends_when_it_is_told_to_at_any_moment(server: Server, monkeypa
 async def test_a_failover_is_survived(tmp_path: Path, make: Callable[[Path], Cluster | Sentinels]) -> None:
     heard: list[TableKey] = []
     with started(make(tmp_path)) as servers:
-        async with connected(servers.url) as client, listening(client, heard):
+        async with connect(servers.url) as client, listening(client, heard):
             await is_told(client, heard)
             (servers.master(keys.of(TABLE)) if isinstance(servers, Cluster) else servers.master()).kill()
             await is_told(client, heard)
@@ -130,7 +130,7 @@ async def test_a_failover_is_survived(tmp_path: Path, make: Callable[[Path], Clu
 async def test_every_node_of_a_cluster_passes_words_on(tmp_path: Path) -> None:
     heard: list[TableKey] = []
     with started(Cluster(tmp_path, silent_ms=round(BOUND_S * 1_000))) as cluster:
-        async with connected(cluster.url) as client, listening(client, heard):
+        async with connect(cluster.url) as client, listening(client, heard):
             for server in cluster.servers:
                 before = len(heard)
                 server.ask("PUBLISH", keys.changed(TABLE), "")

@@ -2,10 +2,10 @@
 
 import pytest
 
+from harness.servers.redis import Server
 from tests.making import board, standing, table
 from tests.ports.capped import capped_rankings
 from tests.properties.test_order import Plain
-from tests.servers.redis import Server
 
 pytestmark = pytest.mark.slow
 
@@ -27,7 +27,7 @@ async def test_a_table_that_is_there_takes_updates_and_removals(server: Server, 
         await ranking.remove(KEY, "p0", 9)
         players = {"new0": standing(200), "new1": standing(201), "p1": standing(151, version=3), "p2": SIX["p2"]}
         assert list((await ranking.cache.slice(KEY, MAIN, 0, 2)).rows) == Plain(MAIN, players).ranked()[:2]
-        assert await ranking.details(KEY, MAIN, "p0") is None
-        found = await ranking.cache.details(KEY, MAIN, "p1")
+        assert await ranking.get_rank(KEY, MAIN, "p0") is None
+        found = await ranking.cache.get_rank(KEY, MAIN, "p1")
         assert found is not None
-        assert (found.ranked.score, found.place) == (151, 2)
+        assert (found.entry.score, found.row) == (151, 2)

@@ -5,14 +5,14 @@ from importlib.resources import files
 
 import pytest
 
+from harness.servers.redis import Server
 from scoreboard.adapters import redis as adapter
-from scoreboard.adapters.redis.connection import connected
+from scoreboard.adapters.redis.connection import connect
 from scoreboard.adapters.redis.diagnostics import RIGHTS
 from scoreboard.adapters.redis.inspection import denied, inspect
-from scoreboard.adapters.redis.limits import RedisLimits
 from scoreboard.adapters.redis.ranking import RedisRanking
+from scoreboard.adapters.redis.rate_limiter import RedisRateLimiter
 from tests.making import board, standing, table
-from tests.servers.redis import Server
 
 MAIN = board()
 
@@ -49,20 +49,20 @@ async def test_the_rights_that_are_advised_are_enough(server: Server) -> None:
     async def load(_: object):  # type: ignore[no-untyped-def]  # of nothing
         yield []
 
-    async with connected(url) as client:
+    async with connect(url) as client:
         ranking = RedisRanking(client, load)
         await ranking.apply(table(MAIN), MAIN, {"ann": standing(5), "bob": standing(3)}, place=True)
         await ranking.remove(table(MAIN), "bob", 1)
         assert await ranking.total(table(MAIN), MAIN) == 1
-        assert await ranking.cached() == [table(MAIN)]
+        assert await ranking.cached_tables() == [table(MAIN)]
         await ranking.drop(MAIN)
         await ranking.close()
-        assert (await RedisLimits(client).take("who", 5, 60.0)).remaining == 4
+        assert (await RedisRateLimiter(client).acquire("who", 5, 60.0)).remaining == 4
 
 
 def test_every_command_of_a_script_is_looked_at() -> None:
-    scripts = [path for path in (files(adapter) / "lua").iterdir() if path.name != "rights.lua"]
+    scripts = [path for path in (files(adapter) / "lua").iterdir() if path.name != "acl_check.lua"]
     called = {name.lower() for path in scripts for name in re.findall(r"call\('(\w+)'", path.read_text())}
-    looked_at = set(re.findall(r"{ '(\w+)'", (files(adapter) / "lua" / "rights.lua").read_text()))
+    looked_at = set(re.findall(r"{ '(\w+)'", (files(adapter) / "lua" / "acl_check.lua").read_text()))
     assert called
     assert called <= looked_at

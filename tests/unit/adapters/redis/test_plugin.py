@@ -17,6 +17,6 @@ async def test_a_ranking_whose_connections_cannot_be_closed_is_left_all_the_same
         yield "the client"
         raise RedisTimeoutError("Timed out closing connection after 0.5")
 
-    monkeypatch.setattr(plugin, "connected", silent)
+    monkeypatch.setattr(plugin, "connect", silent)
     async with plugin._closing_quietly("redis://h") as client:
         assert str(client) == "the client"

@@ -13,18 +13,19 @@ from typing import Any
 
 import pytest
 
+from harness.missing import missing
+from harness.servers.redis import Cluster, Sentinels, Server, started, until
+from harness.waiting import eventually
 from scoreboard.adapters.redis import builder, keys
-from scoreboard.adapters.redis.connection import Client, connected
+from scoreboard.adapters.redis.connection import Client, connect
 from scoreboard.adapters.redis.ranking import RedisRanking
 from scoreboard.adapters.redis.tables import Tables
-from scoreboard.application.ports.ranking import NotRanked, OrderKey, Placed, Ranked
+from scoreboard.application.ports.ranking import NotRanked, OrderKey, RankChange, RankedEntry
 from scoreboard.domain.board import Board
 from scoreboard.domain.errors import Unavailable
 from scoreboard.domain.submission import Standing, TableKey
 from tests.making import NOON, board, standing, table
 from tests.properties.test_order import Plain
-from tests.running import eventually
-from tests.servers.redis import Cluster, Sentinels, Server, missing, started, until
 
 pytestmark = pytest.mark.slow
 
@@ -82,11 +83,11 @@ async def ranking(client: Client, totals: Totals) -> AsyncIterator[RedisRanking]
 @pytest.fixture
 async def on_server(server: Server, totals: Totals) -> AsyncIterator[RedisRanking]:
     """On a server of the test's own."""
-    async with connected(server.url) as client, opened(client, totals) as one:
+    async with connect(server.url) as client, opened(client, totals) as one:
         yield one
 
 
-async def rows(ranking: RedisRanking, of: Board = MAIN, key: TableKey = KEY) -> list[Ranked]:
+async def rows(ranking: RedisRanking, of: Board = MAIN, key: TableKey = KEY) -> list[RankedEntry]:
     return list((await ranking.slice(key, of, 0, 10_000)).rows)
 
 
@@ -121,7 +122,7 @@ READS: dict[str, Callable[[RedisRanking], Awaitable[Any]]] = {
     "slice": lambda ranking: ranking.slice(KEY, MAIN, 0, 10),
     "slice_after": lambda ranking: ranking.slice_after(KEY, MAIN, OrderKey(1, 1, "ann"), 1),
     "around": lambda ranking: ranking.around(KEY, MAIN, "ann", 1),
-    "details": lambda ranking: ranking.details(KEY, MAIN, "ann"),
+    "details": lambda ranking: ranking.get_rank(KEY, MAIN, "ann"),
     "total": lambda ranking: ranking.total(KEY, MAIN),
     "position": lambda ranking: ranking.position(KEY, MAIN),
 }
@@ -191,7 +192,7 @@ class TestTables:
     async def test_its_first_standing_is_seen_though_it_was_known_to_be_empty(
         self, ranking: RedisRanking, totals: Totals, redis_url: str
     ) -> None:
-        async with connected(redis_url) as client, opened(client, totals) as another:
+        async with connect(redis_url) as client, opened(client, totals) as another:
             assert await ranking.total(KEY, MAIN) == 0
             empty = await ranking.position(KEY, MAIN)
             await put_all(another, totals.add(ann=standing(5)))
@@ -254,7 +255,7 @@ class TestTelling:
 
     async def test_the_bound_of_the_top_is_by_bytes(self, english: Server, totals: Totals) -> None:
         of = board(top_n=1, ties="shared")
-        async with connected(english.url) as client, opened(client, totals) as ranking:
+        async with connect(english.url) as client, opened(client, totals) as ranking:
             tops = []
             for player in ("B", "a", "A"):
                 await put(ranking, of, **{player: standing(5)})
@@ -310,7 +311,7 @@ class TestBuilding:
     async def test_processes_make_a_table_once(self, ranking: RedisRanking, totals: Totals, redis_url: str) -> None:
         totals.add(ann=standing(5))
         totals.going.clear()
-        async with connected(redis_url) as client, opened(client, totals) as another:
+        async with connect(redis_url) as client, opened(client, totals) as another:
             asking = [asyncio.create_task(put(one, bob=standing(3))) for one in (ranking, another) for _ in range(5)]
             await totals.asked.wait()
             totals.going.set()
@@ -343,7 +344,7 @@ class TestBuilding:
         dead.going.clear()
         dead.add(ann=standing(5), gone=standing(1))
         monkeypatch.setattr(builder, "BUILDER_S", 0.1)
-        async with connected(redis_url) as client, opened(client, dead) as other:
+        async with connect(redis_url) as client, opened(client, dead) as other:
             updating = asyncio.create_task(put(other, ann=standing(5)))
             await dead.asked.wait()
             assert await ranking.warm(KEY, MAIN) == 2
@@ -439,7 +440,7 @@ class TestLoss:
             server.ask("CONFIG", "SET", "repl-diskless-sync-delay", 0)
             replica.ask("REPLICAOF", "127.0.0.1", server.port)
             until(lambda: replica.ask("EXISTS", f"{keys.of(KEY)}:meta"), "the replica has the table")
-            async with connected(replica.url) as client, opened(client, totals) as promoted:
+            async with connect(replica.url) as client, opened(client, totals) as promoted:
                 with pytest.raises(NotRanked):
                     await promoted.total(KEY, MAIN)
                 replica.ask("REPLICAOF", "NO", "ONE")
@@ -449,14 +450,14 @@ class TestLoss:
     @pytest.mark.slow
     async def test_a_master_of_a_cluster_dies(self, tmp_path: Path, totals: Totals) -> None:
         with started(Cluster(tmp_path)) as cluster:
-            async with connected(cluster.url) as client, opened(client, totals) as ranking:
+            async with connect(cluster.url) as client, opened(client, totals) as ranking:
                 await put_all(ranking, totals.add(ann=standing(5)))
                 await self._failed_over(ranking, totals, lambda: cluster.kill(cluster.master(keys.of(KEY))))
 
     @pytest.mark.slow
     async def test_a_master_that_sentinels_watch_dies(self, tmp_path: Path, totals: Totals) -> None:
         with started(Sentinels(tmp_path)) as sentinels:
-            async with connected(sentinels.url) as client, opened(client, totals) as ranking:
+            async with connect(sentinels.url) as client, opened(client, totals) as ranking:
                 await put_all(ranking, totals.add(ann=standing(5)))
                 await self._failed_over(ranking, totals, sentinels.kill)
 
@@ -479,7 +480,7 @@ class TestLoss:
             writer.close()
 
         totals.add(ann=standing(5))
-        async with connected(server.url) as client, opened(client, totals) as ranking:
+        async with connect(server.url) as client, opened(client, totals) as ranking:
             assert await ranking.total(KEY, MAIN) == 1
             server.kill()
             async with await asyncio.start_server(hang_up, "127.0.0.1", server.port):
@@ -498,4 +499,4 @@ class TestLoss:
         await put_all(on_server, totals.add(ann=standing(5), bob=standing(9)))
         server.ask("FLUSHALL")
         new = totals.add(ann=standing(50, version=2))
-        assert await on_server.apply(KEY, MAIN, new, place=True) == {"ann": Placed(1, None)}
+        assert await on_server.apply(KEY, MAIN, new, place=True) == {"ann": RankChange(1, None)}

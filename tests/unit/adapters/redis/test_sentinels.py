@@ -3,9 +3,9 @@ from typing import Any
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from harness.servers.redis import SERVICE
 from scoreboard.adapters.redis.connection import FAILURES
 from scoreboard.adapters.redis.sentinels import Sentinels
-from tests.servers.redis import SERVICE
 
 OLD, NEW = ("10.0.0.1", 6379), ("10.0.0.2", 6379)
 

@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
+from harness.servers.redis import Server
 from scoreboard.adapters.redis import keys, tables
-from scoreboard.adapters.redis.connection import Client, connected
+from scoreboard.adapters.redis.connection import Client, connect
 from scoreboard.adapters.redis.ranking import RedisRanking
 from scoreboard.adapters.redis.script import Script
-from scoreboard.application.ports.ranking import NotRanked, Position, Ranked
+from scoreboard.application.ports.ranking import NotRanked, Position, RankedEntry
 from scoreboard.domain.submission import Standing, TableKey
 from tests.making import board, standing, table
 from tests.properties.test_order import Plain
-from tests.servers.redis import Server
 
 pytestmark = pytest.mark.slow
 
@@ -30,7 +30,7 @@ async def load(_: TableKey) -> AsyncIterator[list[tuple[str, Standing]]]:
 
 @pytest.fixture
 async def client(server: Server) -> AsyncIterator[Client]:
-    async with connected(server.url) as opened:
+    async with connect(server.url) as opened:
         yield opened
 
 
@@ -137,7 +137,7 @@ class TestExactness:
         self, ranking: RedisRanking, client: Client, server: Server
     ) -> None:
         """Another process writes. A page that is kept for its position is the page of that position."""
-        pages: dict[Position, list[Ranked]] = {}
+        pages: dict[Position, list[RankedEntry]] = {}
         scores: dict[str, int] = {player: one.score for player, one in FIRST.items()}
         writer = RedisRanking(client, load)
         writes, rounds = 200, 0

@@ -3,13 +3,13 @@ from collections.abc import Collection, Mapping, Sequence
 
 import pytest
 
+from harness.waiting import eventually
 from scoreboard.adapters.redis import totals
 from scoreboard.adapters.redis.totals import FRESH_MS, GOOD_MS, Counts
 from scoreboard.application.ports.ranking import NotRanked
 from scoreboard.domain.board import Board
 from scoreboard.domain.submission import Standing, TableKey
 from tests.making import board, table
-from tests.running import eventually
 
 MAIN = board()
 KEY = table(MAIN)
@@ -34,10 +34,10 @@ class Counted:
     async def note(self, _: TableKey, total: int) -> None:
         self.noted.append(total)
 
-    async def best(self, *_: object) -> Sequence[tuple[str, Standing]]:
+    async def top(self, *_: object) -> Sequence[tuple[str, Standing]]:
         raise NotImplementedError
 
-    async def of_players(self, _: TableKey, __: Board, ___: Collection[str]) -> Mapping[str, Standing]:
+    async def standings_of(self, _: TableKey, __: Board, ___: Collection[str]) -> Mapping[str, Standing]:
         raise NotImplementedError
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.waiting import eventually
 from scoreboard.adapters.sqlite import checkpoints
-from scoreboard.adapters.sqlite.database import Database, opened
-from tests.running import eventually
+from scoreboard.adapters.sqlite.database import Database, open_database
 
 STEP = 20
 PAGE = 2_048
@@ -36,7 +36,7 @@ def syncs(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 @pytest.fixture
 async def store(path: Path, syncs: list[int]) -> AsyncIterator[Database]:
-    async with opened(path) as store:
+    async with open_database(path) as store:
         yield store
 
 

@@ -19,8 +19,8 @@ async def test_notes_that_are_done_with_do_not_pile_up(store: Database) -> None:
     left = []
     for _ in range(3 * NOTES):
         decision = await ledger.transact([submission(board(), "ann", 1)], decide)
-        await ledger.ranked([decision.note])
+        await ledger.ack_projections([decision.projection_id])
         ((count,),) = store.point("SELECT count(*) FROM notes")
         left.append(count)
     assert max(left) <= NOTES < len(left)
-    assert await ledger.unranked() == ([], [])
+    assert await ledger.pending_projections() == ([], [])

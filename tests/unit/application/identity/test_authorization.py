@@ -12,6 +12,7 @@ from scoreboard.application.identity.authorization import (
 from scoreboard.application.identity.policy import POLICY, UseCase
 from scoreboard.application.identity.principals import principal_of
 from scoreboard.application.ports.authentication import Principal, Role
+from scoreboard.domain import codes
 from scoreboard.domain.errors import Forbidden, Unauthenticated
 from tests.making import board
 
@@ -124,7 +125,7 @@ class Knows:
 
     async def authenticate(self, token: str) -> Principal | None:
         if token == f"{self.token}!":
-            raise Unauthenticated("token_expired", "this one has expired")
+            raise codes.TOKEN_EXPIRED.error("this one has expired")
         return replace(ANN, session=token) if token == self.token else None
 
 

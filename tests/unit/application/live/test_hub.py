@@ -2,16 +2,16 @@ import asyncio
 
 import pytest
 
+from harness.waiting import BOUND_S
 from scoreboard.application.live import hub as hub_module
-from scoreboard.application.live.hub import Channel, ChannelKey, Hub, Message
+from scoreboard.application.live.hub import Channel, ChannelKey, Hub, TopMessage
 from scoreboard.application.ports.ranking import Position
 from scoreboard.domain.board import Board
 from scoreboard.domain.top import Change, Line, TopSnapshot
 from tests.making import NOON, board
-from tests.running import BOUND_S
 
 MAIN = board()
-KEY = ChannelKey(MAIN.number, None, "")
+KEY = ChannelKey(MAIN.pk, None, "")
 
 
 class Page:
@@ -19,17 +19,17 @@ class Page:
 
     def __init__(self, *, trusted: bool = False) -> None:
         self._trusted = trusted
-        self.messages: list[Message] = []
+        self.messages: list[TopMessage] = []
         self.dismissed = False
 
-    def offer(self, _: Channel, message: Message, _had: Position | None) -> bool:
+    def send(self, _: Channel, message: TopMessage, _had: Position | None) -> bool:
         self.messages.append(message)
         return True
 
     def may_watch(self, of: Board) -> bool:
         return of.public or self._trusted
 
-    def dismiss(self, _: Channel) -> None:
+    def unsubscribe(self, _: Channel) -> None:
         self.dismissed = True
 
 
@@ -99,7 +99,7 @@ class TestPositions:
         assert len(page.messages) == 2
 
     async def test_positions_of_one_epoch_are_never_given_twice(self, hub: Hub, channel: Channel, page: Page) -> None:
-        other = hub.subscribe(ChannelKey(2, None, ""), board(number=2), page)
+        other = hub.subscribe(ChannelKey(2, None, ""), board(pk=2), page)
         for one in (channel, other, channel, other):
             await hub.publish(one, top(("ann", len(page.messages))))
         assert len({one.position for one in page.messages}) == 4
@@ -114,7 +114,7 @@ class TestMessages:
         assert second.changes == [Change("cat", 1, None, 5), Change("ann", 2, 1, 3), Change("bob", None, 2, 2)]
 
     async def test_a_message_has_its_top_n_and_its_region(self, hub: Hub, page: Page) -> None:
-        regional = hub.subscribe(ChannelKey(MAIN.number, None, "eu"), MAIN, page)
+        regional = hub.subscribe(ChannelKey(MAIN.pk, None, "eu"), MAIN, page)
         await hub.publish(regional, top(("ann", 3)))
         (message,) = page.messages
         assert (message.region, message.top, message.framed) == ("eu", top(("ann", 3)), {})
@@ -191,7 +191,7 @@ class TestSessions:
     ) -> None:
         trusted = Page(trusted=True)
         hub.subscribe(KEY, MAIN, trusted)
-        hub.restrict(channel, board(public=False))
+        hub.revoke(channel, board(public=False))
         await hub.publish(channel, top(("ann", 1)))
         assert (page.dismissed, len(page.messages)) == (True, 0)
         assert (trusted.dismissed, len(trusted.messages)) == (False, 1)
@@ -200,7 +200,7 @@ class TestSessions:
     def test_a_board_that_is_gone_is_nobodys_to_watch(self, hub: Hub, channel: Channel, page: Page) -> None:
         trusted = Page(trusted=True)
         hub.subscribe(KEY, MAIN, trusted)
-        hub.restrict(channel, None)
+        hub.revoke(channel, None)
         assert page.dismissed
         assert trusted.dismissed
         assert hub.channels() == []

@@ -4,15 +4,15 @@ from typing import cast
 
 import pytest
 
+from harness.waiting import BOUND_S
 from scoreboard.application.live import publisher as publish_module
-from scoreboard.application.live.hub import Channel, ChannelKey, Hub, Message
+from scoreboard.application.live.hub import Channel, ChannelKey, Hub, TopMessage
 from scoreboard.application.live.publisher import Publisher
 from scoreboard.application.ports.ranking import NotRanked, Position
 from scoreboard.application.standings.reads import Reads
 from scoreboard.domain.board import Board
 from scoreboard.domain.top import Line, TopSnapshot
 from tests.making import HOUR, NOON, ManualClock, board, table
-from tests.running import BOUND_S
 
 DAILY = board(period="daily")
 TODAY = "2026-11-21"
@@ -26,7 +26,7 @@ class World:
         self.reads = 0
         self.fault: Exception | None = None
         self.offered = asyncio.Event()
-        self.messages: list[Message] = []
+        self.messages: list[TopMessage] = []
 
     async def live_top(self, of: Board, season: str | None, _: str) -> TopSnapshot:
         self.reads += 1
@@ -34,7 +34,7 @@ class World:
             raise self.fault
         return TopSnapshot(of, "1", season or TODAY, 1, NOON, [Line(1, "ann", "ann", None, self.score, NOON)])
 
-    def offer(self, _: Channel, message: Message, _had: Position | None) -> bool:
+    def send(self, _: Channel, message: TopMessage, _had: Position | None) -> bool:
         self.messages.append(message)
         self.offered.set()
         return True
@@ -42,7 +42,7 @@ class World:
     def may_watch(self, _: Board) -> bool:
         return True
 
-    def dismiss(self, _: Channel) -> None:
+    def unsubscribe(self, _: Channel) -> None:
         return None
 
     async def told(self) -> None:
@@ -82,7 +82,7 @@ async def quiet(publish: Publisher) -> None:
 async def test_a_change_reaches_who_watches_the_season_or_follows_the_current_one(
     hub: Hub, world: World, publish: Publisher, season: str | None
 ) -> None:
-    hub.subscribe(ChannelKey(DAILY.number, season, ""), DAILY, world)
+    hub.subscribe(ChannelKey(DAILY.pk, season, ""), DAILY, world)
     publish.changed(DAILY, table(DAILY, TODAY))
     await world.told()
     assert len(world.messages) == 1
@@ -91,7 +91,7 @@ async def test_a_change_reaches_who_watches_the_season_or_follows_the_current_on
 async def test_a_change_to_a_season_that_is_over_is_no_news_to_who_follows_the_current_one(
     hub: Hub, world: World, publish: Publisher, clock: ManualClock
 ) -> None:
-    hub.subscribe(ChannelKey(DAILY.number, None, ""), DAILY, world)
+    hub.subscribe(ChannelKey(DAILY.pk, None, ""), DAILY, world)
     clock.now += 12 * HOUR
     publish.changed(DAILY, table(DAILY, TODAY))
     await quiet(publish)
@@ -109,7 +109,7 @@ async def test_what_nobody_watches_is_not_read(hub: Hub, world: World, publish: 
 async def test_changes_that_come_together_are_one_message_and_the_last_is_never_missed(
     hub: Hub, world: World, publish: Publisher
 ) -> None:
-    hub.subscribe(ChannelKey(DAILY.number, TODAY, ""), DAILY, world)
+    hub.subscribe(ChannelKey(DAILY.pk, TODAY, ""), DAILY, world)
     for score in range(2, 100):
         world.score = score
         publish.changed(DAILY, table(DAILY, TODAY))
@@ -125,7 +125,7 @@ async def test_a_table_that_could_not_be_read_is_told_when_it_can_be_without_ano
     hub: Hub, world: World, publish: Publisher, fault: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(publish_module, "SHARE", 0)
-    hub.subscribe(ChannelKey(DAILY.number, TODAY, ""), DAILY, world)
+    hub.subscribe(ChannelKey(DAILY.pk, TODAY, ""), DAILY, world)
     world.fault = fault
     publish.changed(DAILY, table(DAILY, TODAY))
     while not world.reads:  # noqa: ASYNC110 - a turn for the other task, no time

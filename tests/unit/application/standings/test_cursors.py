@@ -13,12 +13,12 @@ CURSORS = Cursors(bytes(32))
 
 
 def sealed(player: str = "ann") -> str:
-    return CURSORS.seal(Cursor(TABLE, 7, NOON, player))
+    return CURSORS.encode(Cursor(TABLE, 7, NOON, player))
 
 
 def refused(text: str, table: TableKey = TABLE, cursors: Cursors = CURSORS) -> None:
     with pytest.raises(Invalid) as refusal:
-        cursors.open(text, table)
+        cursors.decode(text, table)
     assert refusal.value.code == "invalid_cursor"
 
 
@@ -26,8 +26,8 @@ def refused(text: str, table: TableKey = TABLE, cursors: Cursors = CURSORS) -> N
 @pytest.mark.parametrize("player", ["a", "安" * 50, "a b/c+d=e"])
 def test_a_cursor_opens_to_what_was_sealed_and_fits_an_address(score: int, player: str) -> None:
     cursor = Cursor(TABLE, score, NOON, player)
-    text = CURSORS.seal(cursor)
-    assert CURSORS.open(text, TABLE) == cursor
+    text = CURSORS.encode(cursor)
+    assert CURSORS.decode(text, TABLE) == cursor
     assert all(c.isalnum() or c in "-_" for c in text)
 
 

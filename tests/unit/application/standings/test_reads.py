@@ -8,7 +8,7 @@ from scoreboard.adapters.memory.ranking import MemoryRanking
 from scoreboard.application.ports.directory import Directory
 from scoreboard.application.ports.ledger import Ledger
 from scoreboard.application.standings.cursors import Cursors
-from scoreboard.application.standings.names import Names
+from scoreboard.application.standings.player_cache import PlayerCache
 from scoreboard.application.standings.reads import Page, Reads
 from scoreboard.domain.board import App, Player
 from scoreboard.domain.errors import Invalid, NotFound, ScoreboardError
@@ -48,7 +48,7 @@ def world() -> World:
 async def reads(world: World, clock: ManualClock) -> Reads:
     directory = cast("Directory", world)
     ranking = MemoryRanking(world.load, "epoch")
-    return Reads(directory, cast("Ledger", world), ranking, Names(directory), Cursors(bytes(32)), clock)
+    return Reads(directory, cast("Ledger", world), ranking, PlayerCache(directory), Cursors(bytes(32)), clock)
 
 
 def players(page: Page) -> str:
@@ -88,7 +88,7 @@ async def test_lines_have_names_and_ids_where_there_are_none(reads: Reads) -> No
 
 
 async def test_a_set_of_players_is_told_best_first_with_who_is_missing(reads: Reads) -> None:
-    lines, missing = await reads.several(MAIN, KEY, ["g", "h", "a", "zoe", "g"])
+    lines, missing = await reads.get_standings(MAIN, KEY, ["g", "h", "a", "zoe", "g"])
     assert [(line.rank, line.player) for line in lines] == [(1, "a"), (7, "g")]
     assert missing == ["h", "zoe"]
 
@@ -98,10 +98,10 @@ async def test_while_there_is_no_ranking_a_standing_comes_from_the_totals_withou
 ) -> None:
     monkeypatch.setattr(ranking_module, "GRACE_S", 0.001)
     world.fault = OSError("disk")
-    place = await reads.place(MAIN, KEY, "d")
+    place = await reads.get_standing(MAIN, KEY, "d")
     assert (place.score, place.rank_state, place.details) == (4, "warming", None)
     assert (place.percentile, place.gap_to_next) == (None, None)
-    assert await reads.placed(MAIN, KEY, "d") == (None, "warming")
+    assert await reads.get_rank(MAIN, KEY, "d") == (None, "warming")
 
 
 @pytest.mark.parametrize(
@@ -110,13 +110,13 @@ async def test_while_there_is_no_ranking_a_standing_comes_from_the_totals_withou
 async def test_a_place_tells_the_share_of_worse_others_and_the_gap(
     reads: Reads, player: str, percentile: float, gap: int | None
 ) -> None:
-    place = await reads.place(MAIN, KEY, player)
+    place = await reads.get_standing(MAIN, KEY, player)
     assert (place.percentile, place.gap_to_next) == (percentile, gap)
 
 
 async def test_who_is_alone_is_better_than_all_others(reads: Reads, world: World) -> None:
     world.scores = {"a": standing(1)}
-    place = await reads.place(MAIN, KEY, "a")
+    place = await reads.get_standing(MAIN, KEY, "a")
     assert (place.percentile, place.gap_to_next) == (100.0, None)
 
 
@@ -127,7 +127,7 @@ async def test_who_has_no_standing_is_told_from_who_does_not_exist(
 ) -> None:
     world.fault = fault
     with pytest.raises(NotFound) as raised:
-        await reads.place(MAIN, KEY, player)
+        await reads.get_standing(MAIN, KEY, player)
     assert raised.value.code == code
 
 
@@ -157,4 +157,4 @@ async def test_how_much_is_read_at_once_is_bounded(reads: Reads, limit: int) -> 
     with pytest.raises(Invalid):
         await reads.around(MAIN, KEY, "a", limit)
     with pytest.raises(Invalid):
-        await reads.several(MAIN, KEY, ["a"] * max(limit, 0))
+        await reads.get_standings(MAIN, KEY, ["a"] * max(limit, 0))

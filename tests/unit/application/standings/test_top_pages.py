@@ -10,7 +10,7 @@ from scoreboard.application.ports.directory import Directory
 from scoreboard.application.ports.ledger import Ledger
 from scoreboard.application.standings import top_pages
 from scoreboard.application.standings.cursors import Cursors
-from scoreboard.application.standings.names import Names
+from scoreboard.application.standings.player_cache import PlayerCache
 from scoreboard.application.standings.reads import Page, Reads
 from scoreboard.application.standings.top_pages import TopPages
 from scoreboard.domain.board import Board
@@ -29,7 +29,7 @@ class World:
         self.encoded: list[str] = []
         self.fault: Exception | None = None
         self.ranking = MemoryRanking(self._load, "epoch")
-        self.names = Names(cast("Directory", self))
+        self.names = PlayerCache(cast("Directory", self))
         reads = Reads(
             cast("Directory", self), cast("Ledger", self), self.ranking, self.names, Cursors(bytes(32)), clock
         )
@@ -64,7 +64,7 @@ async def test_a_new_standing_a_rename_and_a_changed_board_make_a_new_page(world
     await world.pages.get(MAIN, KEY, None, None)
     await world.ranking.apply(KEY, MAIN, {"e": standing(9)}, place=False)
     assert await world.pages.get(MAIN, KEY, None, None) == "edc"
-    world.names.forget(MAIN.app, "d")
+    world.names.invalidate(MAIN.app, "d")
     await world.pages.get(MAIN, KEY, None, None)
     assert len(set(world.encoded)) == len(world.encoded) == 3
     await world.pages.get(replace(MAIN, name="Renamed"), KEY, None, None)

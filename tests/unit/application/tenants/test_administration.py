@@ -11,7 +11,7 @@ from scoreboard.adapters.sqlite.ledger import SqliteLedger
 from scoreboard.application.identity.principals import principal_of
 from scoreboard.application.live.directory_invalidator import DirectoryInvalidator
 from scoreboard.application.live.publisher import Publisher
-from scoreboard.application.standings.names import Names
+from scoreboard.application.standings.player_cache import PlayerCache
 from scoreboard.application.tenants.administration import Tenants
 from scoreboard.application.updates.decide import decide
 from scoreboard.domain.board import App, Board
@@ -44,7 +44,7 @@ class Service:
         publish = cast("Publisher", self.told)
         self.ledger, self.directory = SqliteLedger(store), SqliteDirectory(store)
         self.ranking = MemoryRanking(self.ledger.standings, "epoch")
-        self.names = Names(self.directory)
+        self.names = PlayerCache(self.directory)
         self.tenants = Tenants(self.directory, self.ranking, DirectoryInvalidator(self.names, publish))
         self._at = NOON
 
@@ -91,7 +91,7 @@ async def test_a_player_deleted_is_not_shown_and_one_made_again_is_ranked_anew(
 async def test_a_board_made_again_shows_nothing_of_the_old(service: Service, app: App, main: Board) -> None:
     await service.scored(main, "ann", 5)
     await service.tenants.delete_board(main)
-    assert service.told.restricted == [(main.number, None)]
+    assert service.told.restricted == [(main.pk, None)]
     again = await service.tenants.create_board(app, "main", {"name": "Main"})
     assert await service.shown(again) == []
     await service.scored(again, "bob", 1)
@@ -106,12 +106,12 @@ async def test_the_ids_of_an_apps_players_are_freed_with_its_last_board(
     second = await service.tenants.create_board(app, "second", {})
     for board in (main, second, elsewhere):
         await service.scored(board, "ann", 5)
-    held = weakref.ref(service.ranking._slots[app.number])
+    held = weakref.ref(service.ranking._slots[app.pk])
     await service.tenants.delete_board(main)
     assert held() is not None
     await service.scored(second, "ann", 1)
     assert await service.shown(second) == [("ann", 6)]
-    await service.tenants.delete_app(OPERATOR, app.app)
+    await service.tenants.delete_app(OPERATOR, app.slug)
     assert held() is None
     assert await service.shown(elsewhere) == [("ann", 5)]
 
@@ -120,9 +120,9 @@ async def test_a_board_that_is_public_no_more_is_restricted_and_no_other(service
     renamed = await service.tenants.update_board(main, {"name": "Renamed"})
     assert service.told.restricted == []
     private = await service.tenants.update_board(renamed, {"public": False})
-    assert service.told.restricted == [(main.number, private)]
+    assert service.told.restricted == [(main.pk, private)]
     await service.tenants.update_board(private, {"public": True})
-    assert service.told.restricted == [(main.number, private)]
+    assert service.told.restricted == [(main.pk, private)]
 
 
 async def test_a_change_meant_for_what_was_deleted_is_not_made_to_its_namesake(
@@ -133,7 +133,7 @@ async def test_a_change_meant_for_what_was_deleted_is_not_made_to_its_namesake(
     with pytest.raises(NotFound):
         await service.tenants.update_board(main, {"name": "Renamed"})
     assert await service.directory.board("game", "main") == again
-    await service.tenants.delete_app(OPERATOR, app.app)
+    await service.tenants.delete_app(OPERATOR, app.slug)
     anew = await service.tenants.create_app(OPERATOR, "game", "Game", "UTC")
     for change in (service.tenants.update_app(app, {"name": "Renamed"}), service.tenants.create_board(app, "main", {})):
         with pytest.raises(NotFound):
@@ -146,16 +146,16 @@ async def test_a_renamed_player_has_the_new_name_at_once_and_every_board_is_told
     service: Service, app: App, main: Board
 ) -> None:
     ann = await service.tenants.create_player(app, "ann", "Ann", {})
-    assert (await service.names.of(app, ["ann"]))["ann"].username == "Ann"
+    assert (await service.names.get(app, ["ann"]))["ann"].username == "Ann"
     await service.tenants.update_player(app, ann, {"username": "Annie"})
-    assert (await service.names.of(app, ["ann"]))["ann"].username == "Annie"
+    assert (await service.names.get(app, ["ann"]))["ann"].username == "Annie"
     assert service.told.changed_boards(main)
 
 
 async def test_a_player_made_after_it_was_shown_by_its_id_has_its_name(service: Service, app: App) -> None:
-    assert (await service.names.of(app, ["ann"]))["ann"].username == "ann"
+    assert (await service.names.get(app, ["ann"]))["ann"].username == "ann"
     await service.tenants.create_player(app, "ann", "Ann", {})
-    assert (await service.names.of(app, ["ann"]))["ann"].username == "Ann"
+    assert (await service.names.get(app, ["ann"]))["ann"].username == "Ann"
 
 
 async def test_what_is_wrong_is_refused_before_anything_changes(service: Service, app: App, main: Board) -> None:
@@ -175,7 +175,7 @@ async def test_what_is_left_out_of_a_new_thing_has_its_default(service: Service)
     app = await service.tenants.create_app(OPERATOR, "game", None, "Europe/Berlin")
     assert app.name == "game"
     board = await service.tenants.create_board(app, "main", {"name": None, "time_zone": None, "max_total": None})
-    assert board == Board(board.number, app, "main", "main", time_zone="Europe/Berlin")
+    assert board == Board(board.pk, app, "main", "main", time_zone="Europe/Berlin")
     assert (await service.tenants.create_player(app, "ann", None, {"region": None})).username == "ann"
 
 

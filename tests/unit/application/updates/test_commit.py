@@ -8,10 +8,11 @@ import pytest
 
 from scoreboard.application.live.publisher import Publisher
 from scoreboard.application.ports.ledger import BatchState, Decide, Decision, Ledger
-from scoreboard.application.ports.ranking import Placed, Ranking
+from scoreboard.application.ports.ranking import RankChange, Ranking
 from scoreboard.application.updates import commit as commit_module
 from scoreboard.application.updates.batching import BatchLimits
 from scoreboard.application.updates.commit import GroupCommit, RankedOutcome
+from scoreboard.domain import codes
 from scoreboard.domain.board import Board
 from scoreboard.domain.errors import Unavailable
 from scoreboard.domain.submission import Standing, Submission, TableKey
@@ -56,7 +57,7 @@ class NoRanking:
 
     async def apply(
         self, key: TableKey, _: Board, standings: Mapping[str, Standing], *, place: bool
-    ) -> Mapping[str, Placed]:
+    ) -> Mapping[str, RankChange]:
         return {}
 
     def changed(self, *_: object) -> None:
@@ -106,7 +107,7 @@ async def accept(ledger: HeldLedger, clock: ManualClock) -> AsyncIterator[GroupC
 
 
 def unavailable() -> Unavailable:
-    return Unavailable("storage_failed", "not now")
+    return codes.STORAGE_FAILED.error("not now")
 
 
 async def turns(condition: Callable[[], bool]) -> None:
@@ -292,7 +293,7 @@ class TestAfterwards:
         class Slow(NoRanking):
             async def apply(
                 self, key: TableKey, _: Board, standings: Mapping[str, Standing], *, place: bool
-            ) -> Mapping[str, Placed]:
+            ) -> Mapping[str, RankChange]:
                 (player,) = standings
                 ranked.append(f"{player} begins")
                 await ranking.wait()
@@ -317,7 +318,7 @@ class TestAfterwards:
         class Slow(NoRanking):
             async def apply(
                 self, key: TableKey, _: Board, standings: Mapping[str, Standing], *, place: bool
-            ) -> Mapping[str, Placed]:
+            ) -> Mapping[str, RankChange]:
                 await ranking.wait()
                 return {}
 

@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import pytest
 
+from harness.servers.rabbitmq import Broker
 from scoreboard.adapters.rabbitmq.queue import RabbitQueue
 from scoreboard.adapters.sqlite.database import Database
 from scoreboard.adapters.sqlite.directory import SqliteDirectory
@@ -16,7 +17,6 @@ from scoreboard.domain.errors import NotFound
 from scoreboard.domain.submission import Submission
 from tests.making import board, submission
 from tests.ports.backends import RabbitQueues
-from tests.servers.rabbitmq import Broker
 
 pytestmark = pytest.mark.slow
 
@@ -45,9 +45,9 @@ def letters(queue: Queue, ledger: SqliteLedger) -> DeadLetters:
 
 
 async def buried(queue: Queue, body: bytes, reason: str = "poison", attempt: int = 0) -> None:
-    await queue.put([Message(body, "ann", attempt=attempt)])
-    (delivery,) = await queue.take(1)
-    await queue.bury(delivery, body, reason)
+    await queue.publish([Message(body, "ann", attempt=attempt)])
+    (delivery,) = await queue.receive(1)
+    await queue.dead_letter(delivery, body, reason)
 
 
 def some(count: int) -> Sequence[Submission]:
@@ -56,12 +56,12 @@ def some(count: int) -> Sequence[Submission]:
 
 async def test_a_letter_tells_why_since_when_and_what_is_in_it(queue: Queue, letters: DeadLetters) -> None:
     inside = some(3)
-    await buried(queue, ENVELOPE.seal(inside), "not_storable", attempt=4)
+    await buried(queue, ENVELOPE.encode(inside), "not_storable", attempt=4)
     (letter,) = await letters.list(OPERATOR, 10)
     assert (letter.reason, letter.attempts) == ("not_storable", 4)
     assert letter.submissions == [replace(one, queued=True) for one in inside]
     assert letter.since > 0
-    assert await letters.show(OPERATOR, letter.id) == letter
+    assert await letters.get(OPERATOR, letter.id) == letter
 
 
 async def test_what_cannot_be_opened_is_listed_all_the_same(queue: Queue, letters: DeadLetters) -> None:
@@ -71,19 +71,19 @@ async def test_what_cannot_be_opened_is_listed_all_the_same(queue: Queue, letter
 
 
 async def test_what_is_sent_again_is_taken_and_what_is_dropped_is_gone(queue: Queue, letters: DeadLetters) -> None:
-    first, second = b"of nobody", ENVELOPE.seal(some(2))
+    first, second = b"of nobody", ENVELOPE.encode(some(2))
     await buried(queue, first)
     await buried(queue, second)
     old, new = await letters.list(OPERATOR, 10)
     await letters.drop(OPERATOR, old.id)
-    await letters.retry(OPERATOR, new.id)
+    await letters.requeue(OPERATOR, new.id)
     assert await letters.list(OPERATOR, 10) == []
-    (delivery,) = await queue.take(1)
+    (delivery,) = await queue.receive(1)
     assert delivery.message.body == second
 
 
 async def test_what_is_not_there_is_not_found(letters: DeadLetters) -> None:
-    for asked in (letters.show(OPERATOR, "x"), letters.retry(OPERATOR, "x"), letters.drop(OPERATOR, "x")):
+    for asked in (letters.get(OPERATOR, "x"), letters.requeue(OPERATOR, "x"), letters.drop(OPERATOR, "x")):
         with pytest.raises(NotFound) as error:
             await asked
         assert error.value.code == "letter_not_found"
@@ -96,7 +96,7 @@ async def test_what_is_dropped_has_its_outcome(
     app = await directory.create_app(App(0, "game", "Game"))
     main = await directory.create_board(Board(0, app, "main", "Main"))
     one = submission(main, key="k")
-    await buried(queue, ENVELOPE.seal([one]))
+    await buried(queue, ENVELOPE.encode([one]))
     (letter,) = await letters.list(OPERATOR, 10)
     await letters.drop(OPERATOR, letter.id)
     outcome = await ledger.outcome(app, one.event)

@@ -29,7 +29,7 @@ class TestFolding:
     def test_an_outcome_says_of_what_it_is(self) -> None:
         one = submission(board(period="daily"), value=5)
         (outcome,) = decided(one).outcomes
-        expected = Outcome(one.event, MAIN.number, "ann", "2026-11-21", NOON, "applied", 5, None, changed=True)
+        expected = Outcome(one.event, MAIN.pk, "ann", "2026-11-21", NOON, "applied", 5, None, changed=True)
         assert outcome == expected
 
     def test_what_changes_nothing_is_recorded_and_ranked_but_not_written(self) -> None:
@@ -88,7 +88,7 @@ class TestReceipts:
 
     def test_a_key_that_was_answered_before_is_answered_so_again(self) -> None:
         (earlier,) = decided(submission(MAIN, value=5)).outcomes
-        state = BatchState(receipts={(APP.number, "server:one", "k"): Receipt(b"5", earlier)})
+        state = BatchState(receipts={(APP.pk, "server:one", "k"): Receipt(b"5", earlier)})
         decision = decide([submission(MAIN, value=5, key="k", body=b"5")], state)
         assert (decision.outcomes[0].event, decision.outcomes[0].replayed) == (earlier.event, True)
         assert decision.new_outcomes == []
@@ -98,7 +98,7 @@ class TestReceipts:
         (earlier,) = decided(submission(MAIN, value=5)).outcomes
         held = standing(5)
         state = BatchState(
-            receipts={(APP.number, "server:one", "k"): Receipt(b"5", earlier)},
+            receipts={(APP.pk, "server:one", "k"): Receipt(b"5", earlier)},
             standings={table(MAIN): {"ann": held}},
         )
         decision = decide([submission(MAIN, value=5, key="k", body=b"5")], state)
@@ -125,7 +125,7 @@ class TestReceipts:
         (earlier,) = decided(one).outcomes
         for again, code in ((one, "applied"), (replace(other, event=one.event), "key_reused")):
             state = BatchState(
-                receipts={(APP.number, IMPORTED, "k"): Receipt(b"5", earlier)}, outcomes={one.event: earlier}
+                receipts={(APP.pk, IMPORTED, "k"): Receipt(b"5", earlier)}, outcomes={one.event: earlier}
             )
             decision = decide([again], state)
             assert codes(decision) == [code]
@@ -158,14 +158,14 @@ class TestReceipts:
 
 class TestDeletedBoards:
     def test_an_update_to_a_board_that_is_gone_is_refused_and_nothing_is_written(self) -> None:
-        other = board(number=2)
-        decision = decide([submission(MAIN, key="k", body=b"5"), submission(other)], BatchState(gone={MAIN.number}))
+        other = board(pk=2)
+        decision = decide([submission(MAIN, key="k", body=b"5"), submission(other)], BatchState(gone={MAIN.pk}))
         assert codes(decision) == ["board_not_found", "applied"]
         assert [one.board for one, _ in decision.new_outcomes] == [other]
         assert set(decision.to_rank) == {table(other)}
 
     def test_a_dropped_update_to_a_board_that_is_gone_writes_nothing(self) -> None:
-        decision = decide_dropped([submission(MAIN)], BatchState(gone={MAIN.number}))
+        decision = decide_dropped([submission(MAIN)], BatchState(gone={MAIN.pk}))
         assert codes(decision) == ["board_not_found"]
         assert decision.new_outcomes == []
 

@@ -23,7 +23,7 @@ def ledger(store: Database) -> SqliteLedger:
 async def main(store: Database) -> Board:
     directory = SqliteDirectory(store)
     app = await directory.create_app(App(0, "game", "Game"))
-    return await directory.create_board(board(number=0, app=app, max_total=6))
+    return await directory.create_board(board(pk=0, app=app, max_total=6))
 
 
 async def applied(ledger: SqliteLedger, main: Board, value: int) -> Outcome:

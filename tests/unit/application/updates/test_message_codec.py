@@ -8,20 +8,35 @@ from scoreboard.application.ports.ledger import BatchState
 from scoreboard.application.ports.queue import MAX_BODY_BYTES
 from scoreboard.application.updates.decide import decide
 from scoreboard.application.updates.message_codec import (
-    LANES,
     MAX_SUBMISSIONS,
+    PARTITIONS,
     VERSION,
     InvalidSignature,
     MessageCodec,
-    lane_of,
+    partition_key_of,
 )
-from scoreboard.domain.board import INT64_MAX, INT64_MIN, Action, App
+from scoreboard.domain.board import INT64_MAX, INT64_MIN, Action, App, Board
 from scoreboard.domain.event_id import EventId
 from scoreboard.domain.submission import Submission
 from tests.making import action, board, submission
 
 OLD, NEW, FOREIGN = b"o" * 32, b"n" * 32, b"f" * 40
 ENVELOPE = MessageCodec([NEW, OLD])
+VERSION_1 = bytes.fromhex(  # encoded by release 0.1 with the key below
+    "014b86e8d4cf04aafb525f93692d9c1571cca317698e27b50312fe8a199b6ce7530ea9da9907b930399391de0014a66e756d"
+    "62657207a361707084a66e756d62657203a3617070a467616d65a46e616d65a447616d65a974696d655f7a6f6e65ad457572"
+    "6f70652f4265726c696ea5626f617264a46d61696ea46e616d65a44d61696ea86f70657261746f72a9696e6372656d656e74"
+    "a9646972656374696f6eaa64657363656e64696e67a474696573a86561726c69657374a96e756d626572696e67a76f726469"
+    "6e616ca6706572696f64a8616c6c5f74696d65a974696d655f7a6f6e65a3555443a7726567696f6e7390a5746f705f6e0aa6"
+    "7075626c6963c3ad706c617965725f76616c756573c2ab636f6e73697374656e6379a6717565756564a87072696f72697479"
+    "a66e6f726d616ca96d696e5f76616c7565d3ffe0000000000001a96d61785f76616c7565cf001fffffffffffffa96d696e5f"
+    "746f74616cd3ffe0000000000001a96d61785f746f74616ccf001fffffffffffff9186a66e756d62657205a361707084a66e"
+    "756d62657203a3617070a467616d65a46e616d65a447616d65a974696d655f7a6f6e65ad4575726f70652f4265726c696ea6"
+    "616374696f6ea377696ea6706f696e747319a77065725f64617903aa636f6f6c646f776e5f7300919cc410018bcfe5680070"
+    "008000000000000005cf00060a24181e400000a3616c6ca5616c69636519ab7365727665723a73686f70c000a56b65792d31"
+    "c406646967657374c4077b2278223a317d"
+)
+VERSION_1_KEY = b"k" * 32
 
 texts = st.text(st.characters(codec="utf-8"), max_size=50)
 int64s = st.integers(INT64_MIN, INT64_MAX)
@@ -37,7 +52,7 @@ def submissions(draw: st.DrawFn) -> list[Submission]:
     """Boards, apps and actions of one number are the same throughout, as they are in a directory."""
     apps = [App(n, draw(texts), draw(texts), "Europe/Berlin") for n in range(1, 4)]
     boards = [
-        board(number=n, app=apps[n % 3], board=draw(texts), regions=tuple(draw(st.lists(texts, max_size=3))))
+        board(pk=n, app=apps[n % 3], slug=draw(texts), regions=tuple(draw(st.lists(texts, max_size=3))))
         for n in range(1, 4)
     ]
     uses = [
@@ -63,43 +78,51 @@ def submissions(draw: st.DrawFn) -> list[Submission]:
 
 @given(submissions())
 def test_what_is_opened_is_what_was_sealed(sealed: list[Submission]) -> None:
-    assert ENVELOPE.open(ENVELOPE.seal(sealed)) == queued(sealed)
+    assert ENVELOPE.decode(ENVELOPE.encode(sealed)) == queued(sealed)
 
 
 @settings(max_examples=300)
 @given(submissions(), st.data())
 def test_a_change_anywhere_is_found(sealed: list[Submission], data: st.DataObject) -> None:
-    body = bytearray(ENVELOPE.seal(sealed))
+    body = bytearray(ENVELOPE.encode(sealed))
     at = data.draw(st.integers(0, len(body) - 1))
     body[at] ^= data.draw(st.integers(1, 255))
     with pytest.raises(InvalidSignature):
-        ENVELOPE.open(bytes(body))
+        ENVELOPE.decode(bytes(body))
 
 
 @given(submissions(), st.data())
 def test_what_is_cut_short_or_longer_is_found(sealed: list[Submission], data: st.DataObject) -> None:
-    body = ENVELOPE.seal(sealed)
+    body = ENVELOPE.encode(sealed)
     for changed in (body[: data.draw(st.integers(0, len(body) - 1))], body + b"\0"):
         with pytest.raises(InvalidSignature):
-            ENVELOPE.open(changed)
+            ENVELOPE.decode(changed)
 
 
 @given(st.binary(max_size=200))
 def test_what_anybody_sends_is_not_ours(body: bytes) -> None:
     with pytest.raises(InvalidSignature):
-        ENVELOPE.open(body)
+        ENVELOPE.decode(body)
     with pytest.raises(InvalidSignature):
-        ENVELOPE.open(bytes((VERSION,)) + body)
+        ENVELOPE.decode(bytes((VERSION,)) + body)
+
+
+def test_a_message_of_the_release_before_is_decoded() -> None:
+    app = App(3, "game", "Game", "Europe/Berlin")
+    main = Board(7, app, "main", "Main", consistency="queued")
+    (found,) = MessageCodec([VERSION_1_KEY]).decode(VERSION_1)
+    assert (found.board, found.action) == (main, Action(5, app, "win", 25, per_day=3))
+    assert (found.player, found.value, found.key) == ("alice", 25, "key-1")
 
 
 def test_keys_are_changed_without_a_gap() -> None:
     sealed = [submission(board())]
     for sealing, opening in (([OLD], [OLD, NEW]), ([OLD, NEW], [NEW, OLD]), ([NEW, OLD], [NEW])):
-        assert MessageCodec(opening).open(MessageCodec(sealing).seal(sealed)) == queued(sealed)
+        assert MessageCodec(opening).decode(MessageCodec(sealing).encode(sealed)) == queued(sealed)
     with pytest.raises(InvalidSignature, match="key"):
-        MessageCodec([NEW]).open(MessageCodec([OLD, NEW]).seal(sealed))
+        MessageCodec([NEW]).decode(MessageCodec([OLD, NEW]).encode(sealed))
     with pytest.raises(InvalidSignature, match="key"):
-        ENVELOPE.open(MessageCodec([FOREIGN]).seal(sealed))
+        ENVELOPE.decode(MessageCodec([FOREIGN]).encode(sealed))
 
 
 @pytest.mark.parametrize("keys", [[], [b""], [NEW, b"short"]])
@@ -110,7 +133,7 @@ def test_a_key_that_protects_nothing_is_not_taken(keys: list[bytes]) -> None:
 
 def test_an_update_to_a_board_that_is_gone_is_refused_and_nothing_else() -> None:
     sealed = submission(board(), use=action(per_day=1))
-    (opened,) = ENVELOPE.open(ENVELOPE.seal([sealed]))
+    (opened,) = ENVELOPE.decode(ENVELOPE.encode([sealed]))
     assert opened == replace(sealed, queued=True, rules=())  # the consumer finds the rules
     (outcome,) = decide([opened], BatchState(gone={1})).outcomes
     assert (outcome.event, outcome.status, outcome.code) == (sealed.event, "refused", "board_not_found")
@@ -120,17 +143,17 @@ class TestMessages:
     def opened(self, some: list[Submission]) -> list[list[Submission]]:
         messages = ENVELOPE.messages(some)
         assert all(len(message.body) <= MAX_BODY_BYTES for message in messages)
-        batches = [ENVELOPE.open(message.body) for message in messages]
+        batches = [ENVELOPE.decode(message.body) for message in messages]
         for message, batch in zip(messages, batches, strict=True):
             assert 1 <= len(batch) <= MAX_SUBMISSIONS
-            assert {lane_of(one) for one in batch} == {message.lane}
+            assert {partition_key_of(one) for one in batch} == {message.partition_key}
         return batches
 
     def test_of_nothing_there_is_none(self) -> None:
         assert ENVELOPE.messages([]) == []
 
     def test_a_player_s_updates_stay_in_order(self) -> None:
-        some = [submission(board(number=n % 3 + 1), f"player {n % 40}", value=n) for n in range(2_000)]
+        some = [submission(board(pk=n % 3 + 1), f"player {n % 40}", value=n) for n in range(2_000)]
         batches = self.opened(some)
         for player in {one.player for one in some}:
             found = [one for batch in batches for one in batch if one.player == player]
@@ -148,13 +171,13 @@ class TestMessages:
 
     def test_the_greatest_update_fits(self) -> None:
         great = board(name="ß" * 100, regions=tuple(f"{n:050}" for n in range(100)))
-        one = submission(great, "語" * 50, use=action(action="a" * 50), key="k" * 255, body=b"d" * 16)
+        one = submission(great, "語" * 50, use=action(slug="a" * 50), key="k" * 255, body=b"d" * 16)
         assert self.opened([replace(one, metadata=b"m" * 2_048)])
 
     def test_tiers_are_those_of_the_boards(self) -> None:
-        some = [submission(board(number=n, priority=tier)) for n, tier in enumerate(("high", "low", "normal"), 1)]
-        found = {message.tier: ENVELOPE.open(message.body) for message in ENVELOPE.messages(some)}
-        assert {tier: [one.board.number for one in batch] for tier, batch in found.items()} == {
+        some = [submission(board(pk=n, priority=tier)) for n, tier in enumerate(("high", "low", "normal"), 1)]
+        found = {message.priority: ENVELOPE.decode(message.body) for message in ENVELOPE.messages(some)}
+        assert {tier: [one.board.pk for one in batch] for tier, batch in found.items()} == {
             "high": [1],
             "low": [2],
             "normal": [3],
@@ -162,9 +185,9 @@ class TestMessages:
 
     def test_players_are_spread_over_lanes(self) -> None:
         one = board()
-        lanes = {lane_of(submission(one, f"player {n}")) for n in range(1_000)}
-        assert len(lanes) == LANES
-        assert lane_of(submission(one)) == lane_of(submission(board(number=9)))
+        lanes = {partition_key_of(submission(one, f"player {n}")) for n in range(1_000)}
+        assert len(lanes) == PARTITIONS
+        assert partition_key_of(submission(one)) == partition_key_of(submission(board(pk=9)))
 
     def test_what_arrives_together_is_few_messages(self) -> None:
         one = board()

@@ -4,17 +4,17 @@ from typing import cast
 
 import pytest
 
+from harness.waiting import BOUND_S
 from scoreboard.application.live.publisher import Publisher
 from scoreboard.application.ports.ledger import BatchState, Decide, Decision, Ledger
-from scoreboard.application.ports.ranking import NotRanked, Placed, Ranking
+from scoreboard.application.ports.ranking import NotRanked, RankChange, Ranking
 from scoreboard.application.updates import late_projection
 from scoreboard.application.updates.batching import BatchLimits
 from scoreboard.application.updates.commit import GroupCommit, RankedOutcome
+from scoreboard.domain import codes
 from scoreboard.domain.board import Board
-from scoreboard.domain.errors import Unavailable
 from scoreboard.domain.submission import Standing, Submission, TableKey
 from tests.making import ManualClock, board, submission, table
-from tests.running import BOUND_S
 
 REGIONAL = board(regions=("eu",))
 
@@ -41,20 +41,20 @@ class World:
 
     async def transact(self, batch: Sequence[Submission], decide: Decide) -> Decision:
         decision = decide(batch, BatchState())
-        decision.note = 7
+        decision.projection_id = 7
         return decision
 
     async def apply(
         self, key: TableKey, _: Board, standings: Mapping[str, Standing], *, place: bool
-    ) -> Mapping[str, Placed]:
+    ) -> Mapping[str, RankChange]:
         if key.region in self.faults:
             raise self.faults[key.region]
         if self.meeting is not None:
             await self.meeting.wait()
         self.held.setdefault(key, {}).update(standings)
-        return {player: Placed(1, None) for player in standings} if place and not self.beyond else {}
+        return {player: RankChange(1, None) for player in standings} if place and not self.beyond else {}
 
-    async def ranked(self, notes: Collection[int]) -> None:
+    async def ack_projections(self, notes: Collection[int]) -> None:
         if self.note_fault is not None:
             raise self.note_fault
         self.notes += notes
@@ -86,7 +86,7 @@ async def test_the_tables_of_a_batch_are_ranked_at_once(world: World) -> None:
 
 async def test_a_ranked_update_is_placed_published_and_its_note_done_with(world: World) -> None:
     result = await world.ranks()
-    assert (result.rank, result.rank_state) == (Placed(1, None), "exact")
+    assert (result.rank, result.rank_state) == (RankChange(1, None), "exact")
     assert world.published == [table(REGIONAL), table(REGIONAL, region="eu")]
     assert world.notes == [7]
 
@@ -105,7 +105,7 @@ async def test_while_a_table_warms_up_the_rank_is_absent_and_says_so(world: Worl
 async def test_the_rank_of_who_is_beyond_what_is_kept_is_absent_and_says_so(world: World) -> None:
     world.beyond = True
     result = await world.ranks()
-    assert (result.outcome.status, result.rank, result.rank_state) == ("applied", None, "beyond")
+    assert (result.outcome.status, result.rank, result.rank_state) == ("applied", None, "out_of_range")
     assert world.notes == [7]
 
 
@@ -119,7 +119,7 @@ async def test_what_could_not_be_ranked_keeps_its_note(world: World, region: str
 
 
 async def test_a_note_that_stays_does_not_fail_the_update(world: World) -> None:
-    world.note_fault = Unavailable("storage_failed", "not now")
+    world.note_fault = codes.STORAGE_FAILED.error("not now")
     assert (await world.ranks()).outcome.status == "applied"
 
 
@@ -127,7 +127,7 @@ async def test_what_could_not_be_ranked_is_ranked_and_shown_when_the_ranking_is_
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(late_projection, "RETRY_EVERY_S", 0.0)
-    world.faults = {"": Unavailable("ranking_unavailable", "away"), "eu": NotRanked("warming")}
+    world.faults = {"": codes.RANKING_UNAVAILABLE.error("away"), "eu": NotRanked("warming")}
     for value in (5, 7):
         await world.ranks(value)
     catching_up = asyncio.create_task(world.commit.late.run())

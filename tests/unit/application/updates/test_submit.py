@@ -7,17 +7,17 @@ from typing import Any, cast
 
 import pytest
 
-from scoreboard.adapters.memory.limits import MemoryLimits
 from scoreboard.adapters.memory.ranking import MemoryRanking
+from scoreboard.adapters.memory.rate_limiter import MemoryRateLimiter
 from scoreboard.adapters.sqlite.database import Database
 from scoreboard.adapters.sqlite.directory import SqliteDirectory
 from scoreboard.adapters.sqlite.ledger import SqliteLedger
 from scoreboard.application.identity.principals import principal_of
 from scoreboard.application.live.publisher import Publisher
 from scoreboard.application.ports.authentication import Principal
-from scoreboard.application.ports.ranking import Placed
+from scoreboard.application.ports.ranking import RankChange
 from scoreboard.application.standings.cursors import Cursors
-from scoreboard.application.standings.names import Names
+from scoreboard.application.standings.player_cache import PlayerCache
 from scoreboard.application.standings.reads import Reads
 from scoreboard.application.updates.batching import BatchLimits
 from scoreboard.application.updates.checks import Draft
@@ -27,7 +27,7 @@ from scoreboard.application.updates.queue_publisher import QueuePublisher
 from scoreboard.application.updates.regions import resolve_regions
 from scoreboard.application.updates.requests import UpdateRequest
 from scoreboard.application.updates.submit import MAX_BATCH, MAX_METADATA_BYTES, QueueRoute, Submit, UpdateResult
-from scoreboard.domain import event_id
+from scoreboard.domain import codes, event_id
 from scoreboard.domain.board import Action, App, Board, Player
 from scoreboard.domain.errors import (
     Conflict,
@@ -36,7 +36,7 @@ from scoreboard.domain.errors import (
     NotFound,
     Refused,
     ScoreboardError,
-    TooMany,
+    TooManyRequests,
     Unauthenticated,
     Unavailable,
 )
@@ -56,10 +56,10 @@ class World:
     def __init__(self, store: Database, clock: ManualClock) -> None:
         self.ledger, self.directory = SqliteLedger(store), SqliteDirectory(store)
         ranking = MemoryRanking(self.ledger.standings, "epoch")
-        reads = Reads(self.directory, self.ledger, ranking, Names(self.directory), Cursors(bytes(32)), clock)
+        reads = Reads(self.directory, self.ledger, ranking, PlayerCache(self.directory), Cursors(bytes(32)), clock)
         publisher = cast("Publisher", self)
         self.commit = GroupCommit(self.ledger, ranking, publisher, clock, BatchLimits(PENDING), asyncio.Event())
-        rate_limit = UpdateRateLimit(MemoryLimits(lambda: 0.0), PLAYER_PER_MINUTE, SERVER_PER_SECOND)
+        rate_limit = UpdateRateLimit(MemoryRateLimiter(lambda: 0.0), PLAYER_PER_MINUTE, SERVER_PER_SECOND)
         self.submit = Submit(self.directory, self.ledger, rate_limit, self.commit, reads)
 
     def changed(self, *_: object) -> None:
@@ -107,12 +107,12 @@ class TestOne:
         await world.sent(player="bob", increment=7)
         answer = await world.sent(increment=5, metadata=b'{"level":3}')
         assert answer.board == main
-        assert answer.rank == Placed(2, None)
+        assert answer.rank == RankChange(2, None)
         assert (answer.outcome.status, answer.outcome.score) == ("applied", 5)
         assert answer.rate is not None
         assert answer.rate.remaining == SERVER_PER_SECOND - 2
         answer = await world.sent(increment=5)
-        assert (answer.outcome.score, answer.rank) == (10, Placed(1, 2))
+        assert (answer.outcome.score, answer.rank) == (10, RankChange(1, 2))
 
     async def test_it_is_stamped_with_an_instant_later_than_the_last_and_an_event_that_tells_it(
         self, world: World
@@ -189,7 +189,7 @@ class TestRefusals:
         await world.board(player_values=True)
         for _ in range(PLAYER_PER_MINUTE):
             await world.sent(ANN, increment=1)
-        assert await world.refused(TooMany, ANN, increment=1) == "rate_limited"
+        assert await world.refused(TooManyRequests, ANN, increment=1) == "rate_limited"
         await world.sent(increment=1)
 
 
@@ -233,7 +233,7 @@ class TestKeys:
         again = await world.sent(increment=5, key="k")
         assert again.outcome.replayed
         assert again.outcome.event == first.outcome.event
-        assert (first.rank, again.rank) == (Placed(1, None), Placed(2, None))
+        assert (first.rank, again.rank) == (RankChange(1, None), RankChange(2, None))
 
     async def test_a_key_is_for_one_body_and_one_board(self, world: World) -> None:
         await world.board()
@@ -248,16 +248,16 @@ class TestKeys:
         while True:
             try:
                 await world.sent(ANN, increment=1)
-            except TooMany:
+            except TooManyRequests:
                 break
         again = await world.sent(ANN, increment=1, key="k")
         assert (again.outcome.event, again.rate) == (first.event, None)
-        assert again.rank == Placed(1, None)
-        await world.directory.update_board(Board(main.number, main.app, "main", "Main"))  # trusts players no more
+        assert again.rank == RankChange(1, None)
+        await world.directory.update_board(Board(main.pk, main.app, "main", "Main"))  # trusts players no more
         assert (await world.sent(ANN, increment=1, key="k")).outcome.event == first.event
         world.commit.close()
         assert (await world.sent(ANN, increment=1, key="k")).outcome.event == first.event
-        with pytest.raises(TooMany):
+        with pytest.raises(TooManyRequests):
             await world.sent(ANN, increment=1, key="new")
 
     async def test_another_body_under_a_known_key_is_told_so_where_the_update_is_refused_too(
@@ -313,7 +313,7 @@ class TestMany:
         await world.board()
         wishes = [UpdateRequest(b"1", player="ann", increment=1)] * (SERVER_PER_SECOND - 1)
         await self.many(world, *wishes)
-        with pytest.raises(TooMany):
+        with pytest.raises(TooManyRequests):
             await self.many(world, *wishes[:2])
         await self.many(world, wishes[0])
 
@@ -377,7 +377,7 @@ class TestMany:
         main = await world.board(regions=("eu",))
 
         async def unreachable(*_: object) -> Mapping[str, Player]:
-            raise Unavailable("storage_failed", "not now")
+            raise codes.STORAGE_FAILED.error("not now")
 
         monkeypatch.setattr(world.directory, "find_players", unreachable)
         with pytest.raises(Unavailable):
@@ -401,12 +401,12 @@ class OnceEver:
     """A rule: each player counts once on a board, whatever the value."""
 
     def facts(self, submission: Submission) -> Sequence[FactKey]:
-        return [FactKey("once_ever", submission.board.app.number, submission.player, 0, str(submission.board.number))]
+        return [FactKey("once_ever", submission.board.app.pk, submission.player, 0, str(submission.board.pk))]
 
     def decide(self, submission: Submission, facts: Mapping[FactKey, Fact]) -> Mapping[FactKey, Fact]:
         (key,) = self.facts(submission)
         if key in facts:
-            raise Refused("total_out_of_bounds", "once is enough")
+            raise codes.TOTAL_OUT_OF_BOUNDS.error("once is enough")
         return {key: Fact(1, submission.value, submission.accepted_at)}
 
 
@@ -417,12 +417,12 @@ class TestSeams:
         one = world.submit
 
         def no_bob(board: Board) -> NoBob | None:
-            return NoBob(fault) if board.board == "strict" else None
+            return NoBob(fault) if board.slug == "strict" else None
 
         return Submit(one._directory, one._ledger, one._rate_limit, world.commit, one._reads, checks=(no_bob,))
 
     async def test_a_check_refuses_before_anything_happened_on_its_boards_only(self, world: World) -> None:
-        submit = self.strict(world, Forbidden("value_not_allowed", "no bob"))
+        submit = self.strict(world, codes.VALUE_NOT_ALLOWED.error("no bob"))
         strict, _ = await world.board("strict"), await world.board()
         requests = [UpdateRequest(b"", player=player, increment=1) for player in ("ann", "bob")]
         items = (await submit.many(submit.batch_sender(SERVER, "game"), "strict", requests)).items
@@ -436,7 +436,7 @@ class TestSeams:
         await submit.one(SERVER, "game", "main", UpdateRequest(b"", player="bob", increment=1))
 
     async def test_a_check_that_cannot_decide_fails_the_request(self, world: World) -> None:
-        submit = self.strict(world, Unavailable("storage_failed", "not now"))
+        submit = self.strict(world, codes.STORAGE_FAILED.error("not now"))
         await world.board("strict")
         requests = [UpdateRequest(b"", player=player, increment=1) for player in ("ann", "bob")]
         with pytest.raises(Unavailable):
@@ -444,15 +444,15 @@ class TestSeams:
 
     async def test_a_rule_decides_inside_the_transaction_and_keeps_its_facts(self, world: World) -> None:
         def once_ever(board: Board, action: Action | None) -> OnceEver | None:
-            return OnceEver() if board.board == "strict" and action is None else None
+            return OnceEver() if board.slug == "strict" and action is None else None
 
         one = world.submit
         submit = Submit(one._directory, one._ledger, one._rate_limit, world.commit, one._reads, rules=(once_ever,))
         await world.board("strict")
         requests = [UpdateRequest(b"", player=player, increment=1) for player in ("ann", "bob", "ann")]
-        for codes in (["", "", "total_out_of_bounds"], ["total_out_of_bounds"] * 3):
+        for expected in (["", "", "total_out_of_bounds"], ["total_out_of_bounds"] * 3):
             items = (await submit.many(submit.batch_sender(SERVER, "game"), "strict", requests)).items
-            assert [item.outcome.code for item in items if isinstance(item, RankedOutcome)] == codes
+            assert [item.outcome.code for item in items if isinstance(item, RankedOutcome)] == expected
 
     async def test_checks_and_rules_follow_a_change_of_the_board(self, world: World) -> None:
         main = await world.board(max_total=5)
@@ -469,7 +469,7 @@ class Line:
 
     async def submit(self, submissions: Sequence[Submission]) -> list[Outcome]:
         self.taken += submissions
-        return [Outcome(s.event, s.board.number, s.player, s.season, s.accepted_at, "pending") for s in submissions]
+        return [Outcome(s.event, s.board.pk, s.player, s.season, s.accepted_at, "pending") for s in submissions]
 
 
 class TestManyQueued:
@@ -509,14 +509,14 @@ class TestManyQueued:
         first = await self.many(world, *wishes)
         await world.commit.submit(line.taken, ranks=False)
         assert [one.event for one in await self.many(world, *wishes)] == [one.event for one in first]
-        with pytest.raises(TooMany):
+        with pytest.raises(TooManyRequests):
             await self.many(world, UpdateRequest(b"1", player="ann", increment=1, key="new"))
 
     async def test_while_the_store_is_away_all_is_queued(
         self, world: World, line: Line, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         async def away(*_: object) -> None:
-            raise Unavailable("storage_failed", "not now")
+            raise codes.STORAGE_FAILED.error("not now")
 
         monkeypatch.setattr(world.ledger, "receipts", away)
         wish = UpdateRequest(b"1", player="ann", increment=5, key="k")
@@ -532,7 +532,7 @@ class TestManyQueued:
         await world.directory.create_player(main.app, Player("ann", "Ann", region="eu"))
 
         async def unreachable(*_: object) -> Mapping[str, Player]:
-            raise Unavailable("storage_failed", "not now")
+            raise codes.STORAGE_FAILED.error("not now")
 
         monkeypatch.setattr(world.directory, "find_players", unreachable)
         assert (await world.sent(increment=5)).outcome.status == "pending"

@@ -27,7 +27,7 @@ class Cache:
 
     kept_of_all: int | None = None
 
-    async def kept(self, *_: object) -> int | None:
+    async def cached_depth(self, *_: object) -> int | None:
         return self.kept_of_all
 
 

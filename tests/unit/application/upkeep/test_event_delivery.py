@@ -9,12 +9,19 @@ from typing import Any
 import pytest
 from structlog.typing import EventDict
 
-from scoreboard.application.ports.outbox import Arrival, Backlog, EventConsumer, Pending, Position, ScoreUpdated
+from harness.waiting import eventually
+from scoreboard.application.ports.outbox import (
+    Arrival,
+    Backlog,
+    EventConsumer,
+    OutboxPosition,
+    PendingEvents,
+    ScoreUpdated,
+)
 from scoreboard.application.upkeep import event_delivery
 from scoreboard.application.upkeep.event_delivery import EventDelivery
-from scoreboard.domain.errors import Unavailable
+from scoreboard.domain import codes
 from tests.making import NOON, event
-from tests.running import eventually
 
 EVENT_BYTES = 100
 
@@ -43,22 +50,22 @@ class ListOutbox:
         for name in consumers:
             self.cursors.setdefault(name, len(self.events))
 
-    async def forget(self, keep: Collection[str]) -> list[str]:
+    async def unregister(self, keep: Collection[str]) -> list[str]:
         gone = [name for name in self.cursors if name not in keep]
         for name in gone:
             del self.cursors[name]
         return gone
 
-    async def read(self, consumer: str, max_events: int, max_bytes: int) -> Pending | None:
+    async def read(self, consumer: str, max_events: int, max_bytes: int) -> PendingEvents | None:
         if self.unavailable:
-            raise Unavailable("storage_failed", "not now")
+            raise codes.STORAGE_FAILED.error("not now")
         if consumer not in self.cursors:
             return None
         start = self.cursors[consumer]
         some = self.events[start : start + min(max_events, max_bytes // EVENT_BYTES)]
-        return Pending(some, (0, start + len(some)))
+        return PendingEvents(some, (0, start + len(some)))
 
-    async def advance(self, consumer: str, position: Position) -> None:
+    async def advance(self, consumer: str, position: OutboxPosition) -> None:
         self.cursors[consumer] = max(self.cursors[consumer], position[1])
 
     async def skip(self, consumer: str) -> int:
@@ -343,7 +350,7 @@ class TestUpkeep:
         monkeypatch.setattr(event_delivery, "POLL_S", 0.001)
         one = Consumer()
         async with delivering(outbox, one):
-            await outbox.forget([])
+            await outbox.unregister([])
             await eventually(lambda: "webhook" in outbox.cursors)
             outbox.commit()
             await eventually(lambda: one.handled == outbox.events)
@@ -353,7 +360,7 @@ class TestUpkeep:
         self, outbox: ListOutbox, logged: list[EventDict], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         real = outbox.backlogs
-        errors = iter([Unavailable("storage_failed", "not now"), RuntimeError("a mistake")])
+        errors = iter([codes.STORAGE_FAILED.error("not now"), RuntimeError("a mistake")])
 
         async def failing() -> Mapping[str, Backlog]:
             with contextlib.suppress(StopIteration):

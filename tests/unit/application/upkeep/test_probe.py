@@ -3,7 +3,7 @@
 import math
 
 from scoreboard.application.upkeep.probe import Probe
-from scoreboard.domain.errors import Unavailable
+from scoreboard.domain import codes
 
 
 async def test_a_server_that_fails_is_told_and_so_is_its_return() -> None:
@@ -11,7 +11,7 @@ async def test_a_server_that_fails_is_told_and_so_is_its_return() -> None:
 
     async def ask() -> None:
         if away:
-            raise Unavailable("storage_failed", "away")
+            raise codes.STORAGE_FAILED.error("away")
 
     async def well() -> None: ...
 

@@ -4,6 +4,7 @@ from typing import Any, cast
 import pytest
 from structlog.typing import EventDict
 
+from harness.waiting import BOUND_S
 from scoreboard.adapters.memory.ranking import MemoryRanking
 from scoreboard.adapters.sqlite.database import Database
 from scoreboard.adapters.sqlite.directory import SqliteDirectory
@@ -13,11 +14,10 @@ from scoreboard.application.ports.ranking import NotRanked
 from scoreboard.application.updates.decide import decide
 from scoreboard.application.upkeep import repair as repair_module
 from scoreboard.application.upkeep.repair import Repair
+from scoreboard.domain import codes
 from scoreboard.domain.board import App, Board
-from scoreboard.domain.errors import Unavailable
 from scoreboard.domain.submission import TableKey
 from tests.making import submission, table
-from tests.running import BOUND_S
 
 
 class System:
@@ -105,7 +105,7 @@ async def test_a_ranking_that_is_newer_is_not_set_back(system: System) -> None:
     main = await system.board()
     await held(system, main)
     await system.scored(main, "ann", 5)
-    notes, ((key, player, old),) = await system.ledger.unranked()
+    notes, ((key, player, old),) = await system.ledger.pending_projections()
     newer = old._replace(score=9, version=old.version + 1)
     await system.ranking.apply(key, main, {player: newer}, place=False)
     await system.repair.once()
@@ -120,7 +120,7 @@ async def test_what_is_of_a_deleted_board_is_passed_over(system: System) -> None
     await system.directory.delete_board(main)
     await system.repair.once()
     assert system.told == [table(second)]
-    assert (await system.ledger.unranked())[0] == []
+    assert (await system.ledger.pending_projections())[0] == []
 
 
 async def test_a_table_that_is_being_made_will_have_it(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,7 +133,7 @@ async def test_a_table_that_is_being_made_will_have_it(system: System, monkeypat
     monkeypatch.setattr(system.ranking, "apply", warming)
     await system.repair.once()
     assert system.told == []
-    assert (await system.ledger.unranked())[0] == []
+    assert (await system.ledger.pending_projections())[0] == []
 
 
 async def test_what_fails_stays_to_be_done(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,15 +160,15 @@ async def test_a_failure_does_not_end_it(
     await held(system, main)
     system.shown_again.clear()
     await system.scored(main, "ann", 5)
-    unranked, tries = system.ledger.unranked, []
+    unranked, tries = system.ledger.pending_projections, []
 
     async def failing_once() -> Any:
         tries.append(1)
         if len(tries) == 1:
-            raise Unavailable("storage_failed", "not now")
+            raise codes.STORAGE_FAILED.error("not now")
         return await unranked()
 
-    monkeypatch.setattr(system.ledger, "unranked", failing_once)
+    monkeypatch.setattr(system.ledger, "pending_projections", failing_once)
     running = asyncio.create_task(system.repair.run())
     async with asyncio.timeout(BOUND_S):
         await system.shown_again.wait()

@@ -3,17 +3,17 @@ import asyncio
 import pytest
 from structlog.typing import EventDict
 
+from harness.waiting import BOUND_S
 from scoreboard.adapters.sqlite.database import Database
 from scoreboard.adapters.sqlite.directory import SqliteDirectory
 from scoreboard.adapters.sqlite.ledger import SqliteLedger
-from scoreboard.application.ports.ledger import Forgotten
+from scoreboard.application.ports.ledger import PurgeResult
 from scoreboard.application.updates.decide import decide
 from scoreboard.application.upkeep import retention
 from scoreboard.application.upkeep.retention import DAY_US, Retention
+from scoreboard.domain import codes
 from scoreboard.domain.board import App, Board
-from scoreboard.domain.errors import Unavailable
 from tests.making import NOON, ManualClock, submission
-from tests.running import BOUND_S
 
 DAYS = 30
 
@@ -53,14 +53,14 @@ async def test_a_pass_that_fails_does_not_end_it(
     calls: list[int] = []
     again = asyncio.Event()
 
-    async def failing(before: int, facts_before: int) -> Forgotten:
+    async def failing(before: int, facts_before: int) -> PurgeResult:
         calls.append(before)
         if len(calls) == 1:
-            raise Unavailable("storage_failed", "not now")
+            raise codes.STORAGE_FAILED.error("not now")
         again.set()
-        return Forgotten(0, complete=True)
+        return PurgeResult(0, complete=True)
 
-    monkeypatch.setattr(ledger, "forget", failing)
+    monkeypatch.setattr(ledger, "purge", failing)
     running = asyncio.create_task(Retention(ledger, clock, DAYS).run())
     async with asyncio.timeout(BOUND_S):
         await again.wait()

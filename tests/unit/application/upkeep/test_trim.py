@@ -17,16 +17,16 @@ class Cache:
         self.tables = list(tables)
         self.refitted: list[TableKey] = []
 
-    async def cached(self) -> Sequence[TableKey]:
+    async def cached_tables(self) -> Sequence[TableKey]:
         return list(self.tables)
 
-    async def kept(self, *_: object) -> int | None:
+    async def cached_depth(self, *_: object) -> int | None:
         return None
 
-    async def forget(self, key: TableKey) -> None:
+    async def evict(self, key: TableKey) -> None:
         self.tables.remove(key)
 
-    async def refit(self, key: TableKey, _: Board) -> None:
+    async def rebuild_if_resized(self, key: TableKey, _: Board) -> None:
         self.refitted.append(key)
 
 

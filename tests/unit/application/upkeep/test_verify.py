@@ -4,7 +4,7 @@ from scoreboard.adapters.memory.ranking import MemoryRanking
 from scoreboard.adapters.sqlite.database import Database
 from scoreboard.adapters.sqlite.directory import SqliteDirectory
 from scoreboard.adapters.sqlite.ledger import SqliteLedger
-from scoreboard.application.ports.ranking import Details
+from scoreboard.application.ports.ranking import PlayerRank
 from scoreboard.application.updates.decide import decide
 from scoreboard.application.upkeep.verify import verify
 from scoreboard.domain.board import App, Board
@@ -44,9 +44,9 @@ async def test_a_standing_that_the_totals_do_not_have_is_named(store: Database) 
 
 
 class TellsBobThatHeLeads(MemoryRanking):
-    async def several(self, key: TableKey, board: Board, players: Collection[str]) -> Mapping[str, Details]:
-        found = await super().several(key, board, players)
-        return {**found, "bob": found["bob"]._replace(ranked=found["bob"].ranked._replace(rank=1))}
+    async def get_ranks(self, key: TableKey, board: Board, players: Collection[str]) -> Mapping[str, PlayerRank]:
+        found = await super().get_ranks(key, board, players)
+        return {**found, "bob": found["bob"]._replace(entry=found["bob"].entry._replace(rank=1))}
 
 
 async def test_a_player_who_is_told_another_rank_than_the_list_is_named(store: Database) -> None:

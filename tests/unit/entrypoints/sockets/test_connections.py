@@ -6,18 +6,18 @@ from typing import cast
 
 import pytest
 
-from scoreboard.application.live.hub import ChannelKey, Hub, Message
+from scoreboard.application.live.hub import ChannelKey, Hub, TopMessage
 from scoreboard.application.live.origins import Origins
 from scoreboard.application.standings.reads import Reads
 from scoreboard.domain.board import Board
 from scoreboard.domain.errors import NotFound
 from scoreboard.domain.top import Line, TopSnapshot
 from scoreboard.entrypoints.sockets.connections import LiveConnections, LiveLimits
-from scoreboard.entrypoints.sockets.sessions import Connection, Framing
+from scoreboard.entrypoints.sockets.sessions import Framing, LiveSession
 from tests.making import NOON, board
 
 MAIN = board()
-KEY = ChannelKey(MAIN.number, None, "")
+KEY = ChannelKey(MAIN.pk, None, "")
 
 
 class Transport:
@@ -48,7 +48,7 @@ class Gate:
         return await self.asked[-1]
 
 
-def _frame(message: Message) -> tuple[bytes, bytes]:
+def _frame(message: TopMessage) -> tuple[bytes, bytes]:
     text = b"%d" % (message.top.lines[0].score if message.top.lines else 0)
     return text, text
 
@@ -57,8 +57,8 @@ def top(score: int, of: Board = MAIN) -> TopSnapshot:
     return TopSnapshot(of, "1", "all", 1, NOON, [Line(1, "ann", "ann", None, score, NOON)])
 
 
-def connection() -> Connection:
-    return Connection(cast("asyncio.Transport", Transport()), Framing("test", _frame, b""), 0.0)
+def connection() -> LiveSession:
+    return LiveSession(cast("asyncio.Transport", Transport()), Framing("test", _frame, b""), 0.0)
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ async def test_a_board_made_private_during_the_read_is_not_joined(live: LiveConn
     joining = asyncio.create_task(live.join(outsider, MAIN, KEY))
     await asyncio.sleep(0)
     (channel,) = hub.channels()
-    hub.restrict(channel, replace(MAIN, public=False))
+    hub.revoke(channel, replace(MAIN, public=False))
     gate.asked[0].set_result(top(5))
     with pytest.raises(NotFound):
         await joining

@@ -1,7 +1,7 @@
 -- Standings at consecutive places.
 --
 -- ARGV: how it is found ('at' a place, 'after' a member, 'around' a player), that, and how many at most (around: how
--- many on each side). Returns the state, 'beyond' where not all that is asked for is known to be here; and if it is
+-- many on each side). Returns the state, 'out_of_range' where not all that is asked for is known to be here; and if it is
 -- 'ready', epoch, offset, total, how many milliseconds ago that was counted (-1: now), place of the first (-1 when the
 -- player has none), rank of the first, the members, and the values of those whose members do not tell the time.
 
@@ -17,13 +17,13 @@ if how == 'at' then
   start = tonumber(where)
 elseif how == 'after' then
   if is_behind(found, where) then
-    return { 'beyond' }
+    return { 'out_of_range' }
   end
   start = call('ZLEXCOUNT', ORDER, '-', '[' .. where)
 else
   local value = call('HGET', HELD, where)
   if not value then
-    return found.floor and { 'beyond' } or { 'ready', found.epoch, found.offset, total, age, -1, 0, {}, {} }
+    return found.floor and { 'out_of_range' } or { 'ready', found.epoch, found.offset, total, age, -1, 0, {}, {} }
   end
   local place = call('ZRANK', ORDER, member(found, where, value))
   local radius = most
@@ -34,7 +34,7 @@ else
   end
 end
 if found.floor and start + most > found.total then
-  return { 'beyond' }
+  return { 'out_of_range' }
 end
 
 local members = most > 0 and call('ZRANGE', ORDER, start, start + most - 1) or {}

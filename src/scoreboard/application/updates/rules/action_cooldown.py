@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from scoreboard.domain.board import MAX_COOLDOWN_S, Action, Board
-from scoreboard.domain.errors import Refused
+from scoreboard.domain import codes
+from scoreboard.domain.board import Action, Board
+from scoreboard.domain.bounds import MAX_COOLDOWN_S
 from scoreboard.domain.facts import NO_FACT, Fact, FactKey, bucket_of
 from scoreboard.domain.submission import Submission
 
@@ -44,10 +45,10 @@ class ActionCooldown:
         wait_us = last_at + self.action.cooldown_s * 1_000_000 - now
         if self.action.cooldown_s and last_at and wait_us > 0:
             wait_s = wait_us / 1e6
-            text = f"{self.action.action} counts again in {wait_s:.0f} s"
-            raise Refused("action_cooldown", text, retry_after_s=wait_s)
+            text = f"{self.action.slug} counts again in {wait_s:.0f} s"
+            raise codes.ACTION_COOLDOWN.error(text, retry_after_s=wait_s)
         used = facts.get(keys[0], NO_FACT)
         return {keys[0]: Fact(used.count + 1, 0, max(last_at, now))}
 
     def _key(self, submission: Submission, bucket: int) -> FactKey:
-        return FactKey(NAME, self.action.app.number, submission.player, bucket, str(self.action.number))
+        return FactKey(NAME, self.action.app.pk, submission.player, bucket, str(self.action.pk))

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from scoreboard.domain import codes
 from scoreboard.domain.board import Action, Board
-from scoreboard.domain.errors import Refused
 from scoreboard.domain.facts import NO_FACT, Fact, FactKey
 from scoreboard.domain.season import local_day
 from scoreboard.domain.submission import Submission
@@ -34,12 +34,12 @@ class ActionPerDay:
         key = self._key(submission)
         today, per_day = facts.get(key, NO_FACT), self.action.per_day
         if per_day is not None and today.count >= per_day:
-            text = f"{self.action.action} counts {per_day} times a day for a player, and it did"
-            raise Refused("action_limit", text)
+            text = f"{self.action.slug} counts {per_day} times a day for a player, and it did"
+            raise codes.ACTION_LIMIT.error(text)
         return {key: Fact(today.count + 1, 0, max(today.at, submission.accepted_at))}
 
     def _key(self, submission: Submission) -> FactKey:
         app = self.action.app
         day = local_day(app.time_zone, submission.accepted_at).toordinal()
         bucket = (day - EPOCH_DAY + DAYS_KEPT) * 24
-        return FactKey(NAME, app.number, submission.player, bucket, f"{self.action.number}/{day}")
+        return FactKey(NAME, app.pk, submission.player, bucket, f"{self.action.pk}/{day}")

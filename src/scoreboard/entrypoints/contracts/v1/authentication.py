@@ -7,7 +7,7 @@ from aiohttp import web
 
 from scoreboard.application.identity.authentication import authenticate
 from scoreboard.application.ports.authentication import Authenticator, Principal
-from scoreboard.domain.errors import Unauthenticated
+from scoreboard.domain import codes
 from scoreboard.entrypoints.http.contract import Authenticate
 
 
@@ -20,7 +20,7 @@ def bearer(authenticators: Sequence[Authenticator]) -> Authenticate:
             return None
         scheme, _, token = header.partition(" ")
         if scheme.lower() != "bearer" or not token:
-            raise Unauthenticated("token_invalid", "send the token as Authorization: Bearer <token>")
+            raise codes.TOKEN_INVALID.error("send the token as Authorization: Bearer <token>")
         return await authenticate(authenticators, token)
 
     return principal

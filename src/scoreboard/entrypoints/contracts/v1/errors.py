@@ -2,13 +2,14 @@
 
 import math
 from http import HTTPStatus
+from typing import Any
 
 import msgspec
 
-from scoreboard.domain import errors
-from scoreboard.domain.codes import CODES
+from scoreboard.domain import codes, errors
+from scoreboard.domain.codes import Code
 from scoreboard.domain.errors import ScoreboardError
-from scoreboard.entrypoints.http.errors import HttpError
+from scoreboard.entrypoints.http.errors import HTTP_CODES, HttpCode, HttpError
 from scoreboard.entrypoints.http.response import Response
 
 MEDIA_TYPE = "application/problem+json"
@@ -20,15 +21,19 @@ STATUSES: dict[type[ScoreboardError], HTTPStatus] = {
     errors.NotFound: HTTPStatus.NOT_FOUND,
     errors.Conflict: HTTPStatus.CONFLICT,
     errors.Refused: HTTPStatus.CONFLICT,
-    errors.TooMany: HTTPStatus.TOO_MANY_REQUESTS,
+    errors.TooManyRequests: HTTPStatus.TOO_MANY_REQUESTS,
     errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
 
-def status_of(code: str) -> HTTPStatus:
-    """The status that a code of the index comes with."""
-    kind = CODES[code].kind
-    return HTTPStatus(kind) if isinstance(kind, int) else STATUSES[kind]
+CODES: dict[str, Code[Any] | HttpCode] = {**HTTP_CODES, **codes.CODES}
+"""Every code of a response of `/v1`, by its name."""
+
+
+def status_of(name: str) -> HTTPStatus:
+    """Return the status of the responses with this code."""
+    code = CODES[name]
+    return code.status if isinstance(code, HttpCode) else STATUSES[code.kind]
 
 
 class Problem(msgspec.Struct):

@@ -7,8 +7,7 @@ from typing import Any
 
 import msgspec
 
-from scoreboard.domain.codes import CODES
-from scoreboard.entrypoints.contracts.v1.errors import MEDIA_TYPE, Problem, status_of
+from scoreboard.entrypoints.contracts.v1.errors import CODES, MEDIA_TYPE, Problem, status_of
 from scoreboard.entrypoints.http.endpoint import Endpoint
 
 ALWAYS = ("invalid_request", "internal_error", "too_many_connections", "unsupported_content_encoding")

@@ -12,7 +12,7 @@ from scoreboard.entrypoints.contracts.v1.entries import Entry
 Score = int | Annotated[str, Meta(pattern=r"^-?[0-9]{1,19}$")]
 """A signed 64-bit integer; as text where it may leave the integers that every JSON reader reads exactly."""
 
-RankState = Literal["exact", "warming", "unavailable", "beyond"]
+RankState = Literal["exact", "warming", "unavailable", "out_of_range"]
 
 
 class Request(msgspec.Struct, forbid_unknown_fields=True):
@@ -39,8 +39,10 @@ class Batch(Request):
 
 
 class Applied(msgspec.Struct):
-    """What became of an update: `rank` as of its batch, null unless `rank_state` is exact. `beyond`: the player is not
-    among the best that the ranking keeps; the standing has the rank."""
+    """An applied update. `rank` is that of its batch, null unless `rank_state` is exact.
+
+    `out_of_range`: the player is not among the best that the ranking keeps; read the standing for the rank.
+    """
 
     event: str
     status: Literal["applied"]
@@ -334,5 +336,5 @@ class OpenedDeadLetter(DeadLetter, kw_only=True):
     updates: list[DeadUpdate] | None
 
 
-class DeadLetters(msgspec.Struct):
+class DeadLetterList(msgspec.Struct):
     dead_letters: list[DeadLetter]

@@ -1,10 +1,10 @@
 import pytest
 
-from scoreboard.adapters.memory.limits import MemoryLimits
+from scoreboard.adapters.memory.rate_limiter import MemoryRateLimiter
 from scoreboard.application.identity.principals import principal_of
 from scoreboard.application.ports.authentication import Role
 from scoreboard.application.updates.checks.rate_limit import UpdateRateLimit
-from scoreboard.domain.errors import TooMany
+from scoreboard.domain.errors import TooManyRequests
 
 
 class Time:
@@ -22,14 +22,14 @@ def time() -> Time:
 
 @pytest.fixture
 def limits(time: Time) -> UpdateRateLimit:
-    return UpdateRateLimit(MemoryLimits(time), player_per_minute=3, server_per_second=5)
+    return UpdateRateLimit(MemoryRateLimiter(time), player_per_minute=3, server_per_second=5)
 
 
 async def refused(limits: UpdateRateLimit, role: Role = "player", app: str = "game", subject: str = "ann") -> float:
     """The wait that a refusal tells; 0 when it is allowed."""
     try:
         await limits.acquire(principal_of(role, app, subject), app, 1)
-    except TooMany as error:
+    except TooManyRequests as error:
         return error.retry_after_s or 0.0
     return 0.0
 
@@ -61,7 +61,7 @@ async def test_callers_do_not_share(limits: UpdateRateLimit) -> None:
 async def test_a_batch_takes_as_much_as_it_has(limits: UpdateRateLimit) -> None:
     server = principal_of("server", "game", "one")
     await limits.acquire(server, "game", 4)
-    with pytest.raises(TooMany) as raised:
+    with pytest.raises(TooManyRequests) as raised:
         await limits.acquire(server, "game", 2)
     assert raised.value.code == "rate_limited"
     await limits.acquire(server, "game", 1)
@@ -70,7 +70,7 @@ async def test_a_batch_takes_as_much_as_it_has(limits: UpdateRateLimit) -> None:
 async def test_a_batch_greater_than_the_limit_is_allowed_after_a_rest(limits: UpdateRateLimit, time: Time) -> None:
     server = principal_of("server", "game", "one")
     await limits.acquire(server, "game", 1_000)
-    with pytest.raises(TooMany):
+    with pytest.raises(TooManyRequests):
         await limits.acquire(server, "game", 1)
     time.now += 1.0
     await limits.acquire(server, "game", 1_000)

@@ -1,7 +1,7 @@
 from scoreboard.application.ports.ledger import BatchState, Decision
 from scoreboard.application.updates.decide import decide
 from scoreboard.application.updates.rules import rules_of
-from scoreboard.domain.board import MAX_COOLDOWN_S
+from scoreboard.domain.bounds import MAX_COOLDOWN_S
 from scoreboard.domain.facts import Fact
 from scoreboard.domain.submission import Submission
 from tests.making import HOUR, NOON, SECOND, action, board, submission

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, get_args
 import msgspec
 
 from scoreboard import __version__
-from scoreboard.application.live.codes import CLOSES
+from scoreboard.application.live.close_codes import CLOSES
 from scoreboard.entrypoints.contracts.v1.entries import Entry
 from scoreboard.entrypoints.contracts.v1.live import messages
 from scoreboard.entrypoints.contracts.v1.live.top import Change, Top

@@ -4,17 +4,17 @@ from urllib.parse import parse_qs
 
 from aiohttp import web
 
-from scoreboard.application.live.hub import Message
+from scoreboard.application.live.hub import TopMessage
 from scoreboard.application.ports.ranking import Position
 from scoreboard.application.standings.reads import Reads
 from scoreboard.entrypoints.contracts.v1.live.tables import channel_key
 from scoreboard.entrypoints.contracts.v1.live.top import encode_top
 from scoreboard.entrypoints.http.request import RequestContext
 from scoreboard.entrypoints.sockets.connections import LiveConnections
-from scoreboard.entrypoints.sockets.sessions import Connection, Framing
+from scoreboard.entrypoints.sockets.sessions import Framing, LiveSession
 
 
-def _frame(message: Message) -> tuple[bytes, bytes]:
+def _frame(message: TopMessage) -> tuple[bytes, bytes]:
     epoch, offset = message.position
     head = b"event: top\nid: %b:%d\ndata: " % (epoch.encode(), offset)
     alone, with_changes = encode_top(message)
@@ -36,7 +36,7 @@ class TopStream:
         season = query.get("season")
         board, table = await self._reads.open(call.principal, app, name, season, query.get("region"))
 
-        async def begin(connection: Connection) -> None:
+        async def begin(connection: LiveSession) -> None:
             connection.write(b"retry: 2000\n\n")
             channel = await self._live.join(connection, board, channel_key(table, season))
             if channel.message is None:
@@ -46,7 +46,7 @@ class TopStream:
                 channel.sessions[connection] = channel.message.position
                 connection.write(b": nothing new\n\n")
             else:
-                connection.send(channel, channel.message, None)
+                connection.send_text(channel, channel.message, None)
 
         return await self._live.stream(call.request, call.principal, FRAMING, begin)
 

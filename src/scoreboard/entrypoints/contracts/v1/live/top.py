@@ -2,7 +2,7 @@
 
 import msgspec
 
-from scoreboard.application.live.hub import Message
+from scoreboard.application.live.hub import TopMessage
 from scoreboard.domain import instant
 from scoreboard.entrypoints.contracts.v1.entries import Entry, entries, is_wide
 
@@ -35,14 +35,14 @@ class Top(msgspec.Struct, tag="top", tag_field="type"):
     changes: list[Change] | msgspec.UnsetType = msgspec.UNSET
 
 
-def encode_top(message: Message) -> tuple[bytes, bytes]:
+def encode_top(message: TopMessage) -> tuple[bytes, bytes]:
     """Return the JSON of a message without and with the changes since the message before."""
     encoded = message.framed.get(NAME)
     if encoded is None:
         snapshot, wide = message.top, is_wide(message.top.board)
         top = Top(
-            snapshot.board.app.app,
-            snapshot.board.board,
+            snapshot.board.app.slug,
+            snapshot.board.slug,
             snapshot.season,
             message.region or None,
             *message.position,

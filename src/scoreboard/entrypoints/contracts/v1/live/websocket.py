@@ -6,29 +6,30 @@ import msgspec
 from aiohttp import web
 
 from scoreboard.application.identity.authentication import authenticate
-from scoreboard.application.live import codes
-from scoreboard.application.live.hub import Channel, ChannelKey, Message
+from scoreboard.application.live import close_codes
+from scoreboard.application.live.hub import Channel, ChannelKey, TopMessage
 from scoreboard.application.ports.authentication import Authenticator
 from scoreboard.application.ports.directory import Directory
 from scoreboard.application.ports.ranking import Position
 from scoreboard.application.standings.reads import Reads
-from scoreboard.domain.errors import ScoreboardError, Unauthenticated, Unavailable
+from scoreboard.domain import codes
+from scoreboard.domain.errors import ScoreboardError, Unauthenticated
 from scoreboard.entrypoints.contracts.v1.live import messages
 from scoreboard.entrypoints.contracts.v1.live.tables import channel_key
 from scoreboard.entrypoints.contracts.v1.live.top import encode_top
 from scoreboard.entrypoints.http.request import RequestContext
 from scoreboard.entrypoints.sockets.connections import Ended, LiveConnections
-from scoreboard.entrypoints.sockets.sessions import PING, Connection, Framing, ws_frame
+from scoreboard.entrypoints.sockets.sessions import PING, Framing, LiveSession, ws_frame
 
 
 def _farewell(channel: Channel) -> bytes:
     board, (_, season, region) = channel.board, channel.key
-    detail = "this board was deleted or made private"
-    error = messages.Error("subscription_ended", detail, board.app.app, board.board, region or None, season)
-    return ws_frame(messages.encode(error))
+    error = codes.SUBSCRIPTION_ENDED.error("this board was deleted or made private")
+    message = messages.Error(error.code, error.detail, board.app.slug, board.slug, region or None, season)
+    return ws_frame(messages.encode(message))
 
 
-def _frame(message: Message) -> tuple[bytes, bytes]:
+def _frame(message: TopMessage) -> tuple[bytes, bytes]:
     alone, with_changes = encode_top(message)
     return ws_frame(alone), ws_frame(with_changes)
 
@@ -49,7 +50,7 @@ class LiveSocket:
         """One socket, from upgrade to close."""
         return await self._live.websocket(call.request, call.principal, FRAMING, self._receive)
 
-    async def _receive(self, connection: Connection, text: str) -> None:
+    async def _receive(self, connection: LiveSession, text: str) -> None:
         request = _decoded(text)
         match request:
             case messages.Ping():
@@ -58,7 +59,7 @@ class LiveSocket:
                 try:
                     connection.principal = await authenticate(self._authenticators, request.token)
                 except Unauthenticated as error:
-                    raise Ended(codes.UNAUTHORIZED) from error
+                    raise Ended(close_codes.UNAUTHORIZED) from error
                 _send(connection, messages.Authenticated())
             case messages.Subscribe():
                 try:
@@ -74,14 +75,14 @@ class LiveSocket:
                     self._live.leave(connection, key)
                     _send(connection, messages.Unsubscribed(request.app, request.board, request.region, request.season))
 
-    async def _subscribe(self, connection: Connection, request: messages.Subscribe) -> None:
+    async def _subscribe(self, connection: LiveSession, request: messages.Subscribe) -> None:
         board, table = await self._reads.open(
             connection.principal, request.app, request.board, request.season, request.region
         )
         channel = await self._live.join(connection, board, channel_key(table, request.season))
         message = channel.message
         if message is None:
-            raise Unavailable("ranking_warming", "the ranking is warming; subscribe again in a moment")
+            raise codes.RANKING_WARMING.error("the ranking is warming; subscribe again in a moment")
         had = None if request.position is None else Position(request.position.epoch, request.position.offset)
         recovered = had == message.position
         _send(
@@ -93,7 +94,7 @@ class LiveSocket:
         if recovered:
             channel.sessions[connection] = message.position
         else:
-            connection.send(channel, message, None)
+            connection.send_text(channel, message, None)
 
     async def _key(self, request: messages.Unsubscribe) -> ChannelKey:
         """The channel of a table. Who watched it may leave it, whatever its rights are by now."""
@@ -105,11 +106,11 @@ def _decoded(text: str) -> messages.Request:
     try:
         request: messages.Request = messages.decode(text)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise Ended(codes.BAD_MESSAGE) from error
+        raise Ended(close_codes.BAD_MESSAGE) from error
     return request
 
 
-def _send(connection: Connection, message: msgspec.Struct) -> None:
+def _send(connection: LiveSession, message: msgspec.Struct) -> None:
     connection.write(ws_frame(messages.encode(message)))
 
 

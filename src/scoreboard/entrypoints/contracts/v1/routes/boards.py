@@ -6,7 +6,7 @@ import msgspec
 from aiohttp import web
 
 from scoreboard.application.standings import reads
-from scoreboard.application.standings.reads import Place, Reads
+from scoreboard.application.standings.reads import PlayerStanding, Reads
 from scoreboard.application.standings.top_pages import TopPages
 from scoreboard.domain import instant
 from scoreboard.domain.board import Board
@@ -83,7 +83,7 @@ class BoardRoutes:
                 f"{board}/players/query",
                 "queryPlayers",
                 "The standings of a set of players, such as friends",
-                self.several,
+                self.query_players,
                 "boards",
                 "read_standings",
                 body=schema.PlayersWanted,
@@ -126,7 +126,7 @@ class BoardRoutes:
         - **Cost**: as cheap for the last of a million players as for the first.
         """
         board, key = await self._table(call)
-        place = await self._reads.place(board, key, call.path[2])
+        place = await self._reads.get_standing(board, key, call.path[2])
         return Response(200, _encode(_standing(board, place)), _UNCACHED)
 
     async def around(self, call: RequestContext) -> web.StreamResponse:
@@ -144,7 +144,7 @@ class BoardRoutes:
         page = await self._reads.around(board, key, player, query.radius)
         return Response(200, _encode(_page_of(board, page)), _UNCACHED)
 
-    async def several(self, call: RequestContext) -> web.StreamResponse:
+    async def query_players(self, call: RequestContext) -> web.StreamResponse:
         """The standings of up to 200 players at once, best first, with their ranks on the whole board. Who has no
         standing in this table is listed in `not_found`.
 
@@ -155,7 +155,7 @@ class BoardRoutes:
         """
         board, key = await self._table(call)
         wanted = decode_json(_players, await call.body()).players
-        lines, missing = await self._reads.several(board, key, wanted)
+        lines, missing = await self._reads.get_standings(board, key, wanted)
         return Response(200, _encode(schema.PlayersFound(entries(board, lines), missing)), _UNCACHED)
 
     async def _table(self, call: RequestContext) -> tuple[Board, TableKey]:
@@ -177,8 +177,8 @@ def _encoded_page(board: Board, page: reads.Page, version: str) -> _EncodedPage:
 
 def _page_of(board: Board, page: reads.Page) -> schema.Page:
     return schema.Page(
-        board.app.app,
-        board.board,
+        board.app.slug,
+        board.slug,
         page.key.season,
         page.key.region or None,
         page.position.epoch,
@@ -190,14 +190,14 @@ def _page_of(board: Board, page: reads.Page) -> schema.Page:
     )
 
 
-def _standing(board: Board, place: Place) -> schema.Standing:
+def _standing(board: Board, place: PlayerStanding) -> schema.Standing:
     details, gap = place.details, place.gap_to_next
     return schema.Standing(
         place.player,
         place.key.season,
         place.key.region or None,
         score_text(board, place.score),
-        None if details is None else details.ranked.rank,
+        None if details is None else details.entry.rank,
         place.rank_state,
         None if details is None else details.total,
         None if details is None else details.ties,

@@ -33,7 +33,7 @@ class DeadLetterRoutes:
                 "dead letters",
                 "manage_dead_letters",
                 query=schema.DeadLettersQuery,
-                replies={200: schema.DeadLetters},
+                replies={200: schema.DeadLetterList},
                 errors=_ERRORS,
             ),
             Endpoint(
@@ -78,14 +78,14 @@ class DeadLetterRoutes:
         - **Who**: the operator (an admin's token for every app).
         """
         found = await self._letters.list(call.principal, call.query(schema.DeadLettersQuery).limit)
-        return Response(200, _encode(schema.DeadLetters([_told(letter) for letter in found])), _UNCACHED)
+        return Response(200, _encode(schema.DeadLetterList([_told(letter) for letter in found])), _UNCACHED)
 
     async def get(self, call: RequestContext) -> web.StreamResponse:
         """One of the 1,000 oldest, with its updates; they are null when the message cannot be opened.
 
         - **Who**: the operator (an admin's token for every app).
         """
-        letter = await self._letters.show(call.principal, call.path[0])
+        letter = await self._letters.get(call.principal, call.path[0])
         updates = None if letter.submissions is None else [_update(one) for one in letter.submissions]
         opened = schema.OpenedDeadLetter(**msgspec.structs.asdict(_told(letter)), updates=updates)
         return Response(200, _encode(opened), _UNCACHED)
@@ -96,7 +96,7 @@ class DeadLetterRoutes:
 
         - **Who**: the operator (an admin's token for every app).
         """
-        await self._letters.retry(call.principal, call.path[0])
+        await self._letters.requeue(call.principal, call.path[0])
         return Response(204)
 
     async def drop(self, call: RequestContext) -> web.StreamResponse:
@@ -116,8 +116,8 @@ def _told(letter: DeadLetter) -> schema.DeadLetter:
 
 def _update(one: Submission) -> schema.DeadUpdate:
     return schema.DeadUpdate(
-        app=one.board.app.app,
-        board=one.board.board,
+        app=one.board.app.slug,
+        board=one.board.slug,
         player=one.player,
         event=event_id.to_text(one.event),
         accepted_at=instant.to_text(one.accepted_at),

@@ -3,8 +3,8 @@
 import msgspec
 from aiohttp import web
 
-from scoreboard.application.ports.ledger import BEFORE_ALL
-from scoreboard.application.records.history import History, Past
+from scoreboard.application.ports.ledger import MIN_EVENT_ID
+from scoreboard.application.records.history import History, ImportedEntry
 from scoreboard.application.upkeep.rebuild import Rebuild
 from scoreboard.domain import event_id, instant
 from scoreboard.domain.board import Board
@@ -50,7 +50,7 @@ class HistoryRoutes:
                 f"{board}/ledger",
                 "importEntries",
                 "Take up to 1,000 entries of another ledger over, at the instants they were accepted at",
-                self.take_over,
+                self.import_entries,
                 "history",
                 "manage_records",
                 body=schema.LedgerBatch,
@@ -81,13 +81,13 @@ class HistoryRoutes:
         """
         board = await self._history.open(call.principal, *call.path)
         query = call.query(schema.LedgerQuery)
-        after = BEFORE_ALL if query.after is None else event_id.from_text(query.after)
+        after = MIN_EVENT_ID if query.after is None else event_id.from_text(query.after)
         at = instant.to_text(self._history.instant())
         found = [_entry(board, *one) for one in await self._history.entries(board, after, query.limit)]
         more = found[-1].event if len(found) == query.limit else None
         return Response(200, _encode(schema.LedgerPage(found, more, at)), _UNCACHED)
 
-    async def take_over(self, call: RequestContext) -> web.StreamResponse:
+    async def import_entries(self, call: RequestContext) -> web.StreamResponse:
         """Entries as another ledger's pages give them, applied in one transaction as if they had been sent here then:
         they belong to the seasons of then, and their ties are those of then.
 
@@ -99,7 +99,7 @@ class HistoryRoutes:
         """
         board = await self._history.open(call.principal, *call.path)
         entries = decode_json(_batch, await call.body(BATCH_BYTES)).entries
-        outcomes = await self._history.take_over(board, [_past(entry) for entry in entries])
+        outcomes = await self._history.import_entries(board, [_past(entry) for entry in entries])
         results = [_result(board, entry, outcome) for entry, outcome in zip(entries, outcomes, strict=True)]
         applied = sum(isinstance(result, schema.BatchApplied) for result in results)
         return Response(200, _encode(schema.BatchAnswer(applied, len(results) - applied, results)))
@@ -133,9 +133,9 @@ def _entry(board: Board, submission: Submission, outcome: Outcome) -> schema.Led
     )
 
 
-def _past(entry: schema.LedgerEntry) -> Past:
+def _past(entry: schema.LedgerEntry) -> ImportedEntry:
     metadata = None if entry.metadata is msgspec.UNSET else bytes(entry.metadata)
-    return Past(entry.event, entry.player, int(entry.value), entry.region, metadata)
+    return ImportedEntry(entry.event, entry.player, int(entry.value), entry.region, metadata)
 
 
 def _result(

@@ -75,9 +75,9 @@ class PublicBoardRoutes:
 
 def _page_board(board: Board) -> PageBoard:
     return PageBoard(
-        board.app.app,
+        board.app.slug,
         board.app.name,
-        board.board,
+        board.slug,
         board.name,
         board.operator,
         board.direction,

@@ -5,7 +5,7 @@ import re
 import msgspec
 from aiohttp import web
 
-from scoreboard.application.ports.limits import Allowance
+from scoreboard.application.ports.rate_limiter import RateLimitStatus
 from scoreboard.application.updates.outcomes import EventOutcome, Outcomes
 from scoreboard.application.updates.requests import UpdateRequest
 from scoreboard.application.updates.submit import ItemResult, Submit, UpdateResult
@@ -193,7 +193,7 @@ def _applied(result: UpdateResult) -> schema.Applied:
         event_id.to_text(outcome.event),
         "applied",
         outcome.player,
-        board.board,
+        board.slug,
         outcome.season,
         score_text(board, outcome.score),
         None if previous is None else score_text(board, previous),
@@ -246,7 +246,7 @@ def _event(found: EventOutcome) -> schema.Event:
     answer = schema.Event(
         event_id.to_text(event),
         outcome.status,
-        board.board,
+        board.slug,
         outcome.player,
         outcome.season,
         instant.to_text(outcome.accepted_at),
@@ -259,7 +259,7 @@ def _event(found: EventOutcome) -> schema.Event:
     return answer
 
 
-def _rate_headers(allowance: Allowance) -> bytes:
+def _rate_headers(allowance: RateLimitStatus) -> bytes:
     limit, remaining, reset_s, _ = allowance
     return b"RateLimit-Limit: %d\r\nRateLimit-Remaining: %d\r\nRateLimit-Reset: %d\r\n" % (
         limit,

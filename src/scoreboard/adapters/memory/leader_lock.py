@@ -1,0 +1,8 @@
+"""MemoryTurns: one process has every turn."""
+
+from collections.abc import Awaitable, Callable
+
+
+class MemoryLeaderLock:
+    async def run_as_leader(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        await work()

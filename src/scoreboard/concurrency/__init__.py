@@ -1,0 +1,1 @@
+"""Loops, waits and shared calls that every layer uses: one implementation each."""
