@@ -1,149 +1,117 @@
-"""Drift: whether the standings that a server tells are those that its ledger comes to, looked at from outside."""
+"""Drift of a board: differences between its tables and its ledger, both read over the API."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Set
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from scoreboard.cli.errors import RequestRefused
-from scoreboard.cli.retrying import Patient
-from scoreboard.cli.transfer.collection import entries
+from scoreboard.application.upkeep.drift import (
+    RECHECK_AFTER_S,
+    RECHECKS,
+    LedgerFold,
+    differing_players,
+    lasting_differences,
+)
+from scoreboard.cli.client import RetryingClient
+from scoreboard.cli.transfer.collections import ledger_pages
 from scoreboard.domain import event_id
 from scoreboard.domain.board import App, Board
-from scoreboard.domain.errors import Refused
-from scoreboard.domain.fold import fold
-from scoreboard.domain.submission import WORLD, Standing, Submission
+from scoreboard.domain.submission import WORLD, Submission, TableKey
 from scoreboard.entrypoints.contracts.v1 import schema
 
-SEASONS = 3  # the newest, whose tables are compared
+SEASONS = 3  # the newest ones are compared
 PAGE = 1_000
-LOOKS, LOOK_EVERY_S = 5, 0.2  # again, at what differs: updates go on meanwhile
-SCORES = ("min_value", "max_value", "min_total", "max_total")
-NOBODY = {"player_not_found", "standing_not_found"}
+BOUNDS = ("min_value", "max_value", "min_total", "max_total")
 
 
-class Place(NamedTuple):
-    """A player in a table of the board."""
+class Difference(NamedTuple):
+    """A player of a table whose score differs between ledger and board; None where the player is missing."""
 
-    season: str
-    region: str
+    table: TableKey
     player: str
+    ledger: int | None
+    board: int | None
 
-
-@dataclass
-class Ledger:
-    """What the entries read so far come to."""
-
-    board: Board
-    count: int = 0
-    last: str | None = None
-    standings: dict[Place, Standing] = field(default_factory=dict)
-    differences: list[str] = field(default_factory=list)
-
-    def add(self, entry: schema.LedgerEntry) -> list[Place]:
-        """The places that it is about."""
-        self.count += 1
-        self.last = entry.event
-        event, season = event_id.from_text(entry.event), entry.season or ""
-        at = event_id.accepted_at(event)
-        submission = Submission(event, at, self.board, season, entry.player, int(entry.value), "")
-        places = [Place(season, region, entry.player) for region in (WORLD, *filter(None, (entry.region,)))]
-        for place in places:
-            try:
-                self.standings[place] = fold(self.board, self.standings.get(place), submission)
-            except Refused as error:
-                self.differences.append(f"{entry.event}: {error.detail}")
-        return places
-
-    def score(self, place: Place) -> int | None:
-        standing = self.standings.get(place)
-        return None if standing is None else standing.score
+    def __str__(self) -> str:
+        place = f"{self.player} in {self.table.season} {self.table.region or 'world'}"
+        return f"{place}: score {self.ledger} in the ledger, {self.board} on the board"
 
 
 @dataclass(frozen=True)
-class Drift:
-    """`differences` in words. `complete` unless the ledger has more entries than were to be read."""
+class DriftReport:
+    """Result of a comparison. It is not `complete` when the ledger has more entries than the limit."""
 
     entries: int
     standings: int
     differences: list[str]
-    complete: bool
+    complete: bool = True
 
 
-async def drift(client: Patient, app: str, rules: schema.Board, most: int) -> Drift:
-    """Read the ledger, fold it, and compare with the tables of the newest seasons. Updates may go on meanwhile: what
-    differs is looked at again, until it is the same or stays different while the ledger says nothing new."""
-    ledger = Ledger(_board(app, rules))
-    async for page in entries(client, app, rules.board):
-        for entry in page:
-            ledger.add(entry)
-        if ledger.count > most:
-            return Drift(ledger.count, 0, [], complete=False)
-    compared = 0
-    suspects: set[Place] = set()
-    for season, region in _newest(ledger):
-        ranked = {place: score async for place, score in _ranked(client, ledger.board, season, region)}
-        expected = {place for place in ledger.standings if place[:2] == (season, region)}
-        suspects |= {place for place in expected | ranked.keys() if ledger.score(place) != ranked.get(place)}
-        compared += len(expected)
-    differences = ledger.differences + await _still_different(client, ledger, suspects)
-    return Drift(ledger.count, compared, differences, complete=True)
+async def find_drift(client: RetryingClient, app: str, rules: schema.Board, most_entries: int) -> DriftReport:
+    """Compare the tables of the newest seasons with the ledger. Updates may continue during the comparison."""
+    board = _to_board(app, rules)
+    ledger = LedgerFold(board)
+    last: str | None = None
 
-
-async def _still_different(client: Patient, ledger: Ledger, suspects: set[Place]) -> list[str]:
-    told: dict[Place, int | None] = {}
-    for _ in range(LOOKS):
-        if not suspects:
-            break
-        await asyncio.sleep(LOOK_EVERY_S)
-        scores = {place: {ledger.score(place)} for place in suspects}  # while the board was asked
-        told = {place: await _standing(client, ledger.board, place) for place in suspects}
-        async for page in entries(client, ledger.board.app.slug, ledger.board.slug, after=ledger.last):
+    async def read_ledger() -> bool:
+        """Add the entries since the last read. Return False when there are too many."""
+        nonlocal last
+        async for page in ledger_pages(client, app, rules.board, after=last):
             for entry in page:
-                for place in ledger.add(entry):
-                    scores.get(place, set()).add(ledger.score(place))
-        suspects = {place for place in suspects if told[place] not in scores[place]}
-    return [
-        f"{place.player} in {place.season} {place.region or 'world'}: "
-        f"the ledger comes to {ledger.score(place)}, the board says {told[place]}"
-        for place in sorted(suspects)
-    ]
+                ledger.add(_to_submission(board, entry))
+                last = entry.event
+            if ledger.entries > most_entries:
+                return False
+        return True
+
+    async def recheck(known: Set[Difference]) -> Set[Difference]:
+        await read_ledger()
+        return known & await compare()
+
+    async def compare() -> Set[Difference]:
+        differences: set[Difference] = set()
+        for table in _newest_tables(ledger):
+            expected = {player: standing.score for player, standing in ledger.tables[table].items()}
+            ranked = {player: score async for player, score in _ranked(client, board, table)}
+            differences |= {
+                Difference(table, player, expected.get(player), ranked.get(player))
+                for player in differing_players(expected, ranked)
+            }
+        return differences
+
+    if not await read_ledger():
+        return DriftReport(ledger.entries, 0, [], complete=False)
+    lasting = await lasting_differences(await compare(), recheck, RECHECKS, RECHECK_AFTER_S)
+    standings = sum(len(ledger.tables[table]) for table in _newest_tables(ledger))
+    return DriftReport(ledger.entries, standings, ledger.refusals + [str(one) for one in sorted(lasting, key=str)])
 
 
-async def _ranked(client: Patient, board: Board, season: str, region: str) -> AsyncIterator[tuple[Place, int]]:
-    query: dict[str, str | int] = {"season": season, "limit": PAGE, **({"region": region} if region else {})}
+def _newest_tables(ledger: LedgerFold) -> list[TableKey]:
+    """Return the tables of the newest seasons, whose names sort in their order."""
+    seasons = sorted({table.season for table in ledger.tables})[-SEASONS:]
+    return sorted(table for table in ledger.tables if table.season in seasons)
+
+
+async def _ranked(client: RetryingClient, board: Board, table: TableKey) -> AsyncIterator[tuple[str, int]]:
+    path = ("apps", board.app.slug, "boards", board.slug, "top")
+    query: dict[str, str | int | None] = {"season": table.season, "limit": PAGE, "region": table.region or None}
     while True:
-        page = await client.call("GET", *_path(board), "top", query=query, answer=schema.Page)
-        for line in page.entries:
-            yield Place(season, region, line.player), int(line.score)
-        if page.next_cursor is None:
-            return
+        page = await client.call("GET", *path, query=query, response=schema.Page)
+        for entry in page.entries:
+            yield entry.player, int(entry.score)
         query["cursor"] = page.next_cursor
+        if page.next_cursor is None:
+            break
 
 
-async def _standing(client: Patient, board: Board, place: Place) -> int | None:
-    query = {"season": place.season, **({"region": place.region} if place.region else {})}
-    try:
-        found = await client.call("GET", *_path(board), "players", place.player, query=query, answer=schema.Standing)
-    except RequestRefused as error:
-        if error.code in NOBODY:
-            return None
-        raise
-    return int(found.score)
-
-
-def _newest(ledger: Ledger) -> list[tuple[str, str]]:
-    """The tables of the newest seasons: their names sort as they follow each other."""
-    tables = sorted({place[:2] for place in ledger.standings})
-    seasons = sorted({season for season, _ in tables})[-SEASONS:]
-    return [table for table in tables if table[0] in seasons]
-
-
-def _path(board: Board) -> tuple[str, ...]:
-    return "apps", board.app.slug, "boards", board.slug
-
-
-def _board(app: str, rules: schema.Board) -> Board:
+def _to_board(app: str, rules: schema.Board) -> Board:
     fields: dict[str, Any] = {name: getattr(rules, name) for name in rules.__struct_fields__}
-    fields.update({name: int(fields[name]) for name in SCORES})
-    return Board(**{**fields, "number": 0, "app": App(0, app, app), "regions": tuple(rules.regions)})
+    fields |= {name: int(fields[name]) for name in BOUNDS} | {"regions": tuple(rules.regions)}
+    return Board(pk=0, app=App(0, app, app), slug=fields.pop("board"), **fields)
+
+
+def _to_submission(board: Board, entry: schema.LedgerEntry) -> Submission:
+    event = event_id.from_text(entry.event)
+    at = event_id.accepted_at(event)
+    return Submission(
+        event, at, board, entry.season or "", entry.player, int(entry.value), "", region=entry.region or WORLD
+    )
