@@ -16,7 +16,7 @@ import uvloop
 from aiohttp import web
 
 from harness.client import Client
-from harness.waiting import eventually
+from harness.waiting import PATIENCE, eventually
 from scoreboard.adapters.sqlite.ledger import SqliteLedger
 from scoreboard.application.identity.principals import principal_of
 from scoreboard.application.ports.authentication import Role
@@ -108,7 +108,7 @@ async def running(
     clock: Clock = bootstrap.wall_clock,
     kind: type[HttpConnection] = FastConnection,
     consumers: Sequence[EventConsumer] = (),
-    timings: Timings = Timings(),  # noqa: B008 - frozen
+    timings: Timings = Timings(patience=PATIENCE),  # noqa: B008 - frozen
     **given: Any,
 ) -> AsyncIterator[Running]:
     """Run the service, or some of its parts, on a free port."""

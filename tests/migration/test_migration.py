@@ -8,7 +8,7 @@ import pytest
 from harness.client import Client
 from harness.servers.redis import emptied
 from harness.service import Running
-from harness.waiting import BOUND_S, eventually
+from harness.waiting import BOUND_S, PATIENCE, eventually
 from scoreboard.bootstrap.timings import Timings
 from tests.making import ManualClock
 from tests.migration.stores import (
@@ -171,7 +171,8 @@ async def test_what_redis_does_not_have_is_ranked_from_the_old_note(
     tmp_path: Path, redis_url: str, clock: ManualClock
 ) -> None:
     """The ranking is made without the one player, as it was when the process of the old version ended."""
-    timings = Timings(drift_recheck_s=2 * BOUND_S)  # a shorter wait would let the drift check rank the player
+    # A shorter wait would let the drift check rank the player.
+    timings = Timings(patience=PATIENCE, drift_recheck_s=2 * BOUND_S)
     old = await restored("postgres", tmp_path, clock, ranking_url=emptied(redis_url), timings=timings)
     await old.migrate()
     await old.execute(

@@ -91,7 +91,7 @@ async def open_container(
     settings: Settings, clock: Clock, stack: AsyncExitStack, consumers: Sequence[EventConsumer], timings: Timings
 ) -> Container:
     """Open the backends that the settings name. Raises SettingsError and NotUsable."""
-    options = backends.options_of(settings, events=bool(consumers))
+    options = backends.options_of(settings, events=bool(consumers), patience=timings.patience)
     backends.check_backends(options)
     database = await backends.open_database(options, clock, stack)
     queue = await backends.open_queue(options, clock, stack)
