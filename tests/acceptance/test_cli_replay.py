@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from scoreboard.cli.transfer import files, pace
+from scoreboard.cli.transfer import files, importer
 from scoreboard.cli.transfer.replay import Event as Item
 from scoreboard.cli.transfer.rows import Row
 from tests.acceptance.command_line import CommandLine, Running, until
@@ -250,6 +250,6 @@ class TestScripted:
 @pytest.mark.parametrize("speed", [None, 1e9])
 async def test_batches_have_every_row_in_order(speed: float | None) -> None:
     every = [Row(n, n, Item(1_000.0 * (n % 7), "a", n), frozenset()) for n in range(2_500)]
-    gathered = [batch async for batch in pace.batches(every, 1_000, speed)]
+    gathered = [batch async for batch in importer.batches(every, 1_000, speed)]
     assert [row for batch in gathered for row in batch] == every
     assert all(0 < len(batch) <= 1_000 for batch in gathered)

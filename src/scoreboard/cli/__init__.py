@@ -1,1 +1,1 @@
-"""The command line: `serve` and what prepares it, and a client that speaks HTTP to a server or a data folder."""
+"""Command line: runs the service, and manages its data over HTTP."""

@@ -7,15 +7,15 @@ from cyclopts import App, Parameter
 
 from scoreboard.cli import output
 from scoreboard.cli.errors import RequestRefused, UsageError
-from scoreboard.cli.parameters import Flag, Json, Whole, Yes, examples, require_consent
-from scoreboard.cli.target import Target, connect, request, run
+from scoreboard.cli.parameters import Flag, Json, Whole, Yes, examples
+from scoreboard.cli.target import DEFAULT, Target, connect, request, run
 
 PATH = "dead-letters"
 MOST = 1_000  # that one request lists
 ID = "5f0c5d2a9b7e4c1f8a3d6e2b1c4f7a90"
 
 Letters = Annotated[str, Parameter(name="letters", negative="", help="Ids of dead letters from `list`.")]
-All = Annotated[Flag, Parameter(help="Every dead letter, up to 1,000 at a time.")]
+All = Annotated[Flag, Parameter(name="--all", help="Every dead letter, up to 1,000 at a time.")]
 
 dlq = App(
     name="dlq",
@@ -28,20 +28,18 @@ dlq = App(
     name="list",
     help_epilogue=examples("dlq list", "dlq list --json | jq -r '.[] | select(.reason == \"not_storable\") | .letter'"),
 )
-def list_(*, limit: Whole = 100, json: Json = False, server: Target | None = None) -> None:
-    """List the oldest dead letters and their reasons.
-
-    Parameters
-    ----------
-    limit
-        Greatest number to list, up to 1,000.
-    """
+def list_(
+    *,
+    limit: Annotated[Whole, Parameter(help="Greatest number to list, up to 1,000.")] = 100,
+    json: Json = False,
+    server: Target = DEFAULT,
+) -> None:
+    """List the oldest dead letters and their reasons."""
     if not 1 <= limit <= MOST:
         raise UsageError(f"--limit is {limit}; give 1 to {MOST:,}")
-    letters = run(request(server, "GET", PATH, query={"limit": limit}))["dead_letters"]
-    output.table(("letter", "since", "count", "attempts", "reason"), letters, as_json=json)
-    if not letters and not json:
-        output.note("There are no dead letters.")
+    letters = request(server, "GET", PATH, query={"limit": limit})["dead_letters"]
+    columns = ("letter", "since", "count", "attempts", "reason")
+    output.table(columns, letters, as_json=json, empty="There are no dead letters.")
 
 
 @dlq.command(name="show", help_epilogue=examples(f"dlq show {ID}", f"dlq show {ID} --json | jq '.updates[].event'"))
@@ -50,10 +48,10 @@ def show_(
     /,
     *,
     json: Json = False,
-    server: Target | None = None,
+    server: Target = DEFAULT,
 ) -> None:
     """Show the updates in a dead letter."""
-    found = run(request(server, "GET", PATH, letter))
+    found = request(server, "GET", PATH, letter)
     if json:
         output.json(found)
         return
@@ -66,20 +64,19 @@ def show_(
 
 
 @dlq.command(help_epilogue=examples(f"dlq retry {ID}", "dlq retry --all                    after the fault is fixed"))
-def retry(*letters: Letters, all: All = False, server: Target | None = None) -> None:  # noqa: A002 - its option
+def retry(*letters: Letters, every: All = False, server: Target = DEFAULT) -> None:
     """Requeue dead letters. Updates that were applied before do not count again."""
-    _require_letters(letters, every=all)
-    done = run(_for_each(server, letters, "POST", "retry"))
-    output.note(f"Requeued {output.count(done, 'dead letter')}.")
+    _require_letters(letters, every=every)
+    output.note(f"Requeued {output.count(_for_each(server, letters, 'POST', 'retry'), 'dead letter')}.")
 
 
 @dlq.command(help_epilogue=examples(f"dlq drop {ID}", "dlq drop --all --yes"))
-def drop(*letters: Letters, all: All = False, yes: Yes = False, server: Target | None = None) -> None:  # noqa: A002 - its option
+def drop(*letters: Letters, every: All = False, yes: Yes = False, server: Target = DEFAULT) -> None:
     """Drop dead letters. Their updates are refused."""
-    _require_letters(letters, every=all)
-    which = "all dead letters" if all else output.count(len(letters), "dead letter")
-    require_consent(f"refuse the updates of {which}", yes=yes)
-    output.note(f"Dropped {output.count(run(_for_each(server, letters, 'DELETE')), 'dead letter')}.")
+    _require_letters(letters, every=every)
+    which = "all dead letters" if every else output.count(len(letters), "dead letter")
+    output.require_consent(f"refuse the updates of {which}", yes=yes)
+    output.note(f"Dropped {output.count(_for_each(server, letters, 'DELETE'), 'dead letter')}.")
 
 
 def _require_letters(letters: Sequence[str], *, every: bool) -> None:
@@ -87,19 +84,22 @@ def _require_letters(letters: Sequence[str], *, every: bool) -> None:
         raise UsageError("give either the ids of dead letters or --all; see: scoreboard dlq list")
 
 
-async def _for_each(target: Target | None, letters: Sequence[str], method: str, *verb: str) -> int:
-    """Send a request for each of `letters`, or for all, and return the number that existed."""
-    done = 0
-    async with connect(target) as connection:
-        client = connection.client
-        listed = letters or [
-            one["letter"] for one in (await client.call("GET", PATH, query={"limit": MOST}))["dead_letters"]
-        ]
-        for letter in listed:
-            try:
-                await client.call(method, PATH, letter, *verb)
-                done += 1
-            except RequestRefused as error:
-                if letters or error.code != "letter_not_found":
-                    raise
-    return done
+def _for_each(target: Target, letters: Sequence[str], method: str, *verb: str) -> int:
+    """Send a request for each of `letters`, or for all, and return the number found."""
+
+    async def send() -> int:
+        done = 0
+        async with connect(target) as client:
+            listed = letters or [
+                one["letter"] for one in (await client.call("GET", PATH, query={"limit": MOST}))["dead_letters"]
+            ]
+            for letter in listed:
+                try:
+                    await client.call(method, PATH, letter, *verb)
+                    done += 1
+                except RequestRefused as error:
+                    if letters or error.code != "letter_not_found":
+                        raise
+        return done
+
+    return run(send())

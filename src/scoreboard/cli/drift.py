@@ -1,9 +1,9 @@
-"""Drift of a board: differences between its tables and its ledger, both read over the API."""
+"""Drift: differences between the tables and the ledger of a board, over the API."""
 
 from collections.abc import AsyncIterator, Set
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
+from scoreboard.application.ports.diagnostics import Finding
 from scoreboard.application.upkeep.drift import (
     RECHECK_AFTER_S,
     RECHECKS,
@@ -11,6 +11,7 @@ from scoreboard.application.upkeep.drift import (
     differing_players,
     lasting_differences,
 )
+from scoreboard.cli import output
 from scoreboard.cli.client import RetryingClient
 from scoreboard.cli.transfer.collections import ledger_pages
 from scoreboard.domain import event_id
@@ -23,32 +24,15 @@ PAGE = 1_000
 BOUNDS = ("min_value", "max_value", "min_total", "max_total")
 
 
-class Difference(NamedTuple):
-    """A player of a table whose score differs between ledger and board; None where the player is missing."""
+async def diagnose_board(client: RetryingClient, app: str, rules: schema.Board, most_entries: int) -> Finding:
+    """Compare the tables of the newest seasons with the ledger.
 
-    table: TableKey
-    player: str
-    ledger: int | None
-    board: int | None
-
-    def __str__(self) -> str:
-        place = f"{self.player} in {self.table.season} {self.table.region or 'world'}"
-        return f"{place}: score {self.ledger} in the ledger, {self.board} on the board"
-
-
-@dataclass(frozen=True)
-class DriftReport:
-    """Result of a comparison. It is not `complete` when the ledger has more entries than the limit."""
-
-    entries: int
-    standings: int
-    differences: list[str]
-    complete: bool = True
-
-
-async def find_drift(client: RetryingClient, app: str, rules: schema.Board, most_entries: int) -> DriftReport:
-    """Compare the tables of the newest seasons with the ledger. Updates may continue during the comparison."""
-    board = _to_board(app, rules)
+    Updates may continue during the comparison.
+    """
+    name = f"{app}/{rules.board}"
+    fields: dict[str, Any] = {name: getattr(rules, name) for name in rules.__struct_fields__}
+    fields |= {name: int(fields[name]) for name in BOUNDS} | {"regions": tuple(rules.regions)}
+    board = Board(pk=0, app=App(0, app, app), slug=fields.pop("board"), **fields)
     ledger = LedgerFold(board)
     last: str | None = None
 
@@ -63,26 +47,33 @@ async def find_drift(client: RetryingClient, app: str, rules: schema.Board, most
                 return False
         return True
 
-    async def recheck(known: Set[Difference]) -> Set[Difference]:
-        await read_ledger()
-        return known & await compare()
-
-    async def compare() -> Set[Difference]:
-        differences: set[Difference] = set()
+    async def compare() -> Set[str]:
+        differences: set[str] = set()
         for table in _newest_tables(ledger):
             expected = {player: standing.score for player, standing in ledger.tables[table].items()}
             ranked = {player: score async for player, score in _ranked(client, board, table)}
             differences |= {
-                Difference(table, player, expected.get(player), ranked.get(player))
+                f"{player} in {table.season} {table.region or 'world'}: "
+                f"score {expected.get(player)} in the ledger, {ranked.get(player)} on the board"
                 for player in differing_players(expected, ranked)
             }
         return differences
 
+    async def recheck(known: Set[str]) -> Set[str]:
+        await read_ledger()
+        return known & await compare()
+
     if not await read_ledger():
-        return DriftReport(ledger.entries, 0, [], complete=False)
+        text = f"{name}: not compared, as its ledger has more than {most_entries:,} entries"
+        return Finding("ranking", "ok", text, "to compare it, raise --most-entries")
     lasting = await lasting_differences(await compare(), recheck, RECHECKS, RECHECK_AFTER_S)
+    if differences := ledger.refusals + sorted(lasting):
+        text = f"{name}: {output.count(len(differences), 'difference')}, such as {differences[0]}"
+        remedy = f"scoreboard rebuild --app {app} --board {rules.board}, then repeat the check"
+        return Finding("ranking", "problem", text, remedy)
+    entries = output.count(ledger.entries, "ledger entry", "ledger entries")
     standings = sum(len(ledger.tables[table]) for table in _newest_tables(ledger))
-    return DriftReport(ledger.entries, standings, ledger.refusals + [str(one) for one in sorted(lasting, key=str)])
+    return Finding("ranking", "ok", f"{name}: {entries} match {output.count(standings, 'standing')}")
 
 
 def _newest_tables(ledger: LedgerFold) -> list[TableKey]:
@@ -103,15 +94,8 @@ async def _ranked(client: RetryingClient, board: Board, table: TableKey) -> Asyn
             break
 
 
-def _to_board(app: str, rules: schema.Board) -> Board:
-    fields: dict[str, Any] = {name: getattr(rules, name) for name in rules.__struct_fields__}
-    fields |= {name: int(fields[name]) for name in BOUNDS} | {"regions": tuple(rules.regions)}
-    return Board(pk=0, app=App(0, app, app), slug=fields.pop("board"), **fields)
-
-
 def _to_submission(board: Board, entry: schema.LedgerEntry) -> Submission:
     event = event_id.from_text(entry.event)
     at = event_id.accepted_at(event)
-    return Submission(
-        event, at, board, entry.season or "", entry.player, int(entry.value), "", region=entry.region or WORLD
-    )
+    region = entry.region or WORLD
+    return Submission(event, at, board, entry.season or "", entry.player, int(entry.value), "", region=region)

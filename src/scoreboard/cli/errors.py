@@ -24,28 +24,27 @@ HINTS = {
 
 
 class CommandError(Exception):
-    """The command failed. Its text is one line."""
+    """Error that ends a command with its one line of text."""
 
     exit_status: ClassVar[int] = 1
 
 
 class UsageError(CommandError):
-    """An option, a setting or a file is wrong, and nothing was sent."""
+    """Error in an option, a setting or a file, found before anything was sent."""
 
     exit_status = 2
 
 
 class Unreachable(CommandError):
-    """The server did not respond. Whether it handled the request is unknown."""
+    """Failure to get a response. The server may have handled the request."""
 
 
 class RequestRefused(CommandError):
-    """The server refused the request. `status` is None on a live connection."""
+    """Refusal by the server. `status` is None on a live connection."""
 
-    def __init__(self, status: int | None, code: str, detail: str, retry_after_s: float | None = None) -> None:
-        hint = HINTS.get(code)
-        super().__init__(f"{code}: {detail}" + (f" ({hint})" if hint else ""))
+    def __init__(self, status: int | None, code: str, detail: str) -> None:
+        hint = f" ({HINTS[code]})" if code in HINTS else ""
+        super().__init__(f"{code}: {detail}{hint}")
         self.status = status
         self.code = code
         self.detail = detail
-        self.retry_after_s = retry_after_s

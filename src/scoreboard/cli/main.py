@@ -1,14 +1,17 @@
-"""Console entry point `scoreboard`: runs a command and turns its errors into one line and an exit status.
+"""Console entry point `scoreboard`.
 
-0 done; 1 refused, or done in part; 2 not tried (usage, settings, folder, port); 130 ended by Ctrl-C.
+It runs a command and turns an error into one line and an exit status. The status is 1 if the command was refused or
+only done in part, and 130 after Ctrl-C. It is 2 if nothing was tried, because of the usage, the settings, the folder or
+the port.
 """
 
 import io
 import os
 import sys
 from collections.abc import Sequence
+from typing import Annotated, Literal
 
-from cyclopts import App, CoercionError, CycloptsError
+from cyclopts import App, CoercionError, CycloptsError, Parameter
 
 from scoreboard import __version__
 from scoreboard.application.ports.backend import NotUsable
@@ -16,8 +19,6 @@ from scoreboard.bootstrap.data_dir import FolderLocked, FolderUnusable
 from scoreboard.bootstrap.listening import PortInUse
 from scoreboard.bootstrap.settings import SettingsError
 from scoreboard.cli import output
-from scoreboard.cli.completion import completion
-from scoreboard.cli.config import config
 from scoreboard.cli.dlq import dlq
 from scoreboard.cli.doctor import doctor
 from scoreboard.cli.errors import CommandError
@@ -25,7 +26,7 @@ from scoreboard.cli.manage import management
 from scoreboard.cli.parameters import examples
 from scoreboard.cli.rebuild import rebuild
 from scoreboard.cli.resources import RESOURCES
-from scoreboard.cli.serve import ROLES, migrate, role, serve
+from scoreboard.cli.serve import ROLES, config, migrate, role, serve
 from scoreboard.cli.token import token
 from scoreboard.cli.top import top
 from scoreboard.cli.transfer.export import export
@@ -55,17 +56,19 @@ app = App(
 )
 app.command(
     serve,
-    help_epilogue=examples("serve --demo", "serve --data /var/lib/scoreboard --port 9000")
-    + "\n  SCOREBOARD_DATA=/var/lib/scoreboard scoreboard serve --host 0.0.0.0",
+    help_epilogue=examples(
+        "serve --demo",
+        "serve --data /var/lib/scoreboard --port 9000",
+        "SCOREBOARD_DATA=/var/lib/scoreboard scoreboard serve --host 0.0.0.0",
+    ),
 )
-for part in ROLES:
-    app.command(role(part))
 app.command(
     migrate,
     help_epilogue=examples(
-        "migrate --data /var/lib/scoreboard", "migrate --database-url postgresql://db.example/scoreboard"
-    )
-    + "\n  SCOREBOARD_DATABASE_URL=postgresql://db.example/scoreboard scoreboard migrate",
+        "migrate --data /var/lib/scoreboard",
+        "migrate --database-url postgresql://db.example/scoreboard",
+        "SCOREBOARD_DATABASE_URL=postgresql://db.example/scoreboard scoreboard migrate",
+    ),
 )
 app.command(rebuild, help_epilogue=examples("rebuild", "rebuild --app demo --board main"))
 app.command(
@@ -77,9 +80,20 @@ app.command(
     )
     + "\n\nThe exit status is 1 if there are problems, and 0 if there are only warnings.",
 )
-groups = (*map(management, RESOURCES), token, config, replay, export, import_, top, watch, dlq, completion(app))
-for group in groups:
-    app.command(group)
+groups = (token, config, replay, export, import_, top, watch, dlq)
+for command in (*map(role, ROLES), *map(management, RESOURCES), *groups):
+    app.command(command)
+
+
+@app.command(
+    help_epilogue="Examples:\n"
+    "  source <(scoreboard completion bash)     for this shell; in ~/.bashrc for every shell\n"
+    "  scoreboard completion zsh > ~/.zfunc/_scoreboard\n"
+    "  scoreboard completion fish > ~/.config/fish/completions/scoreboard.fish",
+)
+def completion(shell: Annotated[Literal["bash", "zsh", "fish"], Parameter(help="Name of the shell.")], /) -> None:
+    """Print the script that completes `scoreboard` commands in a shell."""
+    print(app.generate_completion(shell=shell))
 
 
 def run() -> None:
@@ -105,7 +119,10 @@ def status(arguments: Sequence[str]) -> int:
 
 
 def _open_streams() -> None:
-    """Replace closed standard streams, as service managers leave them, and make all text printable."""
+    """Replace closed standard streams, as service managers leave them.
+
+    Text that the encoding of a stream does not have is escaped.
+    """
     for descriptor in (0, 1, 2):
         try:
             os.fstat(descriptor)
@@ -120,7 +137,7 @@ def _open_streams() -> None:
 
 
 def _flush() -> None:
-    """Flush stdout. Drop the text if that fails, or Python would report the error again at its exit."""
+    """Flush stdout. Drop its text if that fails, as Python would flush it again."""
     try:
         sys.stdout.flush()
     except OSError:
@@ -129,7 +146,10 @@ def _flush() -> None:
 
 
 def _explain(error: Exception) -> tuple[str, int]:
-    """Return one line and the exit status. Unexpected errors are raised in Python's development mode."""
+    """Return the line and the exit status of an error.
+
+    Python's development mode raises unexpected errors.
+    """
     match error:
         case CycloptsError():
             text = str(error)

@@ -1,7 +1,6 @@
 """Commands that list, create, show, update and delete resources."""
 
 from collections.abc import Callable
-from dataclasses import asdict, make_dataclass
 from types import NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -10,89 +9,96 @@ from cyclopts import App, Parameter
 
 from scoreboard.cli import output
 from scoreboard.cli.errors import UsageError
-from scoreboard.cli.parameters import AppId, Json, Whole, Yes, annotate, examples, require_consent
+from scoreboard.cli.parameters import ABSENT, AppId, Json, Whole, Yes, annotate, examples, given, options_type
 from scoreboard.cli.resources import APPS, Resource
-from scoreboard.cli.target import Target, connect, request, run
+from scoreboard.cli.target import DEFAULT, Target, connect, request, run
+from scoreboard.cli.transfer.collections import resource_pages
 
-PAGE = 1_000
+After = Annotated[str, Parameter(help="Start after this id.")]
+Limit = Annotated[Whole, Parameter(help="Greatest number to list.")]
 
 
 def management(resource: Resource) -> App:  # noqa: C901 - one function for each command
     """Return the commands that manage a resource."""
-    name = resource.name
+    name, plural, noun = resource.name, resource.plural, resource.noun
 
-    def list_all(*, app: str | None = None, json: Json = False, server: Target | None = None) -> None:
-        _print_list(resource, run(request(server, "GET", *resource.path(app)))[resource.plural], as_json=json)
-
-    def list_page(
-        *,
-        app: str,
-        after: Annotated[str, Parameter(help="Start after this id.")] = "",
-        limit: Annotated[Whole, Parameter(help="Greatest number to list.")] = 100,
-        json: Json = False,
-        server: Target | None = None,
+    def list_(
+        *, app: str | None = None, after: str = "", limit: int = 100, json: Json = False, server: Target = DEFAULT
     ) -> None:
         if limit < 1:
             raise UsageError(f"--limit is {limit}; give 1 or more")
-        found = run(_list_some(resource, app, after, limit, server))
-        _print_list(resource, found, as_json=json)
-        if len(found) == limit and not json:
-            output.note(f"This is the first {limit:,}; for more, add: --after '{found[-1][name]}'")
+
+        async def read() -> list[dict[str, Any]]:
+            async with connect(server) as client:
+                pages = resource_pages(client, resource, app, dict[str, Any], after, limit)
+                return [row async for page in pages for row in page]
+
+        rows = run(read())
+        empty = f"There are no {plural} yet; create one with: scoreboard {plural} create --help"
+        output.table(resource.columns, rows, as_json=json, empty=empty)
+        if resource.paged and len(rows) == limit and not json:
+            output.note(f"This is the first {limit:,}; for more, add: --after '{rows[-1][name]}'")
 
     def create(
-        id_: str, /, *, app: str | None = None, options: Any = None, json: Json = False, server: Target | None = None
+        id_: str, /, *, app: str | None = None, options: Any = None, json: Json = False, server: Target = DEFAULT
     ) -> None:
-        body = {name: id_, **_given(options)}
-        created = run(request(server, "POST", *resource.path(app), body=body))
+        created = request(server, "POST", *resource.path(app), body={name: id_, **given(options)})
         if not json:
             output.note(f"Created {name} {created[name]}.")
         output.record(created, as_json=json)
 
-    def show(id_: str, /, *, app: str | None = None, json: Json = False, server: Target | None = None) -> None:
-        output.record(run(request(server, "GET", *resource.path(app), id_)), as_json=json)
+    def show(id_: str, /, *, app: str | None = None, json: Json = False, server: Target = DEFAULT) -> None:
+        output.record(request(server, "GET", *resource.path(app), id_), as_json=json)
 
     def update(
-        id_: str, /, *, app: str | None = None, options: Any = None, json: Json = False, server: Target | None = None
+        id_: str, /, *, app: str | None = None, options: Any = None, json: Json = False, server: Target = DEFAULT
     ) -> None:
-        body = _given(options)
+        body = given(options)
         if not body:
-            raise UsageError(f"there is nothing to change; see: scoreboard {resource.plural} update --help")
-        output.record(run(request(server, "PATCH", *resource.path(app), id_, body=body)), as_json=json)
+            raise UsageError(f"there is nothing to change; see: scoreboard {plural} update --help")
+        output.record(request(server, "PATCH", *resource.path(app), id_, body=body), as_json=json)
 
-    def delete(id_: str, /, *, app: str | None = None, yes: Yes = False, server: Target | None = None) -> None:
-        require_consent(" ".join(f"delete the {name} {id_!r} {resource.cascades}".split()), yes=yes)
-        run(request(server, "DELETE", *resource.path(app), id_))
+    def delete(id_: str, /, *, app: str | None = None, yes: Yes = False, server: Target = DEFAULT) -> None:
+        output.require_consent(f"delete the {name} {id_!r} {resource.cascades}".rstrip(), yes=yes)
+        request(server, "DELETE", *resource.path(app), id_)
         output.note(f"Deleted {name} {id_}.")
 
     group = App(
-        name=resource.plural,
-        help=resource.help,
-        help_epilogue=examples(f"{resource.plural} create {resource.commands['create'][-1]}"),
+        name=plural, help=resource.help, help_epilogue=examples(f"{plural} create {resource.examples['create'][-1]}")
     )
-    app_option = Annotated[str | None, Parameter(parse=False)] if resource is APPS else AppId
+    in_app = resource is not APPS
+    listing = f"List the {plural} of an app{', sorted by id' * resource.paged}." if in_app else "List all apps."
+    example = resource.examples["update"][0].partition(" ")[0]
+    place = " --app demo" if in_app else ""
     command: Callable[..., None]
-    for command, id_help, options in (
-        (list_page if resource.paged else list_all, "", None),
-        (create, resource.id_help, _options(resource, resource.body)),
-        (show, "Its id.", None),
-        (update, "Its id.", _options(resource, resource.change)),
-        (delete, "Its id.", None),
+    for command, verb, text, default_example, options in (
+        (list_, "list", listing, place, None),
+        (create, "create", f"Create {noun}.", "", _options(resource, resource.body)),
+        (show, "show", f"Show {noun}.", example + place, None),
+        (update, "update", f"Change the given fields of {noun}.", "", _options(resource, resource.change)),
+        (delete, "delete", f"Delete {noun} {resource.cascades}".rstrip() + ".", f"{example}{place} --yes", None),
     ):
-        verb = command.__name__.partition("_")[0]
-        text, *shown = resource.commands[verb]
-        id_type = Annotated[str, Parameter(name=name, help=id_help)]
+        shown = resource.examples.get(verb, (default_example,))
+        annotate(
+            command,
+            app=AppId if in_app else Annotated[str | None, ABSENT],
+            after=After if resource.paged else Annotated[str, ABSENT],
+            limit=Limit if resource.paged else Annotated[int, ABSENT],
+            id_=Annotated[str, Parameter(name=name, help=resource.id_help if verb == "create" else "Its id.")],
+            options=options,
+        )
         group.command(
-            annotate(command, app=app_option, id_=id_type, options=options),
+            command,
             name=verb,
-            help=text,
-            help_epilogue=examples(*(f"{resource.plural} {verb} {rest}".rstrip() for rest in shown)),
+            help=f"{text} {resource.remarks.get(verb, '')}".rstrip(),
+            help_epilogue=examples(*(f"{plural} {verb} {rest.strip()}" for rest in shown)),
         )
     return group
 
 
 def _options(resource: Resource, body: type[msgspec.Struct]) -> Any:
-    """Return a class with an option for each field of a request body except the id."""
-    fields: list[tuple[str, Any, Any]] = []
+    """Return the type of the options for the fields of a request body except the id."""
+    options: dict[str, Any] = {}
     for field in msgspec.structs.fields(body):
         if field.name == resource.name:
             continue
@@ -107,33 +113,5 @@ def _options(resource: Resource, body: type[msgspec.Struct]) -> Any:
             negative_none="no-" if body is resource.change and NoneType in union else (),
         )
         option = tuple[str, ...] if repeated else Whole if kind is int else kind
-        fields.append((field.name, Annotated[option | None, parameter], msgspec.UNSET))
-    # Cyclopts takes a class of the module `types`, the default here, for a built-in one.
-    created = make_dataclass("Options", fields, frozen=True, kw_only=True, namespace={"__module__": __name__})
-    return Parameter(name="*", show_default=False)(created) | None
-
-
-def _given(options: Any) -> dict[str, Any]:
-    fields = {} if options is None else asdict(options)
-    return {name: value for name, value in fields.items() if value is not msgspec.UNSET}
-
-
-async def _list_some(
-    resource: Resource, app: str, after: str, limit: int, target: Target | None
-) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    async with connect(target) as connection:
-        while len(found) < limit:
-            wanted = min(PAGE, limit - len(found))
-            query = {"after": found[-1][resource.name] if found else after, "limit": wanted}
-            page = (await connection.client.call("GET", *resource.path(app), query=query))[resource.plural]
-            found += page
-            if len(page) < wanted:
-                break
-    return found
-
-
-def _print_list(resource: Resource, rows: list[dict[str, Any]], *, as_json: bool) -> None:
-    output.table(resource.columns, rows, as_json=as_json)
-    if not rows and not as_json:
-        output.note(f"There are no {resource.plural} yet; create one with: scoreboard {resource.plural} create --help")
+        options[field.name] = Annotated[option | None, parameter]
+    return options_type(options)

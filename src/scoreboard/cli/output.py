@@ -1,4 +1,4 @@
-"""Output of commands: tables for people, JSON for programs, notes and errors on stderr."""
+"""Output of commands: tables for people, JSON for programs, notes on stderr."""
 
 import os
 import sys
@@ -10,6 +10,8 @@ from rich import box
 from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
+
+from scoreboard.cli.errors import CommandError, UsageError
 
 UNLIMITED_WIDTH = 10_000  # without a terminal there is no width to fit, and nothing is cut
 
@@ -34,13 +36,25 @@ def count(number: int, singular: str, plural: str | None = None) -> str:
     return f"{number:,} {singular if number == 1 else plural or f'{singular}s'}"
 
 
+def require_consent(action: str, *, yes: bool) -> None:
+    """Ask before an action that cannot be undone, or require `--yes` in scripts."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise UsageError(f"this cannot be undone: {action}; to confirm, add --yes")
+    question = f"{action[0].upper()}{action[1:]}? This cannot be undone. [y/N] "
+    print(question, end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+        raise CommandError("cancelled; nothing was changed")
+
+
 def json(value: object) -> None:
     """Print a value as JSON to stdout."""
     print(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
 
 
-def table(columns: Sequence[str], rows: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
-    """Print one line for each row."""
+def table(columns: Sequence[str], rows: Sequence[Mapping[str, Any]], *, as_json: bool, empty: str = "") -> None:
+    """Print one line for each row, or the note `empty` if there is none."""
     if as_json:
         json(rows)
     elif rows:
@@ -50,6 +64,8 @@ def table(columns: Sequence[str], rows: Sequence[Mapping[str, Any]], *, as_json:
         for row in rows:
             shown.add_row(*(_cell(row.get(column)) for column in columns))
         renderable(shown)
+    elif empty:
+        note(empty)
 
 
 def record(fields: Mapping[str, Any], *, as_json: bool) -> None:
@@ -69,12 +85,6 @@ def renderable(shown: RenderableType) -> None:
     """Print a rich renderable, as wide as the terminal."""
     width = None if sys.stdout.isatty() else UNLIMITED_WIDTH
     Console(width=width, markup=False, highlight=False, emoji=False).print(shown)
-
-
-def confirm(question: str) -> bool:
-    """Ask the person at the terminal and return whether the answer is yes."""
-    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
 
 def _cell(value: Any) -> Text:

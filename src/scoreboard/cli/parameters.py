@@ -1,14 +1,12 @@
 """Parameters that several commands share."""
 
 import re
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, make_dataclass
 from typing import Annotated, Any, TypeVar
 
 from cyclopts import CoercionError, Parameter, Token
-
-from scoreboard.cli import output
-from scoreboard.cli.errors import CommandError, UsageError
+from msgspec import UNSET
 
 Command = TypeVar("Command", bound=Callable[..., None])
 
@@ -16,7 +14,7 @@ _WHOLE = re.compile(r"[+-]?[0-9]{1,100}")
 
 
 def _to_int(_kind: type, tokens: Sequence[Token]) -> int:
-    """Convert an integer exactly. Cyclopts would round 5.5 and large numbers with a decimal point."""
+    """Convert exactly; Cyclopts would round 5.5 and large numbers with a point."""
     (token,) = tokens
     if not _WHOLE.fullmatch(token.value):
         raise CoercionError(token=token, target_type=int)
@@ -30,31 +28,41 @@ def _check_patience(_kind: Any, seconds: float) -> None:
 
 Whole = Annotated[int, Parameter(converter=_to_int)]
 AppId = Annotated[str, Parameter(name="--app", required=True, show_default=False, help="Id of the app.")]
+BoardId = Annotated[str, Parameter(name="--board", required=True, show_default=False, help="Id of the board.")]
 Json = Annotated[bool, Parameter(name="--json", negative="", show_default=False, help="Print JSON, for programs.")]
 Flag = Annotated[bool, Parameter(negative="", show_default=False)]
 Patience = Annotated[
     float, Parameter(validator=_check_patience, help="Seconds to keep trying while the server does not respond.")
 ]
+ABSENT = Parameter(parse=False)  # of a command that shares its function with others
 Yes = Annotated[bool, Parameter(name="--yes", negative="", show_default=False, help="Do not ask; needed in scripts.")]
 
 
 def examples(*commands: str) -> str:
-    """Return the examples that end the help of a command."""
+    """Return the examples that end the help of a command.
+
+    Each is a command without the name `scoreboard`, or a whole line that starts with a variable.
+    """
     title = "Example" if len(commands) == 1 else "Examples"
-    return "\n".join([f"{title}:", *(f"  scoreboard {command}" for command in commands)])
+    lines = (command if command[0].isupper() else f"scoreboard {command}" for command in commands)
+    return "\n  ".join([f"{title}:", *lines])
+
+
+def options_type(options: Mapping[str, Any], **parameter: Any) -> Any:
+    """Return the type of a parameter that has the given options, by name."""
+    fields = [(name, option, UNSET) for name, option in options.items()]
+    # Cyclopts takes a class of the module `types`, the default here, for a built-in one.
+    created = make_dataclass("Options", fields, frozen=True, kw_only=True, namespace={"__module__": __name__})
+    return Parameter(name="*", show_default=False, **parameter)(created) | None
+
+
+def given(options: Any) -> dict[str, Any]:
+    """Return the options in a value of an `options_type` that were given, by name."""
+    fields = {} if options is None else asdict(options)
+    return {name: value for name, value in fields.items() if value is not UNSET}
 
 
 def annotate(command: Command, **annotations: Any) -> Command:
     """Set annotations that are known only at run time."""
     command.__annotations__ |= annotations
     return command
-
-
-def require_consent(action: str, *, yes: bool) -> None:
-    """Ask before an action that cannot be undone. Without a terminal `--yes` is required."""
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise UsageError(f"this cannot be undone: {action}; to confirm, add --yes")
-    if not output.confirm(f"{action[0].upper()}{action[1:]}? This cannot be undone."):
-        raise CommandError("cancelled; nothing was changed")

@@ -8,7 +8,7 @@ from scoreboard.cli import output
 from scoreboard.cli.client import RetryingClient
 from scoreboard.cli.errors import UsageError
 from scoreboard.cli.parameters import Json
-from scoreboard.cli.target import Target, connect, run
+from scoreboard.cli.target import DEFAULT, Target, connect, run
 
 PATIENCE_S = 600.0
 
@@ -18,7 +18,7 @@ def rebuild(
     app: Annotated[str | None, Parameter(help="Id of the app; default: every app.")] = None,
     board: Annotated[str | None, Parameter(help="Id of the board; default: every board of the app.")] = None,
     json: Json = False,
-    server: Target | None = None,
+    server: Target = DEFAULT,
 ) -> None:
     """Discard the rankings of a running server and rebuild them from the totals.
 
@@ -27,26 +27,23 @@ def rebuild(
     """
     if board is not None and app is None:
         raise UsageError("--board needs --app")
-    rebuilt = run(_rebuild(app, board, server))
-    if rebuilt is None:
-        output.note("No server runs on this folder. `scoreboard serve` builds the rankings when it starts.")
-    output.table(("app", "board", "tables", "standings"), rebuilt or [], as_json=json)
 
-
-async def _rebuild(app: str | None, board: str | None, target: Target | None) -> list[dict[str, Any]] | None:
-    async with connect(target) as connection:
-        if not connection.served:
-            return None
-        client = RetryingClient(connection.client, PATIENCE_S)
-        rebuilt = []
-        for path in [("apps", app, "boards", board)] if app and board else await board_paths(client, app):
-            result = await client.call("POST", *path, "rebuild")
-            if result["rank_state"] != "exact":  # the read waits until the rebuild of a large board is done
-                result["standings"] = (await client.call("GET", *path, "top", query={"limit": 1}))["total"]
-            rebuilt.append(
-                {"app": path[1], "board": path[3], "tables": result["tables"], "standings": result["standings"]}
-            )
+    async def rebuild_boards() -> list[dict[str, Any]]:
+        rebuilt: list[dict[str, Any]] = []
+        async with connect(server) as connected:
+            if not connected.served:
+                output.note("No server runs on this folder. `scoreboard serve` builds the rankings when it starts.")
+                return rebuilt
+            client = RetryingClient(connected, PATIENCE_S)
+            for path in [("apps", app, "boards", board)] if app and board else await board_paths(client, app):
+                result = await client.call("POST", *path, "rebuild")
+                if result["rank_state"] != "exact":  # the read waits until the rebuild of a large board is done
+                    result["standings"] = (await client.call("GET", *path, "top", query={"limit": 1}))["total"]
+                counts = {name: result[name] for name in ("tables", "standings")}
+                rebuilt.append({"app": path[1], "board": path[3], **counts})
         return rebuilt
+
+    output.table(("app", "board", "tables", "standings"), run(rebuild_boards()), as_json=json)
 
 
 async def board_paths(client: RetryingClient, app: str | None = None) -> list[tuple[str, str, str, str]]:

@@ -1,7 +1,7 @@
-"""Apps, boards, players and actions: their bodies in the API, and the texts of their commands."""
+"""Apps, boards, players and actions: their API types and command texts."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import NoneType
 from typing import get_args
 
@@ -16,26 +16,30 @@ SLUG = "Its id: 1 to 50 of a-z, 0-9, '-' and '_'."
 class Resource:
     """One kind of resource.
 
-    `body` creates one, `change` changes one, `page` lists them. `options` has a help text for each field.
-    `columns` are those of a list. `cascades` names what a deletion also deletes. `commands` has for each command its
-    help and its examples.
+    `body` creates one, `change` changes one. `noun` stands for one in help texts. `columns` are those of a list.
+    `cascades` names what a deletion also deletes. `options` has a help text for each field, `examples` and `remarks`
+    have texts for commands.
     """
 
     name: str
-    plural: str
+    noun: str
     body: type[msgspec.Struct]
     change: type[msgspec.Struct]
-    page: type[msgspec.Struct]
     columns: tuple[str, ...]
     cascades: str
     help: str
     id_help: str
     options: Mapping[str, str]
-    commands: Mapping[str, tuple[str, ...]]
+    examples: Mapping[str, tuple[str, ...]]
+    remarks: Mapping[str, str] = field(default_factory=dict)
     paged: bool = False
 
+    @property
+    def plural(self) -> str:
+        return f"{self.name}s"
+
     def path(self, app: str | None) -> tuple[str, ...]:
-        """Return the path of the collection, which is in an app unless it has the apps themselves."""
+        """Return the path of the collection; `app` is None for the apps themselves."""
         return (self.plural,) if app is None else ("apps", app, self.plural)
 
     @property
@@ -48,10 +52,9 @@ class Resource:
 
 APPS = Resource(
     "app",
-    "apps",
+    "an app",
     schema.App,
     schema.AppChange,
-    schema.Apps,
     columns=("app", "name", "time_zone"),
     cascades="with its boards, actions, players and their history",
     help="Manage apps. Each has its own boards, actions, players and tokens.",
@@ -60,20 +63,16 @@ APPS = Resource(
         "name": "Display name.",
         "time_zone": "Time zone in which its days begin, such as Europe/Berlin.",
     },
-    commands={
-        "list": ("List all apps.", "", "--json | jq -r '.[].app'"),
-        "create": ("Create an app.", "demo", "chess --name 'Chess club' --time-zone Europe/Berlin"),
-        "show": ("Show an app.", "demo", "demo --json"),
-        "update": ("Change the given fields of an app.", "chess --name 'Chess & Go club'"),
-        "delete": ("Delete an app with its boards, actions, players and their history.", "demo", "demo --yes"),
+    examples={
+        "create": ("demo", "chess --name 'Chess club' --time-zone Europe/Berlin"),
+        "update": ("chess --name 'Chess & Go club'",),
     },
 )
 BOARDS = Resource(
     "board",
-    "boards",
+    "a board",
     schema.Board,
     schema.BoardChange,
-    schema.Boards,
     columns=("board", "name", "operator", "direction", "period", "top_n", "public"),
     cascades="with its standings and history",
     help="Manage boards. Each ranks the players of an app by one rule.",
@@ -98,34 +97,26 @@ BOARDS = Resource(
         "min_total": "Least score a player can have.",
         "max_total": "Greatest score a player can have.",
     },
-    commands={
-        "list": ("List the boards of an app.", "--app demo", "--app demo --json | jq -r '.[].board'"),
+    examples={
         "create": (
-            "Create a board. Only the options of `update` can be changed later.",
             "main --app demo",
             "laps --app f1 --operator best --direction ascending",
             "week --app f1 --period weekly --region eu --region us",
         ),
-        "show": ("Show the rules of a board.", "main --app demo", "main --app demo --json"),
-        "update": (
-            "Change the given fields of a board.",
-            "main --app demo --top-n 25",
-            "main --app demo --no-public --max-value 100",
-        ),
-        "delete": (
-            "Delete a board with its standings and history. A new board with the same id starts empty.",
-            "main --app demo --yes",
-        ),
+        "update": ("main --app demo --top-n 25", "main --app demo --no-public --max-value 100"),
+    },
+    remarks={
+        "create": "Only the options of `update` can be changed later.",
+        "delete": "A new board with the same id starts empty.",
     },
 )
 PLAYERS = Resource(
     "player",
-    "players",
+    "the profile of a player",
     schema.Player,
     schema.PlayerChange,
-    schema.Players,
     columns=("player", "username", "region", "email", "avatar_url"),
-    cascades="with every standing",
+    cascades="with every standing on the boards of the app",
     help="Manage the profiles of players. A player can score without a profile.",
     id_help="Its id: 1 to 50 printable characters.",
     options={
@@ -134,36 +125,19 @@ PLAYERS = Resource(
         "email": "Email address; not shown on boards.",
         "region": "Region in which the player counts on boards with regions.",
     },
-    commands={
-        "list": (
-            "List players in the order of their ids.",
-            "--app demo",
-            "--app demo --limit 1000000 --json > players.json",
-        ),
-        "create": (
-            "Create the profile of a player. Players need none to score.",
-            "alice --app demo",
-            "bob --app demo --username 'Bob B.' --region eu",
-        ),
-        "show": ("Show the profile of a player.", "alice --app demo"),
-        "update": (
-            "Change the given fields of a profile.",
-            "alice --app demo --username 'Alice A.'",
-            "alice --app demo --no-email --no-region",
-        ),
-        "delete": (
-            "Delete the profile of a player and every standing on all boards of the app.",
-            "alice --app demo --yes",
-        ),
+    examples={
+        "list": ("--app demo", "--app demo --limit 1000000 --json > players.json"),
+        "create": ("alice --app demo", "bob --app demo --username 'Bob B.' --region eu"),
+        "update": ("alice --app demo --username 'Alice A.'", "alice --app demo --no-email --no-region"),
     },
+    remarks={"create": "Players need none to score."},
     paged=True,
 )
 ACTIONS = Resource(
     "action",
-    "actions",
+    "an action",
     schema.Action,
     schema.ActionChange,
-    schema.Actions,
     columns=("action", "points", "per_day", "cooldown_s"),
     cascades="",
     help="Manage actions. Clients send the name of an action, and the server knows its points.",
@@ -173,21 +147,14 @@ ACTIONS = Resource(
         "per_day": "How often it counts in a day for one player; default: no limit.",
         "cooldown_s": "Seconds before it counts again for the same player; default 0.",
     },
-    commands={
-        "list": ("List the actions of an app.", "--app demo"),
+    examples={
         "create": (
-            "Create an action.",
             "level_complete --app demo --points 10",
             "daily_login --app demo --points 5 --per-day 1",
             "penalty --app demo --points -3 --cooldown-s 60",
         ),
-        "show": ("Show an action.", "level_complete --app demo"),
-        "update": (
-            "Change the given fields of an action. Points that were given stay.",
-            "level_complete --app demo --points 12",
-            "daily_login --app demo --no-per-day",
-        ),
-        "delete": ("Delete an action. Points that it gave stay.", "daily_login --app demo --yes"),
+        "update": ("level_complete --app demo --points 12", "daily_login --app demo --no-per-day"),
     },
+    remarks={"update": "Points that were given stay.", "delete": "Points that it gave stay."},
 )
 RESOURCES = (APPS, BOARDS, PLAYERS, ACTIONS)

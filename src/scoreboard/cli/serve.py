@@ -1,16 +1,17 @@
-"""`scoreboard serve`, the roles, and `scoreboard migrate`."""
+"""Commands with settings: `serve`, the roles, `migrate` and `config show`."""
 
-from dataclasses import asdict, make_dataclass
+import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
 from scoreboard.bootstrap import backends, mounting, settings
 from scoreboard.bootstrap import serve as service
 from scoreboard.cli import output
-from scoreboard.cli.parameters import Flag, Json, annotate, examples
+from scoreboard.cli.parameters import Flag, Json, annotate, examples, given, options_type
 from scoreboard.cli.target import run
+from scoreboard.domain.redaction import HIDDEN, redact_url
 
 Data = Annotated[Path | None, Parameter(help="Data folder, created if absent (or SCOREBOARD_DATA).")]
 ROLES: dict[mounting.Part, str] = {
@@ -23,57 +24,38 @@ SHARED_SETTINGS = """
 
 Roles share PostgreSQL, Redis and, if there is one, RabbitMQ. Set in the environment:
   SCOREBOARD_DATABASE_URL, SCOREBOARD_RANKING_URL, SCOREBOARD_QUEUE_URL and SCOREBOARD_SIGNING_KEY."""
+_PASSWORD = re.compile(r"(?<=://)[^/@]*@")
 
 
 def _option(setting: settings.Setting) -> Any:
-    """Return the option of a setting. Its value stays text, which `settings` reads and checks."""
+    """Return the option of a setting. `settings` reads and checks its text."""
     default = f"default {setting.default}" if setting.default else ""
     details = "; ".join(filter(None, (setting.range, default, setting.variable)))
     return Annotated[str | None, Parameter(help=f"{setting.meaning} [{details}]", metavar=setting.kind.upper())]
 
 
 OPTIONS = {setting.name: _option(setting) for setting in settings.CATALOGUE if setting.reader == "service"}
-if TYPE_CHECKING:
-    SettingOptions = Any
-else:
-    SettingOptions = Parameter(name="*", group="Settings")(
-        make_dataclass(
-            "SettingOptions",
-            [(name, option, None) for name, option in OPTIONS.items()],
-            frozen=True,
-            namespace={"__module__": __name__},
-        )
-    )
+SETTING_OPTIONS = options_type(OPTIONS, group="Settings")
 
 
-def given_settings(options: SettingOptions | None) -> dict[str, Any]:
-    """Return the settings that were given as options, None for the others."""
-    return {} if options is None else asdict(options)
-
-
-def serve(*, demo: Flag = False, options: SettingOptions | None = None) -> None:
-    """Run the service until Ctrl-C or SIGTERM.
-
-    Parameters
-    ----------
-    demo
-        Create a demo app with a board that moves.
-    """
-    run(service.serve(settings.load(**given_settings(options)), demo=demo))
+def serve(
+    *,
+    demo: Annotated[Flag, Parameter(help="Create a demo app with a board that moves.")] = False,
+    options: Any = None,
+) -> None:
+    """Run the service until Ctrl-C or SIGTERM."""
+    run(service.serve(settings.load(**given(options)), demo=demo))
 
 
 def role(part: mounting.Part) -> App:
     """Return the command that runs one role."""
-    command = App(
-        name=part,
-        help=ROLES[part],
-        help_epilogue=examples(f"{part} --host 0.0.0.0 --port 8000") + SHARED_SETTINGS,
-    )
 
-    @command.default
-    def run_role(*, options: SettingOptions | None = None) -> None:
-        run(service.serve(settings.load(**given_settings(options)), parts=frozenset({part})))
+    def run_role(*, options: Any = None) -> None:
+        run(service.serve(settings.load(**given(options)), parts=frozenset({part})))
 
+    epilogue = examples(f"{part} --host 0.0.0.0 --port 8000") + SHARED_SETTINGS
+    command = App(name=part, help=ROLES[part], help_epilogue=epilogue)
+    command.default(annotate(run_role, options=SETTING_OPTIONS))
     return command
 
 
@@ -85,11 +67,50 @@ def migrate(*, data: Data = None, database_url: Any = None, json: Json = False) 
     applied = run(backends.migrate(settings.load(data=data, database_url=database_url)))
     if json:
         output.json({"applied": applied})
-        return
-    for name in applied:
-        print(name)
-    if not applied:
+    elif applied:
+        print("\n".join(applied))
+    else:
         output.note("The database is up to date.")
 
 
+def show_settings(*, json: Json = False, options: Any = None) -> None:
+    """Show every setting and its source: the default, a variable or an option.
+
+    The options are those of `serve`. Secrets are hidden.
+    """
+    rows = [_describe(one) for one in settings.effective(**given(options))]
+    output.table(("setting", "value", "source"), rows, as_json=json)
+
+
+def _describe(effective: settings.Effective) -> dict[str, Any]:
+    setting, value, default = effective.setting, effective.value, effective.setting.default
+    shown = value if isinstance(value, int) else str(value) or None
+    if isinstance(shown, str) and setting.secret:
+        shown = redact_url(shown) if setting.name.endswith("_url") else HIDDEN
+    elif isinstance(shown, str):
+        shown = _PASSWORD.sub(f"{HIDDEN}@", shown)
+    return {
+        "setting": setting.name,
+        "value": shown,
+        "source": effective.source,
+        "default": default if isinstance(default, int) else str(default) or None,
+        "variable": setting.variable,
+        "range": setting.range or None,
+        "unit": setting.unit or None,
+        "meaning": setting.meaning,
+    }
+
+
+annotate(serve, options=SETTING_OPTIONS)
 annotate(migrate, database_url=OPTIONS["database_url"])
+annotate(show_settings, options=SETTING_OPTIONS)
+config = App(name="config", help="Inspect the current settings.", help_epilogue=examples("config show --json"))
+config.command(
+    show_settings,
+    name="show",
+    help_epilogue=examples(
+        "config show",
+        "config show --port 9000            what `serve` would use",
+        "config show --json | jq '.[] | select(.source != \"default\")'",
+    ),
+)

@@ -1,11 +1,11 @@
-"""Choice of the server that a command works with, and the connection to it."""
+"""Choice of the server that a command uses, and the connection to it."""
 
 import asyncio
 import os
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,21 +16,23 @@ from scoreboard.bootstrap import mounting, service, settings, tokens
 from scoreboard.bootstrap.data_dir import running_url
 from scoreboard.bootstrap.listening import listening
 from scoreboard.bootstrap.serve import logging_to_stderr
-from scoreboard.cli.client import Client, open_client
+from scoreboard.cli.client import Client
 from scoreboard.cli.errors import UsageError
 from scoreboard.client.requests import checked_address, checked_token
+from scoreboard.client.transport import Transport
 
 T = TypeVar("T")
 
 URL_VARIABLE, TOKEN_VARIABLE = f"{settings.PREFIX}URL", f"{settings.PREFIX}TOKEN"
 LOCAL_SUBJECT = "cli"  # idempotency keys are stored under this name, so it never changes
 TOKEN_TTL_S, TOKEN_RENEWED_S = 3_600, 600
+TIMEOUT_S = 60.0  # of one request
 
 
 @Parameter(name="*", group="Server")
 @dataclass(frozen=True)
 class Target:
-    """Server or data folder that a command works with."""
+    """Server or data folder that a command uses."""
 
     data: Path | None = None
     """Data folder (or SCOREBOARD_DATA). The command uses the `serve` that runs there, or opens the folder itself."""
@@ -40,11 +42,15 @@ class Target:
     """Admin token for the remote server. SCOREBOARD_TOKEN is safer: it does not show in the list of processes."""
 
 
+DEFAULT = Target()
+
+
 @dataclass(frozen=True)
 class Server:
-    """A running server: `locate` returns its present address, `token` a valid token, both None if unknown.
+    """Running server.
 
-    `name` identifies the server: its address, or its data folder.
+    `locate` returns its present address, `token` a valid token, both None if unknown. `name` identifies the server:
+    its address, or its data folder.
     """
 
     locate: Callable[[], str | None]
@@ -52,21 +58,11 @@ class Server:
     name: str
 
 
-@dataclass(frozen=True)
-class Connection:
-    """A client, and the name of its server. `served` is false when the command itself opened the data folder."""
-
-    client: Client
-    name: str
-    served: bool = True
-
-
-def find_server(target: Target | None, *, reading: bool = False) -> Server | None:
-    """Return the remote server or the one that runs on the data folder, None when none runs there.
+def find_server(target: Target, *, reading: bool = False) -> Server | None:
+    """Return the remote server or the one on the data folder, None if none runs there.
 
     `reading` needs no token for a remote server. Raises UsageError or SettingsError.
     """
-    target = target or Target()
     remote = remote_server(target, reading=reading)
     if remote is not None:
         return remote
@@ -75,7 +71,7 @@ def find_server(target: Target | None, *, reading: bool = False) -> Server | Non
 
 
 def remote_server(target: Target, *, reading: bool = False) -> Server | None:
-    """Return the server at `--url` or SCOREBOARD_URL. Options take precedence over the environment."""
+    """Return the server at `--url` or SCOREBOARD_URL. Options override variables."""
     if target.data is not None:
         if target.url is not None:
             raise UsageError("--data and --url exclude each other; give one of them")
@@ -98,31 +94,34 @@ def remote_server(target: Target, *, reading: bool = False) -> Server | None:
 
 
 @asynccontextmanager
-async def connect(
-    target: Target | None, *, reading: bool = False, log_level: str = "warning"
-) -> AsyncIterator[Connection]:
+async def connect(target: Target, *, reading: bool = False, log_level: str = "warning") -> AsyncIterator[Client]:
     """Connect to the server, or open the data folder when no server runs on it.
 
     Raises UsageError, SettingsError, FolderLocked or FolderUnusable.
     """
-    server = find_server(target, reading=reading)
-    if server is not None:
-        async with open_client(server.locate, server.token) as client:
-            yield Connection(client, server.name)
-        return
-    local = settings.load(data=(target or Target()).data)
-    logging_to_stderr(log_level)
-    parts: frozenset[mounting.Part] = frozenset({"api", "live"}) if local.database_url else mounting.PARTS
-    async with service.open_service(local, parts=parts) as opened, listening(opened, "127.0.0.1", 0) as url:
-        server = _local_server(local, lambda: url)
-        async with open_client(server.locate, server.token) as client:
-            yield Connection(client, server.name, served=False)
+    async with AsyncExitStack() as stack:
+        server = find_server(target, reading=reading)
+        served = server is not None
+        if server is None:
+            local = settings.load(data=target.data)
+            logging_to_stderr(log_level)
+            parts: frozenset[mounting.Part] = frozenset({"api", "live"}) if local.database_url else mounting.PARTS
+            opened = await stack.enter_async_context(service.open_service(local, parts=parts))
+            url = await stack.enter_async_context(listening(opened, "127.0.0.1", 0))
+            server = _local_server(local, lambda: url)
+        transport = Transport(server.locate, server.token, TIMEOUT_S)
+        stack.push_async_callback(transport.close)
+        yield Client(transport, server.name, served=served)
 
 
-async def request(target: Target | None, method: str, *path: str, **options: Any) -> Any:
-    """Send one request on its own connection."""
-    async with connect(target) as connection:
-        return await connection.client.call(method, *path, **options)
+def request(target: Target, method: str, *path: str, reading: bool = False, **options: Any) -> Any:
+    """Send one request on its own connection and return its decoded response."""
+
+    async def send() -> Any:
+        async with connect(target, reading=reading) as client:
+            return await client.call(method, *path, **options)
+
+    return run(send())
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:

@@ -14,19 +14,18 @@ from scoreboard.domain import codes, identifiers
 from scoreboard.domain.errors import Invalid
 
 DAY_S = 86_400
-NAME = "idempotency keys are stored under it, so keep it."
 
 AppId = Annotated[str, Parameter(name="--app", help="Id of the app that the token is for.")]
 Days = Annotated[float, Parameter(help="Number of days until it expires.")]
-Server = Annotated[str, Parameter(help=f"Name of the server; {NAME}")]
-Admin = Annotated[str, Parameter(help=f"Name of the admin; {NAME}")]
+Player = Annotated[str, Parameter(help="Id of the player.")]
+Name = Annotated[
+    str, Parameter(help="Name of the server or admin. Keep it: idempotency keys are stored under this name.")
+]
 
 token = App(
     name="token",
     help="Create a token for a player, a server or an admin.",
-    help_epilogue="Examples:\n"
-    "  scoreboard token player --app demo --subject alice\n"
-    "  TOKEN=$(scoreboard token server --app demo)",
+    help_epilogue=examples("token player --app demo --subject alice", "TOKEN=$(scoreboard token server --app demo)"),
 )
 
 
@@ -35,30 +34,24 @@ token = App(
         "token player --app demo --subject alice", "token player --app demo --subject alice --days 0.5"
     )
 )
-def player(
-    *,
-    app: AppId,
-    subject: Annotated[str, Parameter(help="Id of the player.")],
-    days: Days = 7,
-    data: Data = None,
-    json: Json = False,
-) -> None:
-    """Create a token with which one player reads boards and sends updates of its own."""
+def player(*, app: AppId, subject: Player, days: Days = 7, data: Data = None, json: Json = False) -> None:
+    """Create a token with which one player reads boards and sends updates."""
     _create("player", app, subject, days, data, json=json)
 
 
 @token.command(
-    help_epilogue="Examples:\n"
-    "  TOKEN=$(scoreboard token server --app demo)\n"
-    "  scoreboard token server --app demo --subject match-server-1 --days 30"
+    help_epilogue=examples(
+        "TOKEN=$(scoreboard token server --app demo)",
+        "token server --app demo --subject match-server-1 --days 30",
+    )
 )
-def server(*, app: AppId, subject: Server = "server", days: Days = 365, data: Data = None, json: Json = False) -> None:
-    """Create a token with which a trusted server reads boards and sends updates for every player."""
+def server(*, app: AppId, subject: Name = "server", days: Days = 365, data: Data = None, json: Json = False) -> None:
+    """Create a token with which a trusted server reads boards and updates any player."""
     _create("server", app, subject, days, data, json=json)
 
 
 @token.command(help_epilogue=examples("token admin --app demo", "token admin --app '*'   for every app: the operator"))
-def admin(*, app: AppId, subject: Admin = "admin", days: Days = 30, data: Data = None, json: Json = False) -> None:
+def admin(*, app: AppId, subject: Name = "admin", days: Days = 30, data: Data = None, json: Json = False) -> None:
     """Create a token with which an admin also manages boards, actions and players."""
     _create("admin", app, subject, days, data, json=json)
 
@@ -75,9 +68,8 @@ def _create(role: Role, app: str, subject: str, days: float, data: Data, *, json
         raise UsageError(str(error)) from error
     chosen = settings.load(data=data)
     if not chosen.data.exists():
-        output.note(
-            f"Created the data folder {chosen.data.resolve()}. The token is valid only for a service that uses it."
-        )
+        folder = chosen.data.resolve()
+        output.note(f"Created the data folder {folder}. The token is valid only for a service that uses it.")
     created = tokens.mint(chosen, role=role, app=app, subject=subject, ttl_s=int(ttl_s))
     if json:
         output.json({"token": created, "role": role, "app": app, "subject": subject, "expires_in_s": int(ttl_s)})

@@ -1,25 +1,32 @@
 """`scoreboard watch`: a live board on a terminal, or its changes as lines."""
 
 import signal
-from contextlib import aclosing, nullcontext
+import time
+from collections.abc import Iterator
+from contextlib import aclosing, contextmanager, nullcontext
 
 import msgspec
 from cyclopts import App
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
 
 from scoreboard.cli import output
 from scoreboard.cli.client import to_command_error
 from scoreboard.cli.errors import UsageError
 from scoreboard.cli.parameters import AppId, Json, examples
-from scoreboard.cli.screen import open_screen
-from scoreboard.cli.target import Server, Target, find_server, run
-from scoreboard.cli.top import BoardId, Region, Season
-from scoreboard.client import AsyncScoreboard, LiveTop, ScoreboardClientError, State
+from scoreboard.cli.target import DEFAULT, Target, find_server, run
+from scoreboard.cli.top import EMPTY, BoardId, Region, Season, table, title
+from scoreboard.client import AsyncScoreboard, Entry, LiveTop, ScoreboardClientError, State
 from scoreboard.domain.board import SAFE_INTEGER
 from scoreboard.domain.top import Change, Line, changes
 
+REFRESH_PER_S = 8
+OTHER_LINES = 6  # lines of the screen that are not standings
+
 watch = App(
     name="watch",
-    help="Show the live top of a board until Ctrl-C. Public boards need no token.",
     help_epilogue=examples(
         "watch main --app demo",
         "watch laps --app f1 --region eu",
@@ -47,7 +54,7 @@ def main(
     season: Season = None,
     region: Region = None,
     json: Json = False,
-    server: Target | None = None,
+    server: Target = DEFAULT,
 ) -> None:
     """Show the live top of a board until Ctrl-C. Public boards need no token.
 
@@ -56,11 +63,104 @@ def main(
     found = find_server(server, reading=True)
     if found is None:
         raise UsageError("no server runs on this data folder; start one with: scoreboard serve, or give --url")
-    run(_watch(found, app, board, season, region, as_json=json))
+
+    async def watch_board() -> None:
+        # SIGTERM ends the command like Ctrl-C does, so that the terminal is restored.
+        signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
+        on_screen = output.is_terminal() and not json
+        with open_screen(f"{app}/{board}") if on_screen else nullcontext(Lines(as_json=json)) as view:
+            async with AsyncScoreboard(found.locate, app=app, token=found.token) as client:
+                boards = client.watch(board, season=season, region=region, on_state=view.show_state)
+                try:
+                    async with aclosing(boards):
+                        async for top in boards:
+                            view.show_board(top)
+                except ScoreboardClientError as error:
+                    raise to_command_error(error) from error
+
+    run(watch_board())
+
+
+class Screen:
+    """Content of the screen: a board, the moves of its players, and the connection."""
+
+    def __init__(self, title: str) -> None:
+        self._title = title
+        self._top: LiveTop | None = None
+        self._state = State("connecting")
+        self._state_at = time.monotonic()
+        self._first_ranks: dict[str, int] = {}
+
+    def show_board(self, top: LiveTop) -> None:
+        """Replace the board. Movement is counted from the first board of a season."""
+        if self._top is None or self._top.season != top.season:
+            self._first_ranks = {}
+        for entry in top.entries:
+            self._first_ranks.setdefault(entry.player, entry.rank)
+        self._top = top
+
+    def show_state(self, state: State) -> None:
+        self._state, self._state_at = state, time.monotonic()
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        top = self._top
+        heading = Table.grid(expand=True)
+        heading.add_column(no_wrap=True, overflow="ellipsis")
+        heading.add_column(justify="right", no_wrap=True)
+        heading.add_row(Text(self._title if top is None else title(top), style="bold"), self._connection())
+        yield heading
+        yield Text()
+        room = max(1, (options.height or console.size.height) - OTHER_LINES)
+        if top is None:
+            yield Text("Waiting for the board ...", style="dim")
+        elif not top.entries:
+            yield Text(EMPTY, style="dim")
+        else:
+            yield table(top.entries[:room], self._movement)
+        yield Text()
+        yield self._footing(room)
+
+    def _connection(self) -> Text:
+        match self._state.name:
+            case "live":
+                return Text("● live", style="green")
+            case "connecting":
+                return Text("○ connecting", style="yellow")
+            case "waiting":
+                left_s = max(0.0, self._state_at + self._state.in_s - time.monotonic())
+                return Text(f"○ reconnecting in {left_s:.0f} s", style="yellow")
+
+    def _footing(self, room: int) -> Text:
+        as_of = hidden = ""
+        if self._top is not None:
+            as_of = f"as of {self._top.at.astimezone():%H:%M:%S}  "
+            hidden = f"{len(self._top.entries) - room} more do not fit  " if len(self._top.entries) > room else ""
+        if self._state.name == "live":
+            return Text(f"{as_of}{hidden}Ctrl-C ends", style="dim")
+        stale = f"stale, {as_of}" if as_of else ""
+        return Text(f"{stale}{self._state.reason}", style="yellow", overflow="ellipsis", no_wrap=True)
+
+    def _movement(self, entry: Entry) -> Text:
+        places = self._first_ranks.get(entry.player, entry.rank) - entry.rank
+        if places == 0:
+            return Text("")
+        return Text(f"▲ {places}", style="green") if places > 0 else Text(f"▼ {-places}", style="red")
+
+
+@contextmanager
+def open_screen(title: str) -> Iterator[Screen]:
+    """Show a screen until the block ends, and restore the terminal.
+
+    Regular redraws update the countdown and the size.
+    """
+    screen = Screen(title)
+    console = Console(highlight=False, markup=False, emoji=False)
+    with Live(screen, console=console, screen=True, refresh_per_second=REFRESH_PER_S):
+        yield screen
 
 
 class Lines:
-    """Prints each change as a line to stdout, and the state of the connection to stderr."""
+    """View of a board as lines: changes to stdout, connection states to stderr."""
 
     def __init__(self, *, as_json: bool) -> None:
         self._as_json = as_json
@@ -83,25 +183,8 @@ class Lines:
             output.note("Live again.")
 
 
-async def _watch(
-    server: Server, app: str, board: str, season: str | None, region: str | None, *, as_json: bool
-) -> None:
-    # SIGTERM ends the command like Ctrl-C does, so that the terminal is restored.
-    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
-    on_screen = output.is_terminal() and not as_json
-    with open_screen(f"{app}/{board}") if on_screen else nullcontext(Lines(as_json=as_json)) as view:
-        async with AsyncScoreboard(server.locate, app=app, token=server.token) as client:
-            boards = client.watch(board, season=season, region=region, on_state=view.show_state)
-            try:
-                async with aclosing(boards):
-                    async for top in boards:
-                        view.show_board(top)
-            except ScoreboardClientError as error:
-                raise to_command_error(error) from error
-
-
 def _lines(top: LiveTop) -> list[Line]:
-    """Return rank, player and score of each entry; a change of the other fields is not printed."""
+    """Return the fields of the entries whose changes are printed."""
     return [Line(entry.rank, entry.player, "", None, entry.score, 0) for entry in top.entries]
 
 

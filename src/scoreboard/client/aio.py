@@ -89,10 +89,11 @@ class AsyncScoreboard:
     async def update_many(
         self, board: str, updates: Iterable[Update], *, key: str | None = None
     ) -> list[BatchApplied | BatchAccepted | BatchRefused]:
-        """Send any number of updates in order, 1,000 in a request, and return their outcomes in the same order.
+        """Send any number of updates in order, and return their outcomes in order.
 
-        The token must be that of a server. If this raises, some updates may be counted. Repeat the call with the same
-        `key`, or with keys in the updates, to count the rest; no update counts twice.
+        A request has up to 1,000 updates. The token must be that of a server. If this raises, some updates may be
+        counted. Repeat the call with the same `key`, or with keys in the updates, to count the rest; no update counts
+        twice.
         """
         results: list[BatchApplied | BatchAccepted | BatchRefused] = []
         for body in batches(updates, key or uuid.uuid4().hex):
@@ -113,9 +114,9 @@ class AsyncScoreboard:
         season: str | None = None,
         cursor: str | None = None,
     ) -> Page:
-        """Return the best `limit` standings, at most 1,000, or those after the `next_cursor` of a page.
+        """Return the best standings, or those after the `next_cursor` of a page.
 
-        The default limit is the top N of the board.
+        `limit` is at most 1,000; the default is the top N of the board.
         """
         query = {"limit": limit, "cursor": cursor, "region": region, "season": season}
         return await self._send(Request("GET", self._board(board, "top"), Page, query=query))
@@ -169,7 +170,7 @@ class AsyncScoreboard:
         season: str | None = None,
         on_state: Callable[[State], None] | None = None,
     ) -> AsyncGenerator[LiveTop, None]:
-        """Iterate over the live top N: the current one, then each newer one, until cancelled.
+        """Iterate over the current top N and each newer one, until cancelled.
 
         A lost connection is reopened and resumes at its position. `on_state` receives the connection state; by default
         it is logged. Without `season` it follows the current season. Raises errors that a reconnect would not fix, such

@@ -18,7 +18,7 @@ from http import HTTPStatus
 
 
 class ScoreboardClientError(Exception):
-    """Base of all errors. `status` is None without an HTTP response, as on a live connection."""
+    """Base of all errors. `status` is None without an HTTP response."""
 
     def __init__(self, code: str, detail: str, status: int | None = None, retry_after_s: float | None = None) -> None:
         super().__init__(code, detail, status, retry_after_s)
@@ -91,6 +91,6 @@ def error_of_status(status: int, code: str, detail: str, retry_after_s: float | 
 
 
 def error_of_live(code: str, detail: str) -> ScoreboardClientError:
-    """Return the error for an `error` message of a live connection, which has no status."""
+    """Return the error for an `error` message of a live connection."""
     default = NotFound if code.endswith("_not_found") else Refused
     return _BY_LIVE_CODE.get(code, default)(code, detail)

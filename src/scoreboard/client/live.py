@@ -67,9 +67,9 @@ class Subscription:
         return [msgspec.json.encode(message).decode() for message in (*authenticate, subscribe)]
 
     def receive(self, text: str) -> LiveTop | State | None:
-        """Return a newer board, the state "live" if the last board is current, or None for other messages.
+        """Return a newer board, or the state "live" if the last board is current.
 
-        Raises the error in the message, or ConnectionLost if a reconnect may help.
+        Other messages return None. Raises the error in the message, or ConnectionLost if a reconnect may help.
         """
         try:
             return self._decode(msgspec.json.decode(text, type=_Header).type, text)
@@ -78,7 +78,7 @@ class Subscription:
             raise UnexpectedResponse("unexpected_message", detail) from error
 
     def next_wait(self, reason: str, live_s: float) -> State:
-        """Return the wait before the next connection, after one that was live for `live_s`."""
+        """Return the wait before the next connection; the last one was live for `live_s`."""
         self._failures = 1 if live_s >= STABLE_S else self._failures + 1
         return State("waiting", self._backoff.pause_s(self._failures), reason)
 
@@ -101,7 +101,10 @@ class Subscription:
 
 
 def error_of_close(code: int | None, reason: str) -> ScoreboardClientError | ConnectionLost:
-    """Return the error for a close code of docs/reference/live.md; ConnectionLost if a reconnect may help."""
+    """Return the error for a close code, ConnectionLost if a reconnect may help.
+
+    The codes are in docs/reference/live.md.
+    """
     if code == UNAUTHORIZED:
         return Unauthenticated("token_refused", "the server refused the token, which may have expired; pass a new one")
     if code == MESSAGE_TOO_BIG or code in FINAL:

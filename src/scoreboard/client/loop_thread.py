@@ -11,9 +11,9 @@ T = TypeVar("T")
 
 
 class LoopThread:
-    """Thread with an event loop, started by the first call, so that the process may fork before it.
+    """Thread with an event loop.
 
-    `at_end` runs last.
+    The first call starts it, so that the process may fork before. `at_end` runs last.
     """
 
     def __init__(self, name: str, at_end: Callable[[], Awaitable[None]]) -> None:
@@ -28,7 +28,10 @@ class LoopThread:
         self.stopped = False
 
     def run(self, work: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Return the result of a coroutine. An interrupt such as Ctrl-C cancels it and waits for its end."""
+        """Return the result of a coroutine.
+
+        An interrupt such as Ctrl-C cancels it and waits for its end.
+        """
         task: list[asyncio.Task[T]] = []
         ended = threading.Event()
 

@@ -46,7 +46,7 @@ class Update:
 class Request(Generic[T]):
     """One HTTP request.
 
-    `path` has the segments below `/v1`, with any characters. `result` is the type of a successful response.
+    `path` has the segments below `prefix`, with any characters. `result` is the type of a successful response.
     """
 
     method: str
@@ -55,6 +55,7 @@ class Request(Generic[T]):
     query: Mapping[str, str | int | None] = field(default_factory=dict)
     body: object = None
     key: str | None = None
+    prefix: str = "/v1"
 
     @property
     def target(self) -> str:
@@ -62,7 +63,7 @@ class Request(Generic[T]):
         query = urlencode({name: value for name, value in self.query.items() if value is not None}, quote_via=quote)
         # Dots are escaped too: a player named `..` must not lead to another path.
         segments = (quote(segment, safe="").replace(".", "%2E") for segment in self.path)
-        return "/v1/" + "/".join(segments) + (f"?{query}" if query else "")
+        return "/".join([self.prefix, *segments]) + (f"?{query}" if query else "")
 
     @property
     def content(self) -> bytes | None:
@@ -90,7 +91,7 @@ def batches(updates: Iterable[Update], key: str) -> Iterator[dict[str, object]]:
 
 
 def checked_address(url: str) -> str:
-    """Return the address of a server without a final slash. Raises ValueError if it is invalid."""
+    """Return the address without a final slash. Raises ValueError if it is invalid."""
     try:
         parts = urlsplit(url)
         valid = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
@@ -104,13 +105,13 @@ def checked_address(url: str) -> str:
 
 
 def checked_token(token: str) -> str:
-    """Return the token. Raises ValueError, without the token in it, if it cannot be a header."""
+    """Return the token. Raises ValueError, without its text, if it is no valid header."""
     if not token.isascii() or not token.isprintable() or " " in token or not token:
         raise ValueError("the token is empty or has invalid characters; check for a line break at its end")
     return token
 
 
 def _encode_integer(value: int | None) -> int | str | None:
-    """Return integers that are too long for the encoder as text, so that the server can refuse them."""
+    """Return a value, as text if it is too large to encode; the server refuses it."""
     fits = not isinstance(value, int) or INT64_MIN <= value <= INT64_MAX
     return value if fits else str(value)

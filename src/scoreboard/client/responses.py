@@ -32,7 +32,7 @@ class _Problem(msgspec.Struct):
 
 
 def decode_response(request: Request[T], response: Response) -> T:
-    """Return the result of a request. Raises the error that the response stands for, or UnexpectedResponse."""
+    """Return the result in a response. Raises its error, or UnexpectedResponse."""
     if response.status >= HTTPStatus.MULTIPLE_CHOICES:
         raise _decode_error(response)
     try:  # not strict: large scores are text

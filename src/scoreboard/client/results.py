@@ -1,4 +1,4 @@
-"""Results of calls. Scores are exact integers, times are in UTC, and ranks start at 1."""
+"""Results of calls, with exact scores, times in UTC, and ranks from 1."""
 
 from datetime import datetime
 from typing import Literal
@@ -13,7 +13,7 @@ class _Result(msgspec.Struct, frozen=True):
 
 
 class Entry(_Result, frozen=True):
-    """One standing on a board. `reached_at` is the time when the player reached the score."""
+    """One standing on a board. The player reached the score at `reached_at`."""
 
     rank: int
     player: str
@@ -93,7 +93,7 @@ class Outcome(_Result, frozen=True):
 
 
 class BatchApplied(_Result, frozen=True, tag="applied", tag_field="status"):
-    """Update of a batch that counts. A `replayed` one counted before under the same key."""
+    """Update of a batch that counts, or counted before with the same key (`replayed`)."""
 
     player: str
     event: str
@@ -104,9 +104,10 @@ class BatchApplied(_Result, frozen=True, tag="applied", tag_field="status"):
 
 
 class BatchAccepted(_Result, frozen=True, tag="accepted", tag_field="status"):
-    """Update of a batch that is in the queue of the server. Its event will have the outcome.
+    """Update of a batch that is in the queue of the server.
 
-    A `replayed` one was sent before under the same key, and `event` is its first event.
+    Its event will have the outcome. A `replayed` one was sent before under the same key, and `event` is its first
+    event.
     """
 
     player: str

@@ -8,5 +8,5 @@ RETRIED = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABL
 
 
 def is_retryable(error: ScoreboardClientError) -> bool:
-    """Return whether the same request with the same key may succeed later: without a response, on 429 and 503."""
+    """Return whether a repetition may succeed: without a response, on 429 and 503."""
     return isinstance(error, TransportError) or error.status in RETRIED

@@ -55,10 +55,10 @@ async def _next(items: AsyncGenerator[T, None]) -> tuple[T] | None:
 
 
 class Scoreboard:
-    """Client of one app, with the methods of AsyncScoreboard. Use it as a context manager, or close it.
+    """Client of one app, with the methods of AsyncScoreboard.
 
-    Threads can share a client. After a fork, each process needs its own. `on_state` of `watch` runs on the thread of
-    the client, where the client must not be called.
+    Use it as a context manager, or close it. Threads can share a client. After a fork, each process needs its own.
+    `on_state` of `watch` runs on the thread of the client, where the client must not be called.
     """
 
     def __init__(

@@ -49,7 +49,7 @@ class Transport:
         return None if token is None else checked_token(token)
 
     async def once(self, request: Request[T]) -> T:
-        """Send a request once and return its result. Raises the error that the response stands for."""
+        """Send a request once and return its result. Raises the error in the response."""
         timeout = aiohttp.ClientTimeout(total=self._timeout_s)
         headers = request.headers(self.token())
         url = URL(self._base + request.target, encoded=True)
@@ -63,10 +63,17 @@ class Transport:
         response = Response(received.status, received.reason or "", received.headers, content)
         return decode_response(request, response)
 
-    async def send(self, request: Request[T], retry_for_s: float) -> T:
-        """Send a request, and repeat it with the same key while that may help.
+    async def send(
+        self,
+        request: Request[T],
+        retry_for_s: float,
+        retryable: Callable[[ScoreboardClientError], bool] = is_retryable,
+        on_failure: Callable[[ScoreboardClientError, int], None] = lambda _error, _failures: None,
+    ) -> T:
+        """Send a request, and repeat it with the same key after `retryable` errors.
 
-        No attempt starts later than `retry_for_s` after the first. Raises the last error.
+        No attempt starts later than `retry_for_s` after the first. Raises the last error. Before each wait, calls
+        `on_failure` with the error and the number of failures.
         """
         deadline = time.monotonic() + retry_for_s
         failures = 0
@@ -76,12 +83,16 @@ class Transport:
             except ScoreboardClientError as error:
                 failures += 1
                 pause_s = self._backoff.pause_s(failures, error.retry_after_s)
-                if not is_retryable(error) or time.monotonic() + pause_s > deadline:
+                if not retryable(error) or time.monotonic() + pause_s > deadline:
                     raise
+                on_failure(error, failures)
             await asyncio.sleep(pause_s)
 
     async def live(self) -> "Socket":
-        """Open a live connection. Raises ConnectionLost if a later attempt may succeed, or the error of the refusal."""
+        """Open a live connection.
+
+        Raises ConnectionLost if a later attempt may succeed, otherwise the error of the refusal.
+        """
         try:
             async with asyncio.timeout(self._timeout_s):
                 socket = await self._connections().ws_connect(
@@ -111,7 +122,7 @@ class Transport:
         return self._session
 
     def _explain_failure(self, error: Exception) -> str:
-        """Return the reason of a failure, and locate the server again for the next attempt."""
+        """Return the reason of a failure, and locate the server for the next attempt."""
         address, self._base = self._base, self._locate() or self._base
         return f"no response from {address}: {_reason(error, self._timeout_s)}; is the server running there?"
 

@@ -16,7 +16,7 @@ log = logging.getLogger("scoreboard.client")
 async def watch(
     transport: Transport, subscription: Subscription, on_state: Callable[[State], None]
 ) -> AsyncGenerator[LiveTop, None]:
-    """Yield each newer board until cancelled. Raises errors that a reconnect would not fix."""
+    """Yield each newer board until cancelled, or raise a permanent error."""
     while True:
         live_since: float | None = None
         on_state(State("connecting"))

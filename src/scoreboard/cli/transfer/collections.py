@@ -1,12 +1,13 @@
 """Kinds of rows in files, and the pages of the API that have them."""
 
+import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
-from scoreboard.cli.client import RetryingClient
+from scoreboard.cli.client import Client
 from scoreboard.cli.resources import Resource
 from scoreboard.entrypoints.contracts.v1 import schema
 
@@ -40,21 +41,25 @@ def rows_of(resource: Resource) -> RowType:
     return RowType(resource.name, resource.plural, resource.body, resource.nullable)
 
 
-async def resource_pages(client: RetryingClient, resource: Resource, app: str) -> AsyncIterator[list[Any]]:
-    """Read all resources of an app in the order of their ids, page by page."""
-    after = ""
-    while True:
-        query = {"after": after, "limit": PAGE} if resource.paged else None
-        response = await client.call("GET", *resource.path(app), query=query, response=resource.page)
-        page = getattr(response, resource.plural)
+async def resource_pages(
+    client: Client, resource: Resource, app: str | None, row: Any, after: str = "", limit: int = sys.maxsize
+) -> AsyncIterator[list[Any]]:
+    """Read resources as rows of the type `row`, sorted by id, page by page."""
+    path = resource.path(app)
+    while limit > 0:
+        size = min(PAGE, limit)
+        query: dict[str, str | int | None] | None = {"after": after, "limit": size} if resource.paged else None
+        response = await client.call("GET", *path, query=query, response=dict[str, list[row]])
+        page = response[resource.plural]
         yield page
-        if not resource.paged or len(page) < PAGE:
+        if not resource.paged or len(page) < size:
             return
-        after = getattr(page[-1], resource.name)
+        after = msgspec.to_builtins(page[-1])[resource.name]
+        limit -= size
 
 
 async def ledger_pages(
-    client: RetryingClient, app: str, board: str, after: str | None = None
+    client: Client, app: str, board: str, after: str | None = None
 ) -> AsyncIterator[list[schema.LedgerEntry]]:
     """Read the ledger of a board in order, page by page, after the event `after`.
 

@@ -1,24 +1,24 @@
-"""`scoreboard export`: writes resources or a ledger to a file, which appears when it is complete."""
+"""`scoreboard export`: writes resources or a ledger to a file, all or nothing."""
 
 import contextlib
 import gzip
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, cast
+from typing import Annotated, BinaryIO, cast
 
 from cyclopts import App, Parameter
 
 from scoreboard.cli import output
 from scoreboard.cli.client import RetryingClient
 from scoreboard.cli.errors import CommandError, UsageError
-from scoreboard.cli.parameters import AppId, Json, examples
+from scoreboard.cli.parameters import ABSENT, AppId, BoardId, Json, annotate, examples
 from scoreboard.cli.resources import ACTIONS, BOARDS, PLAYERS, Resource
-from scoreboard.cli.target import Target, connect, run
+from scoreboard.cli.target import DEFAULT, Target, connect, run
 from scoreboard.cli.transfer import rows
-from scoreboard.cli.transfer.collections import LEDGER, RowType, ledger_pages, resource_pages, rows_of
+from scoreboard.cli.transfer.collections import LEDGER, ledger_pages, resource_pages, rows_of
 from scoreboard.cli.transfer.files import STANDARD
 from scoreboard.cli.transfer.progress import display
 from scoreboard.cli.transfer.rows import Format
@@ -35,7 +35,6 @@ File = Annotated[
 Form = Annotated[
     Format | None, Parameter(name="--format", help="Format of the rows; default: by the name of FILE, or ndjson.")
 ]
-Pages = Callable[[RetryingClient], AsyncIterator[list[Any]]]
 
 export = App(
     name="export",
@@ -45,70 +44,61 @@ export = App(
 )
 
 
-def _resource_command(resource: Resource) -> Callable[..., None]:
+def _command(resource: Resource | None) -> Callable[..., None]:
+    """Return the command that exports a kind of resource, or a ledger if None."""
+    kind = LEDGER if resource is None else rows_of(resource)
+
     def command(
-        file: File, /, *, app: AppId, form: Form = None, json: Json = False, server: Target | None = None
+        file: File, /, *, app: AppId, board: str = "", form: Form = None, json: Json = False, server: Target = DEFAULT
     ) -> None:
-        kind = rows_of(resource)
-        run(_export(kind, lambda c: resource_pages(c, resource, app), file, app, form, server, as_json=json))
+        if json and file == STANDARD:
+            raise UsageError("--json reports on a file, but - writes the rows to stdout; give one of them")
+        row_format = form or _format_of(file)
 
-    return command
+        async def write_rows() -> int:
+            exported = 0
+            async with connect(server) as connected:
+                client = RetryingClient(connected, PATIENCE_S)
+                with _open_output(file) as out, display("exporting", None) as show:
+                    out.write(rows.header(kind.columns, row_format))
+                    async for page in (
+                        ledger_pages(client, app, board)
+                        if resource is None
+                        else resource_pages(client, resource, app, kind.struct)
+                    ):
+                        out.write(rows.lines(page, row_format))
+                        exported += len(page)
+                        show(exported)
+            return exported
+
+        started = time.monotonic()
+        exported = run(write_rows())
+        seconds = time.monotonic() - started
+        if json:
+            output.json({"rows": exported, "file": file, "seconds": round(seconds, 3)})
+        elif file != STANDARD:
+            place = f"{app}/{board}" if resource is None else app
+            count = output.count(exported, "row")
+            output.note(f"Exported the {kind.plural} of {place} to {file}: {count} in {seconds:,.1f} s.")
+
+    return annotate(command, board=BoardId if resource is None else Annotated[str, ABSENT])
 
 
-for exported, text, *shown in (
-    (BOARDS, "Export the rules of the boards of an app.", "boards.csv --app demo"),
-    (ACTIONS, "Export the actions of an app.", "actions.csv --app demo", "- --app demo --format csv"),
-    (PLAYERS, "Export the profiles of an app.", "players.csv --app demo", "players.ndjson.gz --app demo"),
+for exported, name, text, *shown in (
+    (BOARDS, "boards", "Export the rules of the boards of an app.", "boards.csv --app demo"),
+    (ACTIONS, "actions", "Export the actions of an app.", "actions.csv --app demo", "- --app demo --format csv"),
+    (PLAYERS, "players", "Export the profiles of an app.", "players.csv --app demo", "players.ndjson.gz --app demo"),
+    (
+        None,
+        "ledger",
+        "Export every applied update of a board in the order in which they were accepted.",
+        "main.ndjson.gz --app demo --board main",
+        "- --app demo --board main --format csv | head",
+    ),
 ):
     export.command(
-        _resource_command(exported),
-        name=exported.plural,
-        help=text,
-        help_epilogue=examples(*(f"export {exported.plural} {rest}" for rest in shown)),
+        _command(exported), name=name, help=text, help_epilogue=examples(*(f"export {name} {rest}" for rest in shown))
     )
-
-
-@export.command(
-    help_epilogue=examples(
-        "export ledger main.ndjson.gz --app demo --board main",
-        "export ledger - --app demo --board main --format csv | head",
-    )
-)
-def ledger(
-    file: File,
-    /,
-    *,
-    app: AppId,
-    board: Annotated[str, Parameter(help="Id of the board.")],
-    form: Form = None,
-    json: Json = False,
-    server: Target | None = None,
-) -> None:
-    """Export every applied update of a board in the order in which they were accepted."""
-    run(_export(LEDGER, lambda c: ledger_pages(c, app, board), file, f"{app}/{board}", form, server, as_json=json))
-
-
-async def _export(
-    kind: RowType, pages: Pages, file: str, place: str, form: Format | None, target: Target | None, *, as_json: bool
-) -> None:
-    if as_json and file == STANDARD:
-        raise UsageError("--json reports on a file, but - writes the rows to stdout; give one of them")
-    form = form or _format_of(file)
-    exported, started = 0, time.monotonic()
-    async with connect(target) as connection:
-        with _open_output(file) as out, display("exporting", None) as show:
-            out.write(rows.header(kind.columns, form))
-            async for page in pages(RetryingClient(connection.client, PATIENCE_S)):
-                out.write(rows.lines(page, form))
-                exported += len(page)
-                show(exported)
-    seconds = time.monotonic() - started
-    if as_json:
-        output.json({"rows": exported, "file": file, "seconds": round(seconds, 3)})
-    elif file != STANDARD:
-        output.note(
-            f"Exported the {kind.plural} of {place} to {file}: {output.count(exported, 'row')} in {seconds:,.1f} s."
-        )
 
 
 def _format_of(file: str) -> Format:
@@ -124,7 +114,7 @@ def _format_of(file: str) -> Format:
 
 @contextlib.contextmanager
 def _open_output(file: str) -> Iterator[BinaryIO]:
-    """Open a file that replaces an earlier one atomically when the block ends without an error."""
+    """Open a file that replaces an earlier one atomically, unless the block fails."""
     if file == STANDARD:
         yield sys.stdout.buffer
         return

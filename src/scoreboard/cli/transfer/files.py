@@ -1,4 +1,4 @@
-"""Files of rows: CSV with a header or NDJSON, plain or gzip, recognized by their content."""
+"""Files of rows: CSV with a header or NDJSON, plain or gzip."""
 
 import csv
 import gzip
@@ -28,11 +28,15 @@ _TYPE_NAMES = {"int": "a whole number", "int | str": "a whole number", "float": 
 _TYPE_NAMES |= {"bool": "true or false", "array": "a list", "object": "a JSON object"}
 
 
+def display_name(file: str) -> str:
+    """Return the name of a file for messages."""
+    return "stdin" if file == STANDARD else file
+
+
 @contextmanager
 def open_rows(file: str) -> Iterator[io.BufferedReader]:
     """Open a file or stdin and unpack it. Raises UsageError if it cannot be read."""
-    name = "stdin" if file == STANDARD else file
-    path = Path(file)
+    name, path = display_name(file), Path(file)
     try:
         if file == STANDARD:
             yield _unpack(cast("io.BufferedReader", sys.stdin.buffer))
@@ -48,12 +52,9 @@ def open_rows(file: str) -> Iterator[io.BufferedReader]:
 
 
 def digest(file: str) -> str:
-    """Return the digest of the unpacked content, which is the same for a plain and a packed file."""
-    found = hashlib.sha256()
+    """Return the digest of the unpacked content, which gzip does not change."""
     with open_rows(file) as opened:
-        while chunk := opened.read(CHUNK_BYTES):
-            found.update(chunk)
-    return found.hexdigest()
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def is_ndjson(file: io.BufferedReader) -> bool:
@@ -62,7 +63,7 @@ def is_ndjson(file: io.BufferedReader) -> bool:
 
 
 def split_csv(line: str) -> list[str] | None:
-    """Return the cells of a line, None if its quotes are wrong. No valid cell contains a line break."""
+    """Return the cells of a line, None if its quotes are wrong."""
     line = line.rstrip("\r\n")
     if '"' not in line:
         return line.split(",")

@@ -1,45 +1,18 @@
-"""Importer: sends rows in batches, and continues after the last confirmed row when it is run again."""
+"""Importer: sends rows in batches, and resumes after the last confirmed row."""
 
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from itertools import islice
 
 from scoreboard.cli import output
 from scoreboard.cli.errors import HINTS, CommandError, UsageError
-from scoreboard.cli.transfer import pace
+from scoreboard.cli.transfer.files import display_name
 from scoreboard.cli.transfer.progress import Confirmed, ProgressFile, display
-from scoreboard.cli.transfer.rows import Row
-from scoreboard.cli.transfer.source import Source
-
-
-class RowResult(NamedTuple):
-    """Result of one row: a status of its sink, or `refused` with a code and a detail.
-
-    `proof` is the id under which the server has the row.
-    """
-
-    status: str
-    proof: str | None = None
-    code: str = ""
-    detail: str = ""
-
-
-class RowSink(Protocol):
-    """Destination of rows. Sending a row again changes nothing."""
-
-    batch_size: int
-    statuses: tuple[str, ...]
-
-    async def send(self, rows: Sequence[Row]) -> list[RowResult]:
-        """Send rows and return their results in order. Raises CommandError if the server does not respond."""
-        ...
-
-    async def has(self, proof: str) -> bool:
-        """Return whether the server still has the row with this id."""
-        ...
+from scoreboard.cli.transfer.rows import Row, Source
+from scoreboard.cli.transfer.sinks import RowResult, RowSink
 
 
 @dataclass
@@ -52,44 +25,34 @@ class Refusal:
 
 
 @dataclass
-class Summary:
-    """Result of an import: rows by status, refusals by code."""
-
-    confirmed_before: int = 0
-    counts: Counter[str] = field(default_factory=Counter)
-    refused: dict[str, Refusal] = field(default_factory=dict)
-    proof: str | None = None
-    seconds: float = 0.0
-
-    def add(self, row: Row, result: RowResult) -> None:
-        self.counts[result.status] += 1
-        self.proof = result.proof or self.proof
-        if result.status == "refused":
-            self.refused.setdefault(result.code, Refusal(0, row.line, result.detail)).rows += 1
-
-
-@dataclass(frozen=True)
 class Importer:
-    """Import of a source into an app or a board.
+    """Import of a source into a place: an app or a board.
 
-    `progress` is None for stdin. `speed` is the pace of a replay, None for as fast as possible.
+    `speed` is the pace of a replay, None for as fast as possible. `counts` has the rows by status, `refusals` by code.
     """
 
     source: Source
     sink: RowSink
-    progress: ProgressFile | None
+    progress: ProgressFile
     label: str
+    place: str
     speed: float | None = None
+    counts: Counter[str] = field(default_factory=Counter)
+    refusals: dict[str, Refusal] = field(default_factory=dict)
+    confirmed_before: int = 0
+    seconds: float = 0.0
 
-    async def run(self, *, restart: bool = False) -> Summary:
+    async def run(self, *, restart: bool = False) -> None:
         """Send the rows that are not confirmed yet, or all rows if `restart`."""
-        confirmed = Confirmed() if restart else await self._load_confirmed()
+        confirmed = Confirmed() if restart else self.progress.load()
+        if confirmed.proof is None or not await self.sink.has(confirmed.proof):
+            confirmed = Confirmed()  # the app, the board or the data folder was deleted
         if confirmed.last:
             output.note(f"Continuing after row {confirmed.last:,}, which was confirmed before.")
-        summary = Summary(confirmed.rows)
+        self.confirmed_before = confirmed.rows
         started = time.monotonic()
         try:
-            await self._send(confirmed, summary)
+            await self._send(confirmed)
         except CommandError as error:
             if isinstance(error, UsageError) and not confirmed.rows:
                 raise
@@ -98,60 +61,84 @@ class Importer:
             output.note(f"Interrupted: {_how_to_continue(confirmed)}.")
             raise
         finally:
-            if self.progress is not None and summary.counts:
+            if self.counts:
                 self.progress.save(confirmed, now=True)
-        summary.seconds = time.monotonic() - started
-        return summary
+        self.seconds = time.monotonic() - started
 
-    async def _load_confirmed(self) -> Confirmed:
-        """Return the stored progress, unless the app, board or data folder was deleted since then."""
-        confirmed = Confirmed() if self.progress is None else self.progress.load()
-        return confirmed if confirmed.proof is not None and await self.sink.has(confirmed.proof) else Confirmed()
-
-    async def _send(self, confirmed: Confirmed, summary: Summary) -> None:
+    async def _send(self, confirmed: Confirmed) -> None:
         rows = self.source.rows(after=confirmed.last)
         with display(self.label, self.source.total, confirmed.rows) as show:
-            async for batch in pace.batches(rows, self.sink.batch_size, self.speed):
+            async for batch in batches(rows, self.sink.batch_size, self.speed):
                 for row, result in zip(batch, await self.sink.send(batch), strict=True):
-                    summary.add(row, result)
+                    self._count(row, result)
+                    confirmed.proof = result.proof or confirmed.proof
                 confirmed.last, confirmed.rows = batch[-1].number, confirmed.rows + len(batch)
-                confirmed.proof = summary.proof or confirmed.proof
-                if self.progress is not None:
-                    self.progress.save(confirmed)
+                self.progress.save(confirmed)
                 show(confirmed.rows)
 
-    def report(self, summary: Summary, place: str, *, as_json: bool) -> None:
-        """Print the summary. Raises CommandError if rows were refused."""
-        rows = summary.counts.total()
+    def _count(self, row: Row, result: RowResult) -> None:
+        self.counts[result.status] += 1
+        if result.status == "refused":
+            self.refusals.setdefault(result.code, Refusal(0, row.line, result.detail)).rows += 1
+
+    def report(self, *, as_json: bool) -> None:
+        """Print the result. Raises CommandError if rows were refused."""
+        rows = self.counts.total()
         if as_json:
             output.json(
                 {
                     "rows": rows,
-                    **{status: summary.counts[status] for status in self.sink.statuses},
-                    "refused": summary.refused,
-                    "confirmed_before": summary.confirmed_before,
+                    **{status: self.counts[status] for status in self.sink.statuses},
+                    "refused": self.refusals,
+                    "confirmed_before": self.confirmed_before,
                     "skipped": self.source.bad,
-                    "seconds": round(summary.seconds, 3),
-                    "rows_per_s": round(rows / summary.seconds, 1),
+                    "seconds": round(self.seconds, 3),
+                    "rows_per_s": round(rows / self.seconds, 1),
                 }
             )
         else:
-            print(
-                f"Sent {output.count(rows, 'row')} of {self.source.name} to {place} in {summary.seconds:,.1f} s, "
-                f"{rows / summary.seconds:,.0f} rows/s."
-            )
-            lines = [(summary.counts[status], status) for status in self.sink.statuses]
-            for code, refusal in sorted(summary.refused.items(), key=lambda item: -item[1].rows):
+            name = display_name(self.source.file)
+            pace = f"in {self.seconds:,.1f} s, {rows / self.seconds:,.0f} rows/s"
+            print(f"Sent {output.count(rows, 'row')} of {name} to {self.place} {pace}.")
+            lines = [(self.counts[status], status) for status in self.sink.statuses]
+            for code, refusal in sorted(self.refusals.items(), key=lambda item: -item[1].rows):
                 lines.append((refusal.rows, f"refused: {code}: {refusal.detail} (first in line {refusal.line:,})"))
-            lines.append((summary.confirmed_before, "confirmed before, not sent again"))
+            lines.append((self.confirmed_before, "confirmed before, not sent again"))
             lines.append((self.source.bad, "bad, skipped"))
             for number, text in lines:
                 if number or text in self.sink.statuses:
                     print(f"  {number:>12,}  {text}")
-        if summary.refused:
-            hints = [f" ({HINTS[code]})" for code in summary.refused if code in HINTS]
-            text = f"{summary.counts['refused']:,} of {output.count(rows, 'row')} refused by the server"
+        if self.refusals:
+            hints = [f" ({HINTS[code]})" for code in self.refusals if code in HINTS]
+            text = f"{self.counts['refused']:,} of {output.count(rows, 'row')} refused by the server"
             raise CommandError(text + "".join(hints[:1]))
+
+
+async def batches(rows: Iterable[Row], size: int, speed: float | None) -> AsyncIterator[list[Row]]:
+    """Gather rows into batches of at most `size`, and yield each when it is due.
+
+    The first row is due immediately, and so is a row whose time is before that of the previous row.
+    """
+    if speed is None:
+        remaining = iter(rows)
+        while batch := list(islice(remaining, size)):
+            yield batch
+        return
+    now = asyncio.get_running_loop().time
+    started, origin = now(), None
+    batch = []
+    for row in rows:
+        if origin is None:
+            origin = row.item.time
+        due = started + (row.item.time - origin) / speed
+        if batch and (due > now() or len(batch) == size):
+            yield batch
+            batch = []
+        if (wait := due - now()) > 0:
+            await asyncio.sleep(wait)
+        batch.append(row)
+    if batch:
+        yield batch
 
 
 def _how_to_continue(confirmed: Confirmed) -> str:

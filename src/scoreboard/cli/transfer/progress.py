@@ -1,4 +1,4 @@
-"""Progress of an import: a small file with the last confirmed row, and a display for people.
+"""Progress of an import: a file with the last confirmed row, and a display.
 
 Without the file, all rows are sent again; none counts twice.
 """
@@ -34,50 +34,55 @@ class Confirmed(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class ProgressFile:
-    """File that stores what is confirmed. Errors are reported once, and do not stop the import.
+    """File that stores which rows are confirmed.
 
-    One belongs to a command, the digest of the rows, and a place on a server.
+    One belongs to a command, the digest of the rows, and a place on a server. Errors are reported once, and do not
+    stop the import. Without a digest nothing is stored.
     """
 
-    def __init__(self, command: str, digest: str, place: str, server: str) -> None:
+    def __init__(self, command: str, digest: str | None, place: str, server: str) -> None:
         home = os.environ.get("XDG_STATE_HOME", "")
         base = Path(home) if home.startswith("/") else Path.home() / ".local" / "state"
         server_hash = hashlib.sha256(server.encode()).hexdigest()[:16]
-        self.path = base / "scoreboard" / command / f"{digest[:16]}-{place}-{server_hash}.json"
+        name = f"{str(digest)[:16]}-{place.replace('/', '-')}-{server_hash}.json"
+        self._path = base / "scoreboard" / command / name
+        self._stores = digest is not None
         self._saved_at = float("-inf")
         self._failed = False
 
     def load(self) -> Confirmed:
         """Return the stored state; nothing is confirmed if the file is absent or invalid."""
+        if not self._stores:
+            return Confirmed()
         try:
-            return msgspec.json.decode(self.path.read_bytes(), type=Confirmed)
+            return msgspec.json.decode(self._path.read_bytes(), type=Confirmed)
         except (OSError, msgspec.DecodeError):
             return Confirmed()
 
     def save(self, confirmed: Confirmed, *, now: bool = False) -> None:
         """Replace the file atomically, a few times a second unless `now`."""
-        if not now and time.monotonic() - self._saved_at < SAVED_EVERY_S:
+        if not self._stores or (not now and time.monotonic() - self._saved_at < SAVED_EVERY_S):
             return
         self._saved_at = time.monotonic()
-        draft = self.path.with_suffix(f".{os.getpid()}")
+        draft = self._path.with_suffix(f".{os.getpid()}")
         try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             draft.write_bytes(msgspec.json.encode(confirmed))
-            draft.replace(self.path)
+            draft.replace(self._path)
         except OSError as error:
             if not self._failed:
-                output.note(f"Cannot store progress in {self.path.parent}: {error.strerror}. The import continues.")
+                output.note(f"Cannot store progress in {self._path.parent}: {error.strerror}. The import continues.")
             self._failed = True
 
     def delete(self) -> None:
         """Delete the file, so that the same import starts at the first row."""
         with contextlib.suppress(OSError):
-            self.path.unlink(missing_ok=True)
+            self._path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
 def display(label: str, total: int | None, done: int = 0) -> Iterator[Callable[[int], None]]:
-    """Show progress until the block ends: a bar on a terminal, otherwise a line every few seconds.
+    """Show progress until the block ends: a bar, or lines without a terminal.
 
     The block calls the yielded function with the number of rows that are done. `total` is None if it is unknown.
     """

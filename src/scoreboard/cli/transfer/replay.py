@@ -11,14 +11,13 @@ from cyclopts import App, Parameter
 from scoreboard.cli.client import Client, RetryingClient
 from scoreboard.cli.errors import CommandError, RequestRefused, UsageError
 from scoreboard.cli.parameters import AppId, Flag, Json, Patience
-from scoreboard.cli.target import Target, connect, run
-from scoreboard.cli.transfer import files, pace
+from scoreboard.cli.target import DEFAULT, Target, connect, run
+from scoreboard.cli.transfer import files
 from scoreboard.cli.transfer.collections import RowType
 from scoreboard.cli.transfer.importer import Importer
 from scoreboard.cli.transfer.progress import ProgressFile
-from scoreboard.cli.transfer.rows import Row
+from scoreboard.cli.transfer.rows import Row, check
 from scoreboard.cli.transfer.sinks import BoardSink
-from scoreboard.cli.transfer.source import check
 from scoreboard.domain.board import INT64_MAX, INT64_MIN, Operator
 from scoreboard.domain.errors import Invalid
 from scoreboard.domain.identifiers import check_player
@@ -38,9 +37,10 @@ Examples:
 
 Times only set the pace: a row counts at the time when it is sent. If a replay
 is stopped or fails, run the same command again, with a token of the same
-subject: it continues after the last confirmed row. No row counts twice.
+subject. It continues after the last confirmed row. No row counts twice.
 The exit status is 1 if rows were refused.
 """
+MAX = "max"
 _KEY = re.compile(r"[\x21-\x7e]{1,100}")
 _WHOLE = re.compile(r"[+-]?[0-9]{1,19}")
 _ABSENT = frozenset({"app_not_found", "board_not_found"})
@@ -91,7 +91,7 @@ def main(
     *,
     app: AppId,
     board: str,
-    speed: str = pace.MAX,
+    speed: str = MAX,
     create: Flag = False,
     operator: Operator | None = None,
     skip_bad: Flag = False,
@@ -99,14 +99,14 @@ def main(
     patience: Patience = 60,
     key: str | None = None,
     json: Json = False,
-    server: Target | None = None,
+    server: Target = DEFAULT,
 ) -> None:
     """Send the rows of a file as updates to a board, in order, each counted once.
 
     Parameters
     ----------
     board
-        Id of the board. On a board with the operator increment, scores are increments.
+        Id of the board. If its operator is increment, scores are increments.
     speed
         1 for the pace of the time column, N for N times faster, max for as fast as possible.
     create
@@ -124,12 +124,12 @@ def main(
         raise UsageError("--key has other characters than visible ASCII, or more than 100; give a short word")
     if file == files.STANDARD:
         raise UsageError("a replay reads its file twice, which stdin does not allow; give the name of a file")
-    factor = pace.parse_speed(speed)
+    factor = parse_speed(speed)
     source = check(file, EVENTS, skip_bad=skip_bad)
 
-    async def send() -> None:
-        async with connect(server) as connection:
-            rules = await _open_board(connection.client, app, board, operator, create=create)
+    async def send() -> Importer:
+        async with connect(server) as client:
+            rules = await _open_board(client, app, board, operator, create=create)
             field = "increment" if rules["operator"] == "increment" else "score"
             prefix = "-".join(filter(None, (str(source.digest)[:16], board, key)))
 
@@ -141,15 +141,27 @@ def main(
                     ]
                 }
 
-            client = RetryingClient(connection.client, patience)
-            sink = BoardSink(client, app, board, ("scores", "batch"), to_body)
-            name = connection.name if key is None else f"{connection.name} {key}"
-            progress = ProgressFile("replay", str(source.digest), f"{app}-{board}", name)
-            importer = Importer(source, sink, progress, "replaying", factor)
-            summary = await importer.run(restart=restart)
-        importer.report(summary, f"{app}/{board}", as_json=json)
+            sink = BoardSink(RetryingClient(client, patience), app, board, ("scores", "batch"), to_body)
+            name = client.server if key is None else f"{client.server} {key}"
+            progress = ProgressFile("replay", source.digest, f"{app}/{board}", name)
+            importer = Importer(source, sink, progress, "replaying", f"{app}/{board}", factor)
+            await importer.run(restart=restart)
+            return importer
 
-    run(send())
+    run(send()).report(as_json=json)
+
+
+def parse_speed(text: str) -> float | None:
+    """Return a factor of the original pace, None for as fast as possible."""
+    if text == MAX:
+        return None
+    try:
+        speed = float(text.removesuffix("x"))
+    except ValueError:
+        speed = 0.0
+    if not 0 < speed <= 1e9:
+        raise UsageError(f"--speed is {text!r}; give 1 for the original pace, 10 for ten times faster, or max")
+    return speed
 
 
 async def _open_board(

@@ -1,15 +1,16 @@
-"""Rows: structs written as lines of CSV or NDJSON, and read back exactly."""
+"""Rows of files: structs as lines of CSV or NDJSON, written and read exactly."""
 
 import csv
 import functools
 import io
 import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
-from scoreboard.cli.errors import UsageError
+from scoreboard.cli.errors import CommandError, UsageError
 from scoreboard.cli.transfer import files
 from scoreboard.cli.transfer.collections import RowType
 
@@ -24,7 +25,10 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Row(NamedTuple):
-    """`number` counts rows from 1, without blank lines; `line` counts all lines. `given` are the fields in the file."""
+    """Row of a file with its fields.
+
+    `number` counts rows from 1, without blank lines. `line` counts all lines. `given` are the fields in the file.
+    """
 
     number: int
     line: int
@@ -35,12 +39,53 @@ class Row(NamedTuple):
 class BadRow(NamedTuple):
     """A row that cannot be used."""
 
-    number: int
     line: int
     problem: str
 
 
-# Writing
+@dataclass(frozen=True)
+class Source:
+    """File or stdin with rows of one kind.
+
+    `digest` and `total` are None for stdin, which can be read only once. `bad` counts rows that are skipped.
+    """
+
+    file: str
+    kind: RowType
+    digest: str | None = None
+    total: int | None = None
+    bad: int = 0
+
+    def rows(self, after: int) -> Iterator[Row]:
+        """Read the rows after number `after` in order.
+
+        Raises CommandError at a bad row of stdin.
+        """
+        for row in _read_file(self.file, self.kind):
+            if isinstance(row, BadRow):
+                if self.digest is None:
+                    raise CommandError(f"stdin:{row.line}: {row.problem}")
+            elif row.number > after:
+                yield row
+
+
+def check(file: str, kind: RowType, *, skip_bad: bool | None = None) -> Source:
+    """Read a file completely, before anything is sent.
+
+    Raises UsageError at the first bad row, unless `skip_bad`. None stands for commands without this option.
+    """
+    if file == files.STANDARD:
+        return Source(file, kind)
+    total = bad = 0
+    for row in _read_file(file, kind):
+        if isinstance(row, Row):
+            total += 1
+        elif skip_bad:
+            bad += 1
+        else:
+            hint = " (--skip-bad skips such rows)" if skip_bad is False else ""
+            raise UsageError(f"{file}:{row.line}: {row.problem}; nothing was sent{hint}")
+    return Source(file, kind, files.digest(file), total, bad)
 
 
 def header(columns: Sequence[str], form: Format) -> bytes:
@@ -86,11 +131,13 @@ def unprotect(cell: str) -> str:
     return cell[1:] if cell[:1] == "'" and cell[1:2] and cell[1] in FORMULA else cell
 
 
-# Reading
+def _read_file(file: str, kind: RowType) -> Iterator[Row | BadRow]:
+    with files.open_rows(file) as opened:
+        yield from read(files.display_name(file), opened, kind)
 
 
 def read(name: str, file: io.BufferedReader, kind: RowType) -> Iterator[Row | BadRow]:
-    """Read rows in order and skip blank lines. Raises UsageError for an invalid header."""
+    """Read all rows but blank lines. Raises UsageError for an invalid header."""
     if not file.peek(1) and kind.parse_cell is None:
         return
     decode = msgspec.json.Decoder(kind.struct, strict=kind.parse_cell is not None).decode
@@ -105,7 +152,7 @@ def read(name: str, file: io.BufferedReader, kind: RowType) -> Iterator[Row | Ba
             given = fields(content.removeprefix(files.BOM) if line == 1 else content)
             yield Row(number, line, decode(_encode(given)), frozenset(given))
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-            yield BadRow(number, line, files.explain(error))
+            yield BadRow(line, files.explain(error))
 
 
 def _csv_fields(name: str, file: io.BufferedReader, kind: RowType) -> Callable[[bytes], dict[str, Any]]:
@@ -145,7 +192,10 @@ def _read_header(name: str, file: io.BufferedReader, kind: RowType) -> list[str]
 
 
 def _parse_cell(nullable: frozenset[str], column: str, cell: str) -> msgspec.Raw | None:
-    """Return a cell as JSON. An empty cell is None and changes nothing, unless it clears a nullable field."""
+    """Return a cell as JSON.
+
+    An empty cell clears a nullable field. Otherwise it is None and changes nothing.
+    """
     if column in LISTS:
         return msgspec.Raw(_encode([part.strip() for part in cell.split(SEPARATOR) if part.strip()]))
     if not cell:

@@ -1,41 +1,51 @@
-"""Sinks of rows: the board or the collection that they are sent to."""
+"""Sinks of rows: the board or the collection that they are sent to.
+
+Sending a row again changes nothing.
+"""
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
-from scoreboard.cli.client import RetryingClient
+from scoreboard.cli.client import Client
 from scoreboard.cli.errors import RequestRefused, Unreachable
 from scoreboard.cli.resources import Resource
-from scoreboard.cli.transfer.importer import RowResult
 from scoreboard.cli.transfer.rows import Row
 from scoreboard.entrypoints.contracts.v1 import schema
 
 
+class RowResult(NamedTuple):
+    """Result of one row: a status of its sink, or `refused` with a code and a detail.
+
+    `proof` is the id under which the server has the row.
+    """
+
+    status: str
+    proof: str | None = None
+    code: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True)
 class BoardSink:
-    """Sink that sends batches of updates or ledger entries to a board."""
+    """Sink that sends batches of rows to an `endpoint` of a board."""
+
+    client: Client
+    app: str
+    board: str
+    endpoint: tuple[str, ...]
+    to_body: Callable[[Sequence[Row]], dict[str, Any]]
 
     batch_size = 1_000
-    statuses: tuple[str, ...] = ("applied", "replayed")
-
-    def __init__(
-        self,
-        client: RetryingClient,
-        app: str,
-        board: str,
-        endpoint: tuple[str, ...],
-        to_body: Callable[[Sequence[Row]], dict[str, Any]],
-    ) -> None:
-        self._client = client
-        self._app = app
-        self._board = board
-        self._endpoint = endpoint
-        self._to_body = to_body
+    statuses = ("applied", "replayed")
 
     async def send(self, rows: Sequence[Row]) -> list[RowResult]:
-        path = ("apps", self._app, "boards", self._board, *self._endpoint)
-        response = await self._client.call("POST", *path, body=self._to_body(rows), response=schema.BatchAnswer)
+        """Send rows and return their results in order."""
+        path = ("apps", self.app, "boards", self.board, *self.endpoint)
+        response = await self.client.call("POST", *path, body=self.to_body(rows), response=schema.BatchAnswer)
         if len(response.results) != len(rows):
             text = f"{len(rows)} rows got {len(response.results)} results; is this a Scoreboard server?"
             raise Unreachable(text)
@@ -47,47 +57,42 @@ class BoardSink:
         ]
 
     async def has(self, proof: str) -> bool:
+        """Return whether the server still has the row with this id."""
         try:
-            event = await self._client.call("GET", "apps", self._app, "events", proof)
+            event = await self.client.call("GET", "apps", self.app, "events", proof)
         except RequestRefused:
             return False
-        return bool(event["board"] == self._board)
+        return bool(event["board"] == self.board)
 
 
+@dataclass(frozen=True)
 class ResourceSink:
     """Sink that creates the resources that are absent and updates those that differ."""
 
-    batch_size = 64
-    statuses: tuple[str, ...] = ("created", "updated", "unchanged")
+    client: Client
+    resource: Resource
+    app: str
 
-    def __init__(self, client: RetryingClient, resource: Resource, app: str) -> None:
-        self._client = client
-        self._resource = resource
-        self._path = resource.path(app)
+    batch_size = 64
+    statuses = ("created", "updated", "unchanged")
 
     async def send(self, rows: Sequence[Row]) -> list[RowResult]:
-        results: list[RowResult] = []
-        for group in self._split(rows):
-            results += await asyncio.gather(*(self._send_row(row) for row in group))
-        return results
+        """Send rows and return their results in order."""
+        locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+        async def send_in_order(row: Row) -> RowResult:
+            async with locks[getattr(row.item, self.resource.name)]:  # rows of one resource wait for each other
+                return await self._send_row(row)
+
+        return await asyncio.gather(*(send_in_order(row) for row in rows))
 
     async def has(self, proof: str) -> bool:
+        """Return whether the server still has the row with this id."""
         try:
-            await self._client.call("GET", *self._path, proof)
+            await self.client.call("GET", *self.resource.path(self.app), proof)
         except RequestRefused:
             return False
         return True
-
-    def _split(self, rows: Sequence[Row]) -> Iterator[list[Row]]:
-        """Split rows into groups that can be sent concurrently, as no group has the same resource twice."""
-        group: dict[str, Row] = {}
-        for row in rows:
-            key = getattr(row.item, self._resource.name)
-            if key in group:
-                yield list(group.values())
-                group = {}
-            group[key] = row
-        yield list(group.values())
 
     async def _send_row(self, row: Row) -> RowResult:
         try:
@@ -98,24 +103,28 @@ class ResourceSink:
             return RowResult("refused", None, error.code, error.detail)
 
     async def _create_or_update(self, row: Row) -> RowResult:
+        path = self.resource.path(self.app)
         given = {name: getattr(row.item, name) for name in row.given}
-        name = getattr(row.item, self._resource.name)
+        name = getattr(row.item, self.resource.name)
         try:
-            existing = await self._client.call("GET", *self._path, name, response=self._resource.body)
+            existing = await self.client.call("GET", *path, name, response=self.resource.body)
         except RequestRefused as error:
-            if error.code != f"{self._resource.name}_not_found":
+            if error.code != f"{self.resource.name}_not_found":
                 raise
-            await self._client.call("POST", *self._path, body=given)
+            await self.client.call("POST", *path, body=given)
             return RowResult("created", name)
         changes = {field: value for field, value in given.items() if not _equal(getattr(existing, field), value)}
-        if fixed := changes.keys() - set(self._resource.change.__struct_fields__):
+        if fixed := changes.keys() - set(self.resource.change.__struct_fields__):
             field = min(fixed)
             detail = f"{field} is {getattr(existing, field)} there, not {changes[field]}, and cannot be changed"
             return RowResult("refused", None, "fixed", detail)
         if not changes:
             return RowResult("unchanged", name)
-        await self._client.call("PATCH", *self._path, name, body=changes)
+        await self.client.call("PATCH", *path, name, body=changes)
         return RowResult("updated", name)
+
+
+RowSink: TypeAlias = BoardSink | ResourceSink
 
 
 def _equal(one: Any, other: Any) -> bool:
