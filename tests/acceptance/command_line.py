@@ -1,4 +1,4 @@
-"""The real command line, as processes: commands that end, and commands that are killed."""
+"""Command line in processes, which end or are killed."""
 
 import json
 import os
@@ -14,21 +14,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-BOUND_S = 300.0  # no promise about speed: the longest a test waits for what must come
+BOUND_S = 300.0  # far longer than any wait takes; tests make no promise about speed
 COMMAND = Path(sys.executable).with_name("scoreboard")
 
 
 def until(condition: Callable[[], Any], what: str) -> None:
-    """Wait until it holds. AssertionError when it does not within a generous bound."""
-    given_up_at = time.monotonic() + BOUND_S
+    """Wait until a condition holds. Raises AssertionError after a generous time."""
+    deadline = time.monotonic() + BOUND_S
     while not condition():
-        assert time.monotonic() < given_up_at, f"never came true: {what}"
+        assert time.monotonic() < deadline, f"never came true: {what}"
         time.sleep(0.005)
 
 
 @dataclass(frozen=True)
 class Ended:
-    """A command that came to its end."""
+    """Result of a command."""
 
     status: int
     out: str
@@ -44,11 +44,11 @@ class Ended:
         return json.loads(self.ok().out)
 
     def failed(self, status: int, *words: str) -> str:
-        """It failed with this status and one plain line with these words in it; the line."""
+        """Return the error line, after a check of the exit status and of its words."""
         assert self.status == status, self
         lines = self.err.splitlines()
         (line,) = [line for line in lines if line.startswith("scoreboard: ")]
-        assert line == lines[-1], "what went wrong stands last"
+        assert line == lines[-1], "the error is the last line"
         assert "Traceback" not in self.err
         assert "\x1b" not in self.err
         assert not self.out
@@ -58,7 +58,7 @@ class Ended:
 
 
 class Running:
-    """A command that goes on. What it prints is read while it does."""
+    """A running command, whose output can be read at any time."""
 
     def __init__(self, arguments: Sequence[str | Path], environment: dict[str, str], log: Path) -> None:
         self._log = log
@@ -76,13 +76,9 @@ class Running:
     def out(self) -> str:
         return self._out.read_text(errors="replace")
 
-    def says(self, words: str) -> None:
-        """Wait until it did."""
-
-        def said() -> bool:
-            return words in self.err or self.process.poll() is not None
-
-        until(said, words)
+    def wait_for(self, words: str) -> None:
+        """Wait until stderr contains these words."""
+        until(lambda: words in self.err or self.process.poll() is not None, words)
         assert words in self.err, self.err
 
     def kill(self) -> None:
@@ -90,18 +86,18 @@ class Running:
         self.process.wait()
 
     def interrupt(self) -> Ended:
-        """Ctrl-C, and its end."""
+        """Send Ctrl-C and return the result."""
         self.process.send_signal(signal.SIGINT)
-        return self.ended()
+        return self.wait()
 
-    def ended(self) -> Ended:
-        """Wait for its end."""
+    def wait(self) -> Ended:
+        """Wait for the end and return the result."""
         status = self.process.wait(BOUND_S)
         return Ended(status, self.out, self.err)
 
 
 class Served(Running):
-    """A `serve` that answers."""
+    """A running `serve`."""
 
     @property
     def url(self) -> str:
@@ -109,11 +105,11 @@ class Served(Running):
         return line.split()[-1].rstrip("/")
 
     def get(self, path: str) -> Any:
-        with urllib.request.urlopen(self.url + path, timeout=BOUND_S) as answer:  # noqa: S310 - our own server
-            return json.load(answer)
+        with urllib.request.urlopen(self.url + path, timeout=BOUND_S) as response:  # noqa: S310 - our own server
+            return json.load(response)
 
     def standings(self, app: str, board: str) -> list[tuple[str, int]]:
-        """Players and scores of a whole board, best first, once it is ranked."""
+        """Return the players and scores of a board, best first, once it is ranked."""
 
         def ready() -> bool:
             try:
@@ -130,7 +126,7 @@ class Served(Running):
 
 
 class CommandLine:
-    """A home, a data folder and an environment of its own."""
+    """Command line with its own home, data folder and environment."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
@@ -148,7 +144,7 @@ class CommandLine:
         }
 
     def run(self, *arguments: str | Path, given: str = "", **environment: str) -> Ended:
-        """Run it to its end."""
+        """Run a command and return its result."""
         done = subprocess.run(
             [COMMAND, *arguments],
             input=given.encode(),
@@ -161,7 +157,7 @@ class CommandLine:
 
     @contextmanager
     def started(self, *arguments: str | Path, kind: type[Running] = Running) -> Iterator[Running]:
-        """Start it; it does not outlive the block."""
+        """Start a command, and kill it at the end of the block."""
         self._runs += 1
         running = kind(arguments, self.environment, self.home / f"run-{self._runs}.log")
         try:
@@ -172,14 +168,14 @@ class CommandLine:
 
     @contextmanager
     def serving(self, *options: str) -> Iterator[Served]:
-        """A `serve` of the data folder, on a free port unless options say which."""
+        """Run `serve` on the data folder, on a free port unless options are given."""
         with self.started("serve", *(options or ("--port", "0")), kind=Served) as running:
             assert isinstance(running, Served)
-            running.says("live page ")
+            running.wait_for("live page ")
             yield running
 
     def progress(self) -> dict[str, Any]:
-        """What the one replay that there was has saved; empty before it has."""
+        """Return the progress file of the only replay, empty if there is none yet."""
         files = list(self.state.glob("scoreboard/replay/*.json"))
         assert len(files) <= 1
         return json.loads(files[0].read_text()) if files else {}

@@ -1,4 +1,4 @@
-"""Files of rows, and the standings that they must lead to."""
+"""Files of rows, and the standings that they result in."""
 
 import gzip
 import json
@@ -15,7 +15,7 @@ class Event(NamedTuple):
 
 
 def events(count: int, seed: int, *, low: int = 1) -> list[Event]:
-    """A second apart, by players with ids of all kinds."""
+    """Return events one second apart, with unusual player ids among them."""
     chance = random.Random(seed)
     players = [f"p{n}" for n in range(40)] + ["Zoë, Q.", 'the "one"', "你好", "a/b"]
     return [Event(1_767_225_600.5 + n, chance.choice(players), chance.randint(low, 100)) for n in range(count)]
@@ -43,7 +43,7 @@ def as_gzip(path: Path) -> Path:
 
 
 def expected(played: Iterable[Event], operator: str = "increment") -> list[tuple[str, int]]:
-    """The standings by plain computation: best first; of equals the one who came to the score earlier."""
+    """Compute the standings, best first. At equal scores the earlier player leads."""
     standings: dict[str, tuple[int, int]] = {}  # score, number of the row that changed it
     for number, (_, player, score) in enumerate(played):
         old = standings.get(player)

@@ -1,4 +1,4 @@
-"""A proxy between a client and the running service that loses, refuses and delays as a test tells it to."""
+"""Proxy that loses, refuses and delays requests as a test prescribes."""
 
 import asyncio
 import contextlib
@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
-Step = Literal["pass", "lose answer", "lose request", "keep silent", "busy", "busy for an hour", "down", "broken"]
+Step = Literal["pass", "lose response", "lose request", "stay silent", "busy", "busy for an hour", "down", "broken"]
 
 REFUSALS: dict[Step, tuple[int, str]] = {
     "busy": (429, "0"),
@@ -19,8 +19,10 @@ REFUSALS: dict[Step, tuple[int, str]] = {
 
 @dataclass
 class FlakyProxy:
-    """`steps` is what becomes of each request, in turn; after them every one passes. `keys` are the idempotency keys
-    that were seen, one a request."""
+    """Proxy whose `steps` prescribe the outcome of each request in turn.
+
+    After the steps, every request passes. `keys` are the idempotency keys of the requests.
+    """
 
     upstream: int
     steps: list[Step]
@@ -30,13 +32,13 @@ class FlakyProxy:
     links: list[asyncio.StreamWriter] = field(default_factory=list)
 
     def cut(self) -> None:
-        """Break all connections that there are."""
+        """Break all open connections."""
         for writer in self.links:
             writer.transport.abort()
         self.links.clear()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection: whole requests, one after another."""
+        """Serve the requests of one connection in order."""
         self.links.append(writer)
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:
@@ -52,19 +54,19 @@ class FlakyProxy:
         step = self.steps.pop(0) if self.steps else "pass"
         if step in REFUSALS:
             writer.write(_refusal(*REFUSALS[step]))
-        elif step == "keep silent":
+        elif step == "stay silent":
             await reader.read(1)  # until the client hangs up
         elif step != "lose request":
             upstream, upwriter = await asyncio.open_connection("127.0.0.1", self.upstream)
             upwriter.write(head + body)
             if b"\r\nUpgrade: websocket" in head:
                 self.links.append(upwriter)
-                await _joined((reader, upwriter), (upstream, writer))
+                await _copy_both((reader, upwriter), (upstream, writer))
             else:
-                answer = b"".join(await _message(upstream))
+                response = b"".join(await _message(upstream))
                 upwriter.close()
                 if step == "pass":
-                    writer.write(answer)
+                    writer.write(response)
                     return
         if step not in REFUSALS:
             writer.transport.abort()
@@ -72,7 +74,7 @@ class FlakyProxy:
 
 @asynccontextmanager
 async def flaky(upstream: int, *steps: Step) -> AsyncIterator[FlakyProxy]:
-    """It listens until the block ends."""
+    """Run a proxy until the block ends."""
     proxy = FlakyProxy(upstream, list(steps))
     server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
     proxy.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
@@ -85,17 +87,17 @@ async def flaky(upstream: int, *steps: Step) -> AsyncIterator[FlakyProxy]:
 
 
 async def _message(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
-    """Head and body, by its Content-Length."""
+    """Read the head and the body of a message."""
     head = await reader.readuntil(b"\r\n\r\n")
     lengths = [int(line[15:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")]
     return head, await reader.readexactly(lengths[0] if lengths else 0)
 
 
-async def _joined(*ways: tuple[asyncio.StreamReader, asyncio.StreamWriter]) -> None:
-    """Bytes each way, until one of them ends."""
-    pipes = [asyncio.create_task(_pipe(*way)) for way in ways]
+async def _copy_both(*directions: tuple[asyncio.StreamReader, asyncio.StreamWriter]) -> None:
+    """Copy bytes in both directions until one of them ends."""
+    pipes = [asyncio.create_task(_pipe(*direction)) for direction in directions]
     await asyncio.wait(pipes, return_when=asyncio.FIRST_COMPLETED)
-    for pipe, (_, writer) in zip(pipes, ways, strict=True):
+    for pipe, (_, writer) in zip(pipes, directions, strict=True):
         pipe.cancel()
         writer.transport.abort()
     await asyncio.gather(*pipes, return_exceptions=True)

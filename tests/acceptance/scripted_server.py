@@ -1,4 +1,4 @@
-"""A server that answers a replay as a test tells it to, and keeps what it was sent."""
+"""Server that responds to a replay as a test prescribes, and records the updates."""
 
 import json
 import threading
@@ -8,11 +8,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
 
 APPLIED = {"score": 1, "previous_score": None, "changed": True, "replayed": False}
-Step = Literal["answer", "hang up", "busy", "down", "broken"]
+Step = Literal["apply", "hang up", "busy", "down", "broken"]
 
 
 class Scripted:
-    """`steps` is what becomes of each batch, in turn; after them every batch is answered."""
+    """Script of a server, whose `steps` prescribe the outcome of each batch in turn.
+
+    After the steps, every batch is applied.
+    """
 
     def __init__(self, operator: str, steps: list[Step]) -> None:
         self.operator = operator
@@ -24,8 +27,8 @@ class Scripted:
     def board(self) -> dict[str, str]:
         return {"board": "main", "operator": self.operator}
 
-    def answer(self, updates: list[dict[str, Any]]) -> dict[str, Any]:
-        """Every update is applied, but those of the player `nobody`."""
+    def apply(self, updates: list[dict[str, Any]]) -> dict[str, Any]:
+        """Return the response that applies all updates but those of the player `nobody`."""
         results = [
             {"status": "refused", "code": "out_of_bounds", "detail": "too much", "player": update["player"]}
             if update["player"] == "nobody"
@@ -38,7 +41,7 @@ class Scripted:
 
 @contextmanager
 def scripted(*steps: Step, operator: str = "increment") -> Iterator[Scripted]:
-    """It listens until the block ends."""
+    """Run a server until the block ends."""
     script = Scripted(operator, list(steps))
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(script))
     script.url = f"http://127.0.0.1:{server.server_address[1]}"
@@ -63,9 +66,9 @@ def _handler(script: Scripted) -> type[BaseHTTPRequestHandler]:
         def do_POST(self) -> None:
             updates = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["updates"]
             script.batches.append(updates)
-            step = script.steps.pop(0) if script.steps else "answer"
-            if step == "answer":
-                self._send(200, script.answer(updates))
+            step = script.steps.pop(0) if script.steps else "apply"
+            if step == "apply":
+                self._send(200, script.apply(updates))
             elif step == "busy":
                 self._send(429, {"code": "rate_limited", "detail": "too fast"}, retry_after="1")
             elif step == "down":

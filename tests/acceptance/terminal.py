@@ -1,4 +1,4 @@
-"""A terminal of a certain size, as a command meets it and a person reads it."""
+"""Pseudo-terminal of a given size, and the text on it."""
 
 import fcntl
 import os
@@ -19,7 +19,7 @@ _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
 
 
 class Terminal:
-    """What a command has written to it, and signals to the command."""
+    """Terminal with the output of a command, which can be resized and signalled."""
 
     def __init__(self, process: subprocess.Popen[bytes], ours: int) -> None:
         self.process = process
@@ -32,29 +32,29 @@ class Terminal:
 
     @property
     def frame(self) -> list[str]:
-        """The lines of the newest whole screen."""
+        """Lines of the newest complete screen."""
         frames = self.written.split(HOME)
         return plain(frames[-2] if len(frames) > 1 else "")
 
     def shows(self, words: str) -> list[str]:
-        """Wait until the newest screen has these words in it; its lines."""
-        given_up_at = time.monotonic() + BOUND_S
+        """Wait until the newest screen contains these words, and return its lines."""
+        deadline = time.monotonic() + BOUND_S
         while not any(words in line for line in self.frame):
             assert self.process.poll() is None, self.written
-            assert time.monotonic() < given_up_at, (words, self.frame)
+            assert time.monotonic() < deadline, (words, self.frame)
             self._read()
         return self.frame
 
     def resize(self, columns: int, lines: int) -> None:
         fcntl.ioctl(self._ours, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
 
-    def ended(self, signal: int | None = None) -> int:
-        """The exit status, after this signal; all that it wrote is read."""
+    def wait(self, signal: int | None = None) -> int:
+        """Send a signal, read the rest of the output, and return the exit status."""
         if signal is not None:
             self.process.send_signal(signal)
-        given_up_at = time.monotonic() + BOUND_S
+        deadline = time.monotonic() + BOUND_S
         while self.process.poll() is None:
-            assert time.monotonic() < given_up_at, self.written
+            assert time.monotonic() < deadline, self.written
             self._read()
         while self._read():
             pass
@@ -66,7 +66,7 @@ class Terminal:
             return False
         try:
             data = os.read(self._ours, 65_536)
-        except OSError:  # how Linux says that the other side is closed
+        except OSError:  # Linux reports a closed other side like this
             return False
         self._written += data
         return bool(data)
@@ -76,7 +76,7 @@ class Terminal:
 def at_terminal(
     cli: CommandLine, *arguments: str, columns: int = 80, lines: int = 24, **more: str
 ) -> Iterator[Terminal]:
-    """A command at a terminal of this size; it does not outlive the block."""
+    """Run a command at a terminal, and kill it at the end of the block."""
     ours, theirs = pty.openpty()
     sized = {name: value for name, value in cli.environment.items() if name not in {"COLUMNS", "LINES", "NO_COLOR"}}
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
@@ -99,5 +99,5 @@ def at_terminal(
 
 
 def plain(text: str) -> list[str]:
-    """Its lines without control sequences and spaces at the end."""
+    """Return the lines of a text without control sequences and trailing spaces."""
     return [line.rstrip() for line in _CONTROL.sub("", text).split("\n")]

@@ -1,4 +1,4 @@
-"""The command line as people and scripts meet it: help, errors, exit statuses, and managing what a server has."""
+"""Command line: help, errors, exit statuses and the management of resources."""
 
 import json
 import os
@@ -19,7 +19,7 @@ from tests.acceptance.command_line import BOUND_S, COMMAND, CommandLine, Ended, 
 
 
 def commands(app: App, *chain: str) -> Iterator[tuple[str, ...]]:
-    """Every command there is, by its words."""
+    """Yield the words of every command."""
     yield chain
     for name in app:
         if not name.startswith("-"):
@@ -35,8 +35,8 @@ def cli(tmp_path: Path) -> CommandLine:
 
 
 @contextmanager
-def beside(cli: CommandLine, serve: str) -> Iterator[Served | None]:
-    """With a `serve` of the same folder, or without."""
+def serving(cli: CommandLine, serve: str) -> Iterator[Served | None]:
+    """Run a `serve` on the same folder, or none for "alone"."""
     if serve == "alone":
         yield None
         return
@@ -55,23 +55,23 @@ def test_every_command_has_help_with_examples(
         helps[width] = capsys.readouterr().out
     out = helps["80"]
     assert f"Usage: scoreboard {' '.join(command)}".strip() in out
-    assert f"\n  scoreboard {' '.join(command)}".rstrip() in out, "an example of its own"
+    assert f"\n  scoreboard {' '.join(command)}".rstrip() in out, "it has an example"
     assert "\x1b" not in out
     assert max(map(len, out.splitlines())) <= 80
-    assert examples(out) == examples(helps["200"]), "none is broken in two"
+    assert examples(out) == examples(helps["200"]), "no example is wrapped"
 
 
 def examples(out: str) -> list[str]:
     return [line.rstrip() for line in out.splitlines() if line.startswith("  scoreboard ")]
 
 
-def test_help_of_the_real_command(cli: CommandLine) -> None:
+def test_real_command_prints_help(cli: CommandLine) -> None:
     assert len(COMMANDS) > 40
     assert "Usage: scoreboard boards create" in cli.run("boards", "create", "--help").ok().out
 
 
 @pytest.mark.slow
-def test_a_wrong_name_is_met_with_the_nearest(cli: CommandLine) -> None:
+def test_misspelled_name_suggests_the_nearest(cli: CommandLine) -> None:
     cli.run("bords", "list").failed(2, '"boards"', "--help")
     cli.run("boards", "list", "--ap", "demo").failed(2, "Did you mean --app", "scoreboard boards list --help")
     cli.run("boards", "list").failed(2, "--app")
@@ -95,15 +95,15 @@ def test_a_wrong_name_is_met_with_the_nearest(cli: CommandLine) -> None:
         ("dlq list --limit", "2.5"),
     ],
 )
-def test_a_number_is_taken_as_written_or_not_at_all(cli: CommandLine, command: str, value: str) -> None:
+def test_integer_option_rejects_other_numbers(cli: CommandLine, command: str, value: str) -> None:
     name = command.rpartition(" ")[2]
     cli.run(*command.split(), value).failed(2, f"{name}: '{value}' is not a whole number")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("serve", ["alone", "beside"])
-def test_everything_can_be_managed(cli: CommandLine, serve: str) -> None:
-    with beside(cli, serve):
+@pytest.mark.parametrize("serve", ["alone", "served"])
+def test_resources_are_created_changed_and_deleted(cli: CommandLine, serve: str) -> None:
+    with serving(cli, serve):
         assert "no apps yet" in cli.run("apps", "list").ok().err
         made = cli.run("apps", "create", "game", "--name", "Spiel ü", "--json").json
         assert made == {"app": "game", "name": "Spiel ü", "time_zone": "UTC"}
@@ -155,9 +155,9 @@ def test_everything_can_be_managed(cli: CommandLine, serve: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("serve", ["alone", "beside"])
-def test_players_have_any_id_and_are_listed_page_by_page(cli: CommandLine, serve: str) -> None:
-    with beside(cli, serve):
+@pytest.mark.parametrize("serve", ["alone", "served"])
+def test_players_with_unusual_ids_are_listed_by_page(cli: CommandLine, serve: str) -> None:
+    with serving(cli, serve):
         cli.run("apps", "create", "game").ok()
         ids = sorted(["..", ".", "a/b", "a b", "ü?#%", "zoë"])
         for player in ids:
@@ -172,12 +172,12 @@ def test_players_have_any_id_and_are_listed_page_by_page(cli: CommandLine, serve
         cli.run("players", "update", "..", "--app", "game", "--email", "x", "--no-email").failed(2, "--email")
         cli.run("players", "delete", "..", "--app", "game", "--yes").ok()
         cli.run("players", "delete", "..", "--app", "game", "--yes").failed(1, "player_not_found")
-        assert cli.run("apps", "show", "game", "--json").json["app"] == "game", "no address led to the app"
+        assert cli.run("apps", "show", "game", "--json").json["app"] == "game", "no path led to the app"
         assert cli.run("players", "show", "a/b", "--app", "game", "--json").json["player"] == "a/b"
 
 
 @pytest.mark.slow
-def test_a_refused_request_shows_why(cli: CommandLine) -> None:
+def test_refused_request_prints_code_and_hint(cli: CommandLine) -> None:
     cli.run("apps", "create", "Not A Slug").failed(1, "invalid_app")
     cli.run("apps", "create", "game").ok()
     cli.run("apps", "create", "game").failed(1, "app_exists", "scoreboard apps update")
@@ -185,17 +185,17 @@ def test_a_refused_request_shows_why(cli: CommandLine) -> None:
 
 
 @pytest.mark.slow
-def test_a_deletion_is_confirmed_first(cli: CommandLine) -> None:
+def test_deletion_needs_confirmation(cli: CommandLine) -> None:
     cli.run("apps", "create", "game").ok()
     cli.run("apps", "delete", "game", given="y\n").failed(2, "--yes")
-    assert _at_terminal(cli, "n\n", "apps", "delete", "game") == 1
+    assert _answer_prompt(cli, "n\n", "apps", "delete", "game") == 1
     cli.run("apps", "show", "game").ok()
-    assert _at_terminal(cli, "y\n", "apps", "delete", "game") == 0
+    assert _answer_prompt(cli, "y\n", "apps", "delete", "game") == 0
     cli.run("apps", "show", "game").failed(1, "app_not_found")
 
 
-def _at_terminal(cli: CommandLine, typed: str, *arguments: str) -> int:
-    """The exit status of a command with a person at its stdin, who types this."""
+def _answer_prompt(cli: CommandLine, typed: str, *arguments: str) -> int:
+    """Return the exit status of a command at a terminal, with this text typed."""
     ours, theirs = pty.openpty()
     try:
         os.write(ours, typed.encode())
@@ -210,33 +210,33 @@ def _at_terminal(cli: CommandLine, typed: str, *arguments: str) -> int:
 
 
 @pytest.mark.slow
-def test_a_server_elsewhere_is_reached_by_address_and_token(cli: CommandLine, tmp_path: Path) -> None:
+def test_remote_server_is_reached_by_url_and_token(cli: CommandLine, tmp_path: Path) -> None:
     token = cli.run("token", "admin", "--app", "*").ok().out.strip()
     player = cli.run("token", "player", "--app", "game", "--subject", "alice").ok().out.strip()
-    away = CommandLine(tmp_path / "away")
-    away.home.mkdir()
-    del away.environment["SCOREBOARD_DATA"]
+    remote = CommandLine(tmp_path / "remote")
+    remote.home.mkdir()
+    del remote.environment["SCOREBOARD_DATA"]
     with cli.serving() as served:
-        away.run("apps", "create", "game", "--url", served.url, "--token", token).ok()
+        remote.run("apps", "create", "game", "--url", served.url, "--token", token).ok()
         there = {"SCOREBOARD_URL": served.url + "/", "SCOREBOARD_TOKEN": token}
-        assert [app["app"] for app in away.run("apps", "list", "--json", **there).json] == ["game"]
-        away.run("apps", "list", **{**there, "SCOREBOARD_TOKEN": "x"}).failed(1, "token_invalid", "scoreboard token")
-        away.run("apps", "list", **{**there, "SCOREBOARD_TOKEN": player}).failed(
+        assert [app["app"] for app in remote.run("apps", "list", "--json", **there).json] == ["game"]
+        remote.run("apps", "list", **{**there, "SCOREBOARD_TOKEN": "x"}).failed(1, "token_invalid", "scoreboard token")
+        remote.run("apps", "list", **{**there, "SCOREBOARD_TOKEN": player}).failed(
             1, "scope_missing", "scoreboard token admin"
         )
-        assert away.run("apps", "list", "--data", away.data, "--json", **there).json == [], "an option wins"
-    away.run("apps", "list", **there).failed(1, "no response from", served.url)
-    away.run("apps", "list", "--url", served.url).failed(2, "SCOREBOARD_TOKEN")
-    away.run("apps", "list", "--token", token).failed(2, "--url")
-    away.run("apps", "list", "--url", "nonsense", "--token", "x").failed(2, "http://127.0.0.1:8000")
-    away.run("apps", "list", "--url", served.url, "--data", away.data).failed(2, "exclude each other")
+        assert remote.run("apps", "list", "--data", remote.data, "--json", **there).json == [], "options win"
+    remote.run("apps", "list", **there).failed(1, "no response from", served.url)
+    remote.run("apps", "list", "--url", served.url).failed(2, "SCOREBOARD_TOKEN")
+    remote.run("apps", "list", "--token", token).failed(2, "--url")
+    remote.run("apps", "list", "--url", "nonsense", "--token", "x").failed(2, "http://127.0.0.1:8000")
+    remote.run("apps", "list", "--url", served.url, "--data", remote.data).failed(2, "exclude each other")
 
 
 class TestToken:
-    def test_is_alone_on_stdout_and_holds(self, cli: CommandLine) -> None:
+    def test_stdout_has_only_the_token(self, cli: CommandLine) -> None:
         first = cli.run("token", "server", "--app", "game").ok()
-        told = cli.run("token", "server", "--app", "game", "--days", "1", "--json").json
-        assert (told["role"], told["app"], told["expires_in_s"], told["token"].count(".")) == (
+        created = cli.run("token", "server", "--app", "game", "--days", "1", "--json").json
+        assert (created["role"], created["app"], created["expires_in_s"], created["token"].count(".")) == (
             "server",
             "game",
             86_400,
@@ -259,7 +259,7 @@ class TestToken:
             (("root", "--app", "game"), "root"),
         ],
     )
-    def test_is_not_made_for_nonsense(self, cli: CommandLine, arguments: tuple[str, ...], words: str) -> None:
+    def test_invalid_arguments_create_no_token(self, cli: CommandLine, arguments: tuple[str, ...], words: str) -> None:
         cli.run("token", *arguments).failed(2, words)
         assert not cli.data.exists()
 
@@ -274,56 +274,56 @@ class TestServe:
         with cli.serving() as again:
             assert again.process.poll() is None, "the folder is free again"
 
-    def test_the_demo_has_a_board_that_can_be_seen(self, cli: CommandLine) -> None:
+    def test_demo_page_shows_a_board(self, cli: CommandLine) -> None:
         with cli.serving("--demo", "--port", "0") as served:
             assert served.get("/v1/page")["shown"]["app"] == "demo"
             assert served.interrupt().status == 0
 
     @pytest.mark.slow
-    def test_a_demo_that_was_made_half_is_made_whole(self, cli: CommandLine) -> None:
+    def test_incomplete_demo_is_completed(self, cli: CommandLine) -> None:
         cli.run("apps", "create", "demo").ok()
         cli.run("actions", "create", "quest", "--app", "demo", "--points", "25").ok()
         with cli.serving("--demo", "--port", "0") as served:
             until(lambda: served.get("/v1/apps/demo/boards/main/top")["total"] > 1, "the board moves")
 
     @pytest.mark.slow
-    def test_the_demo_moves_and_what_it_prints_scores_a_point(self, cli: CommandLine) -> None:
+    def test_demo_moves_and_its_printed_command_scores(self, cli: CommandLine) -> None:
         with cli.serving("--demo", "--port", "0") as served:
             offset = served.get("/v1/apps/demo/boards/main/top")["offset"]
             until(lambda: served.get("/v1/apps/demo/boards/main/top")["offset"] > offset + 2, "the board moves")
-            served.says("Ctrl-C stops")
+            served.wait_for("Ctrl-C stops")
             done = subprocess.run(["bash", "-c", served.out], capture_output=True, timeout=BOUND_S, check=True)
-            answer = json.loads(done.stdout)
-            assert (answer["player"], answer["score"], answer["rank_state"]) == ("you", 1, "exact")
+            outcome = json.loads(done.stdout)
+            assert (outcome["player"], outcome["score"], outcome["rank_state"]) == ("you", 1, "exact")
 
-    def test_a_second_serve_of_the_folder_on_its_port_is_told_what_has_it(self, cli: CommandLine) -> None:
+    def test_second_serve_on_the_same_port_names_the_folder(self, cli: CommandLine) -> None:
         with cli.serving() as served:
             cli.run("serve", "--port", served.url.rpartition(":")[2]).failed(2, "runs already", str(cli.data))
 
-    def test_a_port_in_use_is_one_line(self, cli: CommandLine) -> None:
+    def test_port_in_use_is_one_line(self, cli: CommandLine) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = str(taken.getsockname()[1])
             cli.run("serve", "--port", port).failed(2, port, "--port")
 
-    def test_a_folder_that_cannot_be_is_one_line(self, cli: CommandLine) -> None:
+    def test_unusable_folder_is_one_line(self, cli: CommandLine) -> None:
         (cli.home / "file").write_text("")
         for command in (("serve",), ("migrate",), ("apps", "list"), ("token", "server", "--app", "game")):
             cli.run(*command, "--data", cli.home / "file" / "data").failed(2, str(cli.home / "file" / "data"), "--data")
 
     @pytest.mark.slow
-    def test_a_folder_of_a_newer_version_is_left_as_it_is(self, cli: CommandLine) -> None:
+    def test_folder_of_a_newer_version_is_refused(self, cli: CommandLine) -> None:
         cli.run("apps", "create", "game").ok()
         with closing(sqlite3.connect(cli.data / DATABASE)) as database:
             database.execute("PRAGMA user_version = 99")
         for command in (("serve", "--port", "0"), ("migrate",), ("apps", "list")):
             cli.run(*command).failed(2, str(cli.data), "newer version", "schema 99", "--data")
 
-    def test_a_locked_folder_is_one_line(self, cli: CommandLine) -> None:
+    def test_locked_folder_is_one_line(self, cli: CommandLine) -> None:
         with cli.serving():
             cli.run("serve", "--port", "0").failed(2, str(cli.data), "--data")
             cli.run("migrate").failed(2, str(cli.data))
 
-    def test_a_wrong_setting_is_one_line(self, cli: CommandLine) -> None:
+    def test_invalid_setting_is_one_line(self, cli: CommandLine) -> None:
         whole = "is not a whole number from 0 to 65535"
         cli.run("serve", "--port", "99999").failed(2, f"--port: '99999' {whole}")
         cli.run("serve", "--port", "http").failed(2, f"--port: 'http' {whole}")
@@ -331,7 +331,7 @@ class TestServe:
         cli.run("serve", "--prot", "1").failed(2, "Did you mean --port", "scoreboard serve --help")
         cli.run("apps", "list", SCOREBOARD_PROT="1").failed(2, "SCOREBOARD_PROT", "SCOREBOARD_PORT")
 
-    def test_migrate_says_what_it_applied(self, cli: CommandLine) -> None:
+    def test_migrate_prints_applied_migrations(self, cli: CommandLine) -> None:
         assert cli.run("migrate").ok().out.split()
         again = cli.run("migrate").ok()
         assert not again.out
@@ -339,7 +339,7 @@ class TestServe:
         assert cli.run("migrate", "--json").json == {"applied": []}
 
 
-def test_a_reader_that_goes_away_is_no_error(cli: CommandLine) -> None:
+def test_closed_pipe_prints_no_error(cli: CommandLine) -> None:
     cli.run("apps", "create", "game").ok()
     reading, writing = os.pipe()
     os.close(reading)
@@ -356,8 +356,8 @@ def test_a_reader_that_goes_away_is_no_error(cli: CommandLine) -> None:
     assert not done.stderr
 
 
-def test_closed_streams_are_no_error(cli: CommandLine) -> None:
-    """As a service manager may start it."""
+def test_closed_streams_are_accepted(cli: CommandLine) -> None:
+    """Start as some service managers do, without standard streams."""
     closing = 'exec "$@" <&- >&- 2>&-'
     done = subprocess.run(
         ["sh", "-c", closing, "-", COMMAND, "apps", "list"], timeout=BOUND_S, env=cli.environment, check=False
@@ -366,7 +366,7 @@ def test_closed_streams_are_no_error(cli: CommandLine) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_a_full_disk_is_one_line(cli: CommandLine) -> None:
+def test_full_disk_is_one_line(cli: CommandLine) -> None:
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(
             [COMMAND, "apps", "list", "--json"],
@@ -379,7 +379,7 @@ def test_a_full_disk_is_one_line(cli: CommandLine) -> None:
     Ended(done.returncode, "", done.stderr.decode()).failed(1, "No space left")
 
 
-def test_json_on_stdout_is_all_there_is(cli: CommandLine) -> None:
+def test_json_output_has_no_notes(cli: CommandLine) -> None:
     done = cli.run("apps", "create", "game", "--json").ok()
     assert json.loads(done.out)["app"] == "game"
     assert not done.err

@@ -1,4 +1,4 @@
-"""`scoreboard config show`: what is in force, and why; nothing secret."""
+"""`scoreboard config show`: current settings and their sources, without secrets."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ def cli(tmp_path: Path) -> CommandLine:
     return CommandLine(tmp_path)
 
 
-def test_says_what_is_in_force_and_what_set_it(cli: CommandLine) -> None:
+def test_shows_values_and_their_sources(cli: CommandLine) -> None:
     done = cli.run("config", "show", "--port", "9000", "--json", SCOREBOARD_LOG_LEVEL="debug", SCOREBOARD_PORT="1")
     found = {one["setting"]: one for one in done.json}
     assert (found["port"]["value"], found["port"]["source"]) == (9_000, "--port")
@@ -25,7 +25,7 @@ def test_says_what_is_in_force_and_what_set_it(cli: CommandLine) -> None:
     assert line.split() == ["log_level", "debug", "SCOREBOARD_LOG_LEVEL"]
 
 
-def test_shows_no_secret(cli: CommandLine) -> None:
+def test_hides_secrets(cli: CommandLine) -> None:
     secrets = {"SCOREBOARD_TOKEN": "very-secret", "SCOREBOARD_URL": "https://me:very-secret@scores.example.com/x"}
     for options in ((), ("--json",)):
         out = cli.run("config", "show", *options, **secrets).ok().out
@@ -34,12 +34,12 @@ def test_shows_no_secret(cli: CommandLine) -> None:
         assert "https://(hidden)@scores.example.com/x" in out
 
 
-def test_makes_nothing(cli: CommandLine) -> None:
+def test_creates_no_data_folder(cli: CommandLine) -> None:
     cli.run("config", "show").ok()
     assert not cli.data.exists()
 
 
-def test_a_setting_that_makes_no_sense_is_one_line(cli: CommandLine) -> None:
+def test_invalid_setting_is_one_line(cli: CommandLine) -> None:
     cli.run("config", "show", SCOREBOARD_ORIGNS="*").failed(2, "SCOREBOARD_ORIGNS", "did you mean SCOREBOARD_ORIGINS?")
     cli.run("config", "show", "--live-connections", "many").failed(
         2, "--live-connections: 'many' is not a whole number"

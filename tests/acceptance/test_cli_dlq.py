@@ -1,4 +1,4 @@
-"""Dead letters from the command line, with a real queue behind the service."""
+"""`scoreboard dlq` with a real queue."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,7 +25,7 @@ def cli(tmp_path: Path) -> CommandLine:
     return CommandLine(tmp_path)
 
 
-def test_without_a_queue_there_are_none(cli: CommandLine) -> None:
+def test_without_a_queue_there_are_no_dead_letters(cli: CommandLine) -> None:
     assert cli.run("dlq", "list").ok().err == "There are no dead letters.\n"
     cli.run("dlq", "show", "x").failed(1, "letter_not_found")
     cli.run("dlq", "retry").failed(2, "--all")
@@ -36,33 +36,33 @@ def test_without_a_queue_there_are_none(cli: CommandLine) -> None:
 
 @pytest.fixture
 def broker() -> Iterator[Broker]:
-    """Of its own: the service has one name for its queues."""
+    """Start a separate server, as the names of the queues are fixed."""
     if not rabbitmq.PROGRAM.exists():
         missing("install rabbitmq-server")
     with rabbitmq.started() as server:
         yield server
 
 
-async def bury(url: str, reason: str) -> None:
-    """What waits in the queue becomes a dead letter, as a worker does it."""
+async def dead_letter_all(url: str, reason: str) -> None:
+    """Dead-letter all messages in the queue, as a worker does."""
     async with queue.open_queue(url, Topology(NAME)) as opened:
         for delivery in await opened.receive(10):
             await opened.dead_letter(delivery, delivery.message.body, reason)
 
 
-def judged(document: Any, name: str, answer: Any) -> None:
-    """The answer has what its example has, and both are as the schema says."""
+def validate_example(document: Any, name: str, response: Any) -> None:
+    """Check a response and its example against the schema, and their fields."""
     (operation,) = [o for p in document["paths"].values() for o in p.values() if o["operationId"] == name]
     schema = operation["responses"]["200"]["content"]["application/json"]["schema"]
     validator = jsonschema_rs.Draft202012Validator({**schema, "components": document["components"]})
     (example,) = WITH_A_QUEUE[name]
-    for body in (answer, example.answer):
+    for body in (response, example.answer):
         validator.validate(body)
-    assert answer.keys() == example.answer.keys()
+    assert response.keys() == example.answer.keys()
 
 
 @pytest.mark.slow
-async def test_they_are_listed_shown_sent_again_and_dropped(cli: CommandLine, broker: Broker, redis_url: str) -> None:
+async def test_dead_letters_are_listed_retried_and_dropped(cli: CommandLine, broker: Broker, redis_url: str) -> None:
     cli.environment |= {
         "SCOREBOARD_DATABASE_URL": await postgres.fresh_database(),
         "SCOREBOARD_RANKING_URL": redis.emptied(redis_url),
@@ -77,23 +77,23 @@ async def test_they_are_listed_shown_sent_again_and_dropped(cli: CommandLine, br
     async with aiohttp.ClientSession() as http:
         operator = Client(http, url, token)
         with cli.started("api", "--port", str(port)) as api:
-            api.says("API ")
+            api.wait_for("API ")
             events: list[str] = []
 
-            async def sent() -> bool:
-                answer = await operator.post("/v1/apps/game/boards/main/scores", {"player": "ann", "increment": 5})
-                events.extend([answer.body["event"]] if answer.status == 202 else ())
-                return answer.status == 202
+            async def send() -> bool:
+                response = await operator.post("/v1/apps/game/boards/main/scores", {"player": "ann", "increment": 5})
+                events.extend([response.body["event"]] if response.status == 202 else ())
+                return response.status == 202
 
             for reason in ("not_storable", "tampered: no"):
-                await eventually(sent, "the service has a way to the queue")
-                await bury(broker.url, reason)
+                await eventually(send, "the service is connected to the queue")
+                await dead_letter_all(broker.url, reason)
             first, second = cli.run("dlq", "list", "--json", *at).json
             assert [(one["reason"], one["count"]) for one in (first, second)] == [
                 ("not_storable", 1),
                 ("tampered: no", 1),
             ]
-            shown = cli.run("dlq", "show", first["letter"], "--json").json  # at the queue itself
+            shown = cli.run("dlq", "show", first["letter"], "--json").json  # without the API of the running server
             (update,) = shown["updates"]
             assert (update["board"], update["player"], update["value"], update["event"]) == (
                 "main",
@@ -102,8 +102,8 @@ async def test_they_are_listed_shown_sent_again_and_dropped(cli: CommandLine, br
                 events[0],
             )
             document = (await operator.get("/openapi.json")).ok()
-            judged(document, "getDeadLetter", shown)
-            judged(document, "listDeadLetters", (await operator.get("/v1/dead-letters")).ok())
+            validate_example(document, "getDeadLetter", shown)
+            validate_example(document, "listDeadLetters", (await operator.get("/v1/dead-letters")).ok())
             assert first["letter"] in cli.run("dlq", "list", *at).ok().out
             assert "not_storable" in cli.run("dlq", "show", first["letter"], *at).ok().out
             admin = Client(http, url, cli.run("token", "admin", "--app", "game").ok().out.strip())
@@ -119,4 +119,4 @@ async def test_they_are_listed_shown_sent_again_and_dropped(cli: CommandLine, br
                 return bool((await operator.get(f"/v1/apps/game/events/{events[0]}")).ok()["status"] == "applied")
 
             with cli.started("worker", "--port", "0"):
-                await eventually(applied, "what was sent again is applied")
+                await eventually(applied, "the retried update is applied")

@@ -1,4 +1,4 @@
-"""What the how-tos of the command line tell a reader to type does what they say."""
+"""Commands of the how-to pages on the command line, run as documented."""
 
 import re
 import shutil
@@ -24,8 +24,8 @@ def blocks(page: str) -> list[str]:
     return re.findall(r"```sh\n(.*?)```", (HOW_TO / page).read_text(), re.DOTALL)
 
 
-def typed(cli: CommandLine, script: str) -> None:
-    """Each line must do."""
+def run_script(cli: CommandLine, script: str) -> None:
+    """Run a script, which must succeed line by line."""
     done = subprocess.run(
         ["bash", "-e", "-o", "pipefail", "-c", script],
         cwd=cli.home,
@@ -38,33 +38,33 @@ def typed(cli: CommandLine, script: str) -> None:
 
 
 @pytest.mark.slow
-def test_import_and_export(cli: CommandLine) -> None:
+def test_import_and_export_page(cli: CommandLine) -> None:
     with cli.serving() as served:
         played = events(1_500, 1)
         cli.run("replay", as_csv(cli.home / "events", played), *MAIN, "--create").ok()
         cli.run("actions", "create", "coin", "--app", "demo", "--points", "3").ok()
         files, pipe = blocks("import-export.md")
-        typed(cli, files)
+        run_script(cli, files)
         assert served.standings("copy", "main") == expected(played)
-        typed(cli, pipe)
+        run_script(cli, pipe)
         assert served.standings("copy", "main") == expected(played)
         assert cli.run("actions", "list", "--app", "copy", "--json").json[0]["points"] == 3
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("sqlite3") is None, reason="needs the command line of SQLite")
-def test_back_up_and_restore(cli: CommandLine) -> None:
+def test_back_up_and_restore_page(cli: CommandLine) -> None:
     backup, restored = cli.home / "backup", cli.home / "restored"
     backup.mkdir(mode=0o700)
     copying, restoring, _ = blocks("back-up.md")
     with cli.serving() as served:
         played = events(1_500, 2)
         cli.run("replay", as_csv(cli.home / "events", played), *MAIN, "--create").ok()
-        typed(cli, copying.replace("/var/lib/scoreboard", str(cli.data)).replace("/backup", str(backup)))
+        run_script(cli, copying.replace("/var/lib/scoreboard", str(cli.data)).replace("/backup", str(backup)))
         cli.run("replay", as_csv(cli.home / "later", events(100, 3)), *MAIN).ok()
         token = cli.run("token", "admin", "--app", "*").ok().out.strip()
         assert served.standings("demo", "main") != expected(played)
-    typed(cli, restoring.replace("/var/lib/scoreboard", str(restored)).replace("/backup", str(backup)))
+    run_script(cli, restoring.replace("/var/lib/scoreboard", str(restored)).replace("/backup", str(backup)))
     cli.environment["SCOREBOARD_DATA"] = str(restored)
     with cli.serving() as again:
         assert again.standings("demo", "main") == expected(played)

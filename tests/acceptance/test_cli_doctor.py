@@ -1,4 +1,4 @@
-"""`scoreboard doctor` and `rebuild`: what is wrong is found, said and mended; what is well is not accused."""
+"""`scoreboard doctor` and `rebuild`: problems are reported and fixed."""
 
 import json
 import sqlite3
@@ -28,7 +28,7 @@ def cli(tmp_path: Path) -> CommandLine:
 
 @contextmanager
 def store(cli: CommandLine) -> Iterator[sqlite3.Connection]:
-    """The database, for what only a fault would do to it."""
+    """Open the database, to change it as only a fault would."""
     connection = sqlite3.connect(cli.data / "scoreboard.db", isolation_level=None)
     try:
         yield connection
@@ -38,13 +38,13 @@ def store(cli: CommandLine) -> Iterator[sqlite3.Connection]:
 
 def findings(done: Ended, state: str) -> list[dict[str, Any]]:
     assert "Traceback" not in done.err
-    told = json.loads(done.out)
-    assert told["ok"] == (done.status == 0) == (not any(one["state"] == "problem" for one in told["findings"]))
-    return [one for one in told["findings"] if one["state"] == state]
+    report = json.loads(done.out)
+    assert report["ok"] == (done.status == 0) == (not any(one["state"] == "problem" for one in report["findings"]))
+    return [one for one in report["findings"] if one["state"] == state]
 
 
 def problem(done: Ended) -> str:
-    """The one problem, in words."""
+    """Return the text of the only problem."""
     assert done.status == 1
     assert done.err.splitlines()[-1] == "scoreboard: 1 problem found"
     (found,) = findings(done, "problem")
@@ -53,8 +53,8 @@ def problem(done: Ended) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("serve", ["alone", "beside"])
-def test_finds_nothing_wrong_where_nothing_is(cli: CommandLine, serve: str) -> None:
+@pytest.mark.parametrize("serve", ["alone", "served"])
+def test_sound_installation_has_no_problems(cli: CommandLine, serve: str) -> None:
     if serve == "alone":
         done = cli.run("doctor").ok()
         assert "no server runs on this folder" in done.out
@@ -68,7 +68,7 @@ def test_finds_nothing_wrong_where_nothing_is(cli: CommandLine, serve: str) -> N
 
 
 @pytest.mark.slow
-def test_makes_and_changes_nothing(cli: CommandLine, tmp_path: Path) -> None:
+def test_changes_no_files(cli: CommandLine, tmp_path: Path) -> None:
     fresh = CommandLine(tmp_path / "fresh")
     fresh.home.mkdir()
     assert "does not exist yet" in fresh.run("doctor").ok().out
@@ -81,13 +81,13 @@ def test_makes_and_changes_nothing(cli: CommandLine, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_key_that_others_may_read_is_a_problem(cli: CommandLine) -> None:
+def test_readable_signing_key_is_a_problem(cli: CommandLine) -> None:
     (cli.data / "token.key").chmod(0o644)
     assert "chmod 600" in problem(cli.run("doctor", "--json"))
 
 
 @pytest.mark.slow
-def test_a_damaged_store_is_a_problem_and_not_opened(cli: CommandLine) -> None:
+def test_damaged_database_is_a_problem(cli: CommandLine) -> None:
     path = cli.data / "scoreboard.db"
     with path.open("r+b") as file:
         file.seek(path.stat().st_size // 2)
@@ -98,14 +98,14 @@ def test_a_damaged_store_is_a_problem_and_not_opened(cli: CommandLine) -> None:
 
 
 @pytest.mark.slow
-def test_a_store_of_another_version_is_told(cli: CommandLine) -> None:
+def test_database_of_a_newer_version_is_a_problem(cli: CommandLine) -> None:
     with store(cli) as database:
         database.execute("PRAGMA user_version = 99")
     assert "newer Scoreboard" in problem(cli.run("doctor", "--json"))
 
 
 @pytest.mark.slow
-def test_a_clock_that_went_back_is_a_problem(cli: CommandLine) -> None:
+def test_clock_set_back_is_a_problem(cli: CommandLine) -> None:
     with store(cli) as database:
         later = event_id.make((int(time.time()) + 3_600) * 1_000_000, 0)
         database.execute("UPDATE ledger SET event = ? WHERE event = (SELECT max(event) FROM ledger)", (later,))
@@ -113,44 +113,44 @@ def test_a_clock_that_went_back_is_a_problem(cli: CommandLine) -> None:
 
 
 @pytest.mark.slow
-def test_a_total_that_is_not_what_the_ledger_comes_to_is_a_problem_until_it_is_mended(cli: CommandLine) -> None:
+def test_drift_is_a_problem_until_it_is_fixed(cli: CommandLine) -> None:
     with store(cli) as database:
         database.execute("UPDATE standings SET score = score + 1 WHERE player = 7")
         (player,) = database.execute("SELECT player FROM players WHERE number = 7").fetchone()
     assert player in problem(cli.run("doctor", "--json"))
     with cli.serving() as served:
-        told = problem(cli.run("doctor", "--json"))
-        assert player in told
-        assert "scoreboard rebuild --app game --board main" in told
+        text = problem(cli.run("doctor", "--json"))
+        assert player in text
+        assert "scoreboard rebuild --app game --board main" in text
         with store(cli) as database:
             database.execute("UPDATE standings SET score = score - 1 WHERE player = 7")
-        assert served.standings("game", "main") != expected(events(300, 1)), "it is still in the ranking"
-        (made,) = cli.run("rebuild", *MAIN, "--json").json
-        assert made == {"app": "game", "board": "main", "tables": 1, "standings": 44}
+        assert served.standings("game", "main") != expected(events(300, 1)), "the ranking is not repaired yet"
+        (rebuilt,) = cli.run("rebuild", *MAIN, "--json").json
+        assert rebuilt == {"app": "game", "board": "main", "tables": 1, "standings": 44}
         assert served.standings("game", "main") == expected(events(300, 1))
         cli.run("doctor").ok()
 
 
 @pytest.mark.slow
-def test_a_board_that_is_updated_meanwhile_is_not_accused(cli: CommandLine) -> None:
+def test_updates_during_the_check_are_no_drift(cli: CommandLine) -> None:
     file = as_csv(cli.home / "more", events(100_000, 2))
     with cli.serving(), cli.started("replay", file, *MAIN, "--speed", "500") as replaying:
         for _ in range(3):
             cli.run("doctor").ok()
             cli.run("rebuild").ok()
-        assert replaying.process.poll() is None, "updates went on"
+        assert replaying.process.poll() is None, "updates continued"
         replaying.interrupt()
 
 
 @pytest.mark.slow
-def test_a_large_ledger_is_left_alone(cli: CommandLine) -> None:
+def test_large_ledger_is_not_compared(cli: CommandLine) -> None:
     assert (
         "not compared, as its ledger has more than 100 entries" in cli.run("doctor", "--most-entries", "100").ok().out
     )
 
 
 @pytest.mark.slow
-def test_a_server_elsewhere_is_looked_at_from_here(cli: CommandLine) -> None:
+def test_remote_server_is_checked_over_http(cli: CommandLine) -> None:
     token = cli.run("token", "admin", "--app", "*").ok().out.strip()
     with cli.serving() as served:
         done = cli.run("doctor", "--url", served.url, "--token", token).ok()
@@ -162,7 +162,7 @@ def test_a_server_elsewhere_is_looked_at_from_here(cli: CommandLine) -> None:
 
 
 @pytest.mark.slow
-def test_rebuild_says_what_it_did(cli: CommandLine) -> None:
+def test_rebuild_prints_rebuilt_boards(cli: CommandLine) -> None:
     cli.run("boards", "create", "empty", "--app", "game").ok()
     alone = cli.run("rebuild").ok()
     assert "No server runs" in alone.err

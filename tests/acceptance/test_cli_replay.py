@@ -1,4 +1,4 @@
-"""`scoreboard replay`: each row of a file counts once, in the file's order, whatever happens on the way."""
+"""`scoreboard replay`: each row counts once and in order, also after failures."""
 
 from pathlib import Path
 
@@ -20,14 +20,14 @@ def cli(tmp_path: Path) -> CommandLine:
 
 
 def standings(cli: CommandLine) -> list[tuple[str, int]]:
-    """Of the board, read from a server that is started for it."""
+    """Start a server and return the standings of the board."""
     with cli.serving() as served:
         return served.standings("game", "main")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("operator", ["increment", "best", "latest"])
-def test_gives_what_a_plain_computation_gives(cli: CommandLine, tmp_path: Path, operator: str) -> None:
+def test_standings_equal_a_reference_computation(cli: CommandLine, tmp_path: Path, operator: str) -> None:
     played = events(2_500, 1)
     file = as_csv(tmp_path / "events", played)
     done = cli.run("replay", file, *TARGET, "--create", "--operator", operator, "--json").json
@@ -36,7 +36,7 @@ def test_gives_what_a_plain_computation_gives(cli: CommandLine, tmp_path: Path, 
 
 
 @pytest.mark.slow
-def test_every_kind_of_file_is_the_same_to_it(cli: CommandLine, tmp_path: Path) -> None:
+def test_all_file_formats_give_the_same_standings(cli: CommandLine, tmp_path: Path) -> None:
     played = events(1_200, 2)
     csv, ndjson = as_csv(tmp_path / "a", played), as_ndjson(tmp_path / "b", played)
     with cli.serving() as served:
@@ -47,7 +47,7 @@ def test_every_kind_of_file_is_the_same_to_it(cli: CommandLine, tmp_path: Path) 
 
 
 @pytest.mark.slow
-def test_a_file_counts_once(cli: CommandLine, tmp_path: Path) -> None:
+def test_file_counts_once(cli: CommandLine, tmp_path: Path) -> None:
     played = events(1_500, 3)
     file = as_csv(tmp_path / "events", played)
     cli.run("replay", file, *TARGET, "--create").ok()
@@ -56,12 +56,12 @@ def test_a_file_counts_once(cli: CommandLine, tmp_path: Path) -> None:
     from_start = cli.run("replay", file, *TARGET, "--restart", "--json").json
     assert (from_start["applied"], from_start["replayed"]) == (0, 1_500)
     packed = cli.run("replay", as_gzip(file), *TARGET, "--restart", "--json").json
-    assert (packed["applied"], packed["replayed"]) == (0, 1_500), "packed it is the same file"
+    assert (packed["applied"], packed["replayed"]) == (0, 1_500), "the packed file counts as the same file"
     assert standings(cli) == expected(played)
 
 
 @pytest.mark.slow
-def test_a_board_that_was_made_again_takes_the_file_under_another_name(cli: CommandLine, tmp_path: Path) -> None:
+def test_recreated_board_accepts_the_file_under_another_key(cli: CommandLine, tmp_path: Path) -> None:
     played = events(50, 14)
     file = as_csv(tmp_path / "events", played)
     cli.run("replay", file, *TARGET, "--create").ok()
@@ -77,7 +77,7 @@ def test_a_board_that_was_made_again_takes_the_file_under_another_name(cli: Comm
 
 
 @pytest.mark.slow
-def test_progress_of_a_folder_that_is_gone_is_not_believed(cli: CommandLine, tmp_path: Path) -> None:
+def test_progress_of_a_deleted_folder_is_ignored(cli: CommandLine, tmp_path: Path) -> None:
     played = events(50, 4)
     file = as_csv(tmp_path / "events", played)
     cli.run("replay", file, *TARGET, "--create").ok()
@@ -88,12 +88,12 @@ def test_progress_of_a_folder_that_is_gone_is_not_believed(cli: CommandLine, tmp
 
 @pytest.mark.slow
 @pytest.mark.parametrize("progress", ["kept", "lost"])
-@pytest.mark.parametrize("serve", ["alone", "beside"])
-def test_killed_half_way_and_resumed_counts_once(cli: CommandLine, tmp_path: Path, serve: str, progress: str) -> None:
+@pytest.mark.parametrize("serve", ["alone", "served"])
+def test_killed_replay_resumes_and_counts_once(cli: CommandLine, tmp_path: Path, serve: str, progress: str) -> None:
     played = events(3_000, 5)
     file = as_csv(tmp_path / "events", played)
 
-    def killed_and_resumed() -> None:
+    def kill_and_resume() -> None:
         with cli.started("replay", file, *TARGET, "--create", "--speed", "100") as replaying:
             until(lambda: cli.progress().get("last", 0) > 0, "some rows are confirmed")
             replaying.kill()
@@ -110,17 +110,17 @@ def test_killed_half_way_and_resumed_counts_once(cli: CommandLine, tmp_path: Pat
             assert done["confirmed_before"] == confirmed
             assert done["rows"] == 3_000 - confirmed
 
-    if serve == "beside":
+    if serve == "served":
         with cli.serving() as served:
-            killed_and_resumed()
+            kill_and_resume()
             assert served.standings("game", "main") == expected(played)
     else:
-        killed_and_resumed()
+        kill_and_resume()
         assert standings(cli) == expected(played)
 
 
 @pytest.mark.slow
-def test_killed_again_and_again_at_full_speed_counts_once(cli: CommandLine, tmp_path: Path) -> None:
+def test_replay_killed_several_times_counts_once(cli: CommandLine, tmp_path: Path) -> None:
     played = events(60_000, 6)
     file = as_ndjson(tmp_path / "events", played)
     cli.run("apps", "create", "game").ok()
@@ -129,37 +129,37 @@ def test_killed_again_and_again_at_full_speed_counts_once(cli: CommandLine, tmp_
         total = 0
         for _ in range(4):
             with cli.started("replay", file, *TARGET) as replaying:
-                _until_further(cli, replaying, total)
+                _wait_for_progress(cli, replaying, total)
                 replaying.kill()
             total = cli.progress().get("last", 0)
         cli.run("replay", file, *TARGET).ok()
         assert served.standings("game", "main") == expected(played)
 
 
-def _until_further(cli: CommandLine, replaying: Running, last: int) -> None:
-    """Until more was confirmed than `last`, or the replay came to its end."""
+def _wait_for_progress(cli: CommandLine, replaying: Running, last: int) -> None:
+    """Wait until more rows than `last` are confirmed, or the replay has ended."""
     until(lambda: cli.progress().get("last", 0) > last or replaying.process.poll() is not None, "progress")
 
 
 @pytest.mark.slow
-def test_a_server_that_is_killed_and_comes_back_is_waited_for(cli: CommandLine, tmp_path: Path) -> None:
+def test_replay_waits_for_a_restarted_server(cli: CommandLine, tmp_path: Path) -> None:
     played = events(2_000, 7)
     file = as_csv(tmp_path / "events", played)
     replay = ("replay", file, *TARGET, "--create", "--speed", "200", "--json")
     with cli.serving() as first, cli.started(*replay) as replaying:
         until(lambda: cli.progress().get("last", 0) > 0, "some rows are confirmed")
         first.kill()
-        replaying.says("Trying again")
+        replaying.wait_for("Trying again")
         with cli.serving() as second:
-            assert second.url != first.url, "it is found at its new address"
-            done = replaying.ended().json
+            assert second.url != first.url, "the new address is found"
+            done = replaying.wait().json
             assert done["rows"] == 2_000
             assert not done["refused"]
             assert second.standings("game", "main") == expected(played)
 
 
 @pytest.mark.slow
-def test_a_server_that_stays_away_is_given_up_and_the_rest_is_sent_later(cli: CommandLine, tmp_path: Path) -> None:
+def test_replay_gives_up_and_is_resumed_later(cli: CommandLine, tmp_path: Path) -> None:
     played = events(3_000, 8)
     file = as_csv(tmp_path / "events", played)
     replay = ("replay", file, *TARGET)
@@ -167,19 +167,19 @@ def test_a_server_that_stays_away_is_given_up_and_the_rest_is_sent_later(cli: Co
     with cli.serving() as served, cli.started(*replay, *options) as replaying:
         until(lambda: cli.progress().get("last", 0) > 0, "some rows are confirmed")
         served.kill()
-        replaying.ended().failed(1, "gave up", "no response", "run the same command again")
+        replaying.wait().failed(1, "gave up", "no response", "run the same command again")
     assert cli.run(*replay, "--json").json["rows"] == 3_000 - _stopped_after(replaying)
     assert standings(cli) == expected(played)
 
 
 def _stopped_after(replaying: Running) -> int:
-    """The row after which a replay says that it stopped."""
+    """Return the row after which a replay stopped, by its error message."""
     _, _, rest = replaying.err.rpartition("stopped after row ")
     return int(rest.partition(";")[0].replace(",", ""))
 
 
 @pytest.mark.slow
-def test_ctrl_c_says_where_it_stopped_and_it_goes_on_from_there(cli: CommandLine, tmp_path: Path) -> None:
+def test_interrupted_replay_prints_its_row_and_resumes_there(cli: CommandLine, tmp_path: Path) -> None:
     played = events(3_000, 9)
     file = as_csv(tmp_path / "events", played)
     with cli.started("replay", file, *TARGET, "--create", "--speed", "100") as replaying:
@@ -193,20 +193,20 @@ def test_ctrl_c_says_where_it_stopped_and_it_goes_on_from_there(cli: CommandLine
     assert standings(cli) == expected(played)
 
 
-class TestScripted:
-    """Against a server that fails as told."""
+class TestScriptedServer:
+    """Replays to a server that fails as prescribed."""
 
     def test_batches_keep_order_size_and_keys(self, cli: CommandLine, tmp_path: Path) -> None:
         played = events(2_345, 10)
         file = as_csv(tmp_path / "events", played)
-        with scripted("down", "hang up", "answer", "busy") as server:
+        with scripted("down", "hang up", "apply", "busy") as server:
             done = cli.run("replay", file, *TARGET, "--url", server.url, "--token", "t", "--json").json
         assert done["rows"] == done["applied"] == 2_345
         assert server.tokens == {"Bearer t"}
         first, *_ = server.batches
         assert [batch == first for batch in server.batches] == [True, True, True, False, False, False]
         assert [len(batch) for batch in server.batches] == [1_000, 1_000, 1_000, 1_000, 1_000, 345]
-        assert server.batches[3] == server.batches[4], "the very same, again"
+        assert server.batches[3] == server.batches[4], "the same batch again"
         sent = [update for place in (2, 4, 5) for update in server.batches[place]]
         assert [(update["player"], update["increment"]) for update in sent] == [event[1:] for event in played]
         digest = files.digest(str(file))
@@ -215,7 +215,7 @@ class TestScripted:
     @pytest.mark.parametrize(
         ("operator", "field"), [("increment", "increment"), ("best", "score"), ("latest", "score")]
     )
-    def test_the_boards_operator_says_what_is_sent(
+    def test_operator_of_the_board_selects_the_field(
         self, cli: CommandLine, tmp_path: Path, operator: str, field: str
     ) -> None:
         file = as_csv(tmp_path / "events", [Event(1, "a", 5)])
@@ -223,9 +223,9 @@ class TestScripted:
             cli.run("replay", file, *TARGET, "--url", server.url, "--token", "t").ok()
         assert server.batches[0][0][field] == 5
 
-    def test_a_refused_batch_stops_and_says_where(self, cli: CommandLine, tmp_path: Path) -> None:
+    def test_refused_batch_stops_the_replay(self, cli: CommandLine, tmp_path: Path) -> None:
         file = as_csv(tmp_path / "events", events(1_500, 11))
-        with scripted("answer", "broken") as server:
+        with scripted("apply", "broken") as server:
             failed = cli.run("replay", file, *TARGET, "--url", server.url, "--token", "t")
         failed.failed(1, "server_only", "stopped after row 1,000")
 
@@ -238,7 +238,7 @@ class TestScripted:
         assert "1  refused: out_of_bounds: too much" in done.out
         assert done.err.splitlines()[-1].startswith("scoreboard: 1 of 3 rows refused")
 
-    def test_state_that_cannot_be_kept_stops_nothing(self, cli: CommandLine, tmp_path: Path) -> None:
+    def test_unwritable_progress_does_not_stop_the_replay(self, cli: CommandLine, tmp_path: Path) -> None:
         cli.state.write_text("a file where a folder should be")
         file = as_csv(tmp_path / "events", events(10, 12))
         with scripted() as server:
@@ -248,7 +248,7 @@ class TestScripted:
 
 
 @pytest.mark.parametrize("speed", [None, 1e9])
-async def test_batches_have_every_row_in_order(speed: float | None) -> None:
+async def test_batches_contain_all_rows_in_order(speed: float | None) -> None:
     every = [Row(n, n, Item(1_000.0 * (n % 7), "a", n), frozenset()) for n in range(2_500)]
     gathered = [batch async for batch in importer.batches(every, 1_000, speed)]
     assert [row for batch in gathered for row in batch] == every

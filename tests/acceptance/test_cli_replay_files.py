@@ -1,4 +1,4 @@
-"""The files of `scoreboard replay`: what is wrong with one is said before anything is sent."""
+"""Files of `scoreboard replay`: errors are found before anything is sent."""
 
 import gzip
 from pathlib import Path
@@ -27,7 +27,7 @@ def rows_of(file: Path) -> list[Event | BadRow]:
 
 
 class TestFile:
-    def test_a_bad_row_stops_before_anything_is_sent(self, cli: CommandLine, tmp_path: Path) -> None:
+    def test_bad_row_stops_before_anything_is_sent(self, cli: CommandLine, tmp_path: Path) -> None:
         file = tmp_path / "events.csv"
         file.write_text("time,player,score\n1,a,2\n2,b,x\n\n3,c,4\n")
         with scripted() as server:
@@ -39,7 +39,7 @@ class TestFile:
         assert [update["idempotency_key"][-2:] for update in server.batches[0]] == ["-1", "-3"]
 
     @pytest.mark.slow
-    def test_a_board_that_is_not_there_is_not_made_unasked(self, cli: CommandLine, tmp_path: Path) -> None:
+    def test_missing_board_is_created_only_on_request(self, cli: CommandLine, tmp_path: Path) -> None:
         file = as_csv(tmp_path / "events", events(1, 13))
         cli.run("replay", file, *TARGET).failed(1, "app_not_found", "--create")
         cli.run("apps", "create", "game").ok()
@@ -47,7 +47,7 @@ class TestFile:
         cli.run("replay", file, *TARGET, "--create", "--operator", "best").ok()
         cli.run("replay", file, *TARGET, "--create", "--operator", "latest").failed(2, "operator best")
 
-    def test_what_is_no_file_of_rows_is_one_line(self, cli: CommandLine, tmp_path: Path) -> None:
+    def test_unreadable_file_is_one_line(self, cli: CommandLine, tmp_path: Path) -> None:
         cut = tmp_path / "cut"
         cut.write_bytes(gzip.compress(b"time,player,score\n" + b"1,a,2\n" * 1_000)[:-12])
         for file, word in ((tmp_path / "nix", "does not exist"), (tmp_path, "not a plain file"), (cut, "damaged")):
@@ -76,7 +76,7 @@ class TestFile:
             ('1,"a"b,2', "quote"),
         ],
     )
-    def test_a_bad_line_of_csv_is_named(self, tmp_path: Path, line: str, problem: str) -> None:
+    def test_bad_csv_line_is_named(self, tmp_path: Path, line: str, problem: str) -> None:
         file = tmp_path / "events"
         file.write_bytes(f"time,player,score\r\n1,a,2\r\n\r\n{line}\r\n1,b,3\r\n".encode(errors="surrogateescape"))
         good, bad, after = rows_of(file)
@@ -100,7 +100,7 @@ class TestFile:
             ("1,a,2", "object"),
         ],
     )
-    def test_a_bad_line_of_ndjson_is_named(self, tmp_path: Path, line: str, problem: str) -> None:
+    def test_bad_ndjson_line_is_named(self, tmp_path: Path, line: str, problem: str) -> None:
         file = tmp_path / "events"
         file.write_text(
             f'{{"time":1,"player":"a","score":2}}\n\n{line}\n{{"score":3,"player":"b","time":1.5,"more":0}}'
@@ -113,13 +113,13 @@ class TestFile:
         assert after == Event(1.5, "b", 3)
 
     @pytest.mark.parametrize("header", ["", "player,score", "time,player,score,time", "1,a,2"])
-    def test_a_header_that_lacks_a_column_is_named(self, tmp_path: Path, header: str) -> None:
+    def test_invalid_header_is_named(self, tmp_path: Path, header: str) -> None:
         file = tmp_path / "events"
         file.write_text(f"{header}\n1,a,2\n")
         with pytest.raises(UsageError, match="events:1: this is no header of a replay"):
             rows_of(file)
 
-    def test_columns_may_be_more_and_in_any_order(self, tmp_path: Path) -> None:
+    def test_columns_can_be_reordered_and_extended(self, tmp_path: Path) -> None:
         file = tmp_path / "events"
         file.write_bytes('\ufeffScore, player ,level,time\n5,"a ""b"", c",9,1e3\n'.encode())
         assert rows_of(file) == [Event(1_000.0, 'a "b", c', 5)]

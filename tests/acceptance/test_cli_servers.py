@@ -1,4 +1,4 @@
-"""What an operator is told when a server is away, wrong, or not set up: one line, and what to do. No secret in it."""
+"""Messages about servers that are unreachable, misconfigured or not set up."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -27,16 +27,16 @@ def broker() -> Iterator[rabbitmq.Broker]:
         yield server
 
 
-def nobody() -> str:
-    """A host and port where nothing listens."""
+def closed_address() -> str:
+    """Return a host and port where nothing listens."""
     return f"127.0.0.1:{free_port()}"
 
 
-def given(database: str, ranking: str = "", queue: str = "") -> dict[str, str]:
+def settings_for(database: str, ranking: str = "", queue: str = "") -> dict[str, str]:
     return {
         "SCOREBOARD_DATABASE_URL": database,
-        "SCOREBOARD_RANKING_URL": ranking or f"redis://:{SECRET}@{nobody()}",
-        "SCOREBOARD_QUEUE_URL": queue or f"amqp://u:{SECRET}@{nobody()}/",
+        "SCOREBOARD_RANKING_URL": ranking or f"redis://:{SECRET}@{closed_address()}",
+        "SCOREBOARD_QUEUE_URL": queue or f"amqp://u:{SECRET}@{closed_address()}/",
         "SCOREBOARD_SIGNING_KEY": "k" * 32,
     }
 
@@ -53,36 +53,36 @@ def given(database: str, ranking: str = "", queue: str = "") -> dict[str, str]:
         ("", "", f"amqp://u:{SECRET}/1@h/", "queue_url"),
     ],
 )
-def test_a_url_that_is_wrong_is_named_and_not_told(
+def test_invalid_url_is_named_without_its_secret(
     cli: CommandLine, database: str, ranking: str, queue: str, named: str
 ) -> None:
-    settings = given(database or f"postgresql://u:{SECRET}@{nobody()}/db", ranking, queue)
+    settings = settings_for(database or f"postgresql://u:{SECRET}@{closed_address()}/db", ranking, queue)
     for command in (("serve", "--port", "0"), ("doctor",)):
         assert SECRET not in cli.run(*command, **settings).failed(2, named)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("role", ROLES)
-def test_a_role_says_that_its_database_is_away(cli: CommandLine, role: str) -> None:
-    host = nobody()
-    line = cli.run(role, "--port", "0", **given(f"postgresql://u:{SECRET}@{host}/db")).failed(1, host, "refused")
+def test_role_reports_unreachable_database(cli: CommandLine, role: str) -> None:
+    host = closed_address()
+    line = cli.run(role, "--port", "0", **settings_for(f"postgresql://u:{SECRET}@{host}/db")).failed(1, host, "refused")
     assert "SCOREBOARD_DATABASE_URL" in line
     assert SECRET not in line
 
 
 @pytest.mark.slow
-async def test_a_role_says_that_there_is_no_schema_and_migrate_makes_it(cli: CommandLine) -> None:
-    settings = given(await postgres.empty_database())
+async def test_role_reports_missing_schema_until_migrate(cli: CommandLine) -> None:
+    settings = settings_for(await postgres.empty_database())
     cli.run("api", "--port", "0", **settings).failed(1, "scoreboard migrate")
     assert cli.run("migrate", **settings).ok().out
     assert cli.run("migrate", **settings).ok().err == "The database is up to date.\n"
     cli.environment |= settings
     with cli.started("api", "--port", "0") as api:
-        api.says("API ")
+        api.wait_for("API ")
 
 
 @pytest.mark.slow
-async def test_migrate_needs_no_more_than_the_database_by_option_or_environment(cli: CommandLine) -> None:
+async def test_migrate_needs_only_the_database_url(cli: CommandLine) -> None:
     by_option, by_environment = await postgres.empty_database(), await postgres.empty_database()
     applied = cli.run("migrate", "--database-url", by_option, SCOREBOARD_DATABASE_URL=by_environment).ok().out
     assert applied == cli.run("migrate", SCOREBOARD_DATABASE_URL=by_environment).ok().out
@@ -92,21 +92,21 @@ async def test_migrate_needs_no_more_than_the_database_by_option_or_environment(
 
 
 @pytest.mark.slow
-async def test_migrations_at_once_are_all_well(cli: CommandLine) -> None:
+async def test_concurrent_migrations_succeed(cli: CommandLine) -> None:
     cli.environment["SCOREBOARD_DATABASE_URL"] = await postgres.empty_database()
     with ExitStack() as stack:
-        begun = [stack.enter_context(cli.started("migrate")) for _ in range(3)]
-        ended = [one.ended().ok() for one in begun]
-    assert sorted(bool(one.out) for one in ended) == [False, False, True]
+        running = [stack.enter_context(cli.started("migrate")) for _ in range(3)]
+        results = [one.wait().ok() for one in running]
+    assert sorted(bool(result.out) for result in results) == [False, False, True]
 
 
 @pytest.mark.slow
-async def test_no_driver_is_needed_of_a_server_that_is_not_there(cli: CommandLine, redis_url: str) -> None:
-    """PostgreSQL and Redis serve without aio-pika; with a queue's URL its extra is named."""
+async def test_driver_of_an_unused_server_is_not_needed(cli: CommandLine, redis_url: str) -> None:
+    """Serve PostgreSQL and Redis without aio-pika, and name the extra for a queue."""
     broken = cli.home / "without"
     broken.mkdir()
     (broken / "aio_pika.py").write_text("raise ModuleNotFoundError('No module named aio_pika', name='aio_pika')")
-    settings = given(await postgres.fresh_database(), redis.emptied(redis_url)) | {"PYTHONPATH": str(broken)}
+    settings = settings_for(await postgres.fresh_database(), redis.emptied(redis_url)) | {"PYTHONPATH": str(broken)}
     line = cli.run("serve", "--port", "0", **settings).failed(2, "aio_pika is not installed", "'scoreboard[rabbitmq]'")
     assert SECRET not in line
     del settings["SCOREBOARD_QUEUE_URL"]
@@ -119,8 +119,8 @@ async def test_no_driver_is_needed_of_a_server_that_is_not_there(cli: CommandLin
 
 
 @pytest.mark.slow
-def test_the_doctor_names_each_server_that_cannot_be_reached(cli: CommandLine) -> None:
-    settings = given(f"postgresql://u:{SECRET}@{nobody()}/db")
+def test_doctor_names_unreachable_servers(cli: CommandLine) -> None:
+    settings = settings_for(f"postgresql://u:{SECRET}@{closed_address()}/db")
     done = cli.run("doctor", **settings)
     assert done.status == 1
     assert SECRET not in done.out + done.err
@@ -130,8 +130,8 @@ def test_the_doctor_names_each_server_that_cannot_be_reached(cli: CommandLine) -
         assert f"SCOREBOARD_{name}_URL" in done.out
 
 
-def told_of(done: Ended, check: str) -> str:
-    """What the doctor says of one server that is a problem: its words and its advice, in one line."""
+def problem_of(done: Ended, check: str) -> str:
+    """Return the problem of one server and its remedy, as one line."""
     assert done.status == 1
     assert SECRET not in done.out + done.err
     lines = done.out.splitlines()
@@ -141,7 +141,7 @@ def told_of(done: Ended, check: str) -> str:
 
 
 @pytest.mark.slow
-async def test_the_doctor_says_why_postgresql_lets_nobody_in(cli: CommandLine, tmp_path: Path) -> None:
+async def test_doctor_explains_failed_postgresql_login(cli: CommandLine, tmp_path: Path) -> None:
     with postgres.postgres() as server:
         keeper = await asyncpg.connect(server.url)
         await keeper.execute(f"CREATE ROLE keeper LOGIN PASSWORD '{SECRET}'")
@@ -151,66 +151,66 @@ async def test_the_doctor_says_why_postgresql_lets_nobody_in(cli: CommandLine, t
             (f"keeper:{SECRET}@{there}/nix", 'database "nix" does not exist', "-> createdb --owner=keeper nix"),
             (f"nobody:{SECRET}@{there}/postgres", 'role "nobody" does not exist', "-> createuser --pwprompt nobody"),
         ):
-            settings = given(f"postgresql://{url}")
-            told = told_of(cli.run("doctor", **settings), "postgresql")
-            assert "start it" not in told
-            for said in words:
-                assert said in told
-            line = cli.run("api", "--port", "0", **settings).failed(1, *(said.removeprefix("-> ") for said in words))
+            settings = settings_for(f"postgresql://{url}")
+            text = problem_of(cli.run("doctor", **settings), "postgresql")
+            assert "start it" not in text
+            for part in words:
+                assert part in text
+            line = cli.run("api", "--port", "0", **settings).failed(1, *(part.removeprefix("-> ") for part in words))
             assert SECRET not in line
         server.let_in("host all keeper 127.0.0.1/32 scram-sha-256")
-        wrong = cli.run("doctor", **given(f"postgresql://keeper:{SECRET}x@{there}/postgres"))
-        assert "-> check the user and the password in SCOREBOARD_DATABASE_URL" in told_of(wrong, "postgresql")
-        refused = cli.run("doctor", **given(f"postgresql://nobody:{SECRET}@{there}/postgres"))
-        assert "-> allow it in pg_hba.conf" in told_of(refused, "postgresql")
+        wrong = cli.run("doctor", **settings_for(f"postgresql://keeper:{SECRET}x@{there}/postgres"))
+        assert "-> check the user and the password in SCOREBOARD_DATABASE_URL" in problem_of(wrong, "postgresql")
+        refused = cli.run("doctor", **settings_for(f"postgresql://nobody:{SECRET}@{there}/postgres"))
+        assert "-> allow it in pg_hba.conf" in problem_of(refused, "postgresql")
 
 
 @pytest.mark.slow
-def test_the_doctor_says_why_redis_lets_nobody_in(cli: CommandLine, tmp_path: Path) -> None:
-    database = f"postgresql://u:{SECRET}@{nobody()}/db"
+def test_doctor_explains_failed_redis_login(cli: CommandLine, tmp_path: Path) -> None:
+    database = f"postgresql://u:{SECRET}@{closed_address()}/db"
     with redis.started(redis.Server(tmp_path)) as server:
         server.ask("ACL", "SETUSER", "keeper", "on", f">{SECRET}", "~sb:*", "+@all")
         server.ask("ACL", "SETUSER", "default", "off")
         for url in (server.url, server.url.replace("://", f"://keeper:{SECRET}x@")):
-            told = told_of(cli.run("doctor", **given(database, url)), "redis")
-            assert "it does not let us in" in told
-            assert "-> check the user and the password in SCOREBOARD_RANKING_URL" in told
+            text = problem_of(cli.run("doctor", **settings_for(database, url)), "redis")
+            assert "it does not let us in" in text
+            assert "-> check the user and the password in SCOREBOARD_RANKING_URL" in text
 
 
 @pytest.mark.slow
-def test_the_doctor_says_why_rabbitmq_lets_nobody_in(cli: CommandLine, broker: rabbitmq.Broker) -> None:
-    database = f"postgresql://u:{SECRET}@{nobody()}/db"
+def test_doctor_explains_failed_rabbitmq_login(cli: CommandLine, broker: rabbitmq.Broker) -> None:
+    database = f"postgresql://u:{SECRET}@{closed_address()}/db"
     broker.control("add_user", "keeper", SECRET)
     there = broker.url.rpartition("@")[2].rstrip("/")
-    settings = given(database, queue=f"amqp://keeper:{SECRET}@{there}/nix")
-    told = told_of(cli.run("doctor", **settings), "rabbitmq")
-    assert "there is no such virtual host, or its user may not use it" in told
-    assert "-> rabbitmqctl add_vhost nix; rabbitmqctl set_permissions -p nix keeper '^scoreboard'" in told
-    settings = given(database, queue=f"amqp://keeper:{SECRET}x@{there}/nix")
-    told = told_of(cli.run("doctor", **settings), "rabbitmq")
-    assert "its user or password is wrong" in told
-    assert "-> check the user and the password in SCOREBOARD_QUEUE_URL" in told
+    settings = settings_for(database, queue=f"amqp://keeper:{SECRET}@{there}/nix")
+    text = problem_of(cli.run("doctor", **settings), "rabbitmq")
+    assert "there is no such virtual host, or its user may not use it" in text
+    assert "-> rabbitmqctl add_vhost nix; rabbitmqctl set_permissions -p nix keeper '^scoreboard'" in text
+    settings = settings_for(database, queue=f"amqp://keeper:{SECRET}x@{there}/nix")
+    text = problem_of(cli.run("doctor", **settings), "rabbitmq")
+    assert "its user or password is wrong" in text
+    assert "-> check the user and the password in SCOREBOARD_QUEUE_URL" in text
 
 
 @pytest.mark.slow
-async def test_the_doctor_prints_its_report_alone(cli: CommandLine, broker: rabbitmq.Broker) -> None:
-    """Not what servers that are away, or silent, have the service and its libraries log."""
-    settings = given(await postgres.fresh_database())
+async def test_doctor_prints_no_log_lines(cli: CommandLine, broker: rabbitmq.Broker) -> None:
+    """Keep log lines about unreachable or silent servers out of the report."""
+    settings = settings_for(await postgres.fresh_database())
     assert cli.run("doctor", **settings).err == "scoreboard: 2 problems found\n"
     with frozen(broker.pid):
         silent = cli.run("doctor", **settings | {"SCOREBOARD_QUEUE_URL": broker.url})
-    assert "it does not answer" in told_of(silent, "rabbitmq")
+    assert "it does not answer" in problem_of(silent, "rabbitmq")
     assert silent.err == "scoreboard: 2 problems found\n"
 
 
 @pytest.mark.slow
-def test_the_doctor_says_what_is_wrong_with_servers(cli: CommandLine, tmp_path: Path) -> None:
+def test_doctor_reports_unsafe_server_settings(cli: CommandLine, tmp_path: Path) -> None:
     careless = redis.Server(tmp_path, "--maxmemory-policy", "allkeys-lru")
     with postgres.postgres("fsync=off", "max_connections=20") as server, redis.started(careless):
         careless.ask("ACL", "SETUSER", "keeper", "on", f">{SECRET}", "~sb:*", "&sb:*", "+@all", "-zadd")
-        settings = given(server.url, careless.url.replace("://", f"://keeper:{SECRET}@"))
+        settings = settings_for(server.url, careless.url.replace("://", f"://keeper:{SECRET}@"))
         del settings["SCOREBOARD_QUEUE_URL"]
-        told = cli.run("doctor", **settings).out
+        text = cli.run("doctor", **settings).out
         for words in (
             "fsync",
             "max_connections",
@@ -219,15 +219,15 @@ def test_the_doctor_says_what_is_wrong_with_servers(cli: CommandLine, tmp_path: 
             "no schema yet",
             "-> scoreboard migrate",
         ):
-            assert words in told
+            assert words in text
         cli.run("migrate", **settings).ok()
         assert "no schema yet" not in cli.run("doctor", **settings).out
 
 
 @pytest.mark.slow
-async def test_the_doctor_warns_of_writes_that_a_failover_would_lose(cli: CommandLine, tmp_path: Path) -> None:
+async def test_doctor_warns_about_writes_lost_by_failover(cli: CommandLine, tmp_path: Path) -> None:
     with redis.started(redis.Sentinels(tmp_path)) as servers:
-        settings = given(await postgres.fresh_database(), servers.url)
+        settings = settings_for(await postgres.fresh_database(), servers.url)
         del settings["SCOREBOARD_QUEUE_URL"]
         assert "set min-replicas-to-write 1" in cli.run("doctor", **settings).out
         servers.master().ask("CONFIG", "SET", "min-replicas-to-write", 1)
@@ -235,15 +235,15 @@ async def test_the_doctor_warns_of_writes_that_a_failover_would_lose(cli: Comman
 
 
 @pytest.mark.slow
-async def test_the_doctor_tells_how_a_replica_follows(cli: CommandLine) -> None:
+async def test_doctor_reports_replication(cli: CommandLine) -> None:
     with postgres.postgres() as server, postgres.postgres(of=server) as follower:
-        settings = given(server.url) | {"SCOREBOARD_DATABASE_REPLICA_URL": follower.url}
+        settings = settings_for(server.url) | {"SCOREBOARD_DATABASE_REPLICA_URL": follower.url}
         assert f"{follower.port}/postgres follows" in cli.run("doctor", **settings).out
         settings["SCOREBOARD_DATABASE_REPLICA_URL"] = server.url
         assert "it is no replica" in cli.run("doctor", **settings).out
-        settings["SCOREBOARD_DATABASE_REPLICA_URL"] = f"postgresql://u:{SECRET}@{nobody()}/db"
-        told = cli.run("doctor", **settings).out
-        assert "SCOREBOARD_DATABASE_REPLICA_URL" in told
-        assert SECRET not in told
+        settings["SCOREBOARD_DATABASE_REPLICA_URL"] = f"postgresql://u:{SECRET}@{closed_address()}/db"
+        text = cli.run("doctor", **settings).out
+        assert "SCOREBOARD_DATABASE_REPLICA_URL" in text
+        assert SECRET not in text
         alone = {"SCOREBOARD_DATABASE_REPLICA_URL": follower.url}
         cli.run("serve", "--port", "0", **alone).failed(2, "database_replica_url", "need a database_url")

@@ -1,4 +1,4 @@
-"""On a terminal of 80 columns, and without one: nothing is cut or runs over, and colours are for terminals only."""
+"""Output of commands on a terminal of 80 columns, and without a terminal."""
 
 import os
 import re
@@ -24,10 +24,10 @@ def cli(tmp_path: Path) -> CommandLine:
     return line
 
 
-def seen(cli: CommandLine, *arguments: str, lines: int = 24, **environment: str) -> str:
-    """What a person sees of a command that ends well; both streams are the terminal."""
+def output_of(cli: CommandLine, *arguments: str, lines: int = 24, **environment: str) -> str:
+    """Return all that a successful command writes to the terminal."""
     with at_terminal(cli, *arguments, columns=WIDTH, lines=lines, **environment) as terminal:
-        assert terminal.ended() == 0, terminal.written
+        assert terminal.wait() == 0, terminal.written
         return terminal.written
 
 
@@ -44,8 +44,8 @@ def seen(cli: CommandLine, *arguments: str, lines: int = 24, **environment: str)
         ("doctor",),
     ],
 )
-def test_fits_a_terminal_of_80_columns(cli: CommandLine, command: tuple[str, ...]) -> None:
-    lines = plain(seen(cli, *command))
+def test_output_fits_80_columns(cli: CommandLine, command: tuple[str, ...]) -> None:
+    lines = plain(output_of(cli, *command))
     assert max(map(len, lines)) <= WIDTH
     text = "\n".join(lines)
     assert "…" not in text
@@ -53,24 +53,24 @@ def test_fits_a_terminal_of_80_columns(cli: CommandLine, command: tuple[str, ...
 
 
 @pytest.mark.slow
-def test_colours_are_for_terminals(cli: CommandLine) -> None:
-    assert COLOUR.search(seen(cli, "doctor"))
+def test_colours_are_only_for_terminals(cli: CommandLine) -> None:
+    assert COLOUR.search(output_of(cli, "doctor"))
     for command in (("doctor",), ("boards", "--help"), ("apps", "show", "game")):
-        assert not COLOUR.search(seen(cli, *command, NO_COLOR="1"))
+        assert not COLOUR.search(output_of(cli, *command, NO_COLOR="1"))
         assert "\x1b" not in cli.run(*command, NO_COLOR="").ok().out
 
 
 @pytest.mark.slow
-def test_a_long_command_shows_a_bar_on_a_terminal_and_lines_elsewhere(cli: CommandLine) -> None:
+def test_progress_bar_is_only_for_terminals(cli: CommandLine) -> None:
     target = ("--app", "game", "--board", "main")
     cli.run("replay", as_csv(cli.home / "events", events(3_000, 1)), *target).ok()
     file = str(cli.home / "main.ndjson")
-    exported = seen(cli, "export", "ledger", file, *target)
+    exported = output_of(cli, "export", "ledger", file, *target)
     assert "exporting" in exported
     assert "3,000 rows" in exported
     cli.run("apps", "create", "copy").ok()
     cli.run("boards", "create", "main", "--app", "copy").ok()
-    imported = seen(cli, "import", "ledger", file, "--app", "copy", "--board", "main")
+    imported = output_of(cli, "import", "ledger", file, "--app", "copy", "--board", "main")
     assert "importing" in imported
     assert "3,000/3,000" in imported.replace(" ", "") or "3000/3000" in imported
     plain = cli.run("import", "ledger", file, "--app", "copy", "--board", "main").ok()
@@ -83,7 +83,7 @@ def script() -> str:
 
 
 class TestCompletion:
-    """The script does in a real bash what a person expects of Tab."""
+    """Completion in a real bash."""
 
     ASK = """
         source /dev/stdin <<< "$SCRIPT"
@@ -92,7 +92,7 @@ class TestCompletion:
         printf '%s\\n' "${COMPREPLY[@]}"
     """
 
-    def test_is_valid(self, script: str) -> None:
+    def test_script_is_valid(self, script: str) -> None:
         done = subprocess.run(["bash", "-n"], input=script, capture_output=True, text=True, check=False)
         assert (done.returncode, done.stderr) == (0, "")
 
@@ -108,7 +108,7 @@ class TestCompletion:
             (("import", "ledger", "/etc/host"), None),
         ],
     )
-    def test_completes(self, script: str, words: tuple[str, ...], completed: list[str] | None) -> None:
+    def test_script_completes_words(self, script: str, words: tuple[str, ...], completed: list[str] | None) -> None:
         done = subprocess.run(
             ["bash", "-c", self.ASK, "-", "scoreboard", *words],
             env={**os.environ, "SCRIPT": script},
@@ -121,6 +121,6 @@ class TestCompletion:
         assert not done.stderr
 
     @pytest.mark.parametrize("shell", ["zsh", "fish"])
-    def test_is_there_for_other_shells(self, cli: CommandLine, shell: str) -> None:
+    def test_other_shells_have_scripts(self, cli: CommandLine, shell: str) -> None:
         assert "scoreboard" in cli.run("completion", shell).ok().out
         cli.run("completion", "tcsh").failed(2, "bash", "zsh", "fish")

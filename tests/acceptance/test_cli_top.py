@@ -1,4 +1,4 @@
-"""`scoreboard top`: a board as people and programs read it."""
+"""`scoreboard top`: a board for people and programs."""
 
 from pathlib import Path
 
@@ -16,8 +16,8 @@ def cli(tmp_path: Path) -> CommandLine:
     return CommandLine(tmp_path)
 
 
-def made(cli: CommandLine, *options: str) -> str:
-    """A board; the token of a server of its app."""
+def create_board(cli: CommandLine, *options: str) -> str:
+    """Create a board, and return a server token of its app."""
     cli.run("apps", "create", "game").ok()
     cli.run("boards", "create", "main", "--app", "game", *options).ok()
     return cli.run("token", "server", "--app", "game").ok().out.strip()
@@ -28,8 +28,8 @@ def play(served: Served, token: str, *updates: Update) -> None:
         scoreboard.update_many("main", updates)
 
 
-def test_a_table_for_people(cli: CommandLine) -> None:
-    token = made(cli)
+def test_table_for_people(cli: CommandLine) -> None:
+    token = create_board(cli)
     cli.run("players", "create", "p-7", "--app", "game", "--username", "Zoë Q.").ok()
     with cli.serving() as served:
         play(served, token, Update("p-7", increment=1_234_567), Update("bob", increment=-5))
@@ -43,19 +43,19 @@ def test_a_table_for_people(cli: CommandLine) -> None:
     ]
     assert "\x1b" not in out
     lines = [line.rstrip() for line in out.splitlines()[-2:]]
-    assert len(lines[0]) == len(lines[1]), "scores end below each other"
+    assert len(lines[0]) == len(lines[1]), "scores are aligned"
     alone = cli.run("top", "main", "--app", "game").ok().out
     assert alone == out, "without a serve, the folder is opened"
 
 
-def test_it_fits_a_terminal_of_80_columns(cli: CommandLine) -> None:
-    token = made(cli)
+def test_table_fits_80_columns(cli: CommandLine) -> None:
+    token = create_board(cli)
     cli.run("players", "create", "long", "--app", "game", "--username", "W" * 100).ok()
     with cli.serving() as served:
         play(served, token, Update("long", increment=2**53 - 1), *(Update(f"p{n}", increment=n) for n in range(1_100)))
         with at_terminal(cli, "top", "main", "--app", "game", "--limit", "12") as terminal:
-            assert terminal.ended() == 0
-    assert "\x1b[1m" in terminal.written, "in colours"
+            assert terminal.wait() == 0
+    assert "\x1b[1m" in terminal.written, "it has colours"
     lines = plain(terminal.written)
     assert max(map(len, lines)) <= 80
     (long,) = [line for line in lines if "WWW" in line]
@@ -63,8 +63,8 @@ def test_it_fits_a_terminal_of_80_columns(cli: CommandLine) -> None:
     assert "The first 12 of 1,101; for more, add: --limit 120" in lines
 
 
-def test_what_the_api_answers_for_programs(cli: CommandLine) -> None:
-    token = made(cli, "--max-value", str(2**63 - 1), "--region", "eu")
+def test_json_equals_the_api_response(cli: CommandLine) -> None:
+    token = create_board(cli, "--max-value", str(2**63 - 1), "--region", "eu")
     with cli.serving() as served:
         play(served, token, Update("alice", increment=7, region="eu"), Update("bob", increment=9))
         options = ("--region", "eu", "--season", "all", "--limit", "1")
@@ -74,14 +74,14 @@ def test_what_the_api_answers_for_programs(cli: CommandLine) -> None:
 
 
 def test_an_empty_board(cli: CommandLine) -> None:
-    made(cli)
+    create_board(cli)
     done = cli.run("top", "main", "--app", "game").ok()
     assert "0 players" in done.out
     assert "Nobody has a score here yet." in done.err
 
 
 def test_public_boards_need_no_token(cli: CommandLine, tmp_path: Path) -> None:
-    token = made(cli)
+    token = create_board(cli)
     cli.run("boards", "create", "secret", "--app", "game", "--no-public").ok()
     with cli.serving() as served:
         play(served, token, Update("alice", increment=7))
@@ -92,8 +92,8 @@ def test_public_boards_need_no_token(cli: CommandLine, tmp_path: Path) -> None:
         cli.run("top", "secret", *there, "--token", "a b").failed(2, "line break")
 
 
-def test_what_goes_wrong_is_said_in_a_line(cli: CommandLine) -> None:
-    made(cli)
+def test_error_is_one_line(cli: CommandLine) -> None:
+    create_board(cli)
     cli.run("top", "mian", "--app", "game").failed(1, "board_not_found", "scoreboard boards list")
     cli.run("top", "main", "--app", "game", "--limit", "0").failed(1, "limit")
     cli.run("top", "main", "--app", "game", "--season", "2026-W47").failed(1, "invalid_season")

@@ -1,4 +1,4 @@
-"""`scoreboard export` and `import`: the same standings elsewhere, whatever happens on the way."""
+"""`scoreboard export` and `import`: equal standings, also after failures."""
 
 import csv
 import json
@@ -31,7 +31,7 @@ def served(cli: CommandLine) -> Iterator[Served]:
 
 
 def source(cli: CommandLine, rows: int, seed: int = 1, **rules: str) -> list[tuple[str, int]]:
-    """A board with a ledger, an app to copy it to; its standings."""
+    """Create a board with a ledger and an app to copy it to, and return its standings."""
     options = [part for name, value in rules.items() for part in (f"--{name}", value)]
     for app in ("game", "copy"):
         cli.run("apps", "create", app).ok()
@@ -46,23 +46,23 @@ def entries(file: Path) -> list[Any]:
 
 
 def top(served: Served, app: str) -> Any:
-    """With all that makes a tie."""
+    """Return the entries of the board with the fields that decide ties."""
     return served.get(f"/v1/apps/{app}/boards/main/top?limit=1000")["entries"]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("operator", ["increment", "best", "latest"])
-def test_a_ledger_makes_the_same_standings_elsewhere(cli: CommandLine, served: Served, operator: str) -> None:
+def test_imported_ledger_gives_the_same_standings(cli: CommandLine, served: Served, operator: str) -> None:
     standings = source(cli, 2_500, operator=operator)
     for number, name in enumerate(FILES):
         file = cli.home / name
-        told = cli.run("export", "ledger", file, *MAIN, "--json").json
-        assert (told["rows"], told["file"]) == (2_500, str(file))
+        report = cli.run("export", "ledger", file, *MAIN, "--json").json
+        assert (report["rows"], report["file"]) == (2_500, str(file))
         done = cli.run("import", "ledger", file, *COPY, "--json").json
         kind = "applied" if number == 0 else "replayed"
         assert (done["rows"], done.get(kind), done["refused"]) == (2_500, 2_500, {})
         assert served.standings("copy", "main") == standings
-        assert top(served, "copy") == top(served, "game"), "ties and instants are kept"
+        assert top(served, "copy") == top(served, "game"), "ties and times are kept"
     copied = cli.home / "copied.ndjson"
     cli.run("export", "ledger", copied, *COPY).ok()
     kept = ("accepted_at", "season", "region", "player", "value", "score", "previous_score")
@@ -72,38 +72,38 @@ def test_a_ledger_makes_the_same_standings_elsewhere(cli: CommandLine, served: S
 
 
 @pytest.mark.slow
-def test_everything_of_an_app_moves_to_an_empty_folder_through_pipes(cli: CommandLine, tmp_path: Path) -> None:
+def test_app_is_copied_through_pipes(cli: CommandLine, tmp_path: Path) -> None:
     standings = source(cli, 500, operator="best")
     cli.run("actions", "create", "coin", "--app", "game", "--points", "-3", "--per-day", "2").ok()
     cli.run("players", "create", "=1+1", "--app", "game", "--username", '@me, "you"', "--email", "a@example.com").ok()
-    away = CommandLine(tmp_path / "away")
-    away.home.mkdir()
-    away.run("apps", "create", "new").ok()
+    remote = CommandLine(tmp_path / "remote")
+    remote.home.mkdir()
+    remote.run("apps", "create", "new").ok()
     for form in ("csv", "ndjson"):
         for what in ("boards", "actions", "players"):
             exported = cli.run("export", what, "-", "--app", "game", "--format", form).ok()
             assert not exported.err
-            away.run("import", what, "-", "--app", "new", given=exported.out).ok()
+            remote.run("import", what, "-", "--app", "new", given=exported.out).ok()
         exported = cli.run("export", "ledger", "-", *MAIN, "--format", form).ok()
-        away.run("import", "ledger", "-", "--app", "new", "--board", "main", given=exported.out).ok()
+        remote.run("import", "ledger", "-", "--app", "new", "--board", "main", given=exported.out).ok()
     for what, word in (("boards", "board"), ("actions", "action"), ("players", "player")):
-        there = away.run(what, "list", "--app", "new", "--json").json
+        there = remote.run(what, "list", "--app", "new", "--json").json
         assert there == cli.run(what, "list", "--app", "game", "--json").json
         assert there[0][word]
-    with away.serving() as serving:
+    with remote.serving() as serving:
         assert serving.standings("new", "main") == standings
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("progress", ["kept", "lost"])
-def test_an_import_killed_half_way_and_run_again_counts_once(cli: CommandLine, served: Served, progress: str) -> None:
+def test_killed_import_resumes_and_counts_once(cli: CommandLine, served: Served, progress: str) -> None:
     standings = source(cli, 30_000, 2)
     file = cli.home / "main.csv.gz"
     cli.run("export", "ledger", file, *MAIN).ok()
     last = 0
     for _ in range(3):
         with cli.started("import", "ledger", file, *COPY) as importing:
-            _until_further(cli, importing, last)
+            _wait_for_progress(cli, importing, last)
             importing.kill()
         last = confirmed(cli)
     assert 0 < last <= 30_000
@@ -111,20 +111,20 @@ def test_an_import_killed_half_way_and_run_again_counts_once(cli: CommandLine, s
         for saved in cli.state.rglob("*.json"):
             saved.unlink()
     done = cli.run("import", "ledger", file, *COPY, "--json")
-    told = done.json
+    report = done.json
     if progress == "kept":
         assert f"Continuing after row {last:,}" in done.err
-        assert (told["confirmed_before"], told["rows"]) == (last, 30_000 - last)
+        assert (report["confirmed_before"], report["rows"]) == (last, 30_000 - last)
     else:
-        assert (told["confirmed_before"], told["rows"]) == (0, 30_000)
-        assert told["replayed"] >= last
+        assert (report["confirmed_before"], report["rows"]) == (0, 30_000)
+        assert report["replayed"] >= last
     assert served.standings("copy", "main") == standings
     assert top(served, "copy") == top(served, "game")
-    assert confirmed(cli) == 0, "what is done is forgotten"
+    assert confirmed(cli) == 0, "the progress of a finished import is deleted"
 
 
-def _until_further(cli: CommandLine, importing: Running, last: int) -> None:
-    """Until more was confirmed than `last`, or the import came to its end."""
+def _wait_for_progress(cli: CommandLine, importing: Running, last: int) -> None:
+    """Wait until more rows than `last` are confirmed, or the import has ended."""
     until(lambda: confirmed(cli) > last or importing.process.poll() is not None, "progress")
 
 
@@ -135,7 +135,7 @@ def confirmed(cli: CommandLine) -> int:
 
 
 @pytest.mark.slow
-def test_a_server_killed_while_importing_is_waited_for(cli: CommandLine) -> None:
+def test_import_waits_for_a_restarted_server(cli: CommandLine) -> None:
     with cli.serving() as first:
         standings = source(cli, 30_000, 3)
         file = cli.home / "main.ndjson"
@@ -143,15 +143,15 @@ def test_a_server_killed_while_importing_is_waited_for(cli: CommandLine) -> None
         with cli.started("import", "ledger", file, *COPY, "--json") as importing:
             until(lambda: confirmed(cli) > 0, "some rows are confirmed")
             first.kill()
-            importing.says("Trying again")
+            importing.wait_for("Trying again")
             with cli.serving() as second:
-                told = importing.ended().json
-                assert (told["rows"], told["refused"]) == (30_000, {})
+                report = importing.wait().json
+                assert (report["rows"], report["refused"]) == (30_000, {})
                 assert second.standings("copy", "main") == standings
 
 
 @pytest.mark.slow
-def test_ctrl_c_says_where_it_stopped(cli: CommandLine, served: Served) -> None:
+def test_interrupted_import_prints_its_row(cli: CommandLine, served: Served) -> None:
     source(cli, 30_000, 4)
     file = cli.home / "main.ndjson"
     cli.run("export", "ledger", file, *MAIN).ok()
@@ -165,7 +165,7 @@ def test_ctrl_c_says_where_it_stopped(cli: CommandLine, served: Served) -> None:
 
 
 @pytest.mark.slow
-def test_progress_of_a_board_that_is_gone_is_not_believed(cli: CommandLine, served: Served) -> None:
+def test_progress_of_a_deleted_board_is_ignored(cli: CommandLine, served: Served) -> None:
     standings = source(cli, 30_000, 5)
     file = cli.home / "main.ndjson"
     cli.run("export", "ledger", file, *MAIN).ok()
@@ -174,34 +174,34 @@ def test_progress_of_a_board_that_is_gone_is_not_believed(cli: CommandLine, serv
         importing.kill()
     cli.run("boards", "delete", "main", "--app", "copy", "--yes").ok()
     cli.run("boards", "create", "main", "--app", "copy").ok()
-    told = cli.run("import", "ledger", file, *COPY, "--json").json
-    assert (told["confirmed_before"], told["applied"]) == (0, 30_000)
+    report = cli.run("import", "ledger", file, *COPY, "--json").json
+    assert (report["confirmed_before"], report["applied"]) == (0, 30_000)
     assert served.standings("copy", "main") == standings
 
 
 @pytest.mark.slow
-def test_an_export_killed_half_way_leaves_no_file_that_looks_whole(cli: CommandLine, served: Served) -> None:
+def test_killed_export_leaves_the_old_file(cli: CommandLine, served: Served) -> None:
     source(cli, 30_000, 6)
     file = cli.home / "main.csv"
-    file.write_text("what was there before")
+    file.write_text("the old content")
     with cli.started("export", "ledger", file, *MAIN) as exporting:
-        until(lambda: part(file) > 0 or exporting.process.poll() is not None, "some rows are written")
+        until(lambda: draft_bytes(file) > 0 or exporting.process.poll() is not None, "some rows are written")
         exporting.kill()
     if exporting.process.returncode:
-        assert file.read_text() == "what was there before"
+        assert file.read_text() == "the old content"
     cli.run("export", "ledger", file, *MAIN).ok()
     with file.open(newline="") as text:
         assert len(list(csv.reader(text))) == 30_001
-    assert not part(file)
+    assert not draft_bytes(file)
 
 
-def part(file: Path) -> int:
+def draft_bytes(file: Path) -> int:
     draft = file.with_name(file.name + ".part")
     return draft.stat().st_size if draft.exists() else 0
 
 
 @pytest.mark.slow
-def test_things_are_made_changed_or_left_alone(cli: CommandLine, served: Served) -> None:
+def test_rows_create_update_or_keep_players(cli: CommandLine, served: Served) -> None:
     cli.run("apps", "create", "game").ok()
     file = cli.home / "players.csv"
     file.write_text("player,username,region\nann,Ann,eu\nbob,,\ncleo,Cleo,\n")
@@ -210,8 +210,8 @@ def test_things_are_made_changed_or_left_alone(cli: CommandLine, served: Served)
     assert cli.run(*take, "--json").json["unchanged"] == 3
     cli.run("players", "update", "ann", "--app", "game", "--email", "ann@example.com").ok()
     file.write_text("player,username,region\nann,Anna,\nbob,,us\ncleo,Cleo,\n")
-    told = cli.run(*take, "--json").json
-    assert (told["updated"], told["unchanged"]) == (2, 1)
+    report = cli.run(*take, "--json").json
+    assert (report["updated"], report["unchanged"]) == (2, 1)
     ann, bob, _ = cli.run("players", "list", "--app", "game", "--json").json
     assert ann == {"player": "ann", "username": "Anna", "region": None, "email": "ann@example.com", "avatar_url": None}
     assert (bob["username"], bob["region"]) == ("bob", "us")
@@ -221,7 +221,7 @@ def test_things_are_made_changed_or_left_alone(cli: CommandLine, served: Served)
 
 
 @pytest.mark.slow
-def test_how_a_board_ranks_is_not_changed_by_an_import(cli: CommandLine, served: Served) -> None:
+def test_import_does_not_change_ranking_rules(cli: CommandLine, served: Served) -> None:
     cli.run("apps", "create", "game").ok()
     cli.run("boards", "create", "main", "--app", "game").ok()
     refused = cli.run("import", "boards", "-", "--app", "game", given='{"board":"main","operator":"best","top_n":5}\n')
@@ -232,7 +232,7 @@ def test_how_a_board_ranks_is_not_changed_by_an_import(cli: CommandLine, served:
 
 
 @pytest.mark.parametrize(
-    ("what", "content", "said"),
+    ("what", "content", "message"),
     [
         ("players", "name\nann\n", "there is no column 'name' in them; the columns are: player,username"),
         ("players", "username\nann\n", "the column 'player' is missing"),
@@ -253,24 +253,22 @@ def test_how_a_board_ranks_is_not_changed_by_an_import(cli: CommandLine, served:
         ("ledger", "\x1f\x8b\x00", "is damaged"),
     ],
 )
-def test_a_file_that_makes_no_sense_is_one_line_and_sends_nothing(
-    cli: CommandLine, what: str, content: str, said: str
-) -> None:
+def test_invalid_file_is_one_line_and_sends_nothing(cli: CommandLine, what: str, content: str, message: str) -> None:
     file = cli.home / "rows"
     file.write_bytes(content.encode("latin-1"))
     board = ("--board", "main") if what == "ledger" else ()
-    cli.run("import", what, file, "--app", "game", *board).failed(2, str(file), said)
+    cli.run("import", what, file, "--app", "game", *board).failed(2, str(file), message)
     assert not cli.data.exists()
 
 
-def test_a_file_without_rows_is_no_error(cli: CommandLine) -> None:
+def test_file_without_rows_is_accepted(cli: CommandLine) -> None:
     cli.run("apps", "create", "game").ok()
     for form in ("csv", "ndjson"):
         nobody = cli.run("export", "players", "-", "--app", "game", "--format", form).ok().out
         assert cli.run("import", "players", "-", "--app", "game", "--json", given=nobody).json["rows"] == 0
 
 
-def test_a_file_that_cannot_be_is_one_line(cli: CommandLine) -> None:
+def test_unusable_file_name_is_one_line(cli: CommandLine) -> None:
     cli.run("apps", "create", "game").ok()
     cli.run("import", "players", "nix.csv", "--app", "game").failed(2, "nix.csv does not exist")
     cli.run("import", "players", cli.home, "--app", "game").failed(2, "is not a plain file")
@@ -287,11 +285,11 @@ def test_a_file_that_cannot_be_is_one_line(cli: CommandLine) -> None:
     nothing = cli.home / "players.csv"
     cli.run("export", "players", nothing, "--app", "nix").failed(1, "app_not_found")
     assert not nothing.exists()
-    assert not part(nothing)
+    assert not draft_bytes(nothing)
 
 
 @pytest.mark.slow
-def test_a_row_of_stdin_that_makes_no_sense_ends_it_after_those_before(cli: CommandLine) -> None:
+def test_bad_row_of_stdin_stops_after_the_rows_before(cli: CommandLine) -> None:
     cli.run("apps", "create", "game").ok()
     good = "".join(json.dumps({"player": f"p{n:03}"}) + "\n" for n in range(100))
     failed = cli.run("import", "players", "-", "--app", "game", given=good + "{}\n")
@@ -301,7 +299,7 @@ def test_a_row_of_stdin_that_makes_no_sense_ends_it_after_those_before(cli: Comm
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux")
-def test_memory_does_not_grow_with_the_rows(cli: CommandLine) -> None:
+def test_memory_is_independent_of_the_number_of_rows(cli: CommandLine) -> None:
     with cli.serving():
         source(cli, 5_000, 7)
         few = peak_kib(cli, "export", "ledger", str(cli.home / "few.csv"), *MAIN)
@@ -314,7 +312,7 @@ def test_memory_does_not_grow_with_the_rows(cli: CommandLine) -> None:
 
 
 def peak_kib(cli: CommandLine, *arguments: str) -> int:
-    """The most memory that a command was seen to have, in KiB. (What `wait4` tells counts its parent, too.)"""
+    """Return the peak memory of a command in KiB; `wait4` would include its parent."""
     peak = 0
     with subprocess.Popen([COMMAND, *arguments], stdout=subprocess.DEVNULL, env=cli.environment) as process:
         while process.poll() is None:

@@ -31,7 +31,7 @@ def token(cli: CommandLine) -> str:
 
 
 def lines(running: Running, count: int) -> list[str]:
-    """So many lines, once they are there."""
+    """Wait for this number of lines, and return them."""
     until(lambda: len(running.out.splitlines()) >= count or running.process.poll() is not None, f"{count} lines")
     found = running.out.splitlines()
     assert len(found) == count, (found, running.err)
@@ -42,14 +42,14 @@ def shown_by(running: Running, player: str) -> bool:
     return player in running.out
 
 
-def test_a_terminal_shows_it_move(cli: CommandLine, token: str) -> None:
+def test_terminal_shows_movement(cli: CommandLine, token: str) -> None:
     with cli.serving() as served, Scoreboard(served.url, app="game", token=token) as scoreboard:
         scoreboard.update("main", "alice", increment=1_000)
         with at_terminal(cli, *WATCH) as terminal:
             shown = terminal.shows("● live")
             assert shown[0].startswith("game/main  all time, world, 1 player")
             assert shown[0].endswith("● live")
-            assert len(shown[0]) == 80, "it is as wide as the terminal"
+            assert len(shown[0]) == 80, "the heading is as wide as the terminal"
             scoreboard.update("main", "bob", increment=2_500)
             shown = terminal.shows("bob")
             assert [line.split() for line in shown[4:6]] == [
@@ -62,13 +62,13 @@ def test_a_terminal_shows_it_move(cli: CommandLine, token: str) -> None:
                 ["2", "▼", "1", "bob", "2,500"],
             ]
             assert max(map(len, terminal.frame)) <= 80
-            assert terminal.ended(signal.SIGINT) == 130
+            assert terminal.wait(signal.SIGINT) == 130
     assert terminal.written.startswith(OWN_SCREEN)
     assert terminal.written.endswith(OLD_SCREEN)
     assert CURSOR in terminal.written.rsplit("\x1b[H", 1)[-1]
 
 
-def test_it_follows_the_size_of_the_terminal(cli: CommandLine, token: str) -> None:
+def test_screen_follows_the_terminal_size(cli: CommandLine, token: str) -> None:
     cli.run("boards", "update", "main", "--app", "game", "--top-n", "50").ok()
     with cli.serving() as served, Scoreboard(served.url, app="game", token=token) as scoreboard:
         for number in range(30):
@@ -81,11 +81,11 @@ def test_it_follows_the_size_of_the_terminal(cli: CommandLine, token: str) -> No
             assert len(shown) <= 12
             terminal.resize(120, 40)
             assert any("player-0" in line for line in terminal.shows("player-0 "))
-            assert terminal.ended(signal.SIGTERM) == 130
-    assert terminal.written.endswith(OLD_SCREEN), "whoever ends it"
+            assert terminal.wait(signal.SIGTERM) == 130
+    assert terminal.written.endswith(OLD_SCREEN), "also after SIGTERM"
 
 
-def test_a_server_that_is_away_makes_it_stale(cli: CommandLine, token: str) -> None:
+def test_screen_is_stale_while_the_server_is_down(cli: CommandLine, token: str) -> None:
     port = str(free_port())
     with cli.serving("--port", port) as served:
         with Scoreboard(served.url, app="game", token=token) as scoreboard:
@@ -94,17 +94,17 @@ def test_a_server_that_is_away_makes_it_stale(cli: CommandLine, token: str) -> N
             terminal.shows("● live")
             served.interrupt()
             shown = terminal.shows("○ reconnecting in")
-            assert any("alice" in line for line in shown), "what was last known stays"
+            assert any("alice" in line for line in shown), "the last board stays"
             assert any(line.startswith("stale, as of") for line in terminal.shows("stale, as of"))
-            with cli.serving() as again:  # on another port: the folder tells where
+            with cli.serving() as again:  # on another port, which the folder stores
                 terminal.shows("● live")
                 with Scoreboard(again.url, app="game", token=token) as scoreboard:
                     scoreboard.update("main", "alice", increment=41)
                 terminal.shows(" 42")
-                assert terminal.ended(signal.SIGINT) == 130
+                assert terminal.wait(signal.SIGINT) == 130
 
 
-def test_a_line_for_each_change_where_there_is_no_terminal(cli: CommandLine, token: str) -> None:
+def test_each_change_is_a_line_without_a_terminal(cli: CommandLine, token: str) -> None:
     with cli.serving() as served, Scoreboard(served.url, app="game", token=token) as scoreboard:
         scoreboard.update("main", "alice", increment=5)
         with cli.started(*WATCH) as watching:
@@ -119,8 +119,8 @@ def test_a_line_for_each_change_where_there_is_no_terminal(cli: CommandLine, tok
             done = watching.interrupt()
     assert done.status == 130
     assert "Traceback" not in done.err
-    told = [line.split("\t") for line in done.out.splitlines()]
-    assert [fields[1:] for fields in told] == [
+    changes = [line.split("\t") for line in done.out.splitlines()]
+    assert [fields[1:] for fields in changes] == [
         ["1", "-", "5", "alice"],
         ["1", "-", "7", "a b"],
         ["2", "1", "5", "alice"],
@@ -130,7 +130,7 @@ def test_a_line_for_each_change_where_there_is_no_terminal(cli: CommandLine, tok
         ["3", "-", "6", "dora"],
         ["-", "3", "5", "alice"],
     ]
-    assert all(len(fields[0]) == len("2026-11-21T05:16:30.627Z") for fields in told)
+    assert all(len(fields[0]) == len("2026-11-21T05:16:30.627Z") for fields in changes)
     assert "\x1b" not in done.out
 
 
@@ -147,15 +147,15 @@ def test_json_lines_for_programs(cli: CommandLine, token: str) -> None:
     assert second == {"season": "all", "rank": 1, "previous_rank": 1, "score": str(2**53), "player": "alice"}
 
 
-def test_scripts_hear_nothing_twice_after_a_restart(cli: CommandLine, token: str) -> None:
+def test_no_change_is_printed_twice_after_a_restart(cli: CommandLine, token: str) -> None:
     with cli.serving() as served, cli.started(*WATCH) as watching:
         with Scoreboard(served.url, app="game", token=token) as scoreboard:
             scoreboard.update("main", "alice", increment=5)
             lines(watching, 1)
         served.interrupt()
-        watching.says("trying again in")
+        watching.wait_for("trying again in")
         with cli.serving() as again, Scoreboard(again.url, app="game", token=token) as scoreboard:
-            watching.says("Live again.")
+            watching.wait_for("Live again.")
             scoreboard.update("main", "alice", increment=1)
             assert [line.split("\t")[1:] for line in lines(watching, 2)] == [
                 ["1", "-", "5", "alice"],
@@ -163,7 +163,7 @@ def test_scripts_hear_nothing_twice_after_a_restart(cli: CommandLine, token: str
             ]
 
 
-def test_who_stops_reading_ends_it(cli: CommandLine, token: str) -> None:
+def test_closed_pipe_ends_the_command(cli: CommandLine, token: str) -> None:
     with cli.serving() as served, Scoreboard(served.url, app="game", token=token) as scoreboard:
         scoreboard.update("main", "alice", increment=5)
         watching = subprocess.Popen([COMMAND, *WATCH], stdout=subprocess.PIPE, env=cli.environment)
@@ -174,8 +174,8 @@ def test_who_stops_reading_ends_it(cli: CommandLine, token: str) -> None:
         assert watching.wait(BOUND_S) == 141
 
 
-def test_what_goes_wrong_is_said_in_a_line(cli: CommandLine, token: str) -> None:
-    cli.run(*WATCH).failed(2, "nothing serves", "scoreboard serve")
+def test_error_is_one_line(cli: CommandLine, token: str) -> None:
+    cli.run(*WATCH).failed(2, "no server runs", "scoreboard serve")
     with cli.serving() as served:
         cli.run("watch", "mian", "--app", "game").failed(1, "board_not_found", "scoreboard boards list")
         cli.run(*WATCH, "--region", "eu").failed(1, "region_not_found")

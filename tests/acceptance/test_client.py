@@ -1,4 +1,4 @@
-"""The Python client against the running service: every call, in both kinds."""
+"""Every call of both Python clients against the running service."""
 
 import asyncio
 import logging
@@ -21,8 +21,8 @@ from scoreboard.client import AsyncScoreboard, Scoreboard, ScoreboardClientError
 WIDE: dict[str, Any] = {"max_value": 2**63 - 1, "max_total": 2**63 - 1, "min_value": -(2**63), "min_total": -(2**63)}
 
 
-class Waited:
-    """A Scoreboard with the shape of an AsyncScoreboard: each call on a thread of this test's."""
+class BlockingAdapter:
+    """Scoreboard with the methods of an AsyncScoreboard, each called on a thread."""
 
     def __init__(self, scoreboard: Scoreboard) -> None:
         self._scoreboard = scoreboard
@@ -31,9 +31,9 @@ class Waited:
         method = getattr(self._scoreboard, name)
         if name not in {"entries", "watch"}:
             return lambda *args, **kwargs: asyncio.to_thread(method, *args, **kwargs)
-        return lambda *args, **kwargs: self._iterated(method(*args, **kwargs))
+        return lambda *args, **kwargs: self._iterate(method(*args, **kwargs))
 
-    async def _iterated(self, items: Any) -> AsyncIterator[Any]:
+    async def _iterate(self, items: Any) -> AsyncIterator[Any]:
         try:
             while (item := await asyncio.to_thread(next, items, None)) is not None:
                 yield item
@@ -50,18 +50,18 @@ async def service(tmp_path: Path) -> AsyncIterator[Running]:
 
 @pytest.fixture(params=["async", "sync"])
 async def scoreboard(request: pytest.FixtureRequest, service: Running) -> AsyncIterator[Any]:
-    """Of a trusted server of the app."""
+    """Open each kind of client with a server token."""
     token = service.token("server", "game")
     if request.param == "async":
         async with AsyncScoreboard(service.url, app="game", token=token) as scoreboard:
             yield scoreboard
         return
-    waited = Scoreboard(service.url, app="game", token=token)
-    yield Waited(waited)
-    await asyncio.to_thread(waited.close)
+    blocking = Scoreboard(service.url, app="game", token=token)
+    yield BlockingAdapter(blocking)
+    await asyncio.to_thread(blocking.close)
 
 
-async def test_an_update_is_answered_with_its_rank(scoreboard: Any) -> None:
+async def test_update_returns_the_rank(scoreboard: Any) -> None:
     first = await scoreboard.update("main", "alice", increment=5, metadata={"level": 3})
     second = await scoreboard.update("main", "bob", increment=7)
     assert (first.status, first.player, first.board, first.score, first.rank) == ("applied", "alice", "main", 5, 1)
@@ -71,7 +71,7 @@ async def test_an_update_is_answered_with_its_rank(scoreboard: Any) -> None:
     assert (event.status, event.player, event.score, event.accepted_at) == ("applied", "alice", 5, first.accepted_at)
 
 
-async def test_a_key_of_ones_own_counts_once(scoreboard: Any) -> None:
+async def test_own_key_counts_once(scoreboard: Any) -> None:
     outcomes = [await scoreboard.update("main", "alice", increment=5, key="match-42/alice") for _ in range(3)]
     assert [outcome.replayed for outcome in outcomes] == [False, True, True]
     assert len({outcome.event for outcome in outcomes}) == 1
@@ -80,7 +80,7 @@ async def test_a_key_of_ones_own_counts_once(scoreboard: Any) -> None:
     assert (await scoreboard.standing("main", "alice")).score == 5
 
 
-async def test_each_way_to_score(scoreboard: Any, service: Running) -> None:
+async def test_every_kind_of_value_scores(scoreboard: Any, service: Running) -> None:
     await service.board("laps", operator="best", direction="ascending", regions=["eu"])
     (await service.operator.post("/v1/apps/game/actions", {"action": "coin", "points": 3})).ok(201)
     assert (await scoreboard.update("main", "alice", action="coin")).score == 3
@@ -100,8 +100,8 @@ async def test_reads(scoreboard: Any) -> None:
     assert (page.total, page.season, page.region) == (30, "all", None)
     following = await scoreboard.top("main", limit=2, cursor=page.next_cursor)
     assert [entry.player for entry in following.entries] == ["p02", "p03"]
-    everybody = [entry.player async for entry in scoreboard.entries("main", page_size=7)]
-    assert everybody == [f"p{n:02}" for n in range(30)]
+    players = [entry.player async for entry in scoreboard.entries("main", page_size=7)]
+    assert players == [f"p{n:02}" for n in range(30)]
     standing = await scoreboard.standing("main", "p10")
     assert (standing.rank, standing.total, standing.ties, standing.gap_to_next) == (11, 30, 0, 1)
     around = await scoreboard.around("main", "p10", radius=1)
@@ -111,7 +111,7 @@ async def test_reads(scoreboard: Any) -> None:
     assert friends.not_found == ("nobody",)
 
 
-async def test_ids_of_any_kind(scoreboard: Any) -> None:
+async def test_unusual_player_ids(scoreboard: Any) -> None:
     for player in ("..", "a/b?c#d", "100% ü", "你好", "null"):
         await scoreboard.update("main", player, increment=1)
         standing = await scoreboard.standing("main", player)
@@ -133,7 +133,7 @@ async def test_scores_are_exact_on_wide_boards(scoreboard: Any, service: Running
             await scoreboard.update("wide", "alice", score=beyond)
 
 
-async def test_a_queued_board_accepts(scoreboard: Any, service: Running) -> None:
+async def test_queued_board_accepts_updates(scoreboard: Any, service: Running) -> None:
     await service.board("later", consistency="queued")
     accepted = await scoreboard.update("later", "alice", increment=5)
     assert (accepted.status, accepted.score, accepted.rank) == ("accepted", None, None)
@@ -141,7 +141,7 @@ async def test_a_queued_board_accepts(scoreboard: Any, service: Running) -> None
 
 
 @pytest.mark.slow
-async def test_more_updates_than_a_request_holds(scoreboard: Any) -> None:
+async def test_update_many_splits_large_batches(scoreboard: Any) -> None:
     updates = [Update(f"p{n % 40}", increment=n % 7) for n in range(2_345)]
     updates[1_500] = Update("p1", score=1)
     first = await scoreboard.update_many("main", iter(updates), key="import-1")
@@ -153,7 +153,7 @@ async def test_more_updates_than_a_request_holds(scoreboard: Any) -> None:
     assert sum([entry.score async for entry in scoreboard.entries("main")]) == expected
 
 
-async def test_refusals_are_errors_of_their_kind(scoreboard: Any) -> None:
+async def test_refusals_raise_their_error_class(scoreboard: Any) -> None:
     with pytest.raises(errors.NotFound) as raised:
         await scoreboard.top("mian")
     assert (raised.value.status, raised.value.code) == (404, "board_not_found")
@@ -165,7 +165,7 @@ async def test_refusals_are_errors_of_their_kind(scoreboard: Any) -> None:
         await scoreboard.update("main", "alice", increment=2**60)
 
 
-async def test_a_player_speaks_for_itself_only(service: Running) -> None:
+async def test_player_token_updates_only_its_player(service: Running) -> None:
     (await service.operator.post("/v1/apps/game/actions", {"action": "coin", "points": 3})).ok(201)
     async with AsyncScoreboard(service.url, app="game", token=service.token("player", "game", "alice")) as alice:
         assert (await alice.update("main", "alice", action="coin")).score == 3
@@ -178,7 +178,7 @@ async def test_a_player_speaks_for_itself_only(service: Running) -> None:
                 await call
 
 
-async def test_tokens_that_do_not_hold(service: Running) -> None:
+async def test_invalid_tokens_are_refused(service: Running) -> None:
     for token, kind, code in (
         (None, errors.Unauthenticated, "token_missing"),
         ("x.y.z", errors.Unauthenticated, "token_invalid"),
@@ -191,7 +191,7 @@ async def test_tokens_that_do_not_hold(service: Running) -> None:
         AsyncScoreboard(service.url, app="game", token="abc\n")
 
 
-async def test_tokens_that_expire_are_asked_for_again(service: Running) -> None:
+async def test_token_function_is_called_for_each_request(service: Running) -> None:
     tokens = iter([service.token("server", "game"), "x.y.z"])
     async with AsyncScoreboard(service.url, app="game", token=lambda: next(tokens)) as scoreboard:
         assert (await scoreboard.update("main", "alice", increment=1)).score == 1
@@ -199,7 +199,7 @@ async def test_tokens_that_expire_are_asked_for_again(service: Running) -> None:
             await scoreboard.update("main", "alice", increment=1)
 
 
-async def test_the_token_is_shown_nowhere(service: Running, caplog: pytest.LogCaptureFixture) -> None:
+async def test_token_is_never_shown(service: Running, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     token = service.token("server", "other")
     async with AsyncScoreboard(service.url, app="game", token=token) as scoreboard:
@@ -210,21 +210,21 @@ async def test_the_token_is_shown_nowhere(service: Running, caplog: pytest.LogCa
             async for _ in scoreboard.watch("none"):
                 pass
     for error in (raised.value, watched.value):
-        told = "".join(traceback.format_exception(error))
-        assert token not in f"{told} {error!r} {error.__cause__!r} {error.__context__!r}"
+        text = "".join(traceback.format_exception(error))
+        assert token not in f"{text} {error!r} {error.__cause__!r} {error.__context__!r}"
     assert token not in caplog.text
     with Scoreboard(service.url, app="game", token=token) as plain:
         assert repr(plain) == f"Scoreboard('{service.url}', app='game')"
 
 
-async def test_nobody_there() -> None:
+async def test_unreachable_server_is_a_transport_error() -> None:
     async with AsyncScoreboard("http://127.0.0.1:1", app="game", retry_for_s=0) as scoreboard:
         with pytest.raises(errors.TransportError, match=r"127\.0\.0\.1:1: connection refused") as raised:
             await scoreboard.top("main")
     assert raised.value.status is None
 
 
-async def test_a_closed_client_says_so(service: Running) -> None:
+async def test_closed_client_raises(service: Running) -> None:
     scoreboard = AsyncScoreboard(service.url, app="game")
     await scoreboard.top("main")
     await scoreboard.close()
@@ -237,11 +237,11 @@ async def test_a_closed_client_says_so(service: Running) -> None:
         plain.top("main")
 
 
-async def test_threads_may_share_it(service: Running) -> None:
+async def test_threads_can_share_a_client(service: Running) -> None:
     loop = asyncio.get_running_loop()
     with (
         Scoreboard(service.url, app="game", token=service.token("server", "game")) as shared,
-        ThreadPoolExecutor(20) as threads,  # none of those in which the service works
+        ThreadPoolExecutor(20) as threads,  # not those of the service
     ):
         update = partial(shared.update, "main", "alice", increment=1)
         await asyncio.gather(*(loop.run_in_executor(threads, update) for _ in range(20)))
@@ -258,7 +258,7 @@ def run_python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_it_needs_nothing_of_the_server() -> None:
+def test_client_imports_no_server_modules() -> None:
     code = (
         "import sys, scoreboard.client\n"
         "print(sorted({'.'.join(name.split('.')[:2]) for name in sys.modules if name.startswith('scoreboard.')}))"
@@ -266,7 +266,7 @@ def test_it_needs_nothing_of_the_server() -> None:
     assert run_python(code).stdout.strip() == "['scoreboard.client']"
 
 
-async def test_a_program_that_does_not_close_it_ends_in_silence(service: Running) -> None:
+async def test_unclosed_client_ends_without_output(service: Running) -> None:
     code = (
         "import sys\n"
         "from scoreboard.client import Scoreboard\n"
@@ -280,7 +280,7 @@ async def test_a_program_that_does_not_close_it_ends_in_silence(service: Running
 
 
 @pytest.mark.slow
-async def test_a_forked_process_is_told_to_make_its_own(service: Running) -> None:
+async def test_forked_process_needs_its_own_client(service: Running) -> None:
     code = (
         "import os, sys\n"
         "from scoreboard.client import Scoreboard\n"
@@ -294,6 +294,6 @@ async def test_a_forked_process_is_told_to_make_its_own(service: Running) -> Non
         "os.waitpid(child, 0)\n"
     )
     before = await asyncio.to_thread(run_python, code, service.url)
-    assert before.stdout == "0\n", "a fork before the first call does no harm"
+    assert before.stdout == "0\n", "a fork before the first call is allowed"
     after = await asyncio.to_thread(run_python, code, service.url, "used")
-    assert "make one in each process" in after.stdout
+    assert "create one in each process" in after.stdout

@@ -1,4 +1,4 @@
-"""The examples of docs/how-to/python-client.md, run in their order, print what stands beside them."""
+"""Examples of docs/how-to/python-client.md, run in order with their output."""
 
 import asyncio
 import os
@@ -22,10 +22,10 @@ def blocks(language: str) -> str:
 
 
 @pytest.mark.slow
-async def test_the_examples_do_what_they_say(tmp_path: Path) -> None:
+async def test_examples_print_the_documented_output(tmp_path: Path) -> None:
     program = blocks("python")
     expected = PRINTED.findall(program)
-    assert len(expected) == program.count("print("), "each says what it prints"
+    assert len(expected) == program.count("print("), "each print has its output next to it"
     with process(tmp_path / "data") as server:
         await server.ready()
         address = f"http://127.0.0.1:{server.port}"
@@ -51,7 +51,7 @@ async def test_the_examples_do_what_they_say(tmp_path: Path) -> None:
     assert printed[-len(expected) :] == expected
 
 
-def test_every_error_is_on_the_page() -> None:
+def test_page_lists_all_errors() -> None:
     kinds = errors.ScoreboardClientError.__subclasses__()
     table = PAGE.read_text().partition("| error | when |")[2].partition("\n\n")[0]
     assert {f"`{kind.__name__}`" for kind in kinds} == set(re.findall(r"`[A-Z]\w+`", table))

@@ -1,4 +1,4 @@
-"""Live boards of the Python client: what is yielded, what is told, and how a lost connection comes back."""
+"""Live boards of the Python client: boards, states and reconnects."""
 
 import asyncio
 import contextlib
@@ -32,36 +32,36 @@ def scores(top: LiveTop) -> list[tuple[str, int]]:
 
 
 async def until(boards: AsyncGenerator[LiveTop, None], wanted: list[tuple[str, int]]) -> list[LiveTop]:
-    """The boards up to the one that shows this."""
-    seen = [await following(boards)]
+    """Return the boards up to the one with these scores."""
+    seen = [await next_board(boards)]
     while scores(seen[-1]) != wanted:
-        seen.append(await following(boards))
+        seen.append(await next_board(boards))
     return seen
 
 
-async def following(boards: AsyncGenerator[LiveTop, None]) -> LiveTop:
+async def next_board(boards: AsyncGenerator[LiveTop, None]) -> LiveTop:
     async with asyncio.timeout(BOUND_S):
         return await anext(boards)
 
 
-async def ended(boards: AsyncGenerator[LiveTop, None]) -> ScoreboardClientError:
-    """The error with which it ends."""
+async def final_error(boards: AsyncGenerator[LiveTop, None]) -> ScoreboardClientError:
+    """Return the error with which the iteration ends."""
     with contextlib.suppress(StopAsyncIteration):
         while True:
             try:
-                await following(boards)
+                await next_board(boards)
             except ScoreboardClientError as error:
                 return error
-    raise AssertionError("it ended as if there were an end")
+    raise AssertionError("the iteration ended without an error")
 
 
-async def test_the_board_as_it_is_and_then_each_newer_one(service: Running) -> None:
+async def test_watch_yields_the_current_and_each_newer_board(service: Running) -> None:
     await score(service, "alice", 5)
     async with (
         AsyncScoreboard(service.url, app="game") as scoreboard,
         aclosing(scoreboard.watch("main")) as boards,
     ):
-        first = await following(boards)
+        first = await next_board(boards)
         assert (scores(first), first.total, first.season, first.changes) == ([("alice", 5)], 1, "all", None)
         await score(service, "bob", 7)
         *_, second = await until(boards, [("bob", 7), ("alice", 5)])
@@ -73,7 +73,7 @@ async def test_the_board_as_it_is_and_then_each_newer_one(service: Running) -> N
         }
 
 
-async def test_it_is_watched_by_plain_programs_too(service: Running) -> None:
+async def test_programs_without_asyncio_can_watch(service: Running) -> None:
     await score(service, "alice", 5)
 
     def plain() -> list[list[tuple[str, int]]]:
@@ -87,7 +87,7 @@ async def test_it_is_watched_by_plain_programs_too(service: Running) -> None:
         return seen
 
     assert await asyncio.to_thread(plain) == [[("alice", 5)], [("alice", 6)]]
-    await eventually(lambda: service.service.live.connections == 0, "who stops watching is gone")
+    await eventually(lambda: service.service.live.connections == 0, "the connection is closed")
 
 
 async def test_regions_and_wide_scores(service: Running) -> None:
@@ -97,12 +97,12 @@ async def test_regions_and_wide_scores(service: Running) -> None:
     await score(service, "bob", 1, board="wide", region="us")
     async with AsyncScoreboard(service.url, app="game") as scoreboard:
         async with aclosing(scoreboard.watch("wide", region="eu")) as boards:
-            top = await following(boards)
+            top = await next_board(boards)
         assert (top.region, scores(top)) == ("eu", [("alice", 2**63 - 1)])
 
 
-async def test_a_broken_connection_goes_on_where_it_was(service: Running) -> None:
-    """Nothing is yielded again; what was missed is."""
+async def test_broken_connection_resumes_at_its_position(service: Running) -> None:
+    """Only boards that were missed are yielded after the reconnect."""
     await score(service, "alice", 5)
     states: list[State] = []
     async with (
@@ -110,23 +110,23 @@ async def test_a_broken_connection_goes_on_where_it_was(service: Running) -> Non
         AsyncScoreboard(proxy.url, app="game") as scoreboard,
         aclosing(scoreboard.watch("main", on_state=states.append)) as boards,
     ):
-        first = await following(boards)
-        waiting = asyncio.ensure_future(following(boards))
+        first = await next_board(boards)
+        waiting = asyncio.ensure_future(next_board(boards))
         proxy.cut()
-        await eventually(lambda: [state.name for state in states].count("live") == 2, "it is live again")
-        assert not waiting.done(), "it had the newest board already"
+        await eventually(lambda: [state.name for state in states].count("live") == 2, "the connection is live again")
+        assert not waiting.done(), "the newest board is not yielded again"
         await score(service, "alice", 1)
         second = await waiting
     assert scores(second) == [("alice", 6)]
     assert second.epoch == first.epoch
-    assert second.changes is not None, "the server knows what we had"
+    assert second.changes is not None, "the server received the position"
     assert [state.name for state in states] == ["connecting", "live", "waiting", "connecting", "live"]
     assert states[2].reason
     assert 0 <= states[2].in_s <= 1
 
 
 @pytest.mark.slow
-async def test_it_survives_a_restart_of_the_server(tmp_path: Path) -> None:
+async def test_watch_survives_a_server_restart(tmp_path: Path) -> None:
     states: list[State] = []
     with process(tmp_path / "data") as server:
         await server.ready()
@@ -152,45 +152,45 @@ async def prepare(url: str, token: str) -> None:
     headers = {"Authorization": f"Bearer {token}"}
     async with aiohttp.ClientSession(url, headers=headers) as http:
         for path, body in (("/v1/apps", {"app": "game"}), ("/v1/apps/game/boards", {"board": "main"})):
-            async with http.post(path, json=body) as answer:
-                assert answer.status == 201
+            async with http.post(path, json=body) as response:
+                assert response.status == 201
 
 
-async def test_a_server_that_is_not_there_yet_is_waited_for(service: Running, caplog: pytest.LogCaptureFixture) -> None:
+async def test_watch_waits_for_a_server_that_is_not_started(service: Running, caplog: pytest.LogCaptureFixture) -> None:
     addresses = iter(["http://127.0.0.1:1", "http://127.0.0.1:1", service.url])
     async with (
         AsyncScoreboard(lambda: next(addresses, None), app="game") as scoreboard,
         aclosing(scoreboard.watch("main")) as boards,
     ):
-        assert scores(await following(boards)) == []
+        assert scores(await next_board(boards)) == []
     assert "the live board game/main: no response from http://127.0.0.1:1: connection refused" in caplog.text
 
 
-async def test_what_the_server_refuses_for_good_ends_it(service: Running) -> None:
+async def test_permanent_refusal_ends_the_watch(service: Running) -> None:
     await service.board("secret", public=False)
     async with AsyncScoreboard(service.url, app="game") as scoreboard:
-        assert isinstance(await ended(scoreboard.watch("mian")), errors.NotFound)
-        assert isinstance(await ended(scoreboard.watch("main", region="eu")), errors.NotFound)
-        assert isinstance(await ended(scoreboard.watch("main", season="2026-W47")), errors.Invalid)
-        assert (await ended(scoreboard.watch("secret"))).code == "token_missing"
+        assert isinstance(await final_error(scoreboard.watch("mian")), errors.NotFound)
+        assert isinstance(await final_error(scoreboard.watch("main", region="eu")), errors.NotFound)
+        assert isinstance(await final_error(scoreboard.watch("main", season="2026-W47")), errors.Invalid)
+        assert (await final_error(scoreboard.watch("secret"))).code == "token_missing"
     async with AsyncScoreboard(service.url, app="game", token="x.y.z") as scoreboard:
-        assert isinstance(await ended(scoreboard.watch("main")), errors.Unauthenticated)
+        assert isinstance(await final_error(scoreboard.watch("main")), errors.Unauthenticated)
     async with (
         AsyncScoreboard(service.url, app="game", token=service.token("player", "game")) as scoreboard,
         aclosing(scoreboard.watch("secret")) as boards,
     ):
-        assert scores(await following(boards)) == []
+        assert scores(await next_board(boards)) == []
 
 
-async def test_a_board_that_is_deleted_ends_it(service: Running) -> None:
+async def test_deleted_board_ends_the_watch(service: Running) -> None:
     async with AsyncScoreboard(service.url, app="game") as scoreboard:
         boards = scoreboard.watch("main")
-        await following(boards)
+        await next_board(boards)
         (await service.operator.delete("/v1/apps/game/boards/main")).ok(204)
-        assert (await ended(boards)).code == "subscription_ended"
+        assert (await final_error(boards)).code == "subscription_ended"
 
 
-async def test_who_stops_watching_is_gone(service: Running) -> None:
+async def test_closed_watch_closes_its_connection(service: Running) -> None:
     async with AsyncScoreboard(service.url, app="game") as scoreboard:
         async for _ in scoreboard.watch("main"):
             assert service.service.live.connections == 1
@@ -199,7 +199,7 @@ async def test_who_stops_watching_is_gone(service: Running) -> None:
 
 
 @pytest.mark.slow
-async def test_an_interrupt_ends_a_plain_program_that_waits(service: Running) -> None:
+async def test_interrupt_ends_a_waiting_program(service: Running) -> None:
     code = (
         "import sys\n"
         "from scoreboard.client import Scoreboard\n"

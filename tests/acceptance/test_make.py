@@ -1,4 +1,4 @@
-"""`make` on a machine where its first try failed half way."""
+"""`make` after a first run that failed."""
 
 import shutil
 import subprocess
@@ -14,17 +14,20 @@ def script(path: Path, body: str) -> Path:
     return path
 
 
-def test_an_environment_without_pip_is_made_anew(tmp_path: Path) -> None:
-    """As Debian leaves it where python3-venv is absent: it says what to install, and the next try has to succeed."""
+def test_environment_without_pip_is_recreated(tmp_path: Path) -> None:
+    """Recreate an environment that Debian left incomplete without python3-venv.
+
+    After the package is installed, the next run of `make` must succeed.
+    """
     shutil.copy(ROOT / "Makefile", tmp_path)
     for name in ("requirements/run.lock", "pyproject.toml"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     script(tmp_path / ".venv/bin/python", "exit 1")
-    whole = script(tmp_path / "whole", "exit 0")
-    python = script(tmp_path / "python", f'[ "$1" = -c ] || cp {whole} .venv/bin/python')
-    made = subprocess.run(
+    complete = script(tmp_path / "complete", "exit 0")
+    python = script(tmp_path / "python", f'[ "$1" = -c ] || cp {complete} .venv/bin/python')
+    run = subprocess.run(
         ["make", ".venv/.run", f"PYTHON={python}"], cwd=tmp_path, capture_output=True, text=True, check=False
     )
-    assert made.returncode == 0, made.stderr
+    assert run.returncode == 0, run.stderr
     assert (tmp_path / ".venv/.run").exists()

@@ -1,4 +1,4 @@
-"""What the README tells a reader to type does what it says."""
+"""Commands of the README, run as documented."""
 
 import asyncio
 import json
@@ -39,5 +39,5 @@ async def test_your_own_board_in_a_minute(tmp_path: Path) -> None:
         )
     assert run.returncode == 0, run.stderr
     *_, curl, rank = run.stdout.splitlines()
-    answer = json.loads(curl)
-    assert (answer["player"], answer["score"], answer["rank"], rank) == ("alice", 5, 1, "1")
+    outcome = json.loads(curl)
+    assert (outcome["player"], outcome["score"], outcome["rank"], rank) == ("alice", 5, 1, "1")

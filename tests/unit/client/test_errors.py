@@ -7,7 +7,7 @@ from scoreboard.client import errors
 from scoreboard.client.errors import ScoreboardClientError, error_of_live, error_of_status
 
 
-def test_errors_survive_the_way_to_another_process() -> None:
+def test_errors_can_be_pickled() -> None:
     error = error_of_status(429, "rate_limited", "too fast", 1.5)
     for same in (pickle.loads(pickle.dumps(error)), copy.copy(error)):  # noqa: S301 - our own
         assert type(same) is errors.RateLimited
@@ -27,7 +27,7 @@ def test_errors_survive_the_way_to_another_process() -> None:
         ("subscription_ended", errors.Refused),
     ],
 )
-def test_a_live_connection_has_codes_only(code: str, kind: type[ScoreboardClientError]) -> None:
+def test_live_errors_depend_on_their_code(code: str, kind: type[ScoreboardClientError]) -> None:
     error = error_of_live(code, "why")
     assert type(error) is kind
     assert (error.status, error.code) == (None, code)

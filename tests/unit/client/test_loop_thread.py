@@ -1,4 +1,4 @@
-"""Work of plain programs in an event loop of its own."""
+"""Calls from threads into the event loop of a client."""
 
 import asyncio
 import os
@@ -12,7 +12,7 @@ from scoreboard.client.loop_thread import LoopThread
 
 
 class Ends:
-    """Counts how often it was asked to end."""
+    """Counter of the calls at the end."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -41,19 +41,19 @@ async def broken() -> None:
     raise KeyError("why")
 
 
-def test_work_is_done_elsewhere_and_its_result_comes_back(thread: LoopThread) -> None:
+def test_run_returns_the_result_of_the_thread(thread: LoopThread) -> None:
     assert thread.run(name_of_thread) == "test"
     with pytest.raises(KeyError, match="why"):
         thread.run(broken)
 
 
-def test_nothing_is_started_before_it_is_needed(thread: LoopThread, ends: Ends) -> None:
+def test_thread_starts_at_the_first_call(thread: LoopThread, ends: Ends) -> None:
     before = threading.active_count()
     thread.stop()
     assert (threading.active_count(), ends.count) == (before, 0)
 
 
-def test_after_the_stop_nothing_runs(thread: LoopThread, ends: Ends) -> None:
+def test_run_after_stop_raises(thread: LoopThread, ends: Ends) -> None:
     thread.run(name_of_thread)
     thread.stop()
     thread.stop()
@@ -62,7 +62,7 @@ def test_after_the_stop_nothing_runs(thread: LoopThread, ends: Ends) -> None:
         thread.run(name_of_thread)
 
 
-def test_a_stop_ends_work_that_others_wait_for(thread: LoopThread) -> None:
+def test_stop_ends_pending_calls(thread: LoopThread) -> None:
     began = threading.Event()
     raised: list[BaseException] = []
 
@@ -84,12 +84,12 @@ def test_a_stop_ends_work_that_others_wait_for(thread: LoopThread) -> None:
     assert [str(error) for error in raised] == ["this client was closed during the call"]
 
 
-def test_an_interrupt_cancels_the_work_and_waits_for_its_end(thread: LoopThread) -> None:
+def test_interrupt_cancels_the_call_and_waits(thread: LoopThread) -> None:
     ended = threading.Event()
 
     async def endless() -> None:
         try:
-            await asyncio.sleep(0.05)  # the caller waits by then
+            await asyncio.sleep(0.05)  # the caller is waiting then
             os.kill(os.getpid(), signal.SIGINT)
             await asyncio.Event().wait()
         finally:
@@ -101,7 +101,7 @@ def test_an_interrupt_cancels_the_work_and_waits_for_its_end(thread: LoopThread)
     assert ended.is_set()
 
 
-def test_its_own_thread_cannot_wait_for_itself(thread: LoopThread) -> None:
+def test_call_from_its_own_thread_raises(thread: LoopThread) -> None:
     async def inner() -> None:
         thread.run(name_of_thread)
 
@@ -109,7 +109,7 @@ def test_its_own_thread_cannot_wait_for_itself(thread: LoopThread) -> None:
         thread.run(inner)
 
 
-def test_a_forked_process_is_told_to_make_its_own(thread: LoopThread, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_forked_process_needs_its_own_client(thread: LoopThread, monkeypatch: pytest.MonkeyPatch) -> None:
     thread.run(name_of_thread)
     with monkeypatch.context() as forked:
         forked.setattr(os, "getpid", lambda: 0)

@@ -9,18 +9,18 @@ def request(*path: str, **query: str | int | None) -> Request[object]:
     return Request("GET", path, object, query=query)
 
 
-def test_a_segment_is_one_segment_whatever_it_contains() -> None:
+def test_path_segments_are_escaped() -> None:
     assert request("players", "a/b?c=d#e").target == "/v1/players/a%2Fb%3Fc%3Dd%23e"
     assert request("players", "..", "around").target == "/v1/players/%2E%2E/around"
     assert request("players", "你 %41").target == "/v1/players/%E4%BD%A0%20%2541"
 
 
-def test_what_is_none_is_left_out_of_the_query() -> None:
+def test_query_omits_none() -> None:
     assert request("top", limit=5, cursor=None, region="a b&c").target == "/v1/top?limit=5&region=a%20b%26c"
     assert request("top", limit=None).target == "/v1/top"
 
 
-def test_headers_say_who_asks_and_under_which_key() -> None:
+def test_headers_have_token_and_key() -> None:
     plain = Request("GET", ("apps",), object)
     assert plain.headers(None) == {}
     keyed = Request("POST", ("scores",), object, body={}, key="k-1")
@@ -31,7 +31,7 @@ def test_headers_say_who_asks_and_under_which_key() -> None:
     }
 
 
-def test_an_update_says_only_what_was_given() -> None:
+def test_body_omits_fields_that_are_not_set() -> None:
     assert Update("alice", increment=0).body() == {"player": "alice", "increment": 0}
     assert Update("a", score=-1, region="eu", metadata={"level": 3}, key="k").body() == {
         "player": "a",
@@ -42,12 +42,12 @@ def test_an_update_says_only_what_was_given() -> None:
 
 
 @pytest.mark.parametrize("score", [2**53 + 1, 2**63 - 1, -(2**63), 2**63, -(2**63) - 1, 10**30])
-def test_integers_are_sent_digit_by_digit(score: int) -> None:
+def test_integers_are_sent_exactly(score: int) -> None:
     sent = json.loads(Request("POST", (), object, body=Update("a", score=score).body()).content or b"")
     assert int(sent["score"]) == score
 
 
-def test_updates_are_cut_into_batches_with_a_key_for_each() -> None:
+def test_batches_give_each_update_a_key() -> None:
     updates = [Update(f"p{n}", increment=n, key="mine" if n == 1_000 else None) for n in range(2_001)]
     bodies = [list_of(body) for body in batches(iter(updates), "match-7")]
     assert [len(body) for body in bodies] == [1_000, 1_000, 1]
@@ -65,19 +65,19 @@ def list_of(body: dict[str, object]) -> list[dict[str, object]]:
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:8000", "https://scores.example.com/", "http://[::1]:80/base"])
-def test_addresses_of_servers(url: str) -> None:
+def test_valid_addresses(url: str) -> None:
     assert checked_address(url) == url.rstrip("/")
 
 
 @pytest.mark.parametrize(
     "url", ["", "scores.example.com", "ftp://a", "http://", "http://a:0", "http://a:x", "http://a?b"]
 )
-def test_what_is_no_address_is_said_at_once(url: str) -> None:
+def test_invalid_address_raises(url: str) -> None:
     with pytest.raises(ValueError, match="an example is"):
         checked_address(url)
 
 
-def test_secrets_are_not_repeated() -> None:
+def test_errors_hide_secrets() -> None:
     with pytest.raises(ValueError, match="name and password") as refused:
         checked_address("https://me:hunter2@scores.example.com")
     assert "hunter2" not in str(refused.value)

@@ -27,25 +27,25 @@ def request(kind: type) -> Request[object]:
     return Request("GET", (), kind)
 
 
-def test_scores_are_exact_whether_numbers_or_text() -> None:
+def test_scores_as_numbers_or_text_are_exact() -> None:
     for written in ("9223372036854775807", 9223372036854775807):
         entry = decode_response(request(Entry), answer(200, {**ENTRY, "score": written}))
         assert isinstance(entry, Entry)
         assert entry.score == 9223372036854775807
 
 
-def test_text_stays_text_whatever_it_says() -> None:
+def test_text_that_looks_like_json_stays_text() -> None:
     entry = decode_response(request(Entry), answer(200, ENTRY))
     assert isinstance(entry, Entry)
     assert (entry.player, entry.username, entry.avatar_url) == ("null", "true", "null")
     assert entry.reached_at.isoformat() == "2026-11-21T05:16:28.801931+00:00"
 
 
-def test_what_a_newer_server_adds_is_passed_over() -> None:
+def test_unknown_fields_are_ignored() -> None:
     assert isinstance(decode_response(request(Entry), answer(200, {**ENTRY, "team": "red"})), Entry)
 
 
-def test_a_batch_has_an_outcome_for_each() -> None:
+def test_batch_has_an_outcome_for_each_update() -> None:
     applied = {"player": "a", "event": "e", "score": 1, "previous_score": None, "changed": True, "replayed": False}
     refused = {"player": "b", "code": "value_out_of_bounds", "detail": "too much"}
     results = [{"status": "applied", **applied}, {"status": "refused", **refused}]
@@ -53,7 +53,7 @@ def test_a_batch_has_an_outcome_for_each() -> None:
     assert batch == Batch((BatchApplied("a", "e", 1, None, True, False), BatchRefused(**refused)))
 
 
-def test_an_outcome_says_whether_it_is_a_repetition() -> None:
+def test_replayed_header_marks_the_outcome() -> None:
     body = {"event": "e", "status": "accepted", "outcome": "/v1/..."}
     first = decode_response(request(Outcome), answer(202, body))
     again = decode_response(request(Outcome), answer(202, body, Idempotent_Replayed="true"))
@@ -74,7 +74,7 @@ def test_an_outcome_says_whether_it_is_a_repetition() -> None:
         (503, errors.Unavailable),
     ],
 )
-def test_a_problem_is_an_error_of_its_kind(status: int, kind: type[ScoreboardClientError]) -> None:
+def test_problem_raises_its_error_class(status: int, kind: type[ScoreboardClientError]) -> None:
     problem = {"title": "t", "status": status, "code": "some_code", "detail": "why", "type": "about:blank"}
     with pytest.raises(ScoreboardClientError) as raised:
         decode_response(request(Entry), answer(status, problem, Retry_After="7"))
@@ -84,7 +84,7 @@ def test_a_problem_is_an_error_of_its_kind(status: int, kind: type[ScoreboardCli
     assert str(error) == "some_code: why"
 
 
-def test_a_refusal_by_something_else_on_the_way() -> None:
+def test_refusal_by_a_proxy() -> None:
     with pytest.raises(errors.Unavailable) as raised:
         decode_response(
             request(Entry), answer(502, b"<html>", "Bad Gateway", Retry_After="Sat, 21 Nov 2026 07:28:00 GMT")
@@ -97,6 +97,6 @@ def test_a_refusal_by_something_else_on_the_way() -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"{}", b"\xff", b'{"rank": 1.5}'])
-def test_what_is_no_answer_to_this_is_said_so(body: bytes) -> None:
+def test_invalid_response_is_unexpected(body: bytes) -> None:
     with pytest.raises(errors.UnexpectedResponse, match="is this a Scoreboard server"):
         decode_response(request(Entry), answer(200, body))

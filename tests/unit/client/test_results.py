@@ -1,4 +1,4 @@
-"""The client has types of its own; here they are held to those that the server answers with."""
+"""Result types of the client, compared with the response types of the server."""
 
 import msgspec
 import pytest
@@ -21,15 +21,15 @@ SAME = [
 
 
 @pytest.mark.parametrize(("ours", "theirs"), SAME)
-def test_a_result_has_the_fields_of_the_answer(ours: type[msgspec.Struct], theirs: type[msgspec.Struct]) -> None:
+def test_result_has_the_fields_of_the_response(ours: type[msgspec.Struct], theirs: type[msgspec.Struct]) -> None:
     assert ours.__struct_fields__ == theirs.__struct_fields__
 
 
-def test_an_outcome_is_either_answer_to_an_update() -> None:
+def test_outcome_has_the_fields_of_both_responses() -> None:
     accepted = set(schema.Accepted.__struct_fields__) - {"outcome"}  # the address of what `event` gives
     assert set(results.Outcome.__struct_fields__) == {*schema.Applied.__struct_fields__, *accepted, "replayed"}
 
 
 @pytest.mark.parametrize("kind", [ours for ours, _ in SAME])
-def test_results_cannot_be_changed(kind: type[msgspec.Struct]) -> None:
+def test_results_are_frozen(kind: type[msgspec.Struct]) -> None:
     assert kind.__struct_config__.frozen

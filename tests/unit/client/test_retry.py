@@ -18,5 +18,5 @@ from scoreboard.client.retry import is_retryable
         (UnexpectedResponse("unexpected_answer", "", 200), False),
     ],
 )
-def test_only_what_may_pass_is_tried_again(error: ScoreboardClientError, again: bool) -> None:
+def test_is_retryable(error: ScoreboardClientError, again: bool) -> None:
     assert is_retryable(error) is again
