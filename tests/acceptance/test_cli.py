@@ -169,7 +169,7 @@ def test_players_with_unusual_ids_are_listed_by_page(cli: CommandLine, serve: st
         cleared = cli.run("players", "update", "..", "--app", "game", "--no-email", "--username", "Dots", "--json").json
         assert (cleared["email"], cleared["username"]) == (None, "Dots")
         cli.run("players", "update", "..", "--app", "game").failed(2, "players update --help")
-        cli.run("players", "update", "..", "--app", "game", "--email", "x", "--no-email").failed(2, "--email")
+        cli.run("players", "update", "..", "--app", "game", "--email", "x", "--no-email").failed(2, "--no-email")
         cli.run("players", "delete", "..", "--app", "game", "--yes").ok()
         cli.run("players", "delete", "..", "--app", "game", "--yes").failed(1, "player_not_found")
         assert cli.run("apps", "show", "game", "--json").json["app"] == "game", "no path led to the app"

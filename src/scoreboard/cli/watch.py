@@ -2,8 +2,8 @@
 
 import signal
 import time
-from collections.abc import Iterator
-from contextlib import aclosing, contextmanager, nullcontext
+from contextlib import aclosing, nullcontext
+from typing import Any
 
 import msgspec
 from cyclopts import App
@@ -67,8 +67,15 @@ def main(
     async def watch_board() -> None:
         # SIGTERM ends the command like Ctrl-C does, so that the terminal is restored.
         signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
-        on_screen = output.is_terminal() and not json
-        with open_screen(f"{app}/{board}") if on_screen else nullcontext(Lines(as_json=json)) as view:
+        view: Screen | Lines
+        if output.is_terminal() and not json:
+            view = Screen(f"{app}/{board}")
+            console = Console(highlight=False, markup=False, emoji=False)
+            # Regular redraws update the countdown and the size.
+            display: Any = Live(view, console=console, screen=True, refresh_per_second=REFRESH_PER_S)
+        else:
+            view, display = Lines(as_json=json), nullcontext()
+        with display:
             async with AsyncScoreboard(found.locate, app=app, token=found.token) as client:
                 boards = client.watch(board, season=season, region=region, on_state=view.show_state)
                 try:
@@ -145,18 +152,6 @@ class Screen:
         if places == 0:
             return Text("")
         return Text(f"▲ {places}", style="green") if places > 0 else Text(f"▼ {-places}", style="red")
-
-
-@contextmanager
-def open_screen(title: str) -> Iterator[Screen]:
-    """Show a screen until the block ends, and restore the terminal.
-
-    Regular redraws update the countdown and the size.
-    """
-    screen = Screen(title)
-    console = Console(highlight=False, markup=False, emoji=False)
-    with Live(screen, console=console, screen=True, refresh_per_second=REFRESH_PER_S):
-        yield screen
 
 
 class Lines:
