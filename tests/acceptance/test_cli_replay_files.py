@@ -116,7 +116,7 @@ class TestFile:
     def test_invalid_header_is_named(self, tmp_path: Path, header: str) -> None:
         file = tmp_path / "events"
         file.write_text(f"{header}\n1,a,2\n")
-        with pytest.raises(UsageError, match="events:1: this is no header of a replay"):
+        with pytest.raises(UsageError, match="events:1: invalid header of a replay"):
             rows_of(file)
 
     def test_columns_can_be_reordered_and_extended(self, tmp_path: Path) -> None:

@@ -226,7 +226,7 @@ def test_import_does_not_change_ranking_rules(cli: CommandLine, served: Served) 
     cli.run("boards", "create", "main", "--app", "game").ok()
     refused = cli.run("import", "boards", "-", "--app", "game", given='{"board":"main","operator":"best","top_n":5}\n')
     assert refused.status == 1
-    assert "operator is increment there, not best, and cannot be changed (first in line 1)" in refused.out
+    assert "operator is increment on the server, not best, and cannot be changed (first in line 1)" in refused.out
     assert refused.err.splitlines()[-1] == "scoreboard: 1 of 1 row refused by the server"
     assert cli.run("boards", "show", "main", "--app", "game", "--json").json["top_n"] == 10
 
@@ -234,8 +234,8 @@ def test_import_does_not_change_ranking_rules(cli: CommandLine, served: Served) 
 @pytest.mark.parametrize(
     ("what", "content", "message"),
     [
-        ("players", "name\nann\n", "there is no column 'name' in them; the columns are: player,username"),
-        ("players", "username\nann\n", "the column 'player' is missing"),
+        ("players", "name\nann\n", "unknown column 'name'; the columns are: player,username"),
+        ("players", "username\nann\n", "missing column 'player'"),
         ("players", "player,player\nann,b\n", "'player'"),
         ("players", "player\n\xffann\n", "rows:2: this is not a JSON object in UTF-8"),
         ("players", 'player\n"ann\n', "rows:2: a quote is not closed"),

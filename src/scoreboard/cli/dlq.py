@@ -15,7 +15,7 @@ MOST = 1_000  # that one request lists
 ID = "5f0c5d2a9b7e4c1f8a3d6e2b1c4f7a90"
 
 Letters = Annotated[str, Parameter(name="letters", negative="", help="Ids of dead letters from `list`.")]
-All = Annotated[Flag, Parameter(name="--all", help="Every dead letter, up to 1,000 at a time.")]
+All = Annotated[Flag, Parameter(name="--all", help="All dead letters, up to 1,000 at a time.")]
 
 dlq = App(
     name="dlq",
@@ -30,7 +30,7 @@ dlq = App(
 )
 def list_(
     *,
-    limit: Annotated[Whole, Parameter(help="Greatest number to list, up to 1,000.")] = 100,
+    limit: Annotated[Whole, Parameter(help="Maximum number to list, up to 1,000.")] = 100,
     json: Json = False,
     server: Target = DEFAULT,
 ) -> None:
@@ -44,7 +44,7 @@ def list_(
 
 @dlq.command(name="show", help_epilogue=examples(f"dlq show {ID}", f"dlq show {ID} --json | jq '.updates[].event'"))
 def show_(
-    letter: Annotated[str, Parameter(name="letter", help="Its id from `list`.")],
+    letter: Annotated[str, Parameter(name="letter", help="Id of the dead letter from `list`.")],
     /,
     *,
     json: Json = False,

@@ -39,7 +39,7 @@ def doctor(
     json: Json = False,
     server: Target = DEFAULT,
 ) -> None:
-    """Find problems of an installation, and print a remedy for each.
+    """Find problems of the installation and print a remedy for each.
 
     It checks settings, data folder, disk, database, clock, servers and rankings. It changes nothing, and needs no
     running server. With --url it checks what can be seen from outside.

@@ -43,7 +43,7 @@ app = App(
     help="A self-hosted, real-time leaderboard service.",
     help_format="plaintext",
     help_epilogue="First steps:\n"
-    "  scoreboard serve --demo                      run a demo with a moving board\n"
+    "  scoreboard serve --demo                      run a demo with changing scores\n"
     "  scoreboard apps create game                  create an app,\n"
     "  scoreboard boards create main --app game     a board in it,\n"
     "  scoreboard token server --app game           and a token for your server\n"

@@ -15,7 +15,7 @@ from scoreboard.cli.target import DEFAULT, Target, connect, request, run
 from scoreboard.cli.transfer.collections import resource_pages
 
 After = Annotated[str, Parameter(help="Start after this id.")]
-Limit = Annotated[Whole, Parameter(help="Greatest number to list.")]
+Limit = Annotated[Whole, Parameter(help="Maximum number to list.")]
 
 
 def management(resource: Resource) -> App:  # noqa: C901 - one function for each command
@@ -55,7 +55,7 @@ def management(resource: Resource) -> App:  # noqa: C901 - one function for each
     ) -> None:
         body = given(options)
         if not body:
-            raise UsageError(f"there is nothing to change; see: scoreboard {plural} update --help")
+            raise UsageError(f"no field to change is given; see: scoreboard {plural} update --help")
         output.record(request(server, "PATCH", *resource.path(app), id_, body=body), as_json=json)
 
     def delete(id_: str, /, *, app: str | None = None, yes: Yes = False, server: Target = DEFAULT) -> None:
@@ -84,7 +84,9 @@ def management(resource: Resource) -> App:  # noqa: C901 - one function for each
             app=AppId if in_app else Annotated[str | None, ABSENT],
             after=After if resource.paged else Annotated[str, ABSENT],
             limit=Limit if resource.paged else Annotated[int, ABSENT],
-            id_=Annotated[str, Parameter(name=name, help=resource.id_help if verb == "create" else "Its id.")],
+            id_=Annotated[
+                str, Parameter(name=name, help=f"Id of the {name}{resource.id_rule if verb == 'create' else ''}.")
+            ],
             options=options,
         )
         group.command(

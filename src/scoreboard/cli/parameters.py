@@ -35,7 +35,7 @@ Patience = Annotated[
     float, Parameter(validator=_check_patience, help="Seconds to keep trying while the server does not respond.")
 ]
 ABSENT = Parameter(parse=False)  # of a command that shares its function with others
-Yes = Annotated[bool, Parameter(name="--yes", negative="", show_default=False, help="Do not ask; needed in scripts.")]
+Yes = Annotated[bool, Parameter(name="--yes", negative="", show_default=False, help="Do not ask; required in scripts.")]
 
 
 def examples(*commands: str) -> str:

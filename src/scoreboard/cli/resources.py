@@ -9,7 +9,7 @@ import msgspec
 
 from scoreboard.entrypoints.contracts.v1 import schema
 
-SLUG = "Its id: 1 to 50 of a-z, 0-9, '-' and '_'."
+SLUG = ": 1 to 50 of a-z, 0-9, '-' and '_'"
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Resource:
     columns: tuple[str, ...]
     cascades: str
     help: str
-    id_help: str
+    id_rule: str
     options: Mapping[str, str]
     examples: Mapping[str, tuple[str, ...]]
     remarks: Mapping[str, str] = field(default_factory=dict)
@@ -58,7 +58,7 @@ APPS = Resource(
     columns=("app", "name", "time_zone"),
     cascades="with its boards, actions, players and their history",
     help="Manage apps. Each has its own boards, actions, players and tokens.",
-    id_help=f"{SLUG} It is part of addresses and never changes.",
+    id_rule=f"{SLUG}; it is part of addresses and never changes",
     options={
         "name": "Display name.",
         "time_zone": "Time zone in which its days begin, such as Europe/Berlin.",
@@ -76,13 +76,14 @@ BOARDS = Resource(
     columns=("board", "name", "operator", "direction", "period", "top_n", "public"),
     cascades="with its standings and history",
     help="Manage boards. Each ranks the players of an app by one rule.",
-    id_help=SLUG,
+    id_rule=SLUG,
     options={
         "operator": "Effect of an update: add to the score (increment, the default), count if better (best), or replace"
         " the score (latest).",
-        "direction": "Score that leads: the greatest (descending, the default) or the least (ascending).",
-        "ties": "Order at equal scores: first to reach it (earliest, the default), last, or one shared rank (shared).",
-        "numbering": "Ranks at equal scores: 1 2 3 (ordinal, the default), 1 1 3 (competition) or 1 1 2 (dense).",
+        "direction": "Score that leads: the highest (descending, the default) or the lowest (ascending).",
+        "ties": "Order of equal scores: first to reach it (earliest, the default), last to reach it (latest), or equal"
+        " ranks (shared).",
+        "numbering": "Ranks of equal scores: 1 2 3 (ordinal, the default), 1 1 3 (competition) or 1 1 2 (dense).",
         "period": "How often a new season begins; default all_time: never.",
         "time_zone": "Time zone in which its periods begin; default: that of the app.",
         "regions": "A region with its own table; repeat for more.",
@@ -92,10 +93,10 @@ BOARDS = Resource(
         "player_values": "Accept values from players' own tokens, not only actions; default no.",
         "consistency": "Response to an update: with its rank (direct, the default) or immediately (queued).",
         "priority": "Order of queued updates between boards; default normal.",
-        "min_value": "Least value of one update.",
-        "max_value": "Greatest value of one update.",
-        "min_total": "Least score a player can have.",
-        "max_total": "Greatest score a player can have.",
+        "min_value": "Minimum value of one update.",
+        "max_value": "Maximum value of one update.",
+        "min_total": "Minimum score of a player.",
+        "max_total": "Maximum score of a player.",
     },
     examples={
         "create": (
@@ -118,12 +119,12 @@ PLAYERS = Resource(
     columns=("player", "username", "region", "email", "avatar_url"),
     cascades="with every standing on the boards of the app",
     help="Manage the profiles of players. A player can score without a profile.",
-    id_help="Its id: 1 to 50 printable characters.",
+    id_rule=": 1 to 50 printable characters",
     options={
         "username": "Name on the boards; default: the id.",
         "avatar_url": "Address of a picture; starts with https:// or /.",
         "email": "Email address; not shown on boards.",
-        "region": "Region in which the player counts on boards with regions.",
+        "region": "Region in which the player is ranked, on boards with regions.",
     },
     examples={
         "list": ("--app demo", "--app demo --limit 1000000 --json > players.json"),
@@ -141,11 +142,11 @@ ACTIONS = Resource(
     columns=("action", "points", "per_day", "cooldown_s"),
     cascades="",
     help="Manage actions. Clients send the name of an action, and the server knows its points.",
-    id_help=SLUG,
+    id_rule=SLUG,
     options={
-        "points": "Points it is worth; a negative number subtracts. A change applies to later updates only.",
-        "per_day": "How often it counts in a day for one player; default: no limit.",
-        "cooldown_s": "Seconds before it counts again for the same player; default 0.",
+        "points": "Points for each use; a negative number subtracts. A change applies to later updates only.",
+        "per_day": "Maximum number of uses per player and day; default: no limit.",
+        "cooldown_s": "Seconds between two uses by the same player; default 0.",
     },
     examples={
         "create": (
@@ -155,6 +156,6 @@ ACTIONS = Resource(
         ),
         "update": ("level_complete --app demo --points 12", "daily_login --app demo --no-per-day"),
     },
-    remarks={"update": "Points that were given stay.", "delete": "Points that it gave stay."},
+    remarks={"update": "Points already given remain.", "delete": "Points already given remain."},
 )
 RESOURCES = (APPS, BOARDS, PLAYERS, ACTIONS)

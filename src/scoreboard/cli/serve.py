@@ -40,7 +40,7 @@ SETTING_OPTIONS = options_type(OPTIONS, group="Settings")
 
 def serve(
     *,
-    demo: Annotated[Flag, Parameter(help="Create a demo app with a board that moves.")] = False,
+    demo: Annotated[Flag, Parameter(help="Create a demo app whose scores keep changing.")] = False,
     options: Any = None,
 ) -> None:
     """Run the service until Ctrl-C or SIGTERM."""

@@ -16,7 +16,7 @@ from scoreboard.domain.errors import Invalid
 DAY_S = 86_400
 
 AppId = Annotated[str, Parameter(name="--app", help="Id of the app that the token is for.")]
-Days = Annotated[float, Parameter(help="Number of days until it expires.")]
+Days = Annotated[float, Parameter(help="Days until the token expires.")]
 Player = Annotated[str, Parameter(help="Id of the player.")]
 Name = Annotated[
     str, Parameter(help="Name of the server or admin. Keep it: idempotency keys are stored under this name.")

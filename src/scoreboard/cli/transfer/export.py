@@ -33,7 +33,7 @@ File = Annotated[
     ),
 ]
 Form = Annotated[
-    Format | None, Parameter(name="--format", help="Format of the rows; default: by the name of FILE, or ndjson.")
+    Format | None, Parameter(name="--format", help="Format of the rows; default: by the extension of FILE, or ndjson.")
 ]
 
 export = App(
@@ -87,7 +87,13 @@ def _command(resource: Resource | None) -> Callable[..., None]:
 for exported, name, text, *shown in (
     (BOARDS, "boards", "Export the rules of the boards of an app.", "boards.csv --app demo"),
     (ACTIONS, "actions", "Export the actions of an app.", "actions.csv --app demo", "- --app demo --format csv"),
-    (PLAYERS, "players", "Export the profiles of an app.", "players.csv --app demo", "players.ndjson.gz --app demo"),
+    (
+        PLAYERS,
+        "players",
+        "Export the player profiles of an app.",
+        "players.csv --app demo",
+        "players.ndjson.gz --app demo",
+    ),
     (
         None,
         "ledger",

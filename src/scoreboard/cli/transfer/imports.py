@@ -77,7 +77,7 @@ for imported, remark, *shown in (
     import_.command(
         _command(imported),
         name=imported.plural,
-        help=f"Create the {imported.plural} in a file, and update those that exist and differ.{remark}",
+        help=f"Create the {imported.plural} in a file, and update existing ones.{remark}",
         help_epilogue=examples(*(f"import {imported.plural} {file} --app copy" for file in shown)),
     )
 import_.command(

@@ -60,7 +60,7 @@ class Event(msgspec.Struct):
         except Invalid as error:
             raise ValueError(f"player {self.player[:60]!r}: {error.detail}") from error
         if not INT64_MIN <= self.score <= INT64_MAX:
-            raise ValueError(f"score {self.score} is beyond signed 64-bit integers")
+            raise ValueError(f"score {self.score} is outside the range of signed 64-bit integers")
 
 
 def _parse_cell(column: str, cell: str) -> object:
@@ -121,7 +121,7 @@ def main(
         Count the file again, once for each key: for a board that was deleted and created again.
     """
     if key is not None and not _KEY.fullmatch(key):
-        raise UsageError("--key has other characters than visible ASCII, or more than 100; give a short word")
+        raise UsageError("--key must be 1 to 100 visible ASCII characters without spaces")
     if file == files.STANDARD:
         raise UsageError("a replay reads its file twice, which stdin does not allow; give the name of a file")
     factor = parse_speed(speed)

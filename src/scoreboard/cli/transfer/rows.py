@@ -182,12 +182,12 @@ def _read_header(name: str, file: io.BufferedReader, kind: RowType) -> list[str]
     if kind.parse_cell is not None:
         columns = [column.lower() if column.lower() in kind.columns else "" for column in columns]
     required = (kind.key,) if kind.parse_cell is None else kind.columns
-    problems = [f"there is no column {column!r} in them" for column in columns if column and column not in kind.columns]
-    problems += [f"the column {column!r} is missing" for column in required if column not in columns]
-    problems += [f"the column {column!r} is there twice" for column in kind.columns if columns.count(column) > 1]
+    problems = [f"unknown column {column!r}" for column in columns if column and column not in kind.columns]
+    problems += [f"missing column {column!r}" for column in required if column not in columns]
+    problems += [f"duplicate column {column!r}" for column in kind.columns if columns.count(column) > 1]
     if problems:
         allowed = ",".join(kind.columns)
-        raise UsageError(f"{name}:1: this is no header of {kind.plural}: {problems[0]}; the columns are: {allowed}")
+        raise UsageError(f"{name}:1: invalid header of {kind.plural}: {problems[0]}; the columns are: {allowed}")
     return columns
 
 

@@ -116,7 +116,7 @@ class ResourceSink:
         changes = {field: value for field, value in given.items() if not _equal(getattr(existing, field), value)}
         if fixed := changes.keys() - set(self.resource.change.__struct_fields__):
             field = min(fixed)
-            detail = f"{field} is {getattr(existing, field)} there, not {changes[field]}, and cannot be changed"
+            detail = f"{field} is {getattr(existing, field)} on the server, not {changes[field]}, and cannot be changed"
             return RowResult("refused", None, "fixed", detail)
         if not changes:
             return RowResult("unchanged", name)
