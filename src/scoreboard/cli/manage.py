@@ -20,7 +20,7 @@ Limit = Annotated[Whole, Parameter(help="Maximum number to list.")]
 
 def management(resource: Resource) -> App:  # noqa: C901 - one function for each command
     """Return the commands that manage a resource."""
-    name, plural, noun = resource.name, resource.plural, resource.noun
+    name, plural, noun, rule = resource.name, resource.plural, resource.noun, resource.id_rule
 
     def list_(
         *, app: str | None = None, after: str = "", limit: int = 100, json: Json = False, server: Target = DEFAULT
@@ -67,7 +67,8 @@ def management(resource: Resource) -> App:  # noqa: C901 - one function for each
         name=plural, help=resource.help, help_epilogue=examples(f"{plural} create {resource.examples['create'][-1]}")
     )
     in_app = resource is not APPS
-    listing = f"List the {plural} of an app{', sorted by id' * resource.paged}." if in_app else "List all apps."
+    order = ", sorted by id" if resource.paged else ""
+    listing = f"List the {plural} of an app{order}." if in_app else "List all apps."
     example = resource.examples["update"][0].partition(" ")[0]
     place = " --app demo" if in_app else ""
     command: Callable[..., None]
@@ -84,9 +85,7 @@ def management(resource: Resource) -> App:  # noqa: C901 - one function for each
             app=AppId if in_app else Annotated[str | None, ABSENT],
             after=After if resource.paged else Annotated[str, ABSENT],
             limit=Limit if resource.paged else Annotated[int, ABSENT],
-            id_=Annotated[
-                str, Parameter(name=name, help=f"Id of the {name}{resource.id_rule if verb == 'create' else ''}.")
-            ],
+            id_=Annotated[str, Parameter(name=name, help=f"Id of the {name}{rule if verb == 'create' else ''}.")],
             options=options,
         )
         group.command(

@@ -117,7 +117,7 @@ PLAYERS = Resource(
     schema.Player,
     schema.PlayerChange,
     columns=("player", "username", "region", "email", "avatar_url"),
-    cascades="with every standing on the boards of the app",
+    cascades="with all standings in the app",
     help="Manage the profiles of players. A player can score without a profile.",
     id_rule=": 1 to 50 printable characters",
     options={
@@ -131,7 +131,7 @@ PLAYERS = Resource(
         "create": ("alice --app demo", "bob --app demo --username 'Bob B.' --region eu"),
         "update": ("alice --app demo --username 'Alice A.'", "alice --app demo --no-email --no-region"),
     },
-    remarks={"create": "Players need none to score."},
+    remarks={"create": "A player can score without one."},
     paged=True,
 )
 ACTIONS = Resource(

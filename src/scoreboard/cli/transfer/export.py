@@ -87,13 +87,7 @@ def _command(resource: Resource | None) -> Callable[..., None]:
 for exported, name, text, *shown in (
     (BOARDS, "boards", "Export the rules of the boards of an app.", "boards.csv --app demo"),
     (ACTIONS, "actions", "Export the actions of an app.", "actions.csv --app demo", "- --app demo --format csv"),
-    (
-        PLAYERS,
-        "players",
-        "Export the player profiles of an app.",
-        "players.csv --app demo",
-        "players.ndjson.gz --app demo",
-    ),
+    (PLAYERS, "players", "Export the player profiles of an app.", "players.csv --app demo"),
     (
         None,
         "ledger",
