@@ -110,11 +110,11 @@ def _diagnose_folder(local: Settings) -> tuple[list[Finding], bool]:
 async def _diagnose_server(client: Client) -> AsyncIterator[Finding]:
     address = client.transport.base
     try:
-        await client.call("GET", "health", "ready", prefix="")
+        await client.call("GET", prefix="/health/ready")
         yield Finding("server", "ok", f"{address} is ready")
     except RequestRefused as error:
         yield Finding("server", "warning", f"{address} is not ready: {error.detail}", "repeat the check later")
-    version = (await client.call("GET", "openapi.json", prefix=""))["info"]["version"]
+    version = (await client.call("GET", prefix="/openapi.json"))["info"]["version"]
     if version == __version__:
         yield Finding("server", "ok", f"its version is {version}, like that of this command")
     else:
