@@ -71,7 +71,7 @@ class TestFile:
             ("1,a,-99999999999999999999", "64 bits"),
             ("1,,2", "player ''"),
             (f"1,{'a' * 51},2", "1 to 50"),
-            ("1,a\udcff,2", "printable"),
+            ("1,a\udcff,2", "not UTF-8"),
             ('1,"a,2', "quote"),
             ('1,"a"b,2', "quote"),
         ],

@@ -237,7 +237,7 @@ def test_import_does_not_change_ranking_rules(cli: CommandLine, served: Served) 
         ("players", "name\nann\n", "unknown column 'name'; the columns are: player,username"),
         ("players", "username\nann\n", "missing column 'player'"),
         ("players", "player,player\nann,b\n", "'player'"),
-        ("players", "player\n\xffann\n", "rows:2: this is not a JSON object in UTF-8"),
+        ("players", "player\n\xffann\n", "rows:2: this line is not UTF-8"),
         ("players", 'player\n"ann\n', "rows:2: a quote is not closed"),
         ("players", "player,email\nann\n", "rows:2: 1 columns where the header has 2"),
         ("players", '{"player": 5}\n', "rows:1: 'player' is not text"),

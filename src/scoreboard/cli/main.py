@@ -62,6 +62,8 @@ app.command(
         "SCOREBOARD_DATA=/var/lib/scoreboard scoreboard serve --host 0.0.0.0",
     ),
 )
+for part in ROLES:
+    app.command(role(part))
 app.command(
     migrate,
     help_epilogue=examples(
@@ -80,9 +82,8 @@ app.command(
     )
     + "\n\nThe exit status is 1 if there are problems, and 0 if there are only warnings.",
 )
-groups = (token, config, replay, export, import_, top, watch, dlq)
-for command in (*map(role, ROLES), *map(management, RESOURCES), *groups):
-    app.command(command)
+for group in (*map(management, RESOURCES), token, config, replay, export, import_, top, watch, dlq):
+    app.command(group)
 
 
 @app.command(

@@ -78,7 +78,8 @@ def explain(error: Exception) -> str:
     if type(error) is ValueError:
         return str(error)
     if not isinstance(error, msgspec.ValidationError):
-        return "this is not a JSON object in UTF-8"
+        is_text = not isinstance(error, UnicodeDecodeError)
+        return "this is not a JSON object in UTF-8" if is_text else "this line is not UTF-8"
     text = str(error)
     if field := _FIELD.match(text):
         return f"{field[2]!r} is missing" if field[1] == "missing required" else f"there is no field {field[2]!r}"
