@@ -15,6 +15,10 @@ def test_path_segments_are_escaped() -> None:
     assert request("players", "你 %41").target == "/v1/players/%E4%BD%A0%20%2541"
 
 
+def test_prefix_replaces_the_version() -> None:
+    assert Request("GET", (), object, prefix="/health/ready").target == "/health/ready"
+
+
 def test_query_omits_none() -> None:
     assert request("top", limit=5, cursor=None, region="a b&c").target == "/v1/top?limit=5&region=a%20b%26c"
     assert request("top", limit=None).target == "/v1/top"
