@@ -263,7 +263,7 @@ def test_client_imports_no_server_modules() -> None:
         "import sys, scoreboard.client\n"
         "print(sorted({'.'.join(name.split('.')[:2]) for name in sys.modules if name.startswith('scoreboard.')}))"
     )
-    assert run_python(code).stdout.strip() == "['scoreboard.client']"
+    assert run_python(code).stdout.strip() == "['scoreboard.client', 'scoreboard.concurrency']"
 
 
 async def test_unclosed_client_ends_without_output(service: Running) -> None:

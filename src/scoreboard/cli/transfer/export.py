@@ -27,7 +27,7 @@ FORMATS: dict[str, Format] = {".csv": "csv", ".ndjson": "ndjson", ".jsonl": "ndj
 PATIENCE_S = 60.0
 
 File = Annotated[
-    str,
+    Path,
     Parameter(
         name="file", allow_leading_hyphen=True, help="File to write: .csv or .ndjson, with .gz for gzip; - is stdout."
     ),
@@ -49,8 +49,9 @@ def _command(resource: Resource | None) -> Callable[..., None]:
     kind = LEDGER if resource is None else rows_of(resource)
 
     def command(
-        file: File, /, *, app: AppId, board: str = "", form: Form = None, json: Json = False, server: Target = DEFAULT
+        path: File, /, *, app: AppId, board: str = "", form: Form = None, json: Json = False, server: Target = DEFAULT
     ) -> None:
+        file = str(path)
         if json and file == STANDARD:
             raise UsageError("--json reports on a file, but - writes the rows to stdout; give one of them")
         row_format = form or _format_of(file)

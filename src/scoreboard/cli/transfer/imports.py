@@ -1,6 +1,7 @@
 """`scoreboard import`: imports resources or a ledger from a file, each row once."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import App, Parameter
@@ -17,7 +18,7 @@ from scoreboard.cli.transfer.sinks import BoardSink, ResourceSink, RowSink
 
 PATIENCE_S = 60.0
 
-File = Annotated[str, Parameter(name="file", allow_leading_hyphen=True, help="File with the rows; - is stdin.")]
+File = Annotated[Path, Parameter(name="file", allow_leading_hyphen=True, help="File with the rows; - is stdin.")]
 
 import_ = App(
     name="import",
@@ -42,7 +43,7 @@ def _command(resource: Resource | None) -> Callable[..., None]:
         json: Json = False,
         server: Target = DEFAULT,
     ) -> None:
-        source = check(file, LEDGER if resource is None else rows_of(resource))
+        source = check(str(file), LEDGER if resource is None else rows_of(resource))
         place = f"{app}/{board}" if resource is None else app
 
         async def import_rows() -> Importer:

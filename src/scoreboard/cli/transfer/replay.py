@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
@@ -86,7 +87,7 @@ replay = App(name="replay", help_epilogue=EPILOGUE)
 
 @replay.default
 def main(
-    file: Annotated[str, Parameter(help="File with the rows.")],
+    file: Annotated[Path, Parameter(help="File with the rows.")],
     /,
     *,
     app: AppId,
@@ -122,10 +123,10 @@ def main(
     """
     if key is not None and not _KEY.fullmatch(key):
         raise UsageError("--key must be 1 to 100 visible ASCII characters without spaces")
-    if file == files.STANDARD:
+    if str(file) == files.STANDARD:
         raise UsageError("a replay reads its file twice, which stdin does not allow; give the name of a file")
     factor = parse_speed(speed)
-    source = check(file, EVENTS, skip_bad=skip_bad)
+    source = check(str(file), EVENTS, skip_bad=skip_bad)
 
     async def send() -> Importer:
         async with connect(server) as client:
