@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
+from scoreboard.application.updates.commit import DEFAULT_RETRIES, CommitRetries
 from scoreboard.application.upkeep import drift
-
-
 @dataclass(frozen=True, slots=True)
 class Timings:
     """The seconds between two runs of each job, and the waits inside them.
@@ -13,5 +12,6 @@ class Timings:
     """
 
     patience: float = 1.0
+    commit_retries: CommitRetries = DEFAULT_RETRIES
     drift_s: float = 60.0
     drift_recheck_s: float = drift.RECHECK_AFTER_S

@@ -19,7 +19,10 @@ class RankedEntry(NamedTuple):
 
 
 class RankChange(NamedTuple):
-    """The ranks of a player after and before an update. The latter may be unknown."""
+    """The ranks of a player after and before an update.
+
+    `previous_rank` is None for a new player, and where it is unknown.
+    """
 
     rank: int
     previous_rank: int | None

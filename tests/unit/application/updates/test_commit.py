@@ -6,12 +6,12 @@ from typing import cast
 
 import pytest
 
+from harness.waiting import BOUND_S
 from scoreboard.application.live.publisher import Publisher
 from scoreboard.application.ports.ledger import BatchState, Decide, Decision, Ledger
 from scoreboard.application.ports.ranking import RankChange, Ranking
-from scoreboard.application.updates import commit as commit_module
 from scoreboard.application.updates.batching import BatchLimits
-from scoreboard.application.updates.commit import GroupCommit, RankedOutcome
+from scoreboard.application.updates.commit import CommitRetries, GroupCommit, RankedOutcome
 from scoreboard.domain import codes
 from scoreboard.domain.board import Board
 from scoreboard.domain.errors import Unavailable
@@ -72,6 +72,7 @@ def group_commit(ledger: HeldLedger, clock: Callable[[], int], limits: BatchLimi
         clock,
         limits,
         asyncio.Event(),
+        CommitRetries(pauses_s=(0.0, 0.0), within_s=BOUND_S),
     )
 
 
@@ -88,11 +89,6 @@ async def accepting(
         ledger.going.set()
         accept.close()
         await asyncio.gather(run, return_exceptions=True)
-
-
-@pytest.fixture(autouse=True)
-def retried_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(commit_module, "RETRY_PAUSES_S", (0.0, 0.0))
 
 
 @pytest.fixture

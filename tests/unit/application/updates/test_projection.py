@@ -8,9 +8,8 @@ from harness.waiting import BOUND_S
 from scoreboard.application.live.publisher import Publisher
 from scoreboard.application.ports.ledger import BatchState, Decide, Decision, Ledger
 from scoreboard.application.ports.ranking import NotRanked, RankChange, Ranking
-from scoreboard.application.updates import late_projection
 from scoreboard.application.updates.batching import BatchLimits
-from scoreboard.application.updates.commit import GroupCommit, RankedOutcome
+from scoreboard.application.updates.commit import CommitRetries, GroupCommit, RankedOutcome
 from scoreboard.domain import codes
 from scoreboard.domain.board import Board
 from scoreboard.domain.submission import Standing, Submission, TableKey
@@ -37,6 +36,7 @@ class World:
             ManualClock(),
             BatchLimits(),
             asyncio.Event(),
+            CommitRetries(projection_s=0.0),
         )
 
     async def transact(self, batch: Sequence[Submission], decide: Decide) -> Decision:
@@ -124,9 +124,8 @@ async def test_a_note_that_stays_does_not_fail_the_update(world: World) -> None:
 
 
 async def test_what_could_not_be_ranked_is_ranked_and_shown_when_the_ranking_is_back(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World,
 ) -> None:
-    monkeypatch.setattr(late_projection, "RETRY_EVERY_S", 0.0)
     world.faults = {"": codes.RANKING_UNAVAILABLE.error("away"), "eu": NotRanked("warming")}
     for value in (5, 7):
         await world.ranks(value)

@@ -7,12 +7,12 @@ import pytest
 from harness.waiting import BOUND_S
 from scoreboard.application.ports.directory import Directory
 from scoreboard.application.ports.queue import Delivery, Message, Queue
-from scoreboard.application.updates import queue_consumer
 from scoreboard.application.updates.batching import BatchLimits
 from scoreboard.application.updates.commit import GroupCommit, RankedOutcome
 from scoreboard.application.updates.message_codec import MAX_SUBMISSIONS, MessageCodec
-from scoreboard.application.updates.queue_consumer import ATTEMPTS, POISON, QueueConsumer
+from scoreboard.application.updates.queue_consumer import MAX_ATTEMPTS, QueueConsumer
 from scoreboard.application.updates.queue_publisher import QueuePublisher
+from scoreboard.concurrency.backoff import Backoff
 from scoreboard.domain import codes
 from scoreboard.domain.board import Board
 from scoreboard.domain.errors import Unavailable
@@ -91,18 +91,13 @@ class Boards:
 
 def _outcome(one: Submission) -> Outcome:
     poison = one.player == "poison"
-    code = POISON if poison else ""
+    code = codes.NOT_STORABLE.name if poison else ""
     status: Any = "refused" if poison else "applied"
     return Outcome(one.event, one.board.pk, one.player, one.season, one.accepted_at, status, code=code)
 
 
 def _players(body: bytes) -> list[str]:
     return [one.player for one in CODEC.decode(body)]
-
-
-@pytest.fixture(autouse=True)
-def without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queue_consumer, "FIRST_PAUSE_S", 0.0)
 
 
 @pytest.fixture
@@ -122,8 +117,14 @@ def boards() -> Boards:
 
 @pytest.fixture
 async def working(queue: FakeQueue, store: Store, boards: Boards) -> AsyncIterator[None]:
-    work = QueueConsumer(cast("Queue", queue), cast("Directory", boards), CODEC, cast("GroupCommit", store))
-    running = asyncio.create_task(work.run())
+    consumer = QueueConsumer(
+        cast("Queue", queue),
+        cast("Directory", boards),
+        CODEC,
+        cast("GroupCommit", store),
+        backoff=Backoff(first_s=0.0, longest_s=0.0),
+    )
+    running = asyncio.create_task(consumer.run())
     yield
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
@@ -170,10 +171,10 @@ class TestWork:
         self, queue: FakeQueue, store: Store
     ) -> None:
         await sent(queue, ["ann", "poison", "bob"], ["cat"])
-        log = await logged(queue, ATTEMPTS + 2)
+        log = await logged(queue, MAX_ATTEMPTS + 2)
         assert [one for one in log if one[0] == "done"] == [("done", ["cat"])]
-        assert [one for one in log if one[0] == "retry"] == [("retry", ["poison"])] * ATTEMPTS
-        assert log[-1] == ("buried", POISON)
+        assert [one for one in log if one[0] == "retry"] == [("retry", ["poison"])] * MAX_ATTEMPTS
+        assert log[-1] == ("buried", codes.NOT_STORABLE.name)
         assert [one.player for one in store.applied] == ["ann", "bob", "cat"]
 
     async def test_what_was_tampered_with_is_buried_and_nothing_of_it_is_applied(
