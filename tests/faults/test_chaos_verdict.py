@@ -19,7 +19,7 @@ from chaos.__main__ import main
 from chaos.account import Line, acknowledged, update
 from chaos.cluster import ROLES, Cluster, Victim, cluster
 from chaos.judge import Judged, Verdict, judge
-from chaos.rounds import APP, BOARDS, SCREENS, Loaded, loaded, prepared
+from chaos.rounds import APP, BOARDS, SCREENS, Loaded, create_app, loaded
 from harness.client import Client
 from harness.servers.redis import program
 from harness.waiting import eventually
@@ -102,7 +102,7 @@ def all_of_it(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 async def _made(started: Cluster) -> None:
     async with aiohttp.ClientSession() as http:
-        await prepared(started, http)
+        await create_app(started, http)
 
 
 @pytest.fixture
