@@ -1,1 +1,1 @@
-"""Repeated kill -9 of processes and servers under load, and a check of every update."""
+"""Repeated kill -9 of processes and servers under load, with checked updates."""

@@ -2,8 +2,8 @@
 
 The command starts its own PostgreSQL, Redis and RabbitMQ, and every role. It kills one victim after another, checks the
 outcome of every update and prints a table. The victim `sentinel` is the master of a Redis behind Sentinels, and
-`cluster` stands for the masters of a Redis Cluster. Both start all servers and roles again. Progress goes to stderr. The
-exit status is 1 when an update was lost or doubled, or another promise was broken.
+`cluster` stands for the masters of a Redis Cluster. Both start all servers and roles again. Progress goes to stderr.
+The exit status is 1 when an update was lost or doubled, or another promise was broken.
 """
 
 import argparse

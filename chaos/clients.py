@@ -1,4 +1,4 @@
-"""`python -m chaos.clients ORDERS`: clients and screens of one board, as a process.
+"""`python -m chaos.clients ORDERS`: the clients and screens of one board.
 
 ORDERS is JSON (`Orders`). Each connection has one update in flight, half of them with `Prefer: respond-async`. Each
 update has its own key. A client repeats it under that key, at all addresses in turn, until it has an answer. It logs
