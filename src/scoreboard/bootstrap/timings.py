@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from scoreboard.application.updates.commit import DEFAULT_RETRIES, CommitRetries
 from scoreboard.application.upkeep import drift
+
+
 @dataclass(frozen=True, slots=True)
 class Timings:
     """The seconds between two runs of each job, and the waits inside them.
