@@ -1,1 +1,4 @@
-"""Values and rules. No await, no clock, no I/O; the standard library only."""
+"""Values and rules without await, clock or I/O.
+
+They import only the standard library.
+"""

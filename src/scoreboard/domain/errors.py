@@ -1,17 +1,17 @@
-"""Every error a user can be told, as one tree.
+"""The errors that callers see, as one tree.
 
     ScoreboardError
-    ├── Invalid            the request is malformed; the same request will never do
-    ├── Unauthenticated    no credential, or one that does not hold
-    ├── Forbidden          a good credential without the right
+    ├── Invalid            the request is malformed, and a retry cannot succeed
+    ├── Unauthenticated    there is no credential, or it is not valid
+    ├── Forbidden          the credential is valid but lacks a permission
     ├── NotFound           no such app, board, player, action, event or standing
-    ├── Conflict           it contradicts what is already there
-    ├── Refused            well-formed, but a rule of the board says no; nothing was changed
-    ├── TooMany            a limit on the caller; `retry_after_s` says when to come back
-    └── Unavailable        a limit or a fault of ours; the same request may do later
+    ├── Conflict           the request contradicts the stored state
+    ├── Refused            a rule of the board rejects the request; nothing was changed
+    ├── TooManyRequests    the caller reached a limit; `retry_after_s` is the wait
+    └── Unavailable        the service failed or is overloaded; a retry may succeed
 
-`code` is stable and never changes its meaning; `detail` is for people and may. Adapters translate their technology's
-errors into these at their edge; entry points render them through one table each.
+`code` is stable and never changes its meaning. `detail` is for people and may change. Adapters translate the errors of
+their technology into these. Each entry point renders them through one table.
 """
 
 import os
@@ -19,7 +19,7 @@ import socket
 
 
 class ScoreboardError(Exception):
-    """The root of the tree. Raising one means: nothing was changed."""
+    """The root of the tree. After any error but Unavailable, nothing was changed."""
 
     def __init__(self, code: str, detail: str, *, retry_after_s: float | None = None) -> None:
         super().__init__(detail)
@@ -57,11 +57,14 @@ class TooManyRequests(ScoreboardError):
 
 
 class Unavailable(ScoreboardError):
-    """Whether anything was changed may be unknown; a retry under the same ids or key finds out."""
+    """A failure of the service after which the outcome may be unknown.
+
+    A retry under the same ids or idempotency key returns it.
+    """
 
 
 def describe_error(error: BaseException) -> str:
-    """What went wrong, for operators: a few words, never none. An error that says nothing is told by its kind."""
+    """Describe an error in a few words for operators, by its type if it has no text."""
     match error:
         case TimeoutError():
             return "it does not answer"

@@ -35,10 +35,8 @@ class Authenticator(Protocol):
 
         Raises Unauthenticated for a token that is forged, expired or not valid yet.
         """
-        ...
 
 
 class TokenIssuer(Protocol):
     async def issue(self, principal: Principal, ttl_s: int) -> str:
         """Return a token for this principal that is valid for `ttl_s` seconds."""
-        ...

@@ -120,14 +120,12 @@ class DatabaseOpener(Protocol):
 
         Raises NotUsable when the database is unreachable or has no schema.
         """
-        ...
 
     async def migrate(self, options: BackendOptions) -> list[str]:
         """Apply the missing migrations and return their names.
 
         Raises NotUsable when the database is unreachable.
         """
-        ...
 
 
 class RankingOpener(Protocol):
@@ -138,35 +136,29 @@ class RankingOpener(Protocol):
 
         Its closing is pushed on `stack`.
         """
-        ...
 
 
 class QueueOpener(Protocol):
     async def open(self, options: BackendOptions, clock: Clock, stack: AsyncExitStack) -> QueueBackend:
         """Open the queue, even while its server is down, and push its closing on `stack`."""
-        ...
 
 
 class ServerPlugin(Protocol):
     @property
     def name(self) -> str:
         """The server's name in `scoreboard doctor` and the metric `scoreboard_server_up`."""
-        ...
 
     def check_url(self, url: str) -> None:
         """Raise ValueError for a malformed URL; the message contains no part of the URL."""
-        ...
 
     def diagnose(self, options: BackendOptions) -> AsyncIterator[Finding]:
         """Yield findings about the server without changing anything on it.
 
         Raises Unavailable when the server does not answer; its `detail` gives the reason.
         """
-        ...
 
     def remedy(self, error: BaseException | None, options: BackendOptions) -> str:
         """Return advice on an error that the driver raised when it connected."""
-        ...
 
 
 class DatabasePlugin(ServerPlugin, DatabaseOpener, Protocol):

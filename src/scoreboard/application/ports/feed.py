@@ -17,15 +17,12 @@ class Feed(Protocol):
 
         Reads see the change when the call is made. `listener` must not raise.
         """
-        ...
 
     def watch(self, keys: Collection[TableKey]) -> None:
         """Replace the set of watched tables. This takes effect within a moment."""
-        ...
 
     async def run(self) -> None:
         """Receive notifications until cancelled.
 
         The loop survives outages of the server, and logs each of them once.
         """
-        ...

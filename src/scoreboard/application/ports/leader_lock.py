@@ -11,4 +11,3 @@ class LeaderLock(Protocol):
         `work` is cancelled when the lock is lost. If the holder dies, another process gets the lock within seconds.
         Cancelling this call releases the lock.
         """
-        ...

@@ -80,22 +80,18 @@ class Ledger(Protocol):
         written are in `BatchState.outcomes`. After any other exception nothing was written. `decide` must be pure: it
         may be called on another thread, and more than once.
         """
-        ...
 
     async def receipts(self, app: App, credential: str, keys: Collection[str]) -> Mapping[str, Receipt]:
         """Return the receipts of those keys that have one.
 
         This is a fast look-up without locks. `transact` decides.
         """
-        ...
 
     async def outcome(self, app: App, event: EventId) -> Outcome | None:
         """Return the outcome of a submission to this app, or None."""
-        ...
 
     async def outcomes(self, app: App, events: Collection[EventId]) -> Mapping[EventId, Outcome]:
         """Return the outcomes of those submissions to this app that have one."""
-        ...
 
     async def standing(self, key: TableKey, app: App, player: str) -> Standing | None: ...
 
@@ -105,22 +101,18 @@ class Ledger(Protocol):
         This is no snapshot: a standing that changes during the call has its old or its new value. A caller that
         ranks updates during the call must keep the standing with the greatest version.
         """
-        ...
 
     async def tables(self, board: Board) -> list[TableKey]:
         """Return the tables of a board that have, or had, a standing."""
-        ...
 
     async def pending_projections(self) -> tuple[list[int], list[tuple[TableKey, str, Standing]]]:
         """Return the ids of all pending projections, and the current standings in them."""
-        ...
 
     async def ack_projections(self, projection_ids: Collection[int]) -> None:
         """Acknowledge projections whose standings are ranked.
 
         A later transaction deletes their rows.
         """
-        ...
 
     async def purge(self, before: int, facts_before: int) -> PurgeResult:
         """Check some of the receipts, refusals and facts, and remove the old ones.
@@ -130,11 +122,9 @@ class Ledger(Protocol):
         not those of the import. A refusal is never removed before its receipt. The call after a `complete` one starts
         a new pass. Other transactions wait for this call no longer than for one another.
         """
-        ...
 
     async def latest_instant(self) -> int:
         """Return the greatest `accepted_at` in the ledger, 0 when empty."""
-        ...
 
     def entries(
         self, board: Board, after: EventId = MIN_EVENT_ID, chunk: int = 10_000
@@ -143,4 +133,3 @@ class Ledger(Protocol):
 
         The order is that of (accepted_at, event id). The submissions have no action, only its points as their value.
         """
-        ...

@@ -69,7 +69,6 @@ class EventConsumer(Protocol):
     @property
     def name(self) -> str:
         """The name of the consumer's cursor: at most 50 characters, unique and permanent."""
-        ...
 
     async def handle(self, events: Sequence[ScoreUpdated]) -> None:
         """Handle one or more events.
@@ -81,7 +80,6 @@ class EventConsumer(Protocol):
         process commits, the events of a player come in the order of their commits. With several processes a few may
         be out of order, so compare versions. Calls do not overlap, except for a moment when another process takes over.
         """
-        ...
 
 
 class Outbox(Protocol):
@@ -98,11 +96,9 @@ class Outbox(Protocol):
         Existing cursors do not move. Every event that is committed after the call is delivered. Await the call before
         this process commits events.
         """
-        ...
 
     async def unregister(self, keep: Collection[str]) -> list[str]:
         """Remove the cursors of all other consumers, and return their names."""
-        ...
 
     async def read(self, consumer: str, max_events: int, max_bytes: int) -> PendingEvents | None:
         """Return the next events past the cursor, in order, or None without a cursor.
@@ -110,30 +106,24 @@ class Outbox(Protocol):
         No event is skipped: one is returned only when no earlier one can still be committed. The result stays within
         both bounds, unless its first row, of at most ROW_EVENTS events, exceeds them alone.
         """
-        ...
 
     async def advance(self, consumer: str, position: OutboxPosition) -> None:
         """Move the cursor durably to a position that `read` returned, and never back."""
-        ...
 
     async def skip(self, consumer: str) -> int:
         """Move the cursor to the present end, and return the number of events skipped."""
-        ...
 
     async def trim(self) -> int:
         """Remove some of the rows that all cursors have passed, and return their number.
 
         The number is 0 when none is left.
         """
-        ...
 
     async def backlogs(self) -> Mapping[str, Backlog]:
         """Return the backlog of each consumer that has a cursor."""
-        ...
 
     def added(self) -> asyncio.Event:
         """Return an event that is set when this process next commits events."""
-        ...
 
 
 class Arrival:

@@ -54,7 +54,6 @@ class Queue(Protocol):
 
         Each is then stored durably, on a majority of the queue's replicas.
         """
-        ...
 
     async def receive(self, limit: int) -> Sequence[Delivery]:
         """Return 1 to `limit` deliveries, as soon as there is one.
@@ -62,14 +61,12 @@ class Queue(Protocol):
         A message of a higher priority is received before waiting ones of a lower priority, which still get a share.
         The call waits until the server recovers from a failure. Cancelling it loses no message.
         """
-        ...
 
     async def ack(self, deliveries: Sequence[Delivery]) -> None:
         """Acknowledge deliveries, so that they are not delivered again.
 
         They are delivered again if the acknowledgement is lost.
         """
-        ...
 
     async def retry(self, delivery: Delivery, body: bytes) -> None:
         """Replace a delivery by a message with this body that is delivered after a wait.
@@ -77,30 +74,24 @@ class Queue(Protocol):
         Its attempt is one higher. The wait doubles with each attempt and has jitter. At every moment at least one
         durable copy exists.
         """
-        ...
 
     async def dead_letter(self, delivery: Delivery, body: bytes, reason: str) -> None:
         """Replace a delivery by a dead letter with this body.
 
         At every moment at least one durable copy exists.
         """
-        ...
 
     async def list_dead_letters(self, limit: int) -> list[StoredDeadLetter]:
         """Return the oldest dead letters without removing them."""
-        ...
 
     async def requeue(self, letter_id: str, *, again: bool) -> bool:
         """Remove a dead letter; publish it as a new message if `again`, else drop it.
 
         Return False when there is no such dead letter.
         """
-        ...
 
     async def count_dead_letters(self) -> int:
         """Return the number of dead letters, except those that are being listed just now."""
-        ...
 
     async def count_waiting(self) -> int:
         """Return the number of messages that wait, without retries and dead letters."""
-        ...

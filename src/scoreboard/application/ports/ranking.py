@@ -100,44 +100,35 @@ class Ranking(Protocol):
         `place`. Otherwise return those of all given players, except those outside the cached part. Raises NotRanked,
         and then no standing is lost: the table that is being built will have them.
         """
-        ...
 
     async def remove(self, key: TableKey, player: str, version: int) -> None:
         """Remove a player's standing from a table, unless it is newer than `version`."""
-        ...
 
     async def drop(self, board: Board) -> None:
         """Delete all tables of a board."""
-        ...
 
     async def slice(self, key: TableKey, board: Board, start: int, stop: int) -> Slice:
         """Return the standings in rows `start` (from 0) to `stop` (exclusive)."""
-        ...
 
     async def slice_after(self, key: TableKey, board: Board, after: OrderKey, limit: int) -> Slice:
         """Return at most `limit` standings strictly after a point in the total order."""
-        ...
 
     async def around(self, key: TableKey, board: Board, player: str, radius: int) -> Slice | None:
         """Return a player and `radius` neighbours on each side.
 
         At the top and the bottom the window is shifted, not shortened. Return None for a player without a standing.
         """
-        ...
 
     async def get_rank(self, key: TableKey, board: Board, player: str) -> PlayerRank | None:
         """Return the rank of a player, or None without a standing."""
-        ...
 
     async def get_ranks(self, key: TableKey, board: Board, players: Collection[str]) -> Mapping[str, PlayerRank]:
         """Return the ranks of those of `players` that have a standing."""
-        ...
 
     async def total(self, key: TableKey, board: Board) -> int: ...
 
     async def position(self, key: TableKey, board: Board) -> Position:
         """Return the state of a table. Reads at equal positions see equal standings."""
-        ...
 
 
 class LedgerTotals(Ranking, Protocol):
@@ -149,11 +140,9 @@ class LedgerTotals(Ranking, Protocol):
 
     async def top(self, key: TableKey, board: Board, limit: int) -> Sequence[tuple[str, Standing]]:
         """Return the best standings of a table, best first."""
-        ...
 
     async def standings_of(self, key: TableKey, board: Board, players: Collection[str]) -> Mapping[str, Standing]:
         """Return the standings of those of `players` that have one."""
-        ...
 
 
 class RankingCache(Protocol):
@@ -164,22 +153,18 @@ class RankingCache(Protocol):
 
         Tables that are added or evicted during the call may be missing or included.
         """
-        ...
 
     async def cached_depth(self, key: TableKey, board: Board) -> int | None:
         """Return how many of the best standings are cached, or None if all are.
 
         Raises NotRanked.
         """
-        ...
 
     async def evict(self, key: TableKey) -> None:
         """Remove a table from the cache."""
-        ...
 
     async def rebuild_if_resized(self, key: TableKey, board: Board) -> None:
         """Rebuild a table whose cached depth is far from the configured one.
 
         The table does not answer during the rebuild.
         """
-        ...

@@ -21,4 +21,3 @@ class RateLimiter(Protocol):
 
         A key has `limit` in each period of `period_s` seconds, and all of it at once after a period without requests.
         """
-        ...

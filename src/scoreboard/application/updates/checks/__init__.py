@@ -26,7 +26,6 @@ class Check(Protocol):
         Nothing has been written at this point. Raise Unavailable if the check cannot decide. That fails the whole
         request, and the client retries.
         """
-        ...
 
 
 CheckFactory: TypeAlias = Callable[[Board], Check | None]
