@@ -33,10 +33,7 @@ class Coalescer(Generic[K, Q, A]):
         return not self._waiting and not self._calling
 
     async def ask(self, key: K, question: Q) -> A:
-        """Return the answer, or raise the error of the shared call.
-
-        A cancelled caller does not affect the others.
-        """
+        """Return the answer or raise the call's error. Cancelling affects no one else."""
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[A] = loop.create_future()
         self._waiting.setdefault(key, []).append((question, answer))

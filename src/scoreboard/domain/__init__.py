@@ -1,4 +1,1 @@
-"""Values and rules without await, clock or I/O.
-
-They import only the standard library.
-"""
+"""Values and rules in pure Python: no await, clock, I/O or third-party package."""

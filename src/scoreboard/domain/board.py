@@ -103,10 +103,7 @@ class Board:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """An activity of a player that earns points, with daily limit and cooldown.
-
-    A day is one of the app's time zone.
-    """
+    """An activity that earns points. Its daily limit follows the app's time zone."""
 
     pk: int
     app: App

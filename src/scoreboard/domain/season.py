@@ -36,10 +36,7 @@ def season_at(period: Period, time_zone: str, at: int) -> Season:
 
 
 def was_over(period: Period, time_zone: str, name: str, at: int) -> bool:
-    """Return whether a season had ended before `at`.
-
-    Names of one period sort by time.
-    """
+    """Return whether a season had ended before `at`. Names sort by time."""
     return name < season_at(period, time_zone, at).name
 
 

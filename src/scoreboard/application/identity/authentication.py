@@ -7,10 +7,7 @@ from scoreboard.domain import codes
 
 
 async def authenticate(authenticators: Sequence[Authenticator], token: str) -> Principal:
-    """Ask authenticators in order for the principal of a token.
-
-    Raises Unauthenticated for a token that is invalid, or that no authenticator recognizes.
-    """
+    """Ask each authenticator for the token's principal. Raises Unauthenticated."""
     for authenticator in authenticators:
         principal = await authenticator.authenticate(token)
         if principal is not None:

@@ -11,10 +11,7 @@ from scoreboard.domain.errors import Unauthenticated
 
 
 def authorize(principal: Principal | None, use_case: UseCase, app: str) -> Principal:
-    """Return the principal if it may use a use case in an app.
-
-    Raises Unauthenticated or Forbidden.
-    """
+    """Return the authorized principal. Raises Unauthenticated or Forbidden."""
     required = POLICY[use_case]
     if principal is None:
         raise token_missing()

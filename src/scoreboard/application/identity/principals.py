@@ -13,10 +13,7 @@ PERMISSIONS: Mapping[Role, frozenset[str]] = {
 
 
 def principal_of(role: Role, app: str, subject: str) -> Principal:
-    """Return a principal with the permissions of a role.
-
-    Raises ValueError for a principal of all apps that is not an admin.
-    """
+    """Return a principal. Raises ValueError if its role cannot be for all apps."""
     if app == ALL_APPS and role != "admin":
         raise ValueError("only an admin's token can be for every app")
     return Principal(app, subject, role, PERMISSIONS[role])

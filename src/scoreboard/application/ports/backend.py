@@ -122,25 +122,19 @@ class DatabaseOpener(Protocol):
         """
 
     async def migrate(self, options: BackendOptions) -> list[str]:
-        """Apply the missing migrations and return their names.
-
-        Raises NotUsable when the database is unreachable.
-        """
+        """Apply the missing migrations, and return their names. Raises NotUsable."""
 
 
 class RankingOpener(Protocol):
     async def open(
         self, options: BackendOptions, database: DatabaseBackend, clock: Clock, stack: AsyncExitStack
     ) -> RankingBackend:
-        """Open a ranking of the database's standings, even while its server is down.
-
-        Its closing is pushed on `stack`.
-        """
+        """Open the ranking, even while its server is down; push its closing on `stack`."""
 
 
 class QueueOpener(Protocol):
     async def open(self, options: BackendOptions, clock: Clock, stack: AsyncExitStack) -> QueueBackend:
-        """Open the queue, even while its server is down, and push its closing on `stack`."""
+        """Open the queue, even while its server is down; push its closing on `stack`."""
 
 
 class ServerPlugin(Protocol):

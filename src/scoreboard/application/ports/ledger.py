@@ -82,10 +82,7 @@ class Ledger(Protocol):
         """
 
     async def receipts(self, app: App, credential: str, keys: Collection[str]) -> Mapping[str, Receipt]:
-        """Return the receipts of those keys that have one.
-
-        This is a fast look-up without locks. `transact` decides.
-        """
+        """Return the receipts of those keys that have one, without locks."""
 
     async def outcome(self, app: App, event: EventId) -> Outcome | None:
         """Return the outcome of a submission to this app, or None."""
@@ -109,10 +106,7 @@ class Ledger(Protocol):
         """Return the ids of all pending projections, and the current standings in them."""
 
     async def ack_projections(self, projection_ids: Collection[int]) -> None:
-        """Acknowledge projections whose standings are ranked.
-
-        A later transaction deletes their rows.
-        """
+        """Acknowledge ranked projections. A later transaction deletes their rows."""
 
     async def purge(self, before: int, facts_before: int) -> PurgeResult:
         """Check some of the receipts, refusals and facts, and remove the old ones.

@@ -114,10 +114,7 @@ class Outbox(Protocol):
         """Move the cursor to the present end, and return the number of events skipped."""
 
     async def trim(self) -> int:
-        """Remove some of the rows that all cursors have passed, and return their number.
-
-        The number is 0 when none is left.
-        """
+        """Remove some of the rows that all cursors passed, and return their number."""
 
     async def backlogs(self) -> Mapping[str, Backlog]:
         """Return the backlog of each consumer that has a cursor."""

@@ -46,14 +46,12 @@ class Queue(Protocol):
     """A queue with priorities and at-least-once delivery.
 
     Every method except `receive` raises Unavailable (`queue_unavailable`) when the server does not answer in time.
-    The operation may still have been done. Repeating it is safe, because messages are delivered at least once.
+    The operation may still have been done. Repeating it is safe, because messages are delivered at least once. While a
+    message moves (`retry`, `dead_letter`, `requeue`), at least one durable copy exists at every moment.
     """
 
     async def publish(self, messages: Sequence[Message]) -> None:
-        """Publish messages, and return when none can be lost.
-
-        Each is then stored durably, on a majority of the queue's replicas.
-        """
+        """Publish messages. Return when each is durable on a majority of replicas."""
 
     async def receive(self, limit: int) -> Sequence[Delivery]:
         """Return 1 to `limit` deliveries, as soon as there is one.
@@ -63,32 +61,22 @@ class Queue(Protocol):
         """
 
     async def ack(self, deliveries: Sequence[Delivery]) -> None:
-        """Acknowledge deliveries, so that they are not delivered again.
-
-        They are delivered again if the acknowledgement is lost.
-        """
+        """Acknowledge deliveries. They recur only if the acknowledgement is lost."""
 
     async def retry(self, delivery: Delivery, body: bytes) -> None:
         """Replace a delivery by a message with this body that is delivered after a wait.
 
-        Its attempt is one higher. The wait doubles with each attempt and has jitter. At every moment at least one
-        durable copy exists.
+        Its attempt is one higher. The wait doubles with each attempt and has jitter.
         """
 
     async def dead_letter(self, delivery: Delivery, body: bytes, reason: str) -> None:
-        """Replace a delivery by a dead letter with this body.
-
-        At every moment at least one durable copy exists.
-        """
+        """Replace a delivery by a dead letter with this body."""
 
     async def list_dead_letters(self, limit: int) -> list[StoredDeadLetter]:
         """Return the oldest dead letters without removing them."""
 
     async def requeue(self, letter_id: str, *, again: bool) -> bool:
-        """Remove a dead letter; publish it as a new message if `again`, else drop it.
-
-        Return False when there is no such dead letter.
-        """
+        """Publish a dead letter `again`, or drop it. Return False if there is none."""
 
     async def count_dead_letters(self) -> int:
         """Return the number of dead letters, except those that are being listed just now."""

@@ -29,10 +29,7 @@ class RankChange(NamedTuple):
 
 
 class Position(NamedTuple):
-    """The state of a table. `offset` grows with every change within an `epoch`.
-
-    Offsets of two epochs cannot be compared.
-    """
+    """The state of a table: a growing `offset`, comparable only within its `epoch`."""
 
     epoch: str
     offset: int
@@ -149,16 +146,10 @@ class RankingCache(Protocol):
     """A ranking that may hold a part of each table, and reads the rest from totals."""
 
     async def cached_tables(self) -> Sequence[TableKey]:
-        """Return the tables that are cached, at least in part.
-
-        Tables that are added or evicted during the call may be missing or included.
-        """
+        """Return the cached tables. Some may be added or evicted during the call."""
 
     async def cached_depth(self, key: TableKey, board: Board) -> int | None:
-        """Return how many of the best standings are cached, or None if all are.
-
-        Raises NotRanked.
-        """
+        """Return how many of the best are cached, None for all. Raises NotRanked."""
 
     async def evict(self, key: TableKey) -> None:
         """Remove a table from the cache."""

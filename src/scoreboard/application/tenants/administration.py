@@ -1,7 +1,4 @@
-"""Administration of apps, boards, actions and players.
-
-A change also updates the rankings and the live boards.
-"""
+"""Administration of apps, boards, actions and players."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping

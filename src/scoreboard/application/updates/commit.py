@@ -42,10 +42,7 @@ DEFAULT_RETRIES = CommitRetries()
 
 
 class RankedOutcome(NamedTuple):
-    """An outcome, and the rank after it in the world table.
-
-    `rank` is None unless the state is `exact`.
-    """
+    """An outcome, and the player's new rank: None unless the state is `exact`."""
 
     outcome: Outcome
     rank: RankChange | None = None
@@ -87,10 +84,7 @@ class GroupCommit:
         return self.batcher.pending
 
     def stamp(self) -> int:
-        """Return the time for `accepted_at`, always later than the previous one.
-
-        This holds even if the clock is set back.
-        """
+        """Return a later `accepted_at` than the last, even if the clock is set back."""
         self._last_stamp = max(self._clock(), self._last_stamp + 1)
         return self._last_stamp
 
@@ -210,10 +204,7 @@ class GroupCommit:
     async def _rank(
         self, key: TableKey, board: Board, standings: Mapping[str, Standing], decision: Decision, *, place: bool
     ) -> "TableRanks":
-        """Rank the standings of one table, and publish it if they changed.
-
-        A failure here does not fail the update.
-        """
+        """Rank and publish the standings of one table, without failing the update."""
         try:
             changes = await self._ranking.apply(key, board, standings, place=place)
         except NotRanked as error:  # The table is being built from the totals, which have these standings.

@@ -53,10 +53,7 @@ def _find_earlier(submission: Submission, state: BatchState, decision: Decision)
 
 
 def _rank_again(submission: Submission, state: BatchState, decision: Decision) -> None:
-    """Rank the standings that an earlier transaction wrote.
-
-    The process may have stopped before it ranked or published them.
-    """
+    """Rank the standings of an earlier transaction, which may not be ranked yet."""
     for key in submission.tables:
         standing = state.standings.get(key, {}).get(submission.player)
         if standing is not None:
@@ -149,10 +146,7 @@ def _unrecorded(submission: Submission, error: ScoreboardError) -> Outcome:
 
 
 def decide_dropped(batch: Sequence[Submission], state: BatchState) -> Decision:
-    """Refuse those submissions of a dead letter that have no outcome.
-
-    The operator's counterpart of `decide`.
-    """
+    """Refuse those submissions of a dead letter that have no outcome."""
     decision = Decision()
     for submission in batch:
         refusal = codes.DROPPED.error("the operator dropped this update, which could not be applied")

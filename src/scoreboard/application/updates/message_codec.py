@@ -81,10 +81,7 @@ class MessageCodec:
         return head + self._sign(self._first, head, contents) + contents
 
     def decode(self, body: bytes) -> list[Submission]:
-        """Return the submissions of a message, with their boards at acceptance.
-
-        Raises InvalidSignature.
-        """
+        """Return the submissions of a message. Raises InvalidSignature."""
         head, signature, contents = body[: 1 + _ID_BYTES], body[1 + _ID_BYTES : _HEAD_BYTES], body[_HEAD_BYTES:]
         if not head or head[0] not in (1, VERSION):
             raise InvalidSignature("the message has an unknown version")

@@ -32,10 +32,7 @@ class Outcomes:
         self._event_key = event_key
 
     async def get(self, principal: Principal | None, app_id: str, event_text: str) -> EventOutcome:
-        """Return the outcome of an event of an app. Raises NotFound.
-
-        The events of another player are not found by a player.
-        """
+        """Return an event's outcome. Raises NotFound, also for another player's event."""
         principal = authorize(principal, "read_outcome", app_id)
         app = await self._directory.app(app_id)
         event = event_id.from_text(event_text)

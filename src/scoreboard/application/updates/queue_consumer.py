@@ -61,10 +61,7 @@ class QueueConsumer:
                 log.warning("messages_requeued", messages=len(deliveries), code=error.code)
 
     async def _process(self, deliveries: Sequence[Delivery]) -> None:
-        """Apply messages. Raises Unavailable when the queue failed.
-
-        The queue delivers unacknowledged messages again.
-        """
+        """Apply messages. Raises Unavailable if the queue fails, which redelivers them."""
         decoded = [(delivery, found) for delivery in deliveries if (found := await self._decode(delivery))]
         submissions = [submission for _, found in decoded for submission in found]
         results: list[RankedOutcome] = []
@@ -103,10 +100,7 @@ class QueueConsumer:
         return submissions
 
     async def _current(self, board: Board) -> Board:
-        """Return the current state of a board, or the given one if the board was deleted.
-
-        A new board under the same id is a different board.
-        """
+        """Return the current board with this `pk`, or the given one if it was deleted."""
         try:
             current = await self._directory.board(board.app.slug, board.slug)
         except NotFound:

@@ -144,10 +144,7 @@ class Submit:
         return UpdateResult(board, outcome, rank, rank_state, deferred, rate)
 
     def batch_sender(self, principal: Principal | None, app: str) -> BatchSender:
-        """Return the sender of a batch. Call this before the batch is read.
-
-        Raises Unauthenticated or Forbidden.
-        """
+        """Authorize a batch before it is read. Raises Unauthenticated or Forbidden."""
         return BatchSender(authorize(principal, "update_scores", app), app)
 
     async def many(

@@ -16,10 +16,7 @@ class UpdateRateLimit:
     server_per_second: int
 
     async def acquire(self, principal: Principal, app: str, updates: int) -> RateLimitStatus:
-        """Take `updates` from the principal's limit.
-
-        Raises TooManyRequests with the exact wait.
-        """
+        """Take `updates` from the principal's limit. Raises TooManyRequests."""
         if principal.role == "player":
             limit, period_s = self.player_per_minute, 60.0
         else:
