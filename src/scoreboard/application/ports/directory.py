@@ -35,7 +35,8 @@ class Directory(Protocol):
     A look-up raises NotFound (`app_not_found`, `board_not_found`, ...) for a missing entry. A `create_` method raises
     Conflict (`app_exists`, ...) for an existing id. It ignores the `pk` that is passed, and assigns a new one that was
     never used before. A write is durable when it returns, and every later read sees it. Other processes that share
-    the store see it within a second (apps, boards, actions) or at once (players).
+    the store see it within a second (apps, boards, actions) or at once (players). A method that accesses the store
+    raises Unavailable when the store fails.
     """
 
     def listen(self, listener: Callable[[Change], None]) -> None:

@@ -70,6 +70,8 @@ Decide: TypeAlias = Callable[[Sequence[Submission], BatchState], Decision]
 
 
 class Ledger(Protocol):
+    """The append-only record of updates. Every method may raise Unavailable."""
+
     async def transact(self, batch: Sequence[Submission], decide: Decide) -> Decision:
         """Decide a batch in one transaction: read its state, call `decide`, and write.
 

@@ -86,6 +86,9 @@ class Ranking(Protocol):
 
     Ranks start at 1 and follow the board's numbering. Every read shows one instant. It raises NotRanked rather than
     return a wrong rank. Ranks count standings, so a table without standings is ranked and empty.
+
+    The writes `apply`, `remove` and `drop` raise Unavailable when the server fails. The write may still have been done,
+    and repeating it is safe.
     """
 
     async def apply(
@@ -94,8 +97,8 @@ class Ranking(Protocol):
         """Replace the standings of players in a table.
 
         A standing that is not newer than the stored one, by version, is ignored. Return no rank changes unless
-        `place`. Otherwise return those of all given players, except those outside the cached part. Raises NotRanked,
-        and then no standing is lost: the table that is being built will have them.
+        `place`. Otherwise return those of all given players, except those outside the cached part. Raises NotRanked if
+        the table is not ready. No standing is lost then, because the table will be built from the totals.
         """
 
     async def remove(self, key: TableKey, player: str, version: int) -> None:
@@ -131,8 +134,8 @@ class Ranking(Protocol):
 class LedgerTotals(Ranking, Protocol):
     """A read-only ranking on the ledger's totals: slower, and exact at all times.
 
-    A ranking that caches a part of each table uses `top` and `standings_of`. A read shows one instant at or after the
-    start of the call. It raises Unavailable when the database is unreachable; `total` raises NotRanked instead.
+    `apply` stores nothing and returns no previous ranks. `top` and `standings_of` serve a ranking that caches a part of
+    each table. They show one instant at or after the start of the call, and raise Unavailable.
     """
 
     async def top(self, key: TableKey, board: Board, limit: int) -> Sequence[tuple[str, Standing]]:

@@ -20,4 +20,5 @@ class RateLimiter(Protocol):
         """Take `cost` from the limit of a key, or nothing when less than that is left.
 
         A key has `limit` in each period of `period_s` seconds, and all of it at once after a period without requests.
+        Raises Unavailable when a shared limiter is unreachable.
         """

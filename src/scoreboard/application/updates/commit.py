@@ -84,7 +84,7 @@ class GroupCommit:
         return self.batcher.pending
 
     def stamp(self) -> int:
-        """Return a later `accepted_at` than the last, even if the clock is set back."""
+        """Return an `accepted_at` after the last one, even if the clock is set back."""
         self._last_stamp = max(self._clock(), self._last_stamp + 1)
         return self._last_stamp
 
@@ -147,7 +147,7 @@ class GroupCommit:
             await asyncio.sleep(pause_s)
 
     async def _bisect(self, batch: Batch[RankedOutcome]) -> None:
-        """Commit the halves of a rejected batch, and refuse what is rejected alone."""
+        """Commit the halves of a batch; refuse a submission that is rejected alone."""
         if len(batch) > 1:
             middle = len(batch) // 2
             await self._commit(batch[:middle])
@@ -158,7 +158,7 @@ class GroupCommit:
             complete(batch, [RankedOutcome(refuse_unstorable(request.submissions[0]))])
             return
         new_future = asyncio.get_running_loop().create_future
-        parts = [PendingRequest[RankedOutcome]([one], request.ranks, new_future()) for one in request.submissions]
+        parts = [PendingRequest[RankedOutcome]([s], request.ranks, new_future()) for s in request.submissions]
         await self._commit(parts)
         await self._wait_for_projection()
         try:

@@ -153,8 +153,8 @@ class Submit:
         """Return an outcome or a refusal for each of up to MAX_BATCH updates.
 
         The updates are applied in order and in one transaction, without ranks. `key` is the idempotency key of the
-        batch: with its index, it becomes the key of each request that has none. Raises ScoreboardError, as `one` does,
-        when the batch is refused or fails as a whole.
+        batch: a request without a key gets this key with its index. Raises ScoreboardError, as `one` does, when the
+        batch is refused or fails as a whole.
         """
         if not 1 <= len(requests) <= MAX_BATCH:
             raise codes.INVALID_BATCH.error(f"a batch has 1 to {MAX_BATCH} updates")
