@@ -1,15 +1,5 @@
 """The errors that callers see, as one tree.
 
-    ScoreboardError
-    ├── Invalid            the request is malformed, and a retry cannot succeed
-    ├── Unauthenticated    there is no credential, or it is not valid
-    ├── Forbidden          the credential is valid but lacks a permission
-    ├── NotFound           no such app, board, player, action, event or standing
-    ├── Conflict           the request contradicts the stored state
-    ├── Refused            a rule of the board rejects the request; nothing was changed
-    ├── TooManyRequests    the caller reached a limit; `retry_after_s` is the wait
-    └── Unavailable        the service failed or is overloaded; a retry may succeed
-
 `code` is stable and never changes its meaning. `detail` is for people and may change. Adapters translate the errors of
 their technology into these. Each entry point renders them through one table.
 """
@@ -29,35 +19,35 @@ class ScoreboardError(Exception):
 
 
 class Invalid(ScoreboardError):
-    pass
+    """A malformed request, which cannot succeed on a retry."""
 
 
 class Unauthenticated(ScoreboardError):
-    pass
+    """A missing or invalid credential."""
 
 
 class Forbidden(ScoreboardError):
-    pass
+    """A valid credential without the necessary permission."""
 
 
 class NotFound(ScoreboardError):
-    pass
+    """A missing app, board, player, action, event or standing."""
 
 
 class Conflict(ScoreboardError):
-    pass
+    """A request that contradicts the stored state."""
 
 
 class Refused(ScoreboardError):
-    pass
+    """A valid request that a rule of the board refuses."""
 
 
 class TooManyRequests(ScoreboardError):
-    pass
+    """A limit of the caller that is reached; `retry_after_s` is the wait."""
 
 
 class Unavailable(ScoreboardError):
-    """A failure of the service after which the outcome may be unknown.
+    """A failure or overload of the service. The outcome may be unknown.
 
     A retry under the same ids or idempotency key returns it.
     """
