@@ -31,7 +31,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--players", type=int, metavar="N", help="players on the board (1,000,000)")
     parser.add_argument("--sockets", type=int, metavar="N", help="open screens (10,000)")
     parser.add_argument("--connections", type=int, default=Sizes.connections, metavar="N", help="closed loop (64)")
-    parser.add_argument("--rounds", type=int, metavar="N", help="rounds of limit and product (4); 9 to compare versions")
+    parser.add_argument("--rounds", type=int, metavar="N", help="for limit and product (4); 9 to compare versions")
     command = str(Path(sys.executable).with_name("scoreboard"))
     parser.add_argument(
         "--urgent", action="store_true", help="raise the priority, for a shared machine (needs permission)"

@@ -48,7 +48,7 @@ class Reader:
             case "Second terminal":
                 self.outputs.append(await asyncio.to_thread(self.type, step))
                 assert '"code"' not in self.outputs[-1], self.outputs[-1]
-            case "Answer":
+            case "Response" | "Output":
                 assert comparable(self.outputs[-1]) == comparable(step.text)
             case file:
                 (self.folder / file).parent.mkdir(exist_ok=True)
