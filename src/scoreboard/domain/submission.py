@@ -57,7 +57,8 @@ class Submission:
 
     `value` is an increment or a score, by the board's operator; for an action, it is the action's points. A `region` of
     None is resolved from the player's profile later. The receipt is stored under `credential` and `key`, with the
-    `digest` of the body. `metadata` is compact JSON. The outcome of a `queued` submission is always recorded.
+    `digest` of the body. `metadata` is compact JSON. The outcome of a `queued` submission is recorded under its event,
+    unless its board was deleted.
     """
 
     event: EventId
@@ -98,8 +99,8 @@ class Outcome:
 
     A refusal has `code` and `detail`, and no meaningful scores. `replayed` marks the outcome of an earlier submission
     under the same idempotency key. A `recorded` outcome can be read again by its event. `retry_after_s` is the wait
-    before a retry may succeed, if known. `version` is that of the world standing after the submission. Neither is
-    recorded: in an outcome that is read again they are None and 0.
+    before a retry may succeed, if known. `version` is that of the world standing after the submission. These two
+    are not stored: in an outcome that is read again, they are None and 0.
     """
 
     event: EventId
