@@ -114,9 +114,10 @@ class Ledger(Protocol):
         """Check some of the receipts, refusals and facts, and remove the old ones.
 
         Receipts and refusals are old when their submissions were accepted before `before`; facts are old when they
-        expired before `facts_before`. Applied submissions stay. IMPORTED receipts stay too, because their instants are
-        not those of the import. A refusal is never removed before its receipt. The call after a `complete` one starts
-        a new pass. Other transactions wait for this call no longer than for one another.
+        expired before `facts_before`. Both are in microseconds since 1970. Applied submissions stay. IMPORTED receipts
+        stay too, because their instants are not those of the import. A refusal is never removed before its receipt. The
+        call after a `complete` one starts a new pass. Other transactions wait for this call no longer than for one
+        another.
         """
 
     async def latest_instant(self) -> int:
@@ -125,7 +126,7 @@ class Ledger(Protocol):
     def entries(
         self, board: Board, after: EventId = MIN_EVENT_ID, chunk: int = 10_000
     ) -> AsyncIterator[list[tuple[Submission, Outcome]]]:
-        """Yield the applied submissions to a board that are later than `after`, by chunk.
+        """Yield the applied submissions to a board that are later than `after`, in chunks.
 
         The order is that of (accepted_at, event id). The submissions have no action, only its points as their value.
         """
