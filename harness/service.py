@@ -39,7 +39,7 @@ from scoreboard.entrypoints.http.response import Response
 from scoreboard.entrypoints.http.server import Server
 
 HOUR_S = 3_600
-TIMINGS = Timings(patience=PATIENCE, commit_retries=CommitRetries(within_s=BOUND_S))  # of a busy machine
+TIMINGS = Timings(patience=PATIENCE, commit_retries=CommitRetries(within_s=BOUND_S))  # tolerate a busy machine
 
 
 def loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
