@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from harness.client import Answer
+from harness.servers.postgres import query
 from harness.service import Running, running
 from harness.waiting import eventually
-from scoreboard.adapters.postgres.inspection import fetch_once
 from tests.distributed.calls import top, update
 from tests.distributed.servers import Servers
 from tests.making import submission
@@ -81,5 +81,5 @@ async def test_a_high_update_overtakes_a_backlog_of_ten_thousand_messages(server
 
         async with running(tmp_path / "worker", parts=frozenset({"worker"}), **given):
             await eventually(applied)
-    ((before,),) = await fetch_once(servers.database, APPLIED_BEFORE, "ann")
+    ((before,),) = await query(servers.database, APPLIED_BEFORE, "ann")
     assert before < BACKLOG / 10

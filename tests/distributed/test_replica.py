@@ -5,10 +5,9 @@ from typing import Any
 
 import pytest
 
-from harness.servers.postgres import postgres
+from harness.servers.postgres import postgres, query
 from harness.service import Running, running
 from harness.waiting import eventually
-from scoreboard.adapters.postgres.inspection import fetch_once
 from tests.distributed.servers import Servers, away
 
 pytestmark = pytest.mark.slow
@@ -46,7 +45,7 @@ async def test_an_entry_is_in_the_ledger_as_soon_as_it_was_answered(servers: Ser
             async def is_read() -> bool:
                 """The ledger is, on the replica."""
                 await play(1)
-                return bool((await fetch_once(replica_url, SCANS))[0][0])
+                return bool((await query(replica_url, SCANS))[0][0])
 
             await eventually(is_read)
             async with away(follower):

@@ -1,7 +1,5 @@
 """The backends for PostgreSQL: a shared database, and a replica of it."""
 
-import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
@@ -13,9 +11,11 @@ from scoreboard.adapters.postgres.ledger import PostgresLedger
 from scoreboard.adapters.postgres.outbox import PostgresOutbox
 from scoreboard.adapters.postgres.ranking import PostgresRanking
 from scoreboard.adapters.postgres.replica import open_replica
+from scoreboard.adapters.postgres.timeouts import DEFAULTS, PostgresTimeouts
 from scoreboard.application.ports.backend import BackendOptions, DatabaseBackend, NotUsable, Ping, ReplicaBackend
 from scoreboard.application.ports.clock import Clock
 from scoreboard.application.ports.diagnostics import Finding
+from scoreboard.concurrency.every import every
 from scoreboard.domain.errors import Unavailable
 from scoreboard.domain.redaction import redact_url
 
@@ -40,15 +40,16 @@ class PostgresPlugin:
 
     async def migrate(self, options: BackendOptions) -> list[str]:
         try:
-            return await database.migrate(options.database_url)
+            return await database.migrate(options.database_url, DEFAULTS.scaled(options.patience))
         except Unavailable as error:
             raise self._unreachable(error, options) from error
 
     async def open(self, options: BackendOptions, clock: Clock, stack: AsyncExitStack) -> DatabaseBackend:
         """Open the database, and its replica if configured, which may be down."""
-        await self._check_schema(options)
+        timeouts = DEFAULTS.scaled(options.patience)
+        await self._check_schema(options, timeouts)
         store = await stack.enter_async_context(
-            database.open_database(options.database_url, connections=options.database_connections)
+            database.open_database(options.database_url, connections=options.database_connections, timeouts=timeouts)
         )
         replica = None
         pings: dict[str, Ping] = {self.name: lambda: store.fetch("SELECT 1")}
@@ -66,12 +67,20 @@ class PostgresPlugin:
             replica=None if replica is None else ReplicaBackend(PostgresRanking(replica), lambda: replica.lag_s),
             pings=pings,
             tasks=[directory.run],
-            jobs={"partitions": lambda: _keep_partitions(store, clock), "tables": lambda: _keep_tables(store)},
+            jobs={
+                # Without a partition, the default partition takes the rows.
+                "partitions": lambda: every(
+                    PARTITIONS_EVERY_S,
+                    lambda: maintenance.create_partitions(store, clock(), MONTHS_AHEAD),
+                    "partitions",
+                ),
+                "tables": lambda: every(TABLES_EVERY_S, lambda: _maintain_tables(store), "tables"),
+            },
         )
 
-    async def _check_schema(self, options: BackendOptions) -> None:
+    async def _check_schema(self, options: BackendOptions, timeouts: PostgresTimeouts) -> None:
         try:
-            found = await inspection.inspect(options.database_url)
+            found = await inspection.inspect(options.database_url, timeouts)
         except Unavailable as error:
             raise self._unreachable(error, options) from error
         if found.schema < found.newest:
@@ -99,18 +108,7 @@ class PostgresReplicaPlugin:
         return inspection.remedy(error, options.database_replica_url, "SCOREBOARD_DATABASE_REPLICA_URL")
 
 
-async def _keep_partitions(store: Database, clock: Clock) -> None:
-    """Create the partitions of the ledger some months ahead."""
-    while True:
-        with contextlib.suppress(Unavailable):  # Until the next attempt the default partition takes the rows.
-            await maintenance.create_partitions(store, clock(), MONTHS_AHEAD)
-        await asyncio.sleep(PARTITIONS_EVERY_S)
-
-
-async def _keep_tables(store: Database) -> None:
+async def _maintain_tables(store: Database) -> None:
     """Fold the counts of standings, and analyze grown tables."""
-    while True:
-        with contextlib.suppress(Unavailable):  # Totals stay exact without it, but get slower.
-            await maintenance.fold_counts(store)
-            await maintenance.analyze_grown(store)
-        await asyncio.sleep(TABLES_EVERY_S)
+    await maintenance.fold_counts(store)  # Totals stay exact without it, but get slower.
+    await maintenance.analyze_grown(store)

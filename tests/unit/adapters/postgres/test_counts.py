@@ -5,7 +5,7 @@ from itertools import count
 
 import pytest
 
-from harness.servers.postgres import empty_database
+from harness.servers.postgres import TIMEOUTS, empty_database, open_database
 from harness.waiting import eventually
 from scoreboard.adapters.postgres import database
 from scoreboard.adapters.postgres.database import Database
@@ -82,10 +82,10 @@ async def test_migrations_run_while_the_previous_version_serves(monkeypatch: pyt
     async def migrate() -> None:
         with monkeypatch.context() as patched:
             patched.setattr(database.FILES, "migrations", lambda: migrations)
-            await database.migrate(url)
+            await database.migrate(url, TIMEOUTS)
 
     await migrate()
-    async with database.open_database(url) as store, database.open_database(url) as other:
+    async with open_database(url) as store, open_database(url) as other:
         board, stopping, played = await a_board(store), asyncio.Event(), count()
 
         async def serve(ledger: PostgresLedger) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness.servers.postgres import Server, fresh_database
+from harness.servers.postgres import Server, fresh_database, open_database
 from harness.waiting import eventually
 from scoreboard.adapters.postgres import database
 from scoreboard.adapters.postgres.database import Connection, Database
@@ -185,7 +185,7 @@ class TestTwoProcesses:
 
 class TestFailures:
     async def test_a_server_killed_before_the_commit_has_no_change(self, server: Server) -> None:
-        async with database.open_database(await fresh_database(server.url)) as store:
+        async with open_database(await fresh_database(server.url)) as store:
             board = await a_board(store)
             ledger = PostgresLedger(store)
             batch = [submission(board, value=5, key="k", body=b"5")]
@@ -206,7 +206,7 @@ class TestFailures:
     async def test_a_server_killed_after_the_commit_has_all_changes(
         self, server: Server, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        async with database.open_database(await fresh_database(server.url)) as store:
+        async with open_database(await fresh_database(server.url)) as store:
             board = await a_board(store)
             ledger = PostgresLedger(store)
             batch = [submission(board, value=5, key="k", body=b"5")]
@@ -278,14 +278,11 @@ async def test_no_statement_of_an_update_reads_a_whole_table(process: Process) -
         assert "Seq Scan" not in found, found
 
 
-async def test_entries_of_a_board_that_has_few_come_from_a_ledger_that_has_many(
-    process: Process, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("scoreboard.adapters.postgres.ledger.CHUNK", 7)
+async def test_entries_of_a_board_that_has_few_come_from_a_ledger_that_has_many(process: Process) -> None:
     store = await process()
     board = await a_board(store)
     other = await PostgresDirectory(store).create_board(Board(0, board.app, "other", "Other"))
-    ledger = PostgresLedger(store)
+    ledger = PostgresLedger(store, chunk=7)
     made = [submission(board if n % 17 == 3 else other, at=NOON + n) for n in range(100)]
     await ledger.transact(made, decide)
     for size in (1, 3, 50):
