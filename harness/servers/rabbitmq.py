@@ -25,6 +25,7 @@ from harness.servers.shared import kept_working
 from harness.waiting import BOUND_S, PATIENCE
 from scoreboard.adapters.rabbitmq import queue
 from scoreboard.adapters.rabbitmq.timeouts import RabbitTimeouts
+from scoreboard.bootstrap.service import wall_clock
 
 URL = "SCOREBOARD_TEST_RABBITMQ_URL"
 PROGRAM = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
@@ -40,7 +41,7 @@ PROBE: Mapping[str, Any] = {
     "x-dead-letter-strategy": "at-least-once",
 }
 
-open_queue = partial(queue.open_queue, timeouts=TIMEOUTS)
+open_queue = partial(queue.open_queue, clock=wall_clock, timeouts=TIMEOUTS)
 
 
 class Broker(Protocol):

@@ -124,7 +124,8 @@ class Database:
         `work` runs again, in a new transaction, after a deadlock, RetryTransaction or `retry_on`.
         """
         attempts = asyncio.ensure_future(self._attempts(work, retry_on, within_s or self.timeouts.transaction_s))
-        attempts.add_done_callback(_retrieve_exception)
+        # Retrieve the exception, so that asyncio does not log it after the caller was cancelled.
+        attempts.add_done_callback(lambda done: done.cancelled() or done.exception())
         return await asyncio.shield(attempts)
 
     async def fetch(self, statement: str, *values: object, within_s: float | None = None) -> list[Record]:
@@ -191,12 +192,6 @@ class Database:
             raise
 
 
-def _retrieve_exception(future: "asyncio.Future[T]") -> None:
-    """Keep asyncio from logging a failure after the caller was cancelled."""
-    if not future.cancelled():
-        future.exception()
-
-
 @asynccontextmanager
 async def open_database(
     url: str, *, connections: int = CONNECTIONS, timeouts: PostgresTimeouts = DEFAULTS
@@ -244,15 +239,11 @@ async def open_pool(
 def _options(timeouts: PostgresTimeouts) -> dict[str, Any]:
     settings = {
         **SESSION_SETTINGS,
-        "statement_timeout": _to_millis(timeouts.statement_s),
-        "lock_timeout": _to_millis(timeouts.lock_s),
-        "idle_in_transaction_session_timeout": _to_millis(timeouts.idle_in_transaction_s),
+        "statement_timeout": f"{timeouts.statement_s:g}s",
+        "lock_timeout": f"{timeouts.lock_s:g}s",
+        "idle_in_transaction_session_timeout": f"{timeouts.idle_in_transaction_s:g}s",
     }
     return {"timeout": timeouts.connect_s, "command_timeout": timeouts.command_s, "server_settings": settings}
-
-
-def _to_millis(seconds: float) -> str:
-    return f"{seconds * 1_000:.0f}ms"
 
 
 async def _check_settings(connection: Connection, connections: int) -> None:
@@ -283,8 +274,7 @@ async def migrate(url: str, timeouts: PostgresTimeouts = DEFAULTS) -> list[str]:
 
 async def _apply_migrations(connection: Connection, lock_s: float) -> list[str]:
     await connection.fetch(SQL["lock_migrations"], MIGRATIONS_LOCK)
-    # No update waits longer than this for a table.
-    await connection.execute(f"SET lock_timeout = '{_to_millis(lock_s)}'")
+    await connection.execute(f"SET lock_timeout = '{lock_s:g}s'")  # so that no update waits longer for a table
     await connection.execute(SQL["make_migrations"])
     done = {number for (number,) in await connection.fetch(SQL["applied_migrations"])}
     applied = []

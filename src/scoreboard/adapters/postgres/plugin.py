@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
 from scoreboard.adapters.postgres import database, diagnostics, inspection, maintenance
-from scoreboard.adapters.postgres.database import Database
 from scoreboard.adapters.postgres.directory import PostgresDirectory
 from scoreboard.adapters.postgres.leader_lock import PostgresLeaderLock
 from scoreboard.adapters.postgres.ledger import PostgresLedger
@@ -21,7 +20,7 @@ from scoreboard.domain.redaction import redact_url
 
 MONTHS_AHEAD = 3
 TABLES_EVERY_S = 10.0  # A total is the sum of the rows that batches with new players have added since.
-PARTITIONS_EVERY_S = 6 * 3_600.0
+PARTITIONS_EVERY_S = 6 * 3_600.0  # Rows without their partition go to the default partition.
 
 
 class PostgresPlugin:
@@ -58,6 +57,14 @@ class PostgresPlugin:
             pings[PostgresReplicaPlugin.name] = replica.check
         directory, outbox = PostgresDirectory(store, replica), PostgresOutbox(store)
         await directory.start()
+
+        async def create_partitions() -> None:
+            await maintenance.create_partitions(store, clock(), MONTHS_AHEAD)
+
+        async def maintain_tables() -> None:
+            await maintenance.fold_counts(store)
+            await maintenance.analyze_grown(store)
+
         return DatabaseBackend(
             directory=directory,
             ledger=PostgresLedger(store, reader=replica, outbox=outbox if options.events else None),
@@ -68,13 +75,8 @@ class PostgresPlugin:
             pings=pings,
             tasks=[directory.run],
             jobs={
-                # Without a partition, the default partition takes the rows.
-                "partitions": lambda: every(
-                    PARTITIONS_EVERY_S,
-                    lambda: maintenance.create_partitions(store, clock(), MONTHS_AHEAD),
-                    "partitions",
-                ),
-                "tables": lambda: every(TABLES_EVERY_S, lambda: _maintain_tables(store), "tables"),
+                "partitions": lambda: every(PARTITIONS_EVERY_S, create_partitions, "partitions"),
+                "tables": lambda: every(TABLES_EVERY_S, maintain_tables, "tables"),
             },
         )
 
@@ -106,9 +108,3 @@ class PostgresReplicaPlugin:
 
     def remedy(self, error: BaseException | None, options: BackendOptions) -> str:
         return inspection.remedy(error, options.database_replica_url, "SCOREBOARD_DATABASE_REPLICA_URL")
-
-
-async def _maintain_tables(store: Database) -> None:
-    """Fold the counts of standings, and analyze grown tables."""
-    await maintenance.fold_counts(store)  # Totals stay exact without it, but get slower.
-    await maintenance.analyze_grown(store)

@@ -2,8 +2,7 @@
 
 import asyncio
 import math
-import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import NamedTuple
@@ -17,6 +16,7 @@ from scoreboard.adapters.rabbitmq import wire
 from scoreboard.adapters.rabbitmq.priority_buffer import WEIGHTS, PriorityBuffer
 from scoreboard.adapters.rabbitmq.reconnecting import (
     FAILURES,
+    GiveUp,
     ReconnectingConnection,
     connect,
     describe_error,
@@ -31,6 +31,7 @@ from scoreboard.application.ports.queue import Delivery, Message, StoredDeadLett
 
 log = structlog.get_logger(__name__)
 
+MAX_REASON_CHARS = 1_000
 PUBLISH_CHUNK = 200  # messages that are sent before their confirms are awaited
 REBALANCE_S = 5.0
 PREFETCH = 8  # messages of each queue, times the weight of its priority
@@ -50,11 +51,7 @@ class _Publisher:
     """
 
     def __init__(
-        self,
-        connection: AbstractConnection,
-        topology: Topology,
-        timeouts: RabbitTimeouts,
-        give_up: Callable[[], None],
+        self, connection: AbstractConnection, topology: Topology, timeouts: RabbitTimeouts, give_up: GiveUp
     ) -> None:
         self._connection = connection
         self._channel = connection.channel(publisher_confirms=True, on_return_raises=True)
@@ -65,7 +62,6 @@ class _Publisher:
         self._block_logged = False
 
     async def open(self) -> None:
-        await self._topology.declare(self._connection, self._timeouts.declare_s)
         await self._channel.initialize(timeout=self._timeouts.call_s)
         self._channel.close_callbacks.add(lambda *_: self._give_up())
 
@@ -77,8 +73,7 @@ class _Publisher:
         sending.add_done_callback(retrieve_exception)
         await asyncio.wait((sending,), timeout=self._timeouts.blocked_s)
         if not sending.done():
-            # The broker may have reported a block since. It may still store the message later.
-            await self._check_unblocked()
+            await self._check_unblocked()  # A blocked broker may still store the message later.
         try:
             await sending
         except PublishError as error:
@@ -127,15 +122,14 @@ class _Consumer:
         self,
         connection: AbstractConnection,
         topology: Topology,
-        timeouts: RabbitTimeouts,
+        call_s: float,
+        give_up: GiveUp,
         buffer: PriorityBuffer,
         session: int,
-        give_up: Callable[[], None],
     ) -> None:
-        self._connection = connection
         self._channel: AbstractChannel = connection.channel(publisher_confirms=False)
         self._topology = topology
-        self._timeouts = timeouts
+        self._call_s = call_s
         self._buffer = buffer
         self._session = session
         self._give_up = give_up
@@ -146,21 +140,20 @@ class _Consumer:
 
     async def open(self, rebalance_s: float) -> None:
         """Subscribe to all queues, with prefetch counts in proportion to the weights."""
-        await self._topology.declare(self._connection, self._timeouts.declare_s)
-        await self._channel.initialize(timeout=self._timeouts.call_s)
+        await self._channel.initialize(timeout=self._call_s)
         self._channel.close_callbacks.add(lambda *_: self._stop())
         underlay = await self._channel.get_underlay_channel()
         underlay.on_consumer_cancel_callbacks.add(lambda _: self._give_up())  # The queue was deleted.
         for name, priority in self._topology.work:
             await self.consume(name, PREFETCH * WEIGHTS[priority])
         takers = await self._channel.get_queue(self._topology.takers, ensure=False)
-        await takers.consume(_ignore, timeout=self._timeouts.call_s)
+        await takers.consume(_ignore, timeout=self._call_s)
         self._rebalancing = asyncio.create_task(self._rebalance(rebalance_s))
 
     async def consume(self, name: str, prefetch: int) -> None:
-        await self._channel.set_qos(prefetch_count=prefetch, timeout=self._timeouts.call_s)
+        await self._channel.set_qos(prefetch_count=prefetch, timeout=self._call_s)
         queue = await self._channel.get_queue(name, ensure=False)
-        self._consumers[name] = await queue.consume(partial(self._on_message, name), timeout=self._timeouts.call_s)
+        self._consumers[name] = await queue.consume(partial(self._on_message, name), timeout=self._call_s)
 
     async def _on_message(self, name: str, incoming: AbstractIncomingMessage) -> None:
         self._busy.add(name)
@@ -177,19 +170,17 @@ class _Consumer:
                 for priority, weight in WEIGHTS.items():
                     names = [name for name, its in self._topology.work if its == priority and name in busy]
                     if len(names) > 1:
-                        share = math.ceil(self._topology.shards / await self._count_workers())
+                        takers = self._topology.takers
+                        found = await self._channel.declare_queue(takers, passive=True, timeout=self._call_s)
+                        share = math.ceil(self._topology.shards / (found.declaration_result.consumer_count or 1))
                         await self._resubscribe(names[share:], PREFETCH * weight)
         except (Exception, asyncio.CancelledError):
             self._stop()
 
-    async def _count_workers(self) -> int:
-        takers = await self._channel.declare_queue(self._topology.takers, passive=True, timeout=self._timeouts.call_s)
-        return takers.declaration_result.consumer_count or 1
-
     async def _resubscribe(self, names: Sequence[str], prefetch: int) -> None:
         for name in names:
             queue = await self._channel.get_queue(name, ensure=False)
-            await queue.cancel(self._consumers[name], timeout=self._timeouts.call_s)
+            await queue.cancel(self._consumers[name], timeout=self._call_s)
             await self.consume(name, prefetch)
 
     def _stop(self) -> None:
@@ -212,7 +203,7 @@ class _Consumer:
         tags = list(dict.fromkeys(delivery.tag for delivery in deliveries if self.holds(delivery)))
         try:
             channel = await self._channel.get_underlay_channel()
-            async with asyncio.timeout(self._timeouts.call_s):
+            async with asyncio.timeout(self._call_s):
                 for tag in tags:
                     self._unacknowledged.discard(tag)
                     await channel.basic_ack(tag.number, wait=tag is tags[-1])
@@ -230,12 +221,7 @@ class RabbitQueue:
     """
 
     def __init__(
-        self,
-        url: str,
-        topology: Topology,
-        clock: Clock,
-        timeouts: RabbitTimeouts,
-        rebalance_s: float,
+        self, url: str, topology: Topology, clock: Clock, timeouts: RabbitTimeouts, rebalance_s: float
     ) -> None:
         self._topology = topology
         self._clock = clock
@@ -250,20 +236,23 @@ class RabbitQueue:
         self._consuming = ReconnectingConnection(url, "consuming", self._open_consumer, timeouts)
         self._managing = ReconnectingConnection(url, "managing", self._declare, timeouts)
 
-    async def _open_publisher(self, connection: AbstractConnection, give_up: Callable[[], None]) -> _Publisher:
+    async def _open_publisher(self, connection: AbstractConnection, give_up: GiveUp) -> _Publisher:
+        await self._declare(connection)
         session = _Publisher(connection, self._topology, self._timeouts, give_up)
         await session.open()
         return session
 
-    async def _open_consumer(self, connection: AbstractConnection, give_up: Callable[[], None]) -> _Consumer:
+    async def _open_consumer(self, connection: AbstractConnection, give_up: GiveUp) -> _Consumer:
         self._sessions += 1
         self._buffer.clear()
-        session = _Consumer(connection, self._topology, self._timeouts, self._buffer, self._sessions, give_up)
+        await self._declare(connection)
+        call_s = self._timeouts.call_s
+        session = _Consumer(connection, self._topology, call_s, give_up, self._buffer, self._sessions)
         self._newest = session
         await session.open(self._rebalance_s)
         return session
 
-    async def _declare(self, connection: AbstractConnection, _: Callable[[], None]) -> AbstractConnection:
+    async def _declare(self, connection: AbstractConnection, _: GiveUp | None = None) -> AbstractConnection:
         await self._topology.declare(connection, self._timeouts.declare_s)
         return connection
 
@@ -285,7 +274,8 @@ class RabbitQueue:
 
     async def dead_letter(self, delivery: Delivery, body: bytes, reason: str) -> None:
         self._latest_dead_letter = max(self._clock(), self._latest_dead_letter + 1)
-        letter = wire.pack_dead_letter(delivery.message._replace(body=body), reason, self._latest_dead_letter)
+        message = delivery.message._replace(body=body)
+        letter = wire.pack(message, reason=reason[:MAX_REASON_CHARS], since=self._latest_dead_letter)
         await self._replace(delivery, self._topology.exchange, self._topology.dead_key, letter)
 
     async def list_dead_letters(self, most: int) -> list[StoredDeadLetter]:
@@ -308,8 +298,7 @@ class RabbitQueue:
         return ready + len(self._buffer)
 
     async def close(self) -> None:
-        connections = self._consuming, self._publishing, self._managing
-        await asyncio.gather(*(connection.close() for connection in connections))
+        await asyncio.gather(*(one.close() for one in (self._consuming, self._publishing, self._managing)))
 
     def _to_work(self, message: Message) -> tuple[str, str, aio_pika.Message]:
         return self._topology.exchange, self._topology.key(message.partition_key, message.priority), wire.pack(message)
@@ -330,10 +319,7 @@ class RabbitQueue:
             await gather_calls(consumer.ack((delivery,)))
 
     async def _consumer(self) -> _Consumer:
-        """Return the consumer that holds the received messages.
-
-        It receives from the first queues before it has subscribed to all, which makes it the session.
-        """
+        """Return the consumer that holds the received messages, even while it still subscribes."""
         if self._newest is not None and self._newest.is_open:
             return self._newest
         return await self._consuming.session()
@@ -388,21 +374,12 @@ async def _requeue_all(channel: AbstractChannel) -> None:
 
 
 async def _ignore(_: AbstractIncomingMessage) -> None:
-    """Do nothing: no one publishes to this queue."""
-
-
-def wall_clock() -> int:
-    return time.time_ns() // 1_000
+    """Do nothing: the queue is always empty."""
 
 
 @asynccontextmanager
 async def open_queue(
-    url: str,
-    topology: Topology,
-    clock: Clock = wall_clock,
-    *,
-    timeouts: RabbitTimeouts = DEFAULTS,
-    rebalance_s: float = REBALANCE_S,
+    url: str, topology: Topology, clock: Clock, timeouts: RabbitTimeouts = DEFAULTS, rebalance_s: float = REBALANCE_S
 ) -> AsyncIterator[RabbitQueue]:
     """Open the queue, and declare it now or when the broker is up.
 

@@ -7,8 +7,9 @@ interval, and replays declarations from memory instead of checking them.
 import asyncio
 import contextlib
 import logging
+from asyncio import FIRST_COMPLETED
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 import aio_pika
 import structlog
@@ -27,6 +28,7 @@ log = structlog.get_logger(__name__)
 
 S = TypeVar("S")
 T = TypeVar("T")
+GiveUp: TypeAlias = Callable[[], None]
 
 CLOSE_S = 3.0
 HEARTBEAT_S = 10
@@ -115,7 +117,7 @@ class ReconnectingConnection(Generic[S]):
         self,
         url: str,
         purpose: str,
-        prepare: Callable[[AbstractConnection, Callable[[], None]], Awaitable[S]],
+        prepare: Callable[[AbstractConnection, GiveUp], Awaitable[S]],
         timeouts: RabbitTimeouts,
     ) -> None:
         self._url = url
@@ -145,7 +147,8 @@ class ReconnectingConnection(Generic[S]):
         return self._session
 
     async def close(self) -> None:
-        _set(self._closing)
+        if not self._closing.done():
+            self._closing.set_result(None)
         if self._running is not None:
             await self._running
 
@@ -162,9 +165,14 @@ class ReconnectingConnection(Generic[S]):
     async def _connect_once(self) -> bool:
         """Connect and wait for the loss of the connection; return whether there was one."""
         lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        opening = asyncio.create_task(self._open(lambda: _set(lost)))
+
+        def give_up() -> None:
+            if not lost.done():
+                lost.set_result(None)
+
+        opening = asyncio.create_task(self._open(give_up))
         try:
-            await _first_of(self._closing, opening, timeout_s=self._timeouts.attempt_s)
+            await asyncio.wait((self._closing, opening), timeout=self._timeouts.attempt_s, return_when=FIRST_COMPLETED)
             if self._closing.done():
                 return False
             if not opening.done():
@@ -173,7 +181,7 @@ class ReconnectingConnection(Generic[S]):
             self._outage_logged = False
             log.info("queue_connected", purpose=self._purpose)
             self._attempted.set()
-            await _first_of(self._closing, lost)
+            await asyncio.wait((self._closing, lost), return_when=FIRST_COMPLETED)
         except TopologyMismatch as error:
             log.error("queue_declared_otherwise", detail=str(error))
             return False
@@ -193,7 +201,7 @@ class ReconnectingConnection(Generic[S]):
             self._attempted.set()
             await self._abandon(opening)
 
-    async def _open(self, give_up: Callable[[], None]) -> S:
+    async def _open(self, give_up: GiveUp) -> S:
         self._connection = await connect(self._url, self._purpose, self._timeouts.connect_s)
         self._connection.close_callbacks.add(lambda *_: give_up())
         return await self._prepare(self._connection, give_up)
@@ -207,15 +215,6 @@ class ReconnectingConnection(Generic[S]):
             await asyncio.wait((closing, opening), timeout=CLOSE_S)
             self._connection = None
         opening.cancel()
-
-
-def _set(signal: "asyncio.Future[None]") -> None:
-    if not signal.done():
-        signal.set_result(None)
-
-
-async def _first_of(*futures: "asyncio.Future[Any]", timeout_s: float | None = None) -> None:
-    await asyncio.wait(futures, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
 
 
 def retrieve_exception(future: "asyncio.Future[Any]") -> None:

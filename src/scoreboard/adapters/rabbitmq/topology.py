@@ -14,6 +14,7 @@ queue stays in the first until the second has it, so it may be delivered twice.
 
 import random
 from collections.abc import Sequence
+from itertools import product
 from typing import Any
 from zlib import crc32
 
@@ -53,11 +54,8 @@ class Topology:
     @property
     def work(self) -> list[tuple[str, Priority]]:
         """The queues of messages to handle, each with its priority."""
-        return [
-            (f"{self.exchange}.work.{_key(shard, priority)}", priority)
-            for priority in PRIORITIES
-            for shard in range(self.shards)
-        ]
+        pairs = product(PRIORITIES, range(self.shards))
+        return [(f"{self.exchange}.work.{shard}.{priority}", priority) for priority, shard in pairs]
 
     @property
     def delays(self) -> list[str]:
@@ -66,12 +64,12 @@ class Topology:
 
     def key(self, partition_key: str, priority: Priority) -> str:
         """Return the routing key of messages. It is stable across processes."""
-        return _key(crc32(partition_key.encode()) % self.shards, priority)
+        return f"{crc32(partition_key.encode()) % self.shards}.{priority}"
 
     def delay(self, attempt: int) -> str:
         """Return the exchange for a message after this number of failures, from 1."""
         step = self._delays_ms[min(attempt, len(self._delays_ms)) - 1]
-        return self._delay(random.choice(step))  # noqa: S311 - jitter
+        return f"{self.exchange}.delay.{random.choice(step)}"  # noqa: S311 - jitter
 
     async def declare(self, connection: AbstractConnection, timeout_s: float) -> None:
         """Declare the exchanges and queues, `timeout_s` for each. Raise TopologyMismatch."""
@@ -115,11 +113,4 @@ class Topology:
         await queue.bind(exchange, key, timeout=timeout_s)
 
     def _waits(self) -> dict[str, int]:
-        return {self._delay(delay_ms): delay_ms for step in self._delays_ms for delay_ms in step}
-
-    def _delay(self, delay_ms: int) -> str:
-        return f"{self.exchange}.delay.{delay_ms}"
-
-
-def _key(shard: int, priority: Priority) -> str:
-    return f"{shard}.{priority}"
+        return {f"{self.exchange}.delay.{delay_ms}": delay_ms for step in self._delays_ms for delay_ms in step}

@@ -8,8 +8,6 @@ from aio_pika.abc import AbstractIncomingMessage
 
 from scoreboard.application.ports.queue import MAX_BODY_BYTES, Message, StoredDeadLetter
 
-MAX_REASON_CHARS = 1_000
-
 
 def pack(message: Message, **headers: Any) -> aio_pika.Message:
     """Return a persistent message. Raise ValueError for a body that is too large."""
@@ -21,10 +19,6 @@ def pack(message: Message, **headers: Any) -> aio_pika.Message:
         delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
         message_id=uuid.uuid4().hex,
     )
-
-
-def pack_dead_letter(message: Message, reason: str, since: int) -> aio_pika.Message:
-    return pack(message, reason=reason[:MAX_REASON_CHARS], since=since)
 
 
 def unpack(incoming: AbstractIncomingMessage) -> Message:

@@ -5,7 +5,6 @@ import contextlib
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
-from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from functools import lru_cache
 from itertools import chain
@@ -66,7 +65,9 @@ class Database:
         self.writer = connect(path, CACHE_KIB["writer"])
         self.reader = connect(path, CACHE_KIB["reader"])
         self.points = connect(path, CACHE_KIB["points"])
-        self._checkpoints = Checkpoints(path, lambda: connect(path), self._on_writer, checkpoint_rows)
+        self._checkpoints = Checkpoints(
+            path, lambda: connect(path), lambda work: self.writing.submit(lambda: work(self.writer)), checkpoint_rows
+        )
 
     async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run `work` in one durable transaction. Cancelling the caller does not stop it."""
@@ -108,9 +109,6 @@ class Database:
             raise _translate_error(error) from error
         self._checkpoints.record_changes(self.writer.total_changes)
         return result
-
-    def _on_writer(self, work: Callable[[sqlite3.Connection], T]) -> "Future[T]":
-        return self.writing.submit(lambda: work(self.writer))
 
     async def close(self) -> None:
         """Finish the submitted work and close all connections."""
