@@ -319,7 +319,7 @@ class RabbitQueue:
             await gather_calls(consumer.ack((delivery,)))
 
     async def _consumer(self) -> _Consumer:
-        """Return the consumer that holds the received messages, even while it still subscribes."""
+        """Return the consumer of the received messages, which may still be subscribing."""
         if self._newest is not None and self._newest.is_open:
             return self._newest
         return await self._consuming.session()

@@ -1,7 +1,7 @@
 """A connection to the broker that is opened again after each loss.
 
-aio-pika's RobustConnection is not used. With it, a publish waits as long as the broker is down. It retries at a fixed
-interval, and replays declarations from memory instead of checking them.
+aio-pika's RobustConnection does not replace it. With that one, a publish waits without a time-out while the broker is
+down. All consumers are restored with one prefetch count, and attempts follow at a fixed interval.
 """
 
 import asyncio
@@ -94,8 +94,8 @@ def check_url(url: str) -> None:
 
 
 async def connect(url: str, purpose: str, timeout_s: float) -> AbstractConnection:
-    timed = URL(url).update_query(heartbeat=HEARTBEAT_S) if "heartbeat" not in URL(url).query else URL(url)
-    connection = aio_pika.Connection(timed, client_properties={"connection_name": f"scoreboard {purpose}"})
+    address = URL(url).with_query({"heartbeat": str(HEARTBEAT_S), **URL(url).query})
+    connection = aio_pika.Connection(address, client_properties={"connection_name": f"scoreboard {purpose}"})
     try:
         await connection.connect(timeout=timeout_s)
     except BaseException:

@@ -24,7 +24,7 @@ from scoreboard.domain.errors import Unavailable
 from scoreboard.domain.submission import WORLD, TableKey
 from tests.making import submission
 from tests.unit.adapters.postgres.conftest import rows
-from tests.unit.adapters.postgres.test_ledger import a_board
+from tests.unit.adapters.postgres.test_ledger import create_board
 
 pytestmark = pytest.mark.slow
 
@@ -202,7 +202,7 @@ async def test_no_read_is_served_while_the_primary_is_down(pair: Pair, server: S
 async def test_the_ledger_whole_tables_and_lists_of_players_are_read_from_the_replica(pair: Pair) -> None:
     primary = pair.primary
     ledger, directory = PostgresLedger(primary, reader=pair.replica), PostgresDirectory(primary, pair.replica)
-    board = await a_board(primary)
+    board = await create_board(primary)
     statements = []
     fetch = pair.replica.fetch
 
