@@ -27,7 +27,7 @@ NAME = "scoreboard"  # with which all names on the broker begin
 PRIORITIES: tuple[Priority, ...] = ("high", "normal", "low")
 SHARDS = 4
 WAITS_S = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
-JITTER = (0.75, 1.25)  # One of these factors, drawn at random, changes a wait.
+JITTER = (0.75, 1.25)  # factors of a wait, one of which is drawn at random
 _DEAD, _TAKERS = "dead", "takers"
 _DELIVERY_LIMIT = 1_000_000  # The default of RabbitMQ 4 would dead-letter a message after 20 returns.
 
