@@ -17,7 +17,6 @@ from scoreboard.adapters.redis import feed as redis_feed
 from scoreboard.adapters.redis import rate_limiter as redis_rate_limiter
 from scoreboard.adapters.sqlite import database
 from scoreboard.adapters.sqlite.database import Database
-from scoreboard.application.updates import commit as accept
 from tests.making import ManualClock
 
 FAILED_BEFORE = pytest.StashKey[int]()
@@ -26,7 +25,6 @@ settings.register_profile("patient", settings(), deadline=None, suppress_health_
 settings.load_profile("patient")
 
 PATIENCE: Mapping[ModuleType, tuple[str, ...]] = {
-    accept: ("RETRY_WITHIN_S",),
     memory_ranking: ("GRACE_S",),
     redis_connection: ("CONNECT_S", "CALL_S", "WAIT_S"),
     redis_feed: ("CALL_S",),

@@ -29,7 +29,7 @@ async def test_a_message_with_another_key_is_dead_lettered_until_the_key_is_adde
             (await update(api, board, "ann", 5)).ok(202)
             await eventually(lambda: dead_letters(api), "its signature is rejected")
         (letter,) = await dead_letters(api)
-        assert "not ours" in letter["reason"]
+        assert "unknown key" in letter["reason"]
         assert await top(api, board) == []
         async with (
             running(tmp_path / "both", parts=frozenset({"worker"}), **given, queue_keys=f"{NEW}, {OLD}"),
