@@ -18,10 +18,6 @@ from scoreboard.adapters.postgres import ledger as postgres_ledger
 from scoreboard.adapters.postgres import replica as postgres_replica
 from scoreboard.adapters.rabbitmq import queue as rabbitmq_queue
 from scoreboard.adapters.rabbitmq import reconnecting as rabbitmq_reconnecting
-from scoreboard.adapters.redis import builder as redis_builder
-from scoreboard.adapters.redis import connection as redis_connection
-from scoreboard.adapters.redis import feed as redis_feed
-from scoreboard.adapters.redis import rate_limiter as redis_rate_limiter
 from scoreboard.adapters.sqlite import database
 from scoreboard.adapters.sqlite.database import Database
 from scoreboard.application.updates import commit as accept
@@ -42,10 +38,6 @@ PATIENCE: Mapping[ModuleType, tuple[str, ...]] = {
     postgres_replica: ("REACH_S", "CATCH_UP_S", "CHECK_S"),
     rabbitmq_reconnecting: ("CONNECT_S", "PATIENCE_S"),
     rabbitmq_queue: ("CALL_S",),
-    redis_connection: ("CONNECT_S", "CALL_S", "WAIT_S"),
-    redis_feed: ("CALL_S",),
-    redis_rate_limiter: ("ANSWER_S",),
-    redis_builder: ("GRACE_S", "EMPTY_FOR_S"),
 }
 
 

@@ -17,11 +17,13 @@ from redis.retry import Retry
 from harness.missing import missing
 from harness.ports import free_port
 from harness.servers.shared import kept_working
-from harness.waiting import BOUND_S
+from harness.waiting import BOUND_S, PATIENCE
+from scoreboard.adapters.redis.timeouts import RedisTimeouts
 
 URL = "SCOREBOARD_TEST_REDIS_URL"
 SERVICE = "scores"
 SLOTS = 16_384
+TIMEOUTS = RedisTimeouts().scaled(PATIENCE)  # for clients of these servers
 
 
 class Runs(Protocol):

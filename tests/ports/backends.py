@@ -21,7 +21,7 @@ import pytest
 
 from harness.servers.postgres import fresh_database
 from harness.servers.rabbitmq import Broker
-from harness.servers.redis import emptied
+from harness.servers.redis import TIMEOUTS, emptied
 from harness.waiting import eventually
 from scoreboard.adapters.jose.tokens import JwtAuthenticator, JwtIssuer
 from scoreboard.adapters.memory.leader_lock import MemoryLeaderLock
@@ -198,9 +198,9 @@ class Made:
 
 @asynccontextmanager
 async def redis_rankings(url: str) -> AsyncIterator[RankingBackend]:
-    async with connect(url) as client:
+    async with connect(url, TIMEOUTS) as client:
         await client.flushdb()
-        yield Made(lambda load: RedisRanking(client, load))
+        yield Made(lambda load: RedisRanking(client, load, timeouts=TIMEOUTS))
 
 
 @asynccontextmanager
@@ -228,7 +228,7 @@ class MemoryLimited:
 class RedisLimited:
     def __init__(self, client: Client) -> None:
         self._clock = ManualClock()
-        self.limits = RedisRateLimiter(client, self._clock)
+        self.limits = RedisRateLimiter(client, self._clock, TIMEOUTS)
 
     def pass_time(self, seconds: float) -> None:
         self._clock.now += round(seconds * 1e6)
@@ -236,7 +236,7 @@ class RedisLimited:
 
 @asynccontextmanager
 async def redis_limited(redis_url: str) -> AsyncIterator[LimitsBackend]:
-    async with connect(emptied(redis_url)) as client:
+    async with connect(emptied(redis_url), TIMEOUTS) as client:
         yield RedisLimited(client)
 
 
@@ -256,7 +256,7 @@ class FeedBackend(Protocol):
 class RedisFeeds:
     def __init__(self, client: Client) -> None:
         self._client = client
-        self.feed = RedisFeed(client)
+        self.feed = RedisFeed(client, TIMEOUTS)
 
     async def change(self, key: TableKey) -> None:
         await self._client.execute_command("PUBLISH", keys.changed(key), "")
@@ -267,7 +267,7 @@ class RedisFeeds:
 
 @asynccontextmanager
 async def redis_feeds(redis_url: str) -> AsyncIterator[FeedBackend]:
-    async with connect(redis_url) as client:
+    async with connect(redis_url, TIMEOUTS) as client:
         yield RedisFeeds(client)
 
 
