@@ -10,7 +10,6 @@ from harness.servers import redis as redis_server
 from harness.servers import shared
 from harness.servers.rabbitmq import Broker
 from harness.waiting import BOUND_S
-from scoreboard.adapters.memory import ranking as memory_ranking
 from scoreboard.adapters.postgres import database as postgres_database
 from scoreboard.adapters.postgres import directory as postgres_directory
 from scoreboard.adapters.postgres import inspection as postgres_inspection
@@ -30,7 +29,6 @@ settings.load_profile("patient")
 
 PATIENCE: Mapping[ModuleType, tuple[str, ...]] = {
     accept: ("RETRY_WITHIN_S",),
-    memory_ranking: ("GRACE_S",),
     postgres_database: ("CONNECT_S", "ACQUIRE_S", "COMMAND_S"),
     postgres_directory: ("TRANSACTION_S",),
     postgres_inspection: ("CONNECT_S", "INSPECT_S"),

@@ -22,7 +22,7 @@ import pytest
 from harness.servers.postgres import fresh_database
 from harness.servers.rabbitmq import Broker
 from harness.servers.redis import TIMEOUTS, emptied
-from harness.waiting import eventually
+from harness.waiting import BOUND_S, eventually
 from scoreboard.adapters.jose.tokens import JwtAuthenticator, JwtIssuer
 from scoreboard.adapters.memory.leader_lock import MemoryLeaderLock
 from scoreboard.adapters.memory.ranking import Load, MemoryRanking
@@ -367,7 +367,7 @@ class RabbitQueues:
 STORES: dict[str, Callable[[], Store]] = {"sqlite": SqliteStore, "postgres": PostgresStore}
 SLOW = {"postgres", "rabbitmq", "redis", "redis capped", "redis cluster", "valkey"}  # left out of `make check`
 RANKINGS: dict[str, Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[RankingBackend]]] = {
-    "memory": lambda _: nullcontext(Made(lambda load: MemoryRanking(load, "epoch"))),
+    "memory": lambda _: nullcontext(Made(lambda load: MemoryRanking(load, "epoch", load_s=BOUND_S))),
     "postgres": lambda _: postgres_rankings(),
     "redis": lambda request: redis_rankings(request.getfixturevalue("redis_url")),
     "redis capped": lambda request: capped_rankings(request.getfixturevalue("redis_url"), keep=2),

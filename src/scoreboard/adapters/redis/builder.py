@@ -91,7 +91,7 @@ class Builder:
         return self.empty.get(key, 0.0) > asyncio.get_running_loop().time()
 
     async def evict(self, board: Board) -> None:
-        """Cancel the builds of a board's tables, and delete what is known about empty ones."""
+        """Cancel the builds of a board, and clear its known empty tables."""
         await self._cancel([key for key in self._building if key.board == board.pk])
         for key in [key for key in self.empty if key.board == board.pk]:
             del self.empty[key]
@@ -130,28 +130,29 @@ class Builder:
             rules = Encoding(board).width, board.numbering, self._keep, int(only_present)
             state = await self._tables.call(tables.CLAIM, key, epoch, self._lease_ms, *rules)
             if state == tables.CLAIMED:
-                await self._fill_and_finish(key, board, epoch, standings)
+                extent: _Extent | None = None
+                try:
+                    extent = await self._fill(key, board, epoch, standings)
+                finally:
+                    end = int(extent is not None), keys.changed(key), self._keep, *(extent or _Extent())
+                    finished = await self._tables.call(tables.FINISH, key, epoch, *end)
+                log.info("table_made", table=key, state=finished.decode())
         return bool(state in {tables.READY, tables.CLAIMED})
-
-    async def _fill_and_finish(
-        self, key: TableKey, board: Board, epoch: str, standings: Mapping[str, Standing]
-    ) -> None:
-        extent: _Extent | None = None
-        try:
-            extent = await self._fill(key, board, epoch, standings)
-        finally:
-            rules = int(extent is not None), keys.changed(key), self._keep, *(extent or _Extent())
-            state = await self._tables.call(tables.FINISH, key, epoch, *rules)
-        log.info("table_made", table=key, state=state.decode())
 
     async def _fill(
         self, key: TableKey, board: Board, epoch: str, standings: Mapping[str, Standing]
     ) -> "_Extent | None":
-        """Write the ledger's totals, or the best of them; return None if the lease was lost."""
+        """Write the totals, or the best of them; return None if the lease was lost."""
         if self._keep:
-            best = await require_totals(self._totals).top(key, board, self._keep + 1)
-            written = await self._write(key, board, epoch, best[: self._keep])
-            return await self._extent(key, board, best) if written else None
+            totals = require_totals(self._totals)
+            best = await totals.top(key, board, self._keep + 1)
+            if not await self._write(key, board, epoch, best[: self._keep]):
+                return None
+            if len(best) <= self._keep:
+                return _Extent()
+            player, last = best[self._keep - 1]
+            floor = Encoding(board).member(OrderKey(last.score, last.reached_at, player))
+            return _Extent(floor, await totals.total(key, board))
         await self._write(key, board, epoch, standings.items())
         async for loaded in self._load(key):
             if not await self._write(key, board, epoch, loaded):
@@ -169,14 +170,6 @@ class Builder:
             if state == tables.ABSENT:
                 return False
         return True
-
-    async def _extent(self, key: TableKey, board: Board, best: Sequence[tuple[str, Standing]]) -> "_Extent":
-        """Return the extent of a table; `best` has one standing more than it keeps, if any."""
-        if len(best) <= self._keep:
-            return _Extent()
-        player, last = best[self._keep - 1]
-        floor = Encoding(board).member(OrderKey(last.score, last.reached_at, player))
-        return _Extent(floor, await require_totals(self._totals).total(key, board))
 
     async def _cancel(self, building: Sequence[TableKey]) -> None:
         tasks = [self._building[key] for key in building]

@@ -1,4 +1,4 @@
-"""Connections to Redis or Valkey: a server, a master behind Sentinel, or a Cluster.
+"""Connections to a Redis or Valkey server, a master behind Sentinel, or a Cluster.
 
 No call is repeated here, because redis-py, which retries ten times by default, does not know which calls may be
 repeated. A call that fails does so within seconds, and its caller decides. The next call connects again. It asks the
@@ -72,7 +72,11 @@ class Address:
         tls = _tls(parts.query, ssl=scheme == "rediss")
         credentials, at, netloc = parts.netloc.rpartition("@")
         hosts = () if kind == "unix" else _hosts(kind, netloc)
-        _check_database(kind, path)
+        number = path.strip("/")
+        if kind == "cluster" and number:
+            raise ValueError("a Cluster has only one database; remove the path after the hosts")
+        if kind != "unix" and number and not re.fullmatch("[0-9]{1,5}", number):
+            raise ValueError(f"the database is not a number; {_EXAMPLE}")
         one = f"{scheme}://{credentials}{at}{netloc.partition(',')[0]}{path}?{parts.query}"
         return cls(kind, hosts, service, tls, one)
 
@@ -95,14 +99,6 @@ def _hosts(kind: str, netloc: str) -> tuple[tuple[str, int], ...]:
     if len(hosts) > 1 and kind == "":
         raise ValueError("several hosts need redis+sentinel:// or redis+cluster://")
     return hosts
-
-
-def _check_database(kind: str, path: str) -> None:
-    number = path.strip("/")
-    if kind == "cluster" and number:
-        raise ValueError("a Cluster has only one database; remove the path after the hosts")
-    if kind != "unix" and number and not re.fullmatch("[0-9]{1,5}", number):
-        raise ValueError(f"the database is not a number; {_EXAMPLE}")
 
 
 def _tls(query: str, *, ssl: bool) -> dict[str, Any]:
@@ -194,7 +190,9 @@ async def _behind_sentinel(
 ) -> AsyncIterator[_Single]:
     options |= address.tls
     login = {name: value for name, value in parse_url(address.url).items() if name in {"username", "password", "db"}}
-    async with Sentinels(address.hosts, sentinel_kwargs=options, timeouts=timeouts) as sentinels:
+    sentinels = Sentinels(address.hosts, sentinel_kwargs=options)  # type: ignore[no-untyped-call]
+    sentinels.timeout_s = timeouts.sentinel_s
+    async with sentinels:
         master = {**options, **login, "max_connections": CONNECTIONS + SPARE}
         async with sentinels.master_for(address.service, redis_class=_Single, **master) as client:
             yield client

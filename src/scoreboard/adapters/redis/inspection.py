@@ -32,7 +32,7 @@ class Inspection:
 
 
 async def denied_commands(url: str, timeouts: RedisTimeouts = TIMEOUTS) -> list[str]:
-    """Return the needed commands that the user of the URL may not call; raise as `inspect` does."""
+    """Return the needed commands that the user may not call; raise as `inspect` does."""
     key = keys.of(_ANY)
     with _unavailable_on_failure():
         async with connect(url, timeouts) as client:

@@ -55,7 +55,7 @@ class RedisPlugin:
 
 @asynccontextmanager
 async def closing_quietly(url: str, timeouts: RedisTimeouts) -> AsyncIterator[Client]:
-    """Open a client, and ignore failures to close its connections when the service stops."""
+    """Open a client; ignore failures to close its connections at the stop."""
     connecting = connect(url, timeouts)
     client = await connecting.__aenter__()
     try:

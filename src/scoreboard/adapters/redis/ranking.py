@@ -111,7 +111,7 @@ class RedisRanking:
     async def _put(
         self, key: TableKey, board: Board, standings: Mapping[str, Standing], *, place: bool
     ) -> tuple[bytes, dict[str, RankChange]]:
-        """Apply standings, prove them where the script requires it; return the state and the ranks."""
+        """Apply standings, with proofs if required; return the state and the ranks."""
         placed: dict[str, RankChange] = {}
         for proof in range(PROOFS):
             state, to_prove, *ranks = await self.tables.apply(
@@ -149,7 +149,7 @@ class RedisRanking:
         return await self._slices.ask((key, start, max(stop - start, 0)), board)
 
     async def _call_slice(self, place: tuple[TableKey, int, int], boards: Sequence[Board]) -> Sequence[Slice]:
-        """Read one slice for all callers; their versions of the board make no difference to it."""
+        """Read one slice for all callers, whose versions of the board do not affect it."""
         key, start, most = place
         found = await self._read_slice(key, boards[-1], "at", start, most)
         return [Slice(_NO_TABLE, 0, start, []) if found is None else found] * len(boards)
@@ -176,7 +176,7 @@ class RedisRanking:
         return {player: _exact(rank) for player, rank in found.items()}
 
     async def _read_ranks(self, key: TableKey, board: Board, players: Collection[str]) -> Mapping[str, _Rank]:
-        """Return ranks by player; in a capped table `out_of_range` for a player it does not hold."""
+        """Return ranks by player, `out_of_range` if a capped table does not hold it."""
         found = await self._read(tables.DETAILS, key, board, *map(encoding.player, players))
         if found is None:
             return {}

@@ -52,54 +52,59 @@ class RedisRateLimiter:
         self._calls = Coalescer(self._call, REQUESTS_A_CALL)
 
     async def acquire(self, key: str, limit: int, period_s: float, cost: int = 1) -> RateLimitStatus:
-        self._check_available()
+        if self._retry_at:
+            self._check_available()
         name = f"{PREFIX}{limit}:{key}".encode(errors="surrogatepass")
-        return await self._calls.ask(None, _Request(name, limit, round(period_s * 1e6), cost))
+        request = _Request(name, limit, round(period_s * 1e6), cost)
+        allowed, debt = await self._calls.ask(None, request)
+        full = request.period_us * limit
+        short = 0 if allowed else debt + request.period_us * cost - full
+        wait_us = -(-short // limit)  # rounded up, so that the same request is allowed after the wait
+        return RateLimitStatus(limit, (full - debt) // request.period_us, debt / limit / 1e6, wait_us / 1e6)
 
     def _check_available(self) -> None:
         if asyncio.get_running_loop().time() < self._retry_at:
             raise _unavailable("it failed a moment ago")
 
-    async def _call(self, _: None, requests: Sequence[_Request]) -> Sequence[RateLimitStatus]:
-        self._check_available()  # again, for requests that waited while the previous call failed
+    async def _call(self, _: None, requests: Sequence[_Request]) -> Sequence[tuple[int, int]]:
+        if self._retry_at:
+            self._check_available()  # again, for requests that waited while the previous call failed
         call = asyncio.create_task(self._run_script(requests))
-        done, _pending = await asyncio.wait((call,), timeout=self._timeout_s)
-        if not done:
+        await asyncio.wait((call,), timeout=self._timeout_s)
+        if not call.done():
             # The late call is not cancelled, because it may be looking for the server's new address.
             self._retry_at = math.inf
             call.add_done_callback(self._finish_late_call)
             raise _unavailable("it is slow")
         try:
-            return call.result()
+            results = call.result()
         except Exception as error:
             self._retry_at = asyncio.get_running_loop().time() + self._pause_s
             if isinstance(error, FAILURES):
                 raise _unavailable(str(error)) from error
             raise
+        self._retry_at = 0.0
+        return results
 
-    def _finish_late_call(self, call: "asyncio.Task[Sequence[RateLimitStatus]]") -> None:
+    def _finish_late_call(self, call: "asyncio.Task[Sequence[tuple[int, int]]]") -> None:
         failed = call.cancelled() or call.exception() is not None
         self._retry_at = call.get_loop().time() + self._pause_s if failed else 0.0
 
-    async def _run_script(self, requests: Sequence[_Request]) -> Sequence[RateLimitStatus]:
+    async def _run_script(self, requests: Sequence[_Request]) -> Sequence[tuple[int, int]]:
+        """Return for each request whether it is allowed, and the debt after it."""
         # Several requests for one key need only one key in the script.
         by_key: dict[tuple[bytes, int, int], list[int]] = {}
         for number, request in enumerate(requests):
             by_key.setdefault(request[:3], []).append(number)
         arguments: list[int | str] = ["" if self._clock is None else self._clock()]
         for (_, limit, period_us), numbers in by_key.items():
-            arguments += (limit, period_us, len(numbers), *(requests[number].cost for number in numbers))
+            arguments += (limit, period_us, len(numbers), *[requests[number].cost for number in numbers])
         reply: Sequence[int] = await _ACQUIRE(self._client, [key for key, _, _ in by_key], arguments)
-        results = zip(chain(*by_key.values()), reply[::2], reply[1::2], strict=True)
-        return [_status(requests[number], bool(allowed), owed) for number, allowed, owed in sorted(results)]
-
-
-def _status(request: _Request, allowed: bool, owed: int) -> RateLimitStatus:
-    limit, period_us = request.limit, request.period_us
-    full = period_us * limit
-    short = 0 if allowed else owed + period_us * request.cost - full
-    wait_us = -(-short // limit)  # rounded up, so that the same request is allowed after the wait
-    return RateLimitStatus(limit, (full - owed) // period_us, owed / limit / 1e6, wait_us / 1e6)
+        results = list(zip(reply[::2], reply[1::2], strict=True))
+        if len(by_key) < len(requests):
+            ordered = sorted(zip(chain(*by_key.values()), results, strict=True))
+            results = [result for _, result in ordered]
+        return results
 
 
 def _unavailable(why: str) -> Unavailable:

@@ -13,8 +13,8 @@ from scoreboard.adapters.redis.connection import Client
 class Script:
     """A script from files of `lua/`, run atomically by the server that has the keys.
 
-    Its text is sent with the call to a server that does not have it: a new one, or a promoted one. redis-py's own
-    scripts are loaded into every primary of a Cluster beforehand, which fails while any of them is down.
+    Its text is sent with the call to a server that does not have it, because it is new or was promoted. The scripts of
+    redis-py are loaded into every primary of a Cluster beforehand, which fails while any of them is down.
     """
 
     def __init__(self, *names: str) -> None:

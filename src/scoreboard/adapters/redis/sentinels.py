@@ -8,7 +8,7 @@ from redis.asyncio.sentinel import MasterNotFoundError, Sentinel
 from redis.exceptions import RedisError
 from redis.utils import str_if_bytes
 
-from scoreboard.adapters.redis.timeouts import TIMEOUTS, RedisTimeouts
+from scoreboard.adapters.redis.timeouts import TIMEOUTS
 
 
 class _Master(NamedTuple):
@@ -23,9 +23,7 @@ class _Master(NamedTuple):
 class Sentinels(Sentinel):
     """Sentinels that are all asked for the master."""
 
-    def __init__(self, *arguments: Any, timeouts: RedisTimeouts = TIMEOUTS, **options: Any) -> None:
-        super().__init__(*arguments, **options)  # type: ignore[no-untyped-call]
-        self._timeouts = timeouts
+    timeout_s: float = TIMEOUTS.sentinel_s  # for the answer of each
 
     async def discover_master(self, service_name: str) -> tuple[str, int]:
         """Return the address of the master.
@@ -42,7 +40,7 @@ class Sentinels(Sentinel):
 
     async def _ask(self, sentinel: Redis, service: str) -> _Master | None:
         try:
-            async with asyncio.timeout(self._timeouts.sentinel_s):
+            async with asyncio.timeout(self.timeout_s):
                 state: Any = await sentinel.sentinel_master(service)
                 # The second answer may be newer than the epoch, but never older. During a failover only it is right.
                 address: Any = await sentinel.sentinel_get_master_addr_by_name(service)

@@ -95,7 +95,7 @@ class Tables:
         return await self._scan(f"sb:{{{board}:*")
 
     async def all(self) -> Sequence[TableKey]:
-        """Return all tables; one that appears or disappears during the call may be missing."""
+        """Return all tables; one that appears during the call may be missing."""
         return await self._scan("sb:{*}:meta")
 
     async def _scan(self, pattern: str) -> Sequence[TableKey]:

@@ -35,7 +35,8 @@ class Down(FakeSentinel):
 
 
 async def discover(*sentinels: FakeSentinel) -> tuple[str, int]:
-    asked = Sentinels([], timeouts=TIMEOUTS)
+    asked = Sentinels([])  # type: ignore[no-untyped-call]
+    asked.timeout_s = TIMEOUTS.sentinel_s
     asked.sentinels = list[Any](sentinels)
     return await asked.discover_master(SERVICE)
 
