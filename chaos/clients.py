@@ -163,7 +163,7 @@ class Clients:
             await link.connect()
             sent = time.monotonic()
             kind, event = await _sent(link, key, body, headers)
-            self._log.say(text(Line(kind, key, player, increment, sent, time.monotonic(), event)))
+            self._log.write(text(Line(kind, key, player, increment, sent, time.monotonic(), event)))
             if kind in {"A", "Q", "X"}:
                 self._acknowledged += kind != "X"
                 return

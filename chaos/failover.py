@@ -24,7 +24,7 @@ class Failover:
 
     def whole(self) -> None:
         """Returns when all follow their masters, so that the next may be killed."""
-        self._servers.whole()
+        self._servers.wait_until_complete()
 
     def _master(self) -> redis.Server:
         """Of the slots whose turn it is; behind Sentinels there is one for all."""

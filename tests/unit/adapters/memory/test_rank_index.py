@@ -22,7 +22,7 @@ def slots_of(*ids: str) -> PlayerSlots:
 def index_of(
     *standings: tuple[int, int], descending: bool = True, ties: Ties = "earliest", dense: bool = False
 ) -> RankIndex:
-    """Return an index of (score, reached_at) of players a, b, c, ..., in blocks of at most four."""
+    """Index (score, reached_at) of players a, b, c, ..., in blocks of at most four."""
     players = slots_of(*(chr(ord("a") + n) for n in range(max(len(standings), 26))))
     index = RankIndex(players, descending=descending, ties=ties, dense=dense, block_rows=4)
     for slot, (score, reached_at) in enumerate(standings):

@@ -1,4 +1,4 @@
-"""Tables in memory that load and are evicted; tests/ports checks every ranking."""
+"""Tables in memory that load and are evicted; tests/ports has the common tests."""
 
 import asyncio
 import contextlib

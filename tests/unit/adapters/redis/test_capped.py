@@ -1,4 +1,4 @@
-"""Capped tables: the cost of updates, and players who enter or leave the kept part."""
+"""Capped tables: the cost of updates, and players who enter or leave them."""
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence

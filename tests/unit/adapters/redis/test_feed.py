@@ -1,4 +1,4 @@
-"""The feed during failures; tests/ports checks the behaviour that all feeds share."""
+"""The feed during failures; tests/ports has the common tests."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -99,7 +99,7 @@ async def test_a_cancelled_feed_leaves_no_subscription(server: Server) -> None:
 
 
 async def test_a_feed_can_be_cancelled_at_any_moment(server: Server) -> None:
-    """Up to Python 3.11, redis-py loses a cancellation that coincides with the end of a write."""
+    """Up to Python 3.11, redis-py loses a cancellation at the end of a write."""
     async with connect(server.url, TIMEOUTS) as client:
         for turns in range(60):
             feed = RedisFeed(client, TIMEOUTS, idle_s=0.0)

@@ -1,4 +1,4 @@
-"""A server whose memory is full still updates its tables, so that no read is outdated."""
+"""Updates of tables in a server whose memory is full."""
 
 import pytest
 

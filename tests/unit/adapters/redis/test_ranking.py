@@ -1,4 +1,4 @@
-"""Tables in Redis that are built, lost and rebuilt; tests/ports checks every ranking."""
+"""Tables in Redis that are built and rebuilt; tests/ports has the common tests."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""Rate limits in Redis; tests/ports checks the behaviour that all rate limiters share."""
+"""Rate limits in Redis; tests/ports has the common tests."""
 
 import asyncio
 

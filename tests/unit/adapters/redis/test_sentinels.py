@@ -11,7 +11,7 @@ OLD, NEW = ("10.0.0.1", 6379), ("10.0.0.2", 6379)
 
 
 class FakeSentinel:
-    """A Sentinel that has seen `epoch` failovers; without an address it knows no master."""
+    """A Sentinel that has seen `epoch` failovers, and may know no master."""
 
     def __init__(self, epoch: int, address: tuple[str, int] | None) -> None:
         self._epoch = epoch

@@ -174,7 +174,7 @@ class TestCallers:
     async def test_each_caller_is_answered_by_its_version_of_the_board(
         self, ranking: RedisRanking, client: Client, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A capped table answers for a top N that it holds, also in a call shared with a larger one."""
+        """Two boards share a call; the capped table holds the top N of one only."""
         await client.hset(f"{keys.of(KEY)}:meta", mapping={"floor": "f" * 32, "counted": 20, "counted_at": 2**50})
         small, large = board(top_n=20), board(top_n=21)
         found = await asyncio.gather(
