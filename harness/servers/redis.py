@@ -217,7 +217,7 @@ class Cluster(_Group):
 
     def master(self, key: str) -> Server:
         """Return the current master of a key."""
-        slot = self._asked().ask("CLUSTER", "KEYSLOT", key)
+        slot = self._any_running().ask("CLUSTER", "KEYSLOT", key)
         (port,) = [master[1] for low, high, master, *_ in self._slots() if low <= slot <= high]
         return self._server(port)
 
@@ -225,11 +225,11 @@ class Cluster(_Group):
         """Kill a master with SIGKILL; its replica takes over within seconds."""
         master.kill()
 
-    def _asked(self) -> Server:
+    def _any_running(self) -> Server:
         return next(server for server in self.servers if server.runs)
 
     def _slots(self) -> Any:
-        return self._asked().ask("CLUSTER", "SLOTS")
+        return self._any_running().ask("CLUSTER", "SLOTS")
 
     def _server(self, port: int) -> Server:
         return next(server for server in self.servers if server.port == port)

@@ -75,25 +75,25 @@ class MemoryRanking:
                     table.waiting[player] = new
             await self._wait_for_load(table)
             # The load may have included this update already, so the previous rank is unknown.
-            return self._put(table, standings, place=place, before=False)
+            return self._put(table, standings, place=place, with_previous=False)
         self.tables.move_to_end(key)
-        return self._put(table, standings, place=place, before=True)
+        return self._put(table, standings, place=place, with_previous=True)
 
     def _put(
-        self, table: _Table, standings: Mapping[str, Standing], *, place: bool, before: bool
+        self, table: _Table, standings: Mapping[str, Standing], *, place: bool, with_previous: bool
     ) -> Mapping[str, RankChange]:
         table.offset = next(self._offsets)
         index, slots = table.index, table.slots
-        placed = {}
+        changes = {}
         for player, (score, reached_at, version, _, _) in standings.items():
             slot = slots.slot(player)
-            previous = self._rank(table, slot) if place and before and slot in index else None
+            previous = self._rank(table, slot) if place and with_previous and slot in index else None
             moved = index.put(slot, score, reached_at, version)
             if place:
-                placed[player] = RankChange(
+                changes[player] = RankChange(
                     self._rank(table, slot) if moved or previous is None else previous, previous
                 )
-        return placed
+        return changes
 
     async def remove(self, key: TableKey, player: str, version: int) -> None:
         table = self.tables.get(key)

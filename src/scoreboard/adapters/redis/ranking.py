@@ -88,46 +88,46 @@ class RedisRanking:
     async def apply(
         self, key: TableKey, board: Board, standings: Mapping[str, Standing], *, place: bool
     ) -> Mapping[str, RankChange]:
-        placed: dict[str, RankChange] = {}
+        changes: dict[str, RankChange] = {}
         for chunk in tables.chunks(standings.items()):
-            placed.update(await self._apply(key, board, dict(chunk), place=place))
-        return placed
+            changes.update(await self._apply(key, board, dict(chunk), place=place))
+        return changes
 
     async def _apply(
         self, key: TableKey, board: Board, standings: Mapping[str, Standing], *, place: bool
     ) -> dict[str, RankChange]:
-        state, placed = await self._put(key, board, standings, place=place)
+        state, changes = await self._put(key, board, standings, place=place)
         if state == tables.READY:
-            return placed
+            return changes
         if state == tables.ABSENT and self._is_past(key, board):
             raise NotRanked("out_of_range")
         await self.builder.wait_for_build(key, board, standings)
-        state, placed = await self._put(key, board, standings, place=place)
+        state, changes = await self._put(key, board, standings, place=place)
         if state != tables.READY:
             raise NotRanked("warming")
         # The build may have included this update already, so the previous rank is unknown.
-        return {player: RankChange(one.rank, None) for player, one in placed.items()}
+        return {player: RankChange(change.rank, None) for player, change in changes.items()}
 
     async def _put(
         self, key: TableKey, board: Board, standings: Mapping[str, Standing], *, place: bool
     ) -> tuple[bytes, dict[str, RankChange]]:
         """Apply standings, with proofs if required; return the state and the ranks."""
-        placed: dict[str, RankChange] = {}
+        changes: dict[str, RankChange] = {}
         for proof in range(PROOFS):
             state, to_prove, *ranks = await self.tables.apply(
                 key, board, standings, self._keep, place=place, proven=proof > 0
             )
-            placed |= {
-                player: RankChange(rank, before or None)
-                for player, rank, before in zip(standings, ranks[::2], ranks[1::2], strict=bool(ranks))
+            changes |= {
+                player: RankChange(rank, previous or None)
+                for player, rank, previous in zip(standings, ranks[::2], ranks[1::2], strict=bool(ranks))
                 if rank
             }
             players = list(standings)
             if not to_prove:
-                return state, placed
+                return state, changes
             standings = await require_totals(self._totals).standings_of(key, board, [players[n] for n in to_prove])
             if not standings:
-                return state, placed
+                return state, changes
         raise codes.RANKING_UNAVAILABLE.error("the table changes too often; try again", retry_after_s=1)
 
     async def remove(self, key: TableKey, player: str, version: int) -> None:
@@ -148,9 +148,9 @@ class RedisRanking:
         start = max(start, 0)
         return await self._slices.ask((key, start, max(stop - start, 0)), board)
 
-    async def _call_slice(self, place: tuple[TableKey, int, int], boards: Sequence[Board]) -> Sequence[Slice]:
+    async def _call_slice(self, rows: tuple[TableKey, int, int], boards: Sequence[Board]) -> Sequence[Slice]:
         """Read one slice for all callers, whose versions of the board do not affect it."""
-        key, start, most = place
+        key, start, most = rows
         found = await self._read_slice(key, boards[-1], "at", start, most)
         return [Slice(_NO_TABLE, 0, start, []) if found is None else found] * len(boards)
 

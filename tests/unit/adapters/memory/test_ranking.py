@@ -20,20 +20,20 @@ DAYS = [table(MAIN, f"2026-11-{day}") for day in range(10, 22)]
 
 
 class Totals:
-    """The ledger's totals at the time of the call, returned once `going` is set."""
+    """The ledger's totals at the time of the call, returned once `released` is set."""
 
     def __init__(self) -> None:
         self.tables: dict[TableKey, dict[str, Standing]] = {}
-        self.going = asyncio.Event()
+        self.released = asyncio.Event()
         self.loads: Counter[TableKey] = Counter()
-        self.asked = asyncio.Event()
+        self.called = asyncio.Event()
         self.fault: Exception | None = None
 
     async def load(self, key: TableKey) -> AsyncIterator[list[tuple[str, Standing]]]:
         self.loads[key] += 1
-        self.asked.set()
+        self.called.set()
         rows = list(self.tables.get(key, {}).items())
-        await self.going.wait()
+        await self.released.wait()
         if self.fault is not None:
             raise self.fault
         yield rows
@@ -70,7 +70,7 @@ READS: dict[str, Callable[[MemoryRanking], Awaitable[Any]]] = {
 
 class TestEmptyTables:
     async def test_empty_tables_are_readable_and_evict_none(self, ranking: MemoryRanking, totals: Totals) -> None:
-        totals.going.set()
+        totals.released.set()
         totals.tables[KEY] = {"ann": standing(1)}
         assert await scores(ranking) == [("ann", 1)]
         for day in DAYS:
@@ -81,7 +81,7 @@ class TestEmptyTables:
         assert totals.loads[KEY] == 1
 
     async def test_the_position_of_an_empty_table_is_stable(self, ranking: MemoryRanking, totals: Totals) -> None:
-        totals.going.set()
+        totals.released.set()
         assert await ranking.total(KEY, MAIN) == 0
         empty = await ranking.position(KEY, MAIN)
         assert await ranking.total(DAYS[0], MAIN) == 0
@@ -96,12 +96,12 @@ class TestEmptyTables:
     async def test_an_update_during_the_load_of_an_empty_table_is_kept(
         self, ranking: MemoryRanking, totals: Totals
     ) -> None:
-        asked = asyncio.create_task(ranking.total(KEY, MAIN))
-        await totals.asked.wait()
+        reading = asyncio.create_task(ranking.total(KEY, MAIN))
+        await totals.called.wait()
         updated = asyncio.create_task(put(ranking, ann=standing(5)))
         await asyncio.sleep(0)
-        totals.going.set()
-        await asyncio.gather(asked, updated)
+        totals.released.set()
+        await asyncio.gather(reading, updated)
         assert await scores(ranking) == [("ann", 5)]
         assert totals.loads[KEY] == 1
 
@@ -123,21 +123,21 @@ class TestWhileLoading:
         for _ in range(3):
             with pytest.raises(NotRanked):
                 await ranking.total(KEY, MAIN)
-        totals.going.set()
+        totals.released.set()
         await ranking.warm(KEY, MAIN)
         assert totals.loads[KEY] == 1
 
     async def test_updates_during_a_load_are_applied_after_it(self, ranking: MemoryRanking, totals: Totals) -> None:
         totals.tables[KEY] = {"ann": standing(1, version=1), "bob": standing(2, version=1)}
         await put(ranking, ann=standing(5, version=2), cat=standing(3, version=1))
-        totals.going.set()
+        totals.released.set()
         assert await scores(ranking) == [("ann", 5), ("cat", 3), ("bob", 2)]
 
     async def test_a_late_update_does_not_replace_a_newer_one(self, ranking: MemoryRanking, totals: Totals) -> None:
         totals.tables[KEY] = {"ann": standing(1, version=1), "bob": standing(9, version=3)}
         for version in (3, 2):
             await put(ranking, ann=standing(version, version=version), bob=standing(version, version=2))
-        totals.going.set()
+        totals.released.set()
         assert await scores(ranking) == [("bob", 9), ("ann", 3)]
 
     async def test_a_player_removed_during_a_load_is_not_in_the_table(
@@ -146,20 +146,20 @@ class TestWhileLoading:
         totals.tables[KEY] = {"ann": standing(1, version=1), "bob": standing(2)}
         await put(ranking, ann=standing(5, version=2))
         removing = asyncio.create_task(ranking.remove(KEY, "ann", 2))
-        totals.going.set()
+        totals.released.set()
         await removing
         assert await scores(ranking) == [("bob", 2)]
 
     async def test_a_cancelled_caller_does_not_stop_the_load(self, ranking: MemoryRanking, totals: Totals) -> None:
         totals.tables[KEY] = {"bob": standing(2)}
         warming = asyncio.create_task(ranking.warm(KEY, MAIN))
-        await totals.asked.wait()
+        await totals.called.wait()
         for caller in (warming, asyncio.create_task(ranking.remove(KEY, "ann", 1))):
             await asyncio.sleep(0)
             caller.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await caller
-        totals.going.set()
+        totals.released.set()
         async with asyncio.timeout(BOUND_S):
             assert await scores(ranking) == [("bob", 2)]
 
@@ -167,11 +167,11 @@ class TestWhileLoading:
         self, ranking: MemoryRanking, totals: Totals
     ) -> None:
         warming = asyncio.create_task(ranking.warm(KEY, MAIN))
-        await totals.asked.wait()
+        await totals.called.wait()
         removing = asyncio.create_task(ranking.remove(KEY, "ann", 1))
         await asyncio.sleep(0)
         await ranking.drop(MAIN)
-        totals.going.set()
+        totals.released.set()
         await asyncio.wait([warming, removing])
         assert not warming.cancelled()
         assert not removing.cancelled()
@@ -180,7 +180,7 @@ class TestWhileLoading:
         totals.tables[KEY] = {"bob": standing(2)}
         await put(ranking, ann=standing(5))
         await ranking.drop(MAIN)
-        totals.going.set()
+        totals.released.set()
         assert await scores(ranking) == [("bob", 2)]
         assert totals.loads[KEY] == 2
 
@@ -191,8 +191,8 @@ class TestAfterLoading:
         self, ranking: MemoryRanking, totals: Totals, read: Callable[[MemoryRanking], Awaitable[Any]]
     ) -> None:
         asking = asyncio.create_task(asyncio.wait_for(read(ranking), BOUND_S))
-        await totals.asked.wait()
-        totals.going.set()
+        await totals.called.wait()
+        totals.released.set()
         await asking
 
     async def test_a_read_of_a_board_dropped_right_after_its_load_raises_at_most_not_ranked(
@@ -200,8 +200,8 @@ class TestAfterLoading:
     ) -> None:
         totals.tables[KEY] = {"ann": standing(1)}
         asking = asyncio.create_task(ranking.total(KEY, MAIN))
-        await totals.asked.wait()
-        totals.going.set()
+        await totals.called.wait()
+        totals.released.set()
         while ranking.tables[KEY].loading is not None:  # noqa: ASYNC110 - to drop the board in the turn after the load
             await asyncio.sleep(0)
         await ranking.drop(MAIN)
@@ -211,7 +211,7 @@ class TestAfterLoading:
     async def test_a_new_player_in_a_table_loaded_with_the_new_standing_has_no_previous_rank(
         self, ranking: MemoryRanking, totals: Totals
     ) -> None:
-        totals.going.set()
+        totals.released.set()
         totals.tables[KEY] = {"ann": standing(5), "bob": standing(9)}
         placed = await ranking.apply(KEY, MAIN, {"ann": totals.tables[KEY]["ann"]}, place=True)
         assert placed["ann"].rank == 2
@@ -220,14 +220,14 @@ class TestAfterLoading:
     async def test_a_previous_rank_that_the_load_has_replaced_is_unknown(
         self, ranking: MemoryRanking, totals: Totals
     ) -> None:
-        totals.going.set()
+        totals.released.set()
         totals.tables[KEY] = {"ann": standing(50, version=2), "bob": standing(9)}  # ann was second, with 5
         placed = await ranking.apply(KEY, MAIN, {"ann": totals.tables[KEY]["ann"]}, place=True)
         assert placed["ann"].rank == 1
         assert placed["ann"].previous_rank in {2, None}
 
     async def test_reads_of_more_tables_than_are_kept(self, ranking: MemoryRanking, totals: Totals) -> None:
-        totals.going.set()
+        totals.released.set()
         for n, key in enumerate(DAYS):
             totals.tables[key] = {"ann": standing(n)}
 
@@ -242,7 +242,7 @@ class TestAfterLoading:
 class TestEviction:
     @pytest.fixture(autouse=True)
     def loaded_at_once(self, totals: Totals) -> None:
-        totals.going.set()
+        totals.released.set()
         totals.tables = {key: {"zoe": standing(1)} for key in DAYS}
 
     async def test_the_least_recently_used_table_is_evicted(self, ranking: MemoryRanking, totals: Totals) -> None:

@@ -98,18 +98,18 @@ class TestLate:
     async def test_a_player_who_falls_while_an_entry_is_proven_does_not_enter(
         self, ranking: Capped, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        asked, proceed = asyncio.Event(), asyncio.Event()
+        called, proceed = asyncio.Event(), asyncio.Event()
         of_players = ranking.totals.standings_of
 
         async def slow(key: TableKey, of: Board, players: Collection[str]) -> Mapping[str, Standing]:
             found = await of_players(key, of, players)
-            asked.set()
+            called.set()
             await proceed.wait()
             return found
 
         monkeypatch.setattr(ranking.totals, "standings_of", slow)
         entering = asyncio.create_task(put(ranking, p5=standing(150, version=2)))
-        await asked.wait()
+        await called.wait()
         await put(ranking, p5=standing(10, version=3))
         proceed.set()
         await entering
@@ -136,18 +136,18 @@ class TestBuilding:
     ) -> None:
         ranking = backend.ranking
         backend.given(KEY, MAIN, SIX)
-        asked, proceed = asyncio.Event(), asyncio.Event()
+        called, proceed = asyncio.Event(), asyncio.Event()
         best = ranking.totals.top
 
         async def slow(key: TableKey, of: Board, most: int) -> Sequence[tuple[str, Standing]]:
             found = await best(key, of, most)
-            asked.set()
+            called.set()
             await proceed.wait()
             return found
 
         monkeypatch.setattr(ranking.totals, "top", slow)
         building = asyncio.create_task(ranking.cache.total(KEY, MAIN))
-        await asked.wait()
+        await called.wait()
         during = {
             "p0": standing(1, version=2),  # was read as the best, and is the worst now
             "p5": standing(150, version=2),

@@ -37,20 +37,20 @@ LIMITS = RankingLimits(poll_s=0.01)
 
 
 class Totals:
-    """The ledger's totals at the time of the call, returned once `going` is set."""
+    """The ledger's totals at the time of the call, returned once `released` is set."""
 
     def __init__(self) -> None:
         self.tables: dict[TableKey, dict[str, Standing]] = {}
         self.loads: Counter[TableKey] = Counter()
-        self.going = asyncio.Event()
-        self.going.set()
-        self.asked = asyncio.Event()
+        self.released = asyncio.Event()
+        self.released.set()
+        self.called = asyncio.Event()
 
     async def load(self, key: TableKey) -> AsyncIterator[list[tuple[str, Standing]]]:
         self.loads[key] += 1
         rows = list(self.tables.get(key, {}).items())
-        self.asked.set()
-        await self.going.wait()
+        self.called.set()
+        await self.released.wait()
         for start in range(0, len(rows), 3_000):
             yield rows[start : start + 3_000]
 
@@ -280,11 +280,11 @@ class TestRemoval:
         self, ranking: RedisRanking, totals: Totals
     ) -> None:
         totals.add(ann=standing(5), bob=standing(3))
-        totals.going.clear()
+        totals.released.clear()
         updating = asyncio.create_task(put(ranking, cat=standing(1)))
-        await totals.asked.wait()
+        await totals.called.wait()
         await ranking.remove(KEY, "ann", 1)
-        totals.going.set()
+        totals.released.set()
         await updating
         assert await scores(ranking) == [("bob", 3), ("cat", 1)]
 
@@ -313,11 +313,11 @@ class TestRemoval:
 class TestBuilding:
     async def test_processes_build_a_table_once(self, ranking: RedisRanking, totals: Totals, redis_url: str) -> None:
         totals.add(ann=standing(5))
-        totals.going.clear()
+        totals.released.clear()
         async with connect(redis_url, TIMEOUTS) as client, opened(client, totals) as another:
             asking = [asyncio.create_task(put(one, bob=standing(3))) for one in (ranking, another) for _ in range(5)]
-            await totals.asked.wait()
-            totals.going.set()
+            await totals.called.wait()
+            totals.released.set()
             await asyncio.gather(*asking)
             assert totals.loads[KEY] == 1
             for one in (ranking, another):
@@ -328,7 +328,7 @@ class TestBuilding:
         self, client: Client, totals: Totals, read: Callable[[RedisRanking], Awaitable[Any]]
     ) -> None:
         totals.add(ann=standing(5))
-        totals.going.clear()
+        totals.released.clear()
         async with opened(client, totals, RedisTimeouts(build_s=0.001)) as ranking:
             for _ in range(3):
                 with pytest.raises(NotRanked) as raised:
@@ -340,15 +340,15 @@ class TestBuilding:
     ) -> None:
         totals.add(ann=standing(5), bob=standing(3))
         dead = Totals()
-        dead.going.clear()
+        dead.released.clear()
         dead.add(ann=standing(5), gone=standing(1))
         short = RankingLimits(lease_s=0.1, poll_s=0.01)
         async with connect(redis_url, TIMEOUTS) as client, opened(client, dead, limits=short) as other:
             updating = asyncio.create_task(put(other, ann=standing(5)))
-            await dead.asked.wait()
+            await dead.called.wait()
             assert await ranking.warm(KEY, MAIN) == 2
             epoch = (await ranking.position(KEY, MAIN)).epoch
-            dead.going.set()
+            dead.released.set()
             await updating
             assert await scores(other) == await scores(ranking) == [("ann", 5), ("bob", 3)]
             assert (await ranking.position(KEY, MAIN)).epoch == epoch
@@ -357,24 +357,24 @@ class TestBuilding:
         self, ranking: RedisRanking, totals: Totals, client: Client
     ) -> None:
         totals.add(ann=standing(5))
-        totals.going.clear()
-        asked = asyncio.create_task(put(ranking, ann=standing(5)))
-        await totals.asked.wait()
+        totals.released.clear()
+        updating = asyncio.create_task(put(ranking, ann=standing(5)))
+        await totals.called.wait()
         assert await Tables(client).apply(KEY, MAIN, {"gone": standing(1)}, 0, epoch="another's") == [b"absent", []]
-        totals.going.set()
-        await asked
+        totals.released.set()
+        await updating
         assert await scores(ranking) == [("ann", 5)]
 
     async def test_a_closed_builder_releases_its_lease(
         self, ranking: RedisRanking, totals: Totals, client: Client
     ) -> None:
         totals.add(ann=standing(5))
-        totals.going.clear()
-        asked = asyncio.create_task(put(ranking, ann=standing(5)))
-        await totals.asked.wait()
+        totals.released.clear()
+        updating = asyncio.create_task(put(ranking, ann=standing(5)))
+        await totals.called.wait()
         await ranking.close()
-        await asked
-        totals.going.set()
+        await updating
+        totals.released.set()
         async with opened(client, totals) as another:
             assert await scores(another) == [("ann", 5)]
 
@@ -382,11 +382,11 @@ class TestBuilding:
         self, ranking: RedisRanking, totals: Totals
     ) -> None:
         totals.add(bob=standing(2))
-        totals.going.clear()
+        totals.released.clear()
         updating = asyncio.create_task(put(ranking, ann=standing(5)))
-        await totals.asked.wait()
+        await totals.called.wait()
         await ranking.drop(MAIN)
-        totals.going.set()
+        totals.released.set()
         await updating
         totals.tables[KEY] = {"cat": standing(1)}
         await ranking.drop(MAIN)

@@ -52,8 +52,8 @@ async def test_concurrent_requests_share_few_calls(server: Server) -> None:
 
 async def test_requests_that_share_a_call_are_served_in_their_order(client: Client) -> None:
     limits = limiter(client, ManualClock())
-    asked = [("ann", 6), ("bob", 10), ("ann", 5), ("ann", 4), ("bob", 1), ("ann", 1)]
-    found = await asyncio.gather(*(limits.acquire(key, 10, 60.0, cost) for key, cost in asked))
+    requests = [("ann", 6), ("bob", 10), ("ann", 5), ("ann", 4), ("bob", 1), ("ann", 1)]
+    found = await asyncio.gather(*(limits.acquire(key, 10, 60.0, cost) for key, cost in requests))
     assert [(one.remaining, one.retry_after_s > 0) for one in found] == [
         (4, False),
         (0, False),

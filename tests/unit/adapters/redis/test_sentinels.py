@@ -35,10 +35,10 @@ class Down(FakeSentinel):
 
 
 async def discover(*sentinels: FakeSentinel) -> tuple[str, int]:
-    asked = Sentinels([])  # type: ignore[no-untyped-call]
-    asked.timeout_s = TIMEOUTS.sentinel_s
-    asked.sentinels = list[Any](sentinels)
-    return await asked.discover_master(SERVICE)
+    client = Sentinels([])  # type: ignore[no-untyped-call]
+    client.timeout_s = TIMEOUTS.sentinel_s
+    client.sentinels = list[Any](sentinels)
+    return await client.discover_master(SERVICE)
 
 
 @pytest.mark.parametrize("place", range(3))

@@ -16,17 +16,17 @@ KEY = table(MAIN)
 
 
 class Counted:
-    """Totals that return a count once `going` is set, and the counts that were noted."""
+    """Totals that return a count once `released` is set, and the counts that were noted."""
 
     def __init__(self, count_pauses: float = LIMITS.count_pauses) -> None:
         self.counts = Counts(self, self.note, RankingLimits(count_pauses=count_pauses))
         self.noted: list[int] = []
         self.began = 0
-        self.going = asyncio.Event()
+        self.released = asyncio.Event()
 
     async def total(self, _: TableKey, __: Board) -> int:
         self.began += 1
-        await self.going.wait()
+        await self.released.wait()
         if self.began == 1:
             return 6
         raise NotRanked("unavailable")
@@ -55,14 +55,14 @@ async def test_a_fresh_count_is_not_repeated(counted: Counted) -> None:
 async def test_a_usable_count_is_used_while_it_is_refreshed(counted: Counted) -> None:
     for _ in range(3):
         assert not await counted.counts.refresh(KEY, MAIN, LIMITS.fresh_ms)
-    counted.going.set()
+    counted.released.set()
     assert await counted.counts.refresh(KEY, MAIN, LIMITS.usable_ms)
     assert (counted.began, counted.noted) == (1, [6])
 
 
 async def test_counting_takes_a_small_part_of_the_time() -> None:
     counted = Counted(count_pauses=1e9)
-    counted.going.set()
+    counted.released.set()
     assert await counted.counts.refresh(KEY, MAIN, LIMITS.usable_ms)
     assert not await counted.counts.refresh(KEY, MAIN, LIMITS.usable_ms)
     assert counted.began == 1
@@ -71,9 +71,9 @@ async def test_counting_takes_a_small_part_of_the_time() -> None:
 async def test_a_count_that_fails_or_is_cancelled_notes_nothing() -> None:
     counted = Counted(count_pauses=0)
     counted.began = 1
-    counted.going.set()
+    counted.released.set()
     assert await counted.counts.refresh(KEY, MAIN, LIMITS.usable_ms)
-    counted.going.clear()
+    counted.released.clear()
     waiting = asyncio.create_task(counted.counts.refresh(KEY, MAIN, LIMITS.usable_ms))
     await eventually(lambda: counted.began == 3)
     await counted.counts.close()
