@@ -15,8 +15,10 @@ from tests.ports.postgres_totals import PostgresRankings, RankingOfTotals, postg
 
 
 class Capped(FallbackRanking):
-    """What it is told is written to the totals first, as the ledger would have done; and who went beyond what is kept
-    is looked up in them."""
+    """A capped ranking that first writes each update to the totals, like the ledger.
+
+    Ranks beyond the kept part are read from the totals.
+    """
 
     def __init__(self, cache: RedisRanking, totals: RankingOfTotals) -> None:
         super().__init__(cache, totals)
@@ -46,7 +48,7 @@ class CappedRankings:
 
 @asynccontextmanager
 async def capped_rankings(redis_url: str, keep: int) -> AsyncIterator[CappedRankings]:
-    """All standings are counted at each read, so that every answer can be compared."""
+    """Open a capped ranking with exact totals, which are counted at each read."""
     async with postgres_rankings() as behind, connect(emptied(redis_url), TIMEOUTS) as client:
         limits = RankingLimits(fresh_ms=0, usable_ms=0, count_pauses=0)
         cache = RedisRanking(client, behind.load, behind.ranking, keep, timeouts=TIMEOUTS, limits=limits)

@@ -1,13 +1,13 @@
 """RedisRanking: tables as sorted sets in Redis or Valkey, shared by all processes.
 
 Each call is one script on the keys of one table, which share a slot: atomic, and one round trip. A script is called by
-its digest, and its text is sent to a server that does not have it. Functions, which a server keeps, would not do: two
-versions of this program that run side by side would overwrite each other's.
+its digest, and its text is sent to a server that does not have it. Redis functions are no alternative: two versions of
+this program that run side by side would overwrite each other's.
 
-Only a complete table is read. A builder that has completed a table stores the server's replication history with it:
-`master_replid`, which changes with each start and each promotion. Each script compares the stored history with the
-current one, in the server (2 us). After a failover or a restart, which may lose writes, older tables therefore count as
-absent and are rebuilt under a new epoch. A process that polled the history would return wrong ranks between two polls.
+Only a complete table is read. Its builder stores the server's replication history with it: `master_replid`, which
+changes with each start and each promotion. Each script compares the stored history with the current one, in the server
+(2 us). After a failover or a restart, which may lose writes, older tables therefore count as absent and are rebuilt
+under a new epoch. A process that polled the history would return wrong ranks between two polls.
 
 One process builds an absent table (`Builder`), while updates are applied to it. Removed players are remembered for an
 hour, so that neither the build nor a late update restores them.
