@@ -42,7 +42,7 @@ class Sentinels(Sentinel):
         try:
             async with asyncio.timeout(self.timeout_s):
                 state: Any = await sentinel.sentinel_master(service)
-                # The address may be newer than the epoch, but never older. During a failover, only the address is right.
+                # The address may be newer than the epoch, but never older. During a failover only it is right.
                 address: Any = await sentinel.sentinel_get_master_addr_by_name(service)
         except (RedisError, TimeoutError):
             return None
