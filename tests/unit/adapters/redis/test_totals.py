@@ -16,7 +16,7 @@ KEY = table(MAIN)
 
 
 class Counted:
-    """Totals that return a count once `released` is set, and the counts that were noted."""
+    """Totals that return a count once `released` is set, and the noted counts."""
 
     def __init__(self, count_pauses: float = LIMITS.count_pauses) -> None:
         self.counts = Counts(self, self.note, RankingLimits(count_pauses=count_pauses))
