@@ -24,13 +24,9 @@ class Blocks:
     __slots__ = ("_codes", "_groups", "_limit", "_rest", "_sizes", "blocks", "leads", "rests")
 
     def __init__(self, codes: str, limit: int, rest: Callable[[Block], tuple[object, ...]]) -> None:
-        """Create empty blocks.
-
-        `codes` has the array type of each column. `rest` returns the key of a block's last row without its lead.
-        """
-        self._codes = codes
-        self._limit = limit
-        self._rest = rest
+        self._codes = codes  # array type of each column
+        self._limit = limit  # rows of a full block
+        self._rest = rest  # returns the key of a block's last row without its lead
         self.blocks: list[Block] = [tuple(array(code) for code in codes)]
         self.leads: list[int] = []  # separators, first column
         self.rests: list[tuple[object, ...]] = []  # separators, the other columns
@@ -58,10 +54,7 @@ class Blocks:
             position = 0
 
     def lead(self, lead: int) -> tuple[int, int]:
-        """Return block and index of the first row with this lead or a greater one.
-
-        The index may be the end of the block.
-        """
+        """Return block and index of the first row with at least this lead, or of the end."""
         b = bisect_left(self.leads, lead)
         return b, bisect_left(self.blocks[b][0], lead)
 

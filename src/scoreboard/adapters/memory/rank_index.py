@@ -29,17 +29,14 @@ _PARTS = 128  # of a load, which are sorted one by one to save memory
 
 
 class Surroundings(NamedTuple):
-    """A standing, its position (from 0), and the counts of better and worse ones.
-
-    `next_score` is the nearest better score.
-    """
+    """A standing, its position (from 0), and the counts of better and worse ones."""
 
     score: int
     reached_at: int
     position: int
     better: int
     worse: int
-    next_score: int | None
+    next_score: int | None  # the nearest better one
 
 
 class RankIndex:
@@ -64,13 +61,9 @@ class RankIndex:
         *,
         descending: bool,
         ties: Literal["earliest", "latest", "shared"],
-        dense: bool = False,
-        block_rows: int = _BLOCK_ROWS,
+        dense: bool = False,  # also keep the distinct scores, for `better_scores`
+        block_rows: int = _BLOCK_ROWS,  # at least 4; tests use few
     ) -> None:
-        """Create an empty index.
-
-        `dense` also keeps the distinct scores, for `better_scores`. Tests use a small `block_rows` (from 4).
-        """
         self._players = players
         # Keys ascend in the index, so a descending one is stored as ~x, which is x ^ -1. Unlike -x, it cannot overflow.
         self._flip = -1 if descending else 0

@@ -39,11 +39,10 @@ class RedisRateLimiter:
     def __init__(
         self,
         client: Client,
-        clock: Clock | None = None,
+        clock: Clock | None = None,  # replaces the server's clock in tests
         timeouts: RedisTimeouts = TIMEOUTS,
         pause_s: float = PAUSE_S,
     ) -> None:
-        """Create a limiter; `clock` replaces the server's clock in tests."""
         self._client = client
         self._clock = clock
         self._timeout_s = timeouts.rate_limit_s

@@ -24,10 +24,7 @@ class Script:
     async def __call__(
         self, client: Client, keys: Sequence[str | bytes], arguments: Sequence[str | bytes | int]
     ) -> Any:
-        """Return the result of the script, or raise one of `connection.FAILURES`.
-
-        All keys must be in one slot.
-        """
+        """Return the result, or raise one of FAILURES. All keys must be in one slot."""
         try:
             return await client.execute_command("EVALSHA", self._digest, len(keys), *keys, *arguments)
         except NoScriptError:
