@@ -21,8 +21,8 @@ import pytest
 
 from harness.servers.postgres import fresh_database, open_database
 from harness.servers.rabbitmq import Broker, open_queue
-from harness.servers.redis import emptied
-from harness.waiting import eventually
+from harness.servers.redis import TIMEOUTS, emptied
+from harness.waiting import BOUND_S, eventually
 from scoreboard.adapters.jose.tokens import JwtAuthenticator, JwtIssuer
 from scoreboard.adapters.memory.leader_lock import MemoryLeaderLock
 from scoreboard.adapters.memory.ranking import Load, MemoryRanking
@@ -208,9 +208,9 @@ class Made:
 
 @asynccontextmanager
 async def redis_rankings(url: str) -> AsyncIterator[RankingBackend]:
-    async with connect(url) as client:
+    async with connect(url, TIMEOUTS) as client:
         await client.flushdb()
-        yield Made(lambda load: RedisRanking(client, load))
+        yield Made(lambda load: RedisRanking(client, load, timeouts=TIMEOUTS))
 
 
 @asynccontextmanager
@@ -238,7 +238,7 @@ class MemoryLimited:
 class RedisLimited:
     def __init__(self, client: Client) -> None:
         self._clock = ManualClock()
-        self.limits = RedisRateLimiter(client, self._clock)
+        self.limits = RedisRateLimiter(client, self._clock, TIMEOUTS)
 
     def pass_time(self, seconds: float) -> None:
         self._clock.now += round(seconds * 1e6)
@@ -246,7 +246,7 @@ class RedisLimited:
 
 @asynccontextmanager
 async def redis_limited(redis_url: str) -> AsyncIterator[LimitsBackend]:
-    async with connect(emptied(redis_url)) as client:
+    async with connect(emptied(redis_url), TIMEOUTS) as client:
         yield RedisLimited(client)
 
 
@@ -266,7 +266,7 @@ class FeedBackend(Protocol):
 class RedisFeeds:
     def __init__(self, client: Client) -> None:
         self._client = client
-        self.feed = RedisFeed(client)
+        self.feed = RedisFeed(client, TIMEOUTS)
 
     async def change(self, key: TableKey) -> None:
         await self._client.execute_command("PUBLISH", keys.changed(key), "")
@@ -277,7 +277,7 @@ class RedisFeeds:
 
 @asynccontextmanager
 async def redis_feeds(redis_url: str) -> AsyncIterator[FeedBackend]:
-    async with connect(redis_url) as client:
+    async with connect(redis_url, TIMEOUTS) as client:
         yield RedisFeeds(client)
 
 
@@ -377,7 +377,7 @@ class RabbitQueues:
 STORES: dict[str, Callable[[], Store]] = {"sqlite": SqliteStore, "postgres": PostgresStore}
 SLOW = {"postgres", "rabbitmq", "redis", "redis capped", "redis cluster", "valkey"}  # left out of `make check`
 RANKINGS: dict[str, Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[RankingBackend]]] = {
-    "memory": lambda _: nullcontext(Made(lambda load: MemoryRanking(load, "epoch"))),
+    "memory": lambda _: nullcontext(Made(lambda load: MemoryRanking(load, "epoch", load_s=BOUND_S))),
     "postgres": lambda _: postgres_rankings(),
     "redis": lambda request: redis_rankings(request.getfixturevalue("redis_url")),
     "redis capped": lambda request: capped_rankings(request.getfixturevalue("redis_url"), keep=2),

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.servers.postgres import fresh_database, open_database
+from harness.waiting import BOUND_S
 from scoreboard.adapters.memory.ranking import MemoryRanking
 from scoreboard.adapters.postgres.directory import PostgresDirectory
 from scoreboard.adapters.postgres.ledger import PostgresLedger
@@ -77,7 +78,7 @@ class System:
 
     def __init__(self, ledger: Ledger, directory: Directory) -> None:
         self.ledger, self.directory = ledger, directory
-        self.ranking = MemoryRanking(self.ledger.standings, "epoch")
+        self.ranking = MemoryRanking(self.ledger.standings, "epoch", load_s=BOUND_S)
         self._now = NOON
 
     async def board(self, rules: dict[str, Any]) -> Board:
@@ -88,7 +89,7 @@ class System:
 
     async def step(self, board: Board, step: list[Update] | str | None) -> None:
         if step is None:
-            self.ranking = MemoryRanking(self.ledger.standings, "another")
+            self.ranking = MemoryRanking(self.ledger.standings, "another", load_s=BOUND_S)
         elif isinstance(step, str):
             self._now += 1_000
             for key, version in await self.directory.delete_player(board.app, Player(step, step)):

@@ -3,7 +3,7 @@ from typing import cast
 
 import pytest
 
-from scoreboard.adapters.memory import ranking as ranking_module
+from harness.waiting import BOUND_S
 from scoreboard.adapters.memory.ranking import MemoryRanking
 from scoreboard.application.ports.directory import Directory
 from scoreboard.application.ports.ledger import Ledger
@@ -47,7 +47,7 @@ def world() -> World:
 @pytest.fixture
 async def reads(world: World, clock: ManualClock) -> Reads:
     directory = cast("Directory", world)
-    ranking = MemoryRanking(world.load, "epoch")
+    ranking = MemoryRanking(world.load, "epoch", load_s=BOUND_S)
     return Reads(directory, cast("Ledger", world), ranking, PlayerCache(directory), Cursors(bytes(32)), clock)
 
 
@@ -94,9 +94,8 @@ async def test_a_set_of_players_is_told_best_first_with_who_is_missing(reads: Re
 
 
 async def test_while_there_is_no_ranking_a_standing_comes_from_the_totals_without_a_rank(
-    reads: Reads, world: World, monkeypatch: pytest.MonkeyPatch
+    reads: Reads, world: World
 ) -> None:
-    monkeypatch.setattr(ranking_module, "GRACE_S", 0.001)
     world.fault = OSError("disk")
     place = await reads.get_standing(MAIN, KEY, "d")
     assert (place.score, place.rank_state, place.details) == (4, "warming", None)

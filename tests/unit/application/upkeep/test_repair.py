@@ -25,7 +25,7 @@ class System:
 
     def __init__(self, store: Database) -> None:
         self.ledger, self.directory = SqliteLedger(store), SqliteDirectory(store)
-        self.ranking = MemoryRanking(self.ledger.standings, "epoch")
+        self.ranking = MemoryRanking(self.ledger.standings, "epoch", load_s=BOUND_S)
         self.told: list[TableKey] = []
         self.shown_again = asyncio.Event()
         self.repair = Repair(self.directory, self.ledger, self.ranking, cast("Publisher", self))
