@@ -138,11 +138,10 @@ class TestCommits:
         await working
         assert done == ["commit", "fan-out"]
 
-    async def test_a_long_commit_does_not_stop_a_fan_out(
-        self, idle: asyncio.Event, hub: Hub, channel: Channel, page: Page
-    ) -> None:
+    async def test_a_long_commit_does_not_stop_a_fan_out(self, idle: asyncio.Event, page: Page) -> None:
+        hub = Hub("epoch", idle, commit_wait_s=0.001)
         idle.clear()
-        await hub.publish(channel, top(("ann", 1)))
+        await hub.publish(hub.subscribe(KEY, MAIN, page), top(("ann", 1)))
         assert len(page.messages) == 1
 
 
