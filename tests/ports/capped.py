@@ -1,4 +1,4 @@
-"""The ranking in Redis that keeps only the best of a table, with the totals in PostgreSQL behind it."""
+"""A capped ranking in Redis, with the totals in PostgreSQL behind it."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -17,8 +17,10 @@ from tests.ports.postgres_totals import PostgresRankings, RankingOfTotals, postg
 
 
 class Capped(FallbackRanking):
-    """What it is told is written to the totals first, as the ledger would have done; and who went beyond what is kept
-    is looked up in them."""
+    """A ranking that writes standings to the totals first, as the ledger does.
+
+    The totals return the rank of a standing that is not cached.
+    """
 
     def __init__(self, cache: RedisRanking, totals: RankingOfTotals) -> None:
         super().__init__(cache, totals)
