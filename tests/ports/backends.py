@@ -152,7 +152,7 @@ class PostgresStore:
         await self._stack.aclose()
 
     async def settled(self) -> None:
-        """Wait for every transaction of the server, including a vacuum of another database."""
+        """Wait for all transactions of the server, even a vacuum of another database."""
         ((now,),) = await self._database.fetch("SELECT pg_snapshot_xmax(pg_current_snapshot())::text")
 
         async def passed() -> bool:
@@ -180,7 +180,7 @@ class RankingBackend(Protocol):
     def ranking(self) -> Ranking: ...
     @property
     def tells_before(self) -> bool:
-        """Whether `apply` returns previous ranks: a ranking that reads the totals cannot."""
+        """True if `apply` returns previous ranks. A ranking that reads the totals cannot."""
         ...
 
     def given(self, key: TableKey, board: Board, standings: Mapping[str, Standing]) -> None:

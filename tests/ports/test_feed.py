@@ -24,7 +24,7 @@ async def reported(feeding: FeedBackend) -> AsyncIterator[Counter[TableKey]]:
 
 
 async def subscribed(feeding: FeedBackend, reported: Counter[TableKey], table: TableKey) -> None:
-    """Publish changes until the feed reports one: the subscription has then taken effect."""
+    """Publish changes until the feed reports one: the table is then subscribed to."""
 
     async def changed() -> bool:
         await feeding.change(table)
@@ -34,7 +34,7 @@ async def subscribed(feeding: FeedBackend, reported: Counter[TableKey], table: T
 
 
 async def settled(feeding: FeedBackend, reported: Counter[TableKey], watched: TableKey) -> None:
-    """Wait for a new change: reports are in order, so that all earlier ones have arrived."""
+    """Wait for a new change. Reports are in order, so all earlier ones have arrived."""
     before = reported[watched]
     await feeding.change(watched)
     await eventually(lambda: reported[watched] > before, "the last change is reported")
