@@ -7,7 +7,7 @@ from scoreboard.domain.submission import TableKey
 
 
 class FeedSubscriber:
-    """The subscriber to a feed, which may lose changes: positions are compared, too."""
+    """The subscriber to a feed, which compares positions as the feed may lose changes."""
 
     def __init__(self, publisher: Publisher, ranking: Ranking, feed: Feed, period_s: float) -> None:
         self._publisher = publisher

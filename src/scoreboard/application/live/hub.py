@@ -22,7 +22,7 @@ MAX_CHANNELS = 10_000  # with more, the channels without sessions are removed
 
 
 class ChannelKey(NamedTuple):
-    """The name of a channel. With `season` None it follows the current season."""
+    """The table of a channel. With `season` None it is that of the current season."""
 
     board: int
     season: str | None
@@ -33,8 +33,8 @@ class ChannelKey(NamedTuple):
 class TopMessage:
     """One position of a channel: a top N, and its changes since `previous`.
 
-    `framed` belongs to the contracts. Under its name, each contract stores the two encodings of the message: without
-    the changes, and with them for sessions whose last position is `previous`.
+    `framed` maps the name of a contract to its two encodings of the message. The first has no changes, the second has
+    them, for sessions whose last position is `previous`.
     """
 
     position: Position
@@ -66,7 +66,7 @@ class Session(Protocol):
         ...
 
     def send(self, channel: "Channel", message: TopMessage, last: Position | None) -> bool:
-        """Write a message to a session that was sent `last` last, and return True.
+        """Write a message, and return True. `last` is the position that was sent before.
 
         A session that cannot write now returns False, and writes the newest message later. It must not raise.
         """

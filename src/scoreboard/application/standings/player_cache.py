@@ -20,7 +20,7 @@ class PlayerCache:
         self.revision = 0
 
     async def get(self, app: App, players: Iterable[str]) -> Mapping[str, Player]:
-        """Return players by id. The id replaces a name that is unknown or unreachable."""
+        """Return players by id. An unknown or unreachable player has its id as its name."""
         found: dict[str, Player] = {}
         missing: list[str] = []
         for player in players:

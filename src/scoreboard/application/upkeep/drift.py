@@ -140,7 +140,7 @@ class Drift:
 
 
 async def _read_facts(ranking: Ranking, key: TableKey, board: Board, depth: int | None) -> set[Fact]:
-    """Return the top of a table and its total, or both ends of its `depth` cached rows."""
+    """Return a table's top and its total, or both ends of its `depth` cached rows."""
     if depth is None:
         top = await ranking.slice(key, board, 0, COMPARED)
         return {top.total, *top.rows}

@@ -20,9 +20,9 @@ KEY = table(MAIN)
 
 
 class World:
-    """Players a to g with the scores 7 to 1, and h without a standing.
+    """Seven players with standings, a to g, and one without.
 
-    Only a has a name.
+    The scores are 7 to 1, and h has no standing. Only a has a name.
     """
 
     def __init__(self) -> None:
