@@ -60,7 +60,10 @@ class History:
         return await self._directory.board(app, board)
 
     def instant(self) -> int:
-        """Return an instant, in microseconds since 1970, after all accepted updates."""
+        """Return the instant between the past updates and all later ones.
+
+        It is in microseconds since 1970.
+        """
         return self._commit.stamp()
 
     async def entries(self, board: Board, after: EventId, limit: int) -> list[tuple[Submission, Outcome]]:

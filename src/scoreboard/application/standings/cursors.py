@@ -17,7 +17,7 @@ class Cursor(msgspec.Struct, array_like=True):
 
     table: TableKey
     score: int
-    reached_at: int
+    reached_at: int  # in microseconds since 1970
     player: str
 
 

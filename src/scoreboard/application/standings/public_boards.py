@@ -9,8 +9,8 @@ from scoreboard.domain.board import Board
 from scoreboard.domain.errors import NotFound
 from scoreboard.domain.season import season_at
 
-MAX_LISTED = 200
-MAX_SEASONS = 24
+MAX_LISTED = 200  # boards
+MAX_SEASONS = 24  # of one board
 CACHED_S = 1.0
 
 

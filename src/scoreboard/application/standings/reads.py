@@ -53,9 +53,9 @@ class PlayerStanding:
     key: TableKey
     player: str
     score: int
-    reached_at: int
+    reached_at: int  # in microseconds since 1970
     rank_state: RankState
-    details: PlayerRank | None  # None if the rank is not exact
+    details: PlayerRank | None  # None while the ranking cannot answer, for the reason in `rank_state`
 
     @property
     def percentile(self) -> float | None:
@@ -89,7 +89,10 @@ class Reads:
     async def open(
         self, principal: Principal | None, app: str, board_id: str, season: str | None, region: str | None
     ) -> tuple[Board, TableKey]:
-        """Return a board that the principal may read, and its table; see `table`."""
+        """Return a board that the principal may read, and one of its tables; see `table`.
+
+        Raise NotFound, Invalid, Unauthenticated or Forbidden.
+        """
         board = await self._directory.board(app, board_id)
         authorize_read(principal, board)
         return board, self.table(board, season, region)
@@ -141,7 +144,7 @@ class Reads:
     async def get_standing(self, board: Board, key: TableKey, player: str) -> PlayerStanding:
         """Return the standing of a player.
 
-        While the ranking cannot answer, the totals do. Raise NotFound without such a player or standing.
+        While the ranking cannot answer, the totals do. Raise NotFound for an unknown player or no standing.
         """
         try:
             found = await self._ranking.get_rank(key, board, player)

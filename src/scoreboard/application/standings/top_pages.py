@@ -11,7 +11,7 @@ from scoreboard.domain.submission import TableKey
 
 T = TypeVar("T")
 
-CAPACITY = 1_000
+CAPACITY = 1_000  # pages
 
 
 class _Cached(NamedTuple, Generic[T]):

@@ -23,6 +23,8 @@ class Rebuilt(NamedTuple):
 
 
 class Rebuild:
+    """The use case that rebuilds the ranking of a board while the service runs."""
+
     def __init__(self, ledger: Ledger, ranking: Ranking, publisher: Publisher, clock: Clock) -> None:
         self._ledger = ledger
         self._ranking = ranking

@@ -11,12 +11,12 @@ from scoreboard.domain.submission import TableKey
 
 log = structlog.get_logger(__name__)
 
-PAST_DAYS = 7
+PAST_DAYS = 7  # from the end of a season until its tables are evicted
 DAY_US = 86_400 * 1_000_000
 
 
 def is_past(key: TableKey, board: Board, now: int) -> bool:
-    """Return whether a season ended so long before `now` that the totals serve it."""
+    """Return whether a season ended PAST_DAYS before `now`: the totals then serve it."""
     return was_over(board.period, board.time_zone, key.season, now - PAST_DAYS * DAY_US)
 
 
