@@ -22,10 +22,10 @@ from typing import Any, Protocol, TypeVar
 import aio_pika
 import pytest
 
-from harness.servers.postgres import fresh_database
-from harness.servers.rabbitmq import Broker
-from harness.servers.redis import emptied
-from harness.waiting import eventually
+from harness.servers.postgres import fresh_database, open_database
+from harness.servers.rabbitmq import Broker, open_queue
+from harness.servers.redis import TIMEOUTS, emptied
+from harness.waiting import BOUND_S, eventually
 from scoreboard.adapters.jose.tokens import JwtAuthenticator, JwtIssuer
 from scoreboard.adapters.memory.leader_lock import MemoryLeaderLock
 from scoreboard.adapters.memory.ranking import Load, MemoryRanking
@@ -36,7 +36,7 @@ from scoreboard.adapters.postgres.leader_lock import PostgresLeaderLock
 from scoreboard.adapters.postgres.ledger import PostgresLedger
 from scoreboard.adapters.postgres.outbox import PostgresOutbox
 from scoreboard.adapters.postgres.ranking import PostgresRanking
-from scoreboard.adapters.rabbitmq.queue import RabbitQueue, open_queue
+from scoreboard.adapters.rabbitmq.queue import RabbitQueue
 from scoreboard.adapters.rabbitmq.topology import Topology
 from scoreboard.adapters.redis import keys
 from scoreboard.adapters.redis.connection import Client, connect
@@ -81,6 +81,10 @@ class Store(Protocol):
     def directory(self) -> Directory: ...
 
     async def open(self, folder: Path, *, events: bool = False) -> None: ...
+    def outbox_of_steps(self, rows: int) -> Outbox:
+        """Return the outbox as another process has it, whose `trim` removes so many rows at a time."""
+        ...
+
     async def close(self) -> None: ...
     async def settled(self) -> None:
         """Wait until the outbox shows all that is committed."""
@@ -114,6 +118,9 @@ class SqliteStore:
     async def close(self) -> None:
         await self._stack.aclose()
 
+    def outbox_of_steps(self, rows: int) -> SqliteOutbox:
+        return SqliteOutbox(self._database, rows)
+
     async def settled(self) -> None:
         """Return at once: a commit is visible immediately."""
 
@@ -142,7 +149,7 @@ class PostgresStore:
 
     async def open(self, _: Path, *, events: bool = False) -> None:
         self._url = self._url or await fresh_database()
-        self._database = await self._stack.enter_async_context(postgres.open_database(self._url))
+        self._database = await self._stack.enter_async_context(open_database(self._url))
         self.outbox = PostgresOutbox(self._database)
         self.ledger = PostgresLedger(self._database, fresh_s=0, outbox=self.outbox if events else None)
         self.directory = PostgresDirectory(self._database)
@@ -150,6 +157,9 @@ class PostgresStore:
 
     async def close(self) -> None:
         await self._stack.aclose()
+
+    def outbox_of_steps(self, rows: int) -> PostgresOutbox:
+        return PostgresOutbox(self._database, rows)
 
     async def settled(self) -> None:
         """Wait for all transactions of the server, even a vacuum of another database."""
@@ -206,14 +216,14 @@ class Made:
 
 @asynccontextmanager
 async def redis_rankings(url: str) -> AsyncIterator[RankingBackend]:
-    async with connect(url) as client:
+    async with connect(url, TIMEOUTS) as client:
         await client.flushdb()
-        yield Made(lambda load: RedisRanking(client, load))
+        yield Made(lambda load: RedisRanking(client, load, timeouts=TIMEOUTS))
 
 
 @asynccontextmanager
 async def postgres_turns() -> AsyncIterator[LeaderLock]:
-    async with postgres.open_database(await fresh_database()) as database:
+    async with open_database(await fresh_database()) as database:
         yield PostgresLeaderLock(database)
 
 
@@ -236,7 +246,7 @@ class MemoryLimited:
 class RedisLimited:
     def __init__(self, client: Client) -> None:
         self._clock = ManualClock()
-        self.limits = RedisRateLimiter(client, self._clock)
+        self.limits = RedisRateLimiter(client, self._clock, TIMEOUTS)
 
     def pass_time(self, seconds: float) -> None:
         self._clock.now += round(seconds * 1e6)
@@ -244,7 +254,7 @@ class RedisLimited:
 
 @asynccontextmanager
 async def redis_limited(redis_url: str) -> AsyncIterator[LimitsBackend]:
-    async with connect(emptied(redis_url)) as client:
+    async with connect(emptied(redis_url), TIMEOUTS) as client:
         yield RedisLimited(client)
 
 
@@ -264,7 +274,7 @@ class FeedBackend(Protocol):
 class RedisFeeds:
     def __init__(self, client: Client) -> None:
         self._client = client
-        self.feed = RedisFeed(client)
+        self.feed = RedisFeed(client, TIMEOUTS)
 
     async def change(self, key: TableKey) -> None:
         await self._client.execute_command("PUBLISH", keys.changed(key), "")
@@ -275,7 +285,7 @@ class RedisFeeds:
 
 @asynccontextmanager
 async def redis_feeds(redis_url: str) -> AsyncIterator[FeedBackend]:
-    async with connect(redis_url) as client:
+    async with connect(redis_url, TIMEOUTS) as client:
         yield RedisFeeds(client)
 
 
@@ -375,7 +385,7 @@ class RabbitQueues:
 STORES: dict[str, Callable[[], Store]] = {"sqlite": SqliteStore, "postgres": PostgresStore}
 SLOW = {"postgres", "rabbitmq", "redis", "redis capped", "redis cluster", "valkey"}  # left out of `make check`
 RANKINGS: dict[str, Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[RankingBackend]]] = {
-    "memory": lambda _: nullcontext(Made(lambda load: MemoryRanking(load, "epoch"))),
+    "memory": lambda _: nullcontext(Made(lambda load: MemoryRanking(load, "epoch", load_s=BOUND_S))),
     "postgres": lambda _: postgres_rankings(),
     "redis": lambda request: redis_rankings(request.getfixturevalue("redis_url")),
     "redis capped": lambda request: capped_rankings(request.getfixturevalue("redis_url"), keep=2),

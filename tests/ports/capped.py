@@ -3,12 +3,10 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
-import pytest
-
-from harness.servers.redis import emptied
-from scoreboard.adapters.redis import totals
+from harness.servers.redis import TIMEOUTS, emptied
 from scoreboard.adapters.redis.connection import connect
 from scoreboard.adapters.redis.ranking import RedisRanking
+from scoreboard.adapters.redis.timeouts import RankingLimits
 from scoreboard.application.ports.ranking import RankChange
 from scoreboard.application.standings.fallback import FallbackRanking
 from scoreboard.domain.board import Board
@@ -17,9 +15,9 @@ from tests.ports.postgres_totals import PostgresRankings, RankingOfTotals, postg
 
 
 class Capped(FallbackRanking):
-    """A ranking that writes standings to the totals first, as the ledger does.
+    """A capped ranking that first writes each update to the totals, like the ledger.
 
-    The totals return the rank of a standing that is not cached.
+    Ranks beyond the kept part are read from the totals.
     """
 
     def __init__(self, cache: RedisRanking, totals: RankingOfTotals) -> None:
@@ -50,11 +48,9 @@ class CappedRankings:
 
 @asynccontextmanager
 async def capped_rankings(redis_url: str, keep: int) -> AsyncIterator[CappedRankings]:
-    """All standings are counted at each read, so that every answer can be compared."""
-    async with postgres_rankings() as behind, connect(emptied(redis_url)) as client:
-        with pytest.MonkeyPatch.context() as patch:
-            for name in ("FRESH_MS", "GOOD_MS", "SHARE"):
-                patch.setattr(totals, name, 0)
-            cache = RedisRanking(client, behind.load, behind.ranking, keep)
-            yield CappedRankings(cache, behind)
-            await cache.close()
+    """Open a capped ranking with exact totals, which are counted at each read."""
+    async with postgres_rankings() as behind, connect(emptied(redis_url), TIMEOUTS) as client:
+        limits = RankingLimits(fresh_ms=0, usable_ms=0, count_pauses=0)
+        cache = RedisRanking(client, behind.load, behind.ranking, keep, timeouts=TIMEOUTS, limits=limits)
+        yield CappedRankings(cache, behind)
+        await cache.close()

@@ -6,6 +6,7 @@ from typing import Any, cast
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.waiting import BOUND_S
 from scoreboard.adapters.memory.ranking import MemoryRanking
 from scoreboard.application.ports.directory import Directory
 from scoreboard.application.ports.ledger import Ledger
@@ -45,7 +46,8 @@ async def test_pages_contain_every_unchanged_standing_exactly_once(
     rules: dict[str, Any], staying: list[tuple[int, int]], moves: list[list[tuple[str, Any]]], limit: int
 ) -> None:
     of = board(**rules)
-    key, ranking, directory = table(of), MemoryRanking(no_totals, "epoch"), cast("Directory", EmptyDirectory())
+    key, directory = table(of), cast("Directory", EmptyDirectory())
+    ranking = MemoryRanking(no_totals, "epoch", load_s=BOUND_S)
     reads = Reads(directory, cast("Ledger", None), ranking, PlayerCache(directory), Cursors(bytes(32)), ManualClock())
     version = 1
 

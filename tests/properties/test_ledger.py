@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.servers.postgres import fresh_database
+from harness.servers.postgres import fresh_database, open_database
+from harness.waiting import BOUND_S
 from scoreboard.adapters.memory.ranking import MemoryRanking
-from scoreboard.adapters.postgres import database as postgres
 from scoreboard.adapters.postgres.directory import PostgresDirectory
 from scoreboard.adapters.postgres.ledger import PostgresLedger
 from scoreboard.adapters.sqlite import database
@@ -78,7 +78,7 @@ class System:
 
     def __init__(self, ledger: Ledger, directory: Directory) -> None:
         self.ledger, self.directory = ledger, directory
-        self.ranking = MemoryRanking(self.ledger.standings, "epoch")
+        self.ranking = MemoryRanking(self.ledger.standings, "epoch", load_s=BOUND_S)
         self._now = NOON
 
     async def board(self, rules: dict[str, Any]) -> Board:
@@ -89,7 +89,7 @@ class System:
 
     async def step(self, board: Board, step: list[Update] | str | None) -> None:
         if step is None:
-            self.ranking = MemoryRanking(self.ledger.standings, "another")
+            self.ranking = MemoryRanking(self.ledger.standings, "another", load_s=BOUND_S)
         elif isinstance(step, str):
             self._now += 1_000
             for key, version in await self.directory.delete_player(board.app, Player(step, step)):
@@ -139,5 +139,5 @@ async def test_ledger_totals_and_ranking_agree(rules: dict[str, Any], steps: Ste
 @settings(deadline=None, max_examples=20)
 @given(rules=RULES, steps=STEPS)
 async def test_ledger_totals_and_ranking_agree_in_postgresql(rules: dict[str, Any], steps: Steps) -> None:
-    async with postgres.open_database(await fresh_database()) as store:
+    async with open_database(await fresh_database()) as store:
         await assert_agreement(System(PostgresLedger(store), PostgresDirectory(store)), rules, steps)

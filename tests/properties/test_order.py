@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.servers.redis import emptied
+from harness.servers.redis import TIMEOUTS, emptied
+from harness.waiting import BOUND_S
 from scoreboard.adapters.memory.ranking import Load, MemoryRanking
 from scoreboard.adapters.redis.connection import connect
 from scoreboard.adapters.redis.ranking import RedisRanking
@@ -112,7 +113,7 @@ async def check_reads(ranking: Ranking, of: Board, standings: dict[str, Standing
 @settings(deadline=None, max_examples=300)
 @given(rules=RULES, before=UPDATES, meanwhile=UPDATES)
 async def test_the_ranking_is_in_the_declared_order(rules: dict[str, Any], before: Updates, meanwhile: Updates) -> None:
-    await hold_to_the_order(lambda load: MemoryRanking(load, "epoch"), rules, before, meanwhile)
+    await hold_to_the_order(lambda load: MemoryRanking(load, "epoch", load_s=BOUND_S), rules, before, meanwhile)
 
 
 @pytest.mark.slow
@@ -121,8 +122,8 @@ async def test_the_ranking_is_in_the_declared_order(rules: dict[str, Any], befor
 async def test_the_ranking_in_redis_is_in_the_declared_order(
     redis_url: str, rules: dict[str, Any], before: Updates, meanwhile: Updates
 ) -> None:
-    async with connect(emptied(redis_url)) as client:
-        await hold_to_the_order(lambda load: RedisRanking(client, load), rules, before, meanwhile)
+    async with connect(emptied(redis_url), TIMEOUTS) as client:
+        await hold_to_the_order(lambda load: RedisRanking(client, load, timeouts=TIMEOUTS), rules, before, meanwhile)
 
 
 async def hold_to_the_order(

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from scoreboard.application.updates.commit import DEFAULT_RETRIES, CommitRetries
 from scoreboard.application.upkeep import drift
 from scoreboard.application.upkeep.event_delivery import DeliveryLimits
 
@@ -15,6 +16,7 @@ class Timings:
     """
 
     patience: float = 1.0
+    commit_retries: CommitRetries = DEFAULT_RETRIES
     probe_s: float = 5.0
     seasons_s: float = 1.0
     feed_s: float = 1.0

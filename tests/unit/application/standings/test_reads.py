@@ -3,7 +3,7 @@ from typing import cast
 
 import pytest
 
-from scoreboard.adapters.memory import ranking as ranking_module
+from harness.waiting import BOUND_S
 from scoreboard.adapters.memory.ranking import MemoryRanking
 from scoreboard.application.ports.directory import Directory
 from scoreboard.application.ports.ledger import Ledger
@@ -50,7 +50,7 @@ def world() -> World:
 @pytest.fixture
 async def reads(world: World, clock: ManualClock) -> Reads:
     directory = cast("Directory", world)
-    ranking = MemoryRanking(world.load, "epoch")
+    ranking = MemoryRanking(world.load, "epoch", load_s=BOUND_S)
     return Reads(directory, cast("Ledger", world), ranking, PlayerCache(directory), Cursors(bytes(32)), clock)
 
 
@@ -96,10 +96,7 @@ async def test_standings_of_a_set_of_players_are_best_first_with_the_missing(rea
     assert missing == ["h", "zoe"]
 
 
-async def test_without_a_ranking_a_standing_comes_from_the_totals_without_a_rank(
-    reads: Reads, world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(ranking_module, "GRACE_S", 0.001)
+async def test_without_a_ranking_a_standing_comes_from_the_totals_without_a_rank(reads: Reads, world: World) -> None:
     world.fault = OSError("disk")
     found = await reads.get_standing(MAIN, KEY, "d")
     assert (found.score, found.rank_state, found.details) == (4, "warming", None)

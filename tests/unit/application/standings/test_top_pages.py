@@ -4,7 +4,7 @@ from typing import cast
 
 import pytest
 
-from scoreboard.adapters.memory import ranking as ranking_module
+from harness.waiting import BOUND_S
 from scoreboard.adapters.memory.ranking import MemoryRanking
 from scoreboard.application.ports.directory import Directory
 from scoreboard.application.ports.ledger import Ledger
@@ -27,7 +27,7 @@ class World:
     def __init__(self, clock: ManualClock, capacity: int = 9) -> None:
         self.encoded: list[str] = []
         self.fault: Exception | None = None
-        self.ranking = MemoryRanking(self._load, "epoch")
+        self.ranking = MemoryRanking(self._load, "epoch", load_s=BOUND_S)
         self.names = PlayerCache(cast("Directory", self))
         reads = Reads(
             cast("Directory", self), cast("Ledger", self), self.ranking, self.names, Cursors(bytes(32)), clock
@@ -79,8 +79,7 @@ async def test_the_cache_is_bounded(clock: ManualClock) -> None:
     assert len(world.encoded) == 4
 
 
-async def test_a_table_that_is_not_ranked_is_unavailable(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ranking_module, "GRACE_S", 0.001)
+async def test_a_table_that_is_not_ranked_is_unavailable(world: World) -> None:
     world.fault = OSError("disk")
     with pytest.raises(Unavailable) as raised:
         await world.pages.get(MAIN, KEY, None, None)

@@ -2,6 +2,7 @@ from typing import cast
 
 import pytest
 
+from harness.waiting import BOUND_S
 from scoreboard.adapters.memory.ranking import MemoryRanking
 from scoreboard.adapters.sqlite.database import Database
 from scoreboard.adapters.sqlite.directory import SqliteDirectory
@@ -20,7 +21,7 @@ class System:
 
     def __init__(self, store: Database) -> None:
         self.ledger, self.directory = SqliteLedger(store), SqliteDirectory(store)
-        self.ranking = MemoryRanking(self.ledger.standings, "epoch")
+        self.ranking = MemoryRanking(self.ledger.standings, "epoch", load_s=BOUND_S)
         self.published: list[TableKey] = []
         self.repair = Repair(self.directory, self.ledger, self.ranking, cast("Publisher", self))
 
