@@ -223,7 +223,7 @@ class TestUpkeep:
         assert await outbox.skip(ONE) == 0
         assert await outbox.skip("nobody") == 0
 
-    async def test_what_all_have_passed_is_removed(self, tenancy: Tenancy, main: Board) -> None:
+    async def test_rows_that_all_cursors_passed_are_removed(self, tenancy: Tenancy, main: Board) -> None:
         outbox = tenancy.store.outbox_of_steps(2)
         await outbox.register(["kafka"])
         for _ in range(3):
