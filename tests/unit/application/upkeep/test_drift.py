@@ -32,7 +32,7 @@ class FakeCache:
 
 
 class System:
-    """A ledger with one board, its totals as a ranking, and a ranking that may differ from them."""
+    """A ledger with one board, its totals, and a ranking that may differ from them."""
 
     def __init__(self, store: Database) -> None:
         self.ledger, self.directory = SqliteLedger(store), SqliteDirectory(store)
