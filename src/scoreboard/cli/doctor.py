@@ -10,10 +10,10 @@ from scoreboard import __version__
 from scoreboard.application.ports.backend import NotUsable
 from scoreboard.application.ports.diagnostics import Finding
 from scoreboard.bootstrap import backends, settings
-from scoreboard.bootstrap.data_dir import FolderLocked, FolderUnusable, running, running_url
+from scoreboard.bootstrap.data_dir import FolderLocked, FolderUnusable, is_locked, running_url
 from scoreboard.bootstrap.diagnostics.local import diagnose_data_dir, diagnose_settings
 from scoreboard.bootstrap.diagnostics.servers import diagnose_servers
-from scoreboard.bootstrap.serve import logging_to_stderr
+from scoreboard.bootstrap.serve import configure_logging
 from scoreboard.bootstrap.settings import Settings
 from scoreboard.cli import show
 from scoreboard.cli.client import Client
@@ -52,7 +52,7 @@ def doctor(
 
 
 async def _looked(target: Target, most: int) -> list[Finding]:
-    logging_to_stderr(SILENT)
+    configure_logging(SILENT)
     findings: list[Finding] = []
     if elsewhere(target) is None:
         local = settings.load(data=target.data)
@@ -84,7 +84,7 @@ def _at_home(local: Settings, findings: list[Finding]) -> bool:
             Finding("folder", "ok", f"{local.data.absolute()} is not there yet; `scoreboard serve` makes it")
         )
         return False
-    served = running(local.data)
+    served = is_locked(local.data)
     found, sound = diagnose_data_dir(local.data, served=served)
     findings += found
     if not served:

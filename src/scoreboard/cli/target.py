@@ -14,7 +14,7 @@ from cyclopts import Parameter
 from scoreboard.bootstrap import mounting, service, settings, tokens
 from scoreboard.bootstrap.data_dir import running_url
 from scoreboard.bootstrap.listening import listening
-from scoreboard.bootstrap.serve import logging_to_stderr
+from scoreboard.bootstrap.serve import configure_logging
 from scoreboard.cli.client import Client, client, renewed
 from scoreboard.cli.errors import UsageError
 from scoreboard.client.requests import checked_address, checked_token
@@ -82,7 +82,7 @@ async def connected(
             yield Connection(speaking, way.name)
         return
     local = settings.load(data=(target or Target()).data)
-    logging_to_stderr(log_level)
+    configure_logging(log_level)
     parts: frozenset[mounting.Part] = frozenset({"api", "live"}) if local.database_url else mounting.PARTS
     async with service.open_service(local, parts=parts) as opened, listening(opened, "127.0.0.1", 0) as url:
         way = _local(local, lambda: url)
@@ -112,7 +112,7 @@ def _loops() -> Callable[[], asyncio.AbstractEventLoop]:
 
 def _local(local: settings.Settings, locate: Callable[[], str | None]) -> Way:
     def mint() -> str:
-        return tokens.mint(local, role="admin", app="*", subject=LOCAL_SUBJECT, ttl_s=TOKEN_TTL_S)
+        return tokens.issue(local, role="admin", app="*", subject=LOCAL_SUBJECT, ttl_s=TOKEN_TTL_S)
 
     return Way(locate, renewed(mint, TOKEN_RENEWED_S), str(local.data.absolute()))
 

@@ -90,7 +90,7 @@ def _print(role: Role, app: str, subject: str, days: float, data: Data, *, json:
         show.note(
             f"There was no data folder {chosen.data.resolve()}: made. The token is good for a service on it alone."
         )
-    made = tokens.mint(chosen, role=role, app=app, subject=subject, ttl_s=int(ttl_s))
+    made = tokens.issue(chosen, role=role, app=app, subject=subject, ttl_s=int(ttl_s))
     if json:
         show.document({"token": made, "role": role, "app": app, "subject": subject, "expires_in_s": int(ttl_s)})
     else:
