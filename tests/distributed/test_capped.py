@@ -70,6 +70,6 @@ async def test_all_is_told_as_if_redis_kept_everything(servers: Servers, tmp_pat
 
 
 async def test_too_small_a_cap_is_refused_in_words(servers: Servers, tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="ranking_keep is 0 for all, or at least 2,000"):
+    with pytest.raises(SettingsError, match=r"ranking_keep must be 0 \(keep all\) or at least 2,000"):
         async with running(tmp_path / "data", **servers.settings(ranking_keep=1_999)):
             pass

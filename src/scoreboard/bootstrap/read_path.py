@@ -1,4 +1,4 @@
-"""ReadPath: from the ranking to who reads boards, on request or live."""
+"""ReadPath: reads of boards, on request or live."""
 
 import asyncio
 import secrets
@@ -20,7 +20,7 @@ from scoreboard.entrypoints.sockets.connections import LiveConnections, LiveLimi
 
 
 class ReadPath:
-    """`publisher` sends a changed top N to the live connections of this process."""
+    """Reads of boards; `publisher` sends each changed top N to live connections."""
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class ReadPath:
         ranking: Ranking,
         totals: Ranking | None,
     ) -> None:
-        # A ranking that processes share may be down: its reads fall back to the totals.
+        # A shared ranking may be down: its reads fall back to the totals.
         reading = ranking if totals is None else FallbackRanking(ranking, totals)
         names = PlayerCache(directory)
         self.reads = Reads(directory, ledger, reading, names, Cursors(key), clock)

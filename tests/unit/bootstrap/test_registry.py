@@ -1,5 +1,6 @@
 """The registry: a plugin for each scheme, imported when it is used."""
 
+import os
 import re
 import subprocess
 import sys
@@ -26,13 +27,13 @@ def options(**given: str) -> BackendOptions:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"database_url": f"mysql://u:{SECRET}@h/d"}, "database_url begins with postgresql:// or postgres://"),
-        ({"database_url": "://h"}, "database_url begins with postgresql://"),
-        ({"database_url": SECRET}, "database_url begins with postgresql://"),
-        ({"database_replica_url": f"redis://:{SECRET}@h"}, "database_replica_url begins with postgresql://"),
-        ({"ranking_url": f"redis+{SECRET}://h"}, "ranking_url begins with redis:// or rediss:// or unix://"),
-        ({"ranking_url": "redis"}, "ranking_url begins with redis://"),
-        ({"queue_url": f"kafka://{SECRET}@h"}, "queue_url begins with amqp:// or amqps://"),
+        ({"database_url": f"mysql://u:{SECRET}@h/d"}, "database_url must begin with postgresql:// or postgres://"),
+        ({"database_url": "://h"}, "database_url must begin with postgresql://"),
+        ({"database_url": SECRET}, "database_url must begin with postgresql://"),
+        ({"database_replica_url": f"redis://:{SECRET}@h"}, "database_replica_url must begin with postgresql://"),
+        ({"ranking_url": f"redis+{SECRET}://h"}, "ranking_url must begin with redis:// or rediss:// or unix://"),
+        ({"ranking_url": "redis"}, "ranking_url must begin with redis://"),
+        ({"queue_url": f"kafka://{SECRET}@h"}, "queue_url must begin with amqp:// or amqps://"),
     ],
 )
 def test_an_unknown_scheme_names_the_known_ones_and_shows_no_secret(given: dict[str, str], said: str) -> None:
@@ -81,7 +82,7 @@ def test_a_driver_that_is_missing_is_named_with_its_extra(given: dict[str, str],
         "from scoreboard.bootstrap.settings import Settings",
         f"backends.check_backends(backends.options_of(Settings(**{shared!r})))",
     )
-    assert re.search(rf"_url: {driver}[.\w]* is not installed; pip install 'scoreboard\[{extra}\]'$", told.strip())
+    assert re.search(rf"_url: {driver}[.\w]* is not installed; run: pip install 'scoreboard\[{extra}\]'$", told.strip())
 
 
 def test_the_embedded_service_imports_no_driver(tmp_path: Path) -> None:
@@ -106,7 +107,7 @@ def in_a_process(*lines: str) -> str:
         capture_output=True,
         text=True,
         check=False,
-        env={"PATH": ""},
+        env={"PATH": "", "PYTHONPATH": os.pathsep.join(sys.path)},
     )
     return done.stdout + done.stderr
 
@@ -153,7 +154,7 @@ async def test_the_doctor_asks_a_plugin_that_was_added() -> None:
 
 @pytest.mark.usefixtures("added")
 def test_what_was_added_is_named_among_the_known_and_missed_when_it_is_not_there() -> None:
-    with pytest.raises(SettingsError, match=r"begins with amqp:// or amqps:// or added://$"):
+    with pytest.raises(SettingsError, match=r"must begin with amqp:// or amqps:// or added://$"):
         registry.check_scheme("queue_url", "kafka://h")
     with pytest.raises(SettingsError, match=r"^queue_url: no_such_module is not installed$"):
         registry.server_plugin("queue_url", "added://h")

@@ -34,12 +34,12 @@ def test_an_option_goes_before_a_variable_and_a_variable_before_the_default() ->
         ("PORT", "9" * 5_000, "is not a whole number from 0 to 65535"),
         ("PENDING_UPDATES", "999", "'999' is not a whole number from 1000 to 1000000"),
         ("LOG_LEVEL", "loud", "'loud' is not one of debug, info, warning, error"),
-        ("DATA", "", "'' is empty; leave it out for 'data'"),
-        ("HOST", "", "'' is empty; leave it out for '127.0.0.1'"),
+        ("DATA", "", "'' is empty; omit the setting to use 'data'"),
+        ("HOST", "", "'' is empty; omit the setting to use '127.0.0.1'"),
         (
             "ORIGINS",
             "https://a.example, b.example",
-            "'b.example' is not an origin; one looks like https://shop.example",
+            "'b.example' is not an origin; use a form such as https://shop.example",
         ),
         ("ORIGINS", "https://a.example/", "'https://a.example/' is not an origin"),
     ],
@@ -88,7 +88,7 @@ def test_the_catalogue_tells_all_there_is() -> None:
         assert (setting.kind == "choice") == bool(setting.choices)
         assert (setting.kind == "number") == bool(setting.high)
         if setting.default:
-            assert setting.read(setting.default) == setting.default
+            assert setting.parse(setting.default) == setting.default
     assert {setting.name for setting in CATALOGUE if setting.secret} == {
         *("database_url", "database_replica_url", "ranking_url", "queue_url", "queue_keys", "signing_key", "token")
     }
