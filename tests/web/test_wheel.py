@@ -1,4 +1,4 @@
-"""One source for the client: the page serves it, the package `scoreboard-client` is it, the wheel has it."""
+"""Tests that the wheel contains the page and the JavaScript client it imports."""
 
 import subprocess
 import sys
@@ -22,8 +22,8 @@ def built(target: str, source: Path, into: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_a_wheel_has_the_page_and_the_client_that_it_imports(tmp_path: Path) -> None:
-    """Also one that is built from a source distribution, as installers do."""
+def test_a_wheel_has_the_page_and_the_client(tmp_path: Path) -> None:
+    """Installers build the wheel from a source distribution, so both are checked."""
     with tarfile.open(built("sdist", ROOT, tmp_path / "sdist")) as packed:
         packed.extractall(tmp_path / "unpacked", filter="data")
     (unpacked,) = (tmp_path / "unpacked").iterdir()
