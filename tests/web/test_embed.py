@@ -72,9 +72,7 @@ async def test_a_page_of_a_forbidden_origin_shows_the_missing_setting(browser: B
             assert await rows(page) == []
 
 
-async def test_an_unreachable_service_is_retried(
-    browser: Browser, service: Running
-) -> None:
+async def test_an_unreachable_service_is_retried(browser: Browser, service: Running) -> None:
     nobody = f"http://127.0.0.1:{free_port()}"
     page_html = html(service.url).replace(f'<live-scoreboard src="{service.url}"', f'<live-scoreboard src="{nobody}"')
     async with site(free_port(), page_html) as shop, viewing(browser, shop, errors=True) as page:

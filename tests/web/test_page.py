@@ -230,9 +230,7 @@ class TestStates:
             await shows(page, "ann")
             await expect(page.locator(".message")).to_be_hidden()
 
-    async def test_a_board_made_private_becomes_stale(
-        self, service: Running, browser: Browser, board: str
-    ) -> None:
+    async def test_a_board_made_private_becomes_stale(self, service: Running, browser: Browser, board: str) -> None:
         async with viewing(browser, service.url) as page:
             await shows(page, "ann", "bob", "cid")
             (await service.operator.patch(board, {"public": False})).ok()
@@ -418,7 +416,7 @@ class TestWallDisplay:
 
 
 async def violations(page: Page) -> list[str]:
-    """Return the violations that axe finds. The browser injects axe despite the page's policy."""
+    """Return the violations that axe finds, injected by the browser."""
     await page.evaluate(AXE)
     found = await page.evaluate("axe.run()")
     return [f"{v['id']}: {node['html'][:200]}" for v in found["violations"] for node in v["nodes"]]
