@@ -1,4 +1,4 @@
-"""Checks and opening of the backends that the settings name."""
+"""Checks of the backends that the settings name, and their opening."""
 
 from contextlib import AsyncExitStack
 
@@ -43,14 +43,10 @@ def check_backends(options: BackendOptions) -> None:
     if 0 < options.ranking_keep < MIN_RANKING_KEEP:
         raise SettingsError(f"ranking_keep must be 0 (keep all) or at least {MIN_RANKING_KEEP:,}")
     if options.database_url and not options.ranking_url:
-        raise SettingsError(
-            "database_url needs a ranking_url too, as all processes share one ranking; set it to redis://…"
-        )
+        raise SettingsError("database_url needs a ranking_url too (redis://…), as all processes share one ranking")
     shared = options.ranking_url or options.queue_url or options.database_replica_url
     if shared and not options.database_url:
-        raise SettingsError(
-            "ranking_url, queue_url and database_replica_url need a database_url; set it to postgresql://…"
-        )
+        raise SettingsError("ranking_url, queue_url and database_replica_url need a database_url (postgresql://…)")
     for setting, url in server_urls(options):
         _check_url(setting, url)
 
@@ -73,10 +69,9 @@ async def open_queue(options: BackendOptions, clock: Clock, stack: AsyncExitStac
 
 
 async def migrate(settings: Settings) -> list[str]:
-    """Migrate the database to the newest schema.
+    """Migrate the database to the newest schema; return the applied migrations.
 
-    Returns the names of the applied migrations. Raises SettingsError, and NotUsable when the database is unreachable.
-    Needs no driver of another server.
+    Needs no driver of another server. Raises SettingsError, and NotUsable when the database is unreachable.
     """
     options = options_of(settings)
     _check_schemes(options)

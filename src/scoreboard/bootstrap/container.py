@@ -47,7 +47,7 @@ class Container:
         self.database = database
         self.directory = database.directory
         self.ledger = database.ledger
-        self.turns = database.leader_lock or MemoryLeaderLock()
+        self.leader_lock = database.leader_lock or MemoryLeaderLock()
         self.ranking_backend = ranking
         self.ranking = ranking.ranking
         self.queue_backend = queue
@@ -66,6 +66,7 @@ class Container:
             ledger=self.ledger,
             ranking=self.ranking,
             totals=database.totals,
+            limits=timings.live,
         )
         self.write_path = WritePath(
             settings=settings,

@@ -29,22 +29,19 @@ async def prepare(service: Service) -> None:
     An earlier start may have been interrupted. The main board is created last: once it exists, nothing is missing.
     """
     tenants, operator = service.tenants, principal_of("admin", ALL_APPS, "demo")
-    await _ignore_conflict(tenants.create_app(operator, APP, "Demo", "UTC"))
+    await _if_absent(tenants.create_app(operator, APP, "Demo", "UTC"))
     app = await tenants.open(operator, APP)
     if any(board.slug == BOARD for board in await tenants.boards(app)):
         return
     for action, points in POINTS.items():
-        await _ignore_conflict(tenants.create_action(Action(0, app, action, points)))
+        await _if_absent(tenants.create_action(Action(0, app, action, points)))
     for number, name in enumerate(NAMES):
-        region = REGIONS[number % len(REGIONS)]
-        await _ignore_conflict(tenants.create_player(app, name.lower(), name, {"region": region}))
-    await _ignore_conflict(
-        tenants.create_board(app, WEEKLY, {"name": "This week", "period": "weekly", "regions": REGIONS})
-    )
-    await _ignore_conflict(tenants.create_board(app, BOARD, {"name": "Demo board"}))
+        await _if_absent(tenants.create_player(app, name.lower(), name, {"region": REGIONS[number % len(REGIONS)]}))
+    await _if_absent(tenants.create_board(app, WEEKLY, {"name": "This week", "period": "weekly", "regions": REGIONS}))
+    await _if_absent(tenants.create_board(app, BOARD, {"name": "Demo board"}))
 
 
-async def _ignore_conflict(creation: Awaitable[object]) -> None:
+async def _if_absent(creation: Awaitable[object]) -> None:
     with contextlib.suppress(Conflict):
         await creation
 

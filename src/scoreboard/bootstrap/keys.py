@@ -7,6 +7,7 @@ from scoreboard.bootstrap.settings import Settings, SettingsError
 
 FILE = "token.key"
 MIN_CHARS = 32
+REMEDY = "create one with: openssl rand -hex 32"
 
 
 def read_signing_key(settings: Settings) -> bytes:
@@ -14,20 +15,18 @@ def read_signing_key(settings: Settings) -> bytes:
     if not settings.signing_key:
         return signing_key(settings.data / FILE)
     if len(settings.signing_key) < MIN_CHARS:
-        raise SettingsError(f"signing_key needs at least {MIN_CHARS} characters; create one with: openssl rand -hex 32")
+        raise SettingsError(f"signing_key needs at least {MIN_CHARS} characters; {REMEDY}")
     return settings.signing_key.encode()
 
 
 def read_queue_keys(settings: Settings, key: bytes) -> list[bytes]:
-    """Return the keys of queue messages: the first signs, all verify.
+    """Return the keys of queue messages, by default one derived from `key`.
 
-    Without a setting, one is derived from `key`.
+    The first key signs, all verify.
     """
     configured = [part.strip() for part in settings.queue_keys.split(",") if part.strip()]
     if any(len(part) < MIN_CHARS for part in configured):
-        raise SettingsError(
-            f"each of queue_keys needs at least {MIN_CHARS} characters; create one with: openssl rand -hex 32"
-        )
+        raise SettingsError(f"each of queue_keys needs at least {MIN_CHARS} characters; {REMEDY}")
     return [part.encode() for part in configured] or [_derive(key, b"queue")]
 
 

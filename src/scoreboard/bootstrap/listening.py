@@ -29,19 +29,14 @@ def check_free(host: str, port: int) -> None:
 
 
 def _port_in_use(host: str, port: int, error: Exception) -> PortInUse:
-    return PortInUse(
-        f"cannot listen on {host}:{port}: {_reason(error)}; choose another port with --port or SCOREBOARD_PORT"
-    )
+    return PortInUse(f"cannot listen on {host}:{port}: {_reason(error)}; choose another with --port or SCOREBOARD_PORT")
 
 
 @asynccontextmanager
 async def listening(
     service: Service, host: str, port: int, kind: type[HttpConnection] = FastConnection
 ) -> AsyncIterator[str]:
-    """Serve on an address and yield its base URL; port 0 selects a free port.
-
-    Raises PortInUse.
-    """
+    """Serve on an address (port 0: any free one) and yield its URL. Raises PortInUse."""
     connections = service.server.connections(kind)
     runner = web.ServerRunner(connections, handle_signals=False, shutdown_timeout=5.0)
     await runner.setup()

@@ -57,13 +57,9 @@ class _Events(Collector):
                 counted.add_metric([consumer], count)
             yield counted
         skipped = CounterMetricFamily("scoreboard_outbox_skipped", "Events that a consumer missed.", labels=labels)
-        lag_events = GaugeMetricFamily("scoreboard_outbox_lag_events", "Events not yet handled.", labels=labels)
-        lag_bytes = GaugeMetricFamily(
-            "scoreboard_outbox_lag_bytes", "Size of the events not yet handled.", labels=labels
-        )
-        lag_s = GaugeMetricFamily(
-            "scoreboard_outbox_lag_seconds", "Age of the oldest event not yet handled.", labels=labels
-        )
+        lag_events = GaugeMetricFamily("scoreboard_outbox_lag_events", "Unhandled events.", labels=labels)
+        lag_bytes = GaugeMetricFamily("scoreboard_outbox_lag_bytes", "Size of the unhandled events.", labels=labels)
+        lag_s = GaugeMetricFamily("scoreboard_outbox_lag_seconds", "Age of the oldest unhandled event.", labels=labels)
         for consumer, backlog in self._events.backlogs.items():
             skipped.add_metric([consumer], backlog.skipped)
             lag_events.add_metric([consumer], backlog.events)
@@ -89,9 +85,7 @@ class _Servers(Collector):
         self._probe = probe
 
     def collect(self) -> Iterator[Metric]:
-        up = GaugeMetricFamily(
-            "scoreboard_server_up", "1 if the server answered its last probe, else 0.", labels=["server"]
-        )
+        up = GaugeMetricFamily("scoreboard_server_up", "1 if the server answered its last probe.", labels=["server"])
         for name, answers in self._probe.answers.items():
             up.add_metric([name], float(answers))
         yield up

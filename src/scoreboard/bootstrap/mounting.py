@@ -22,10 +22,7 @@ PARTS: frozenset[Part] = frozenset({"api", "live", "worker", "jobs"})
 
 
 def mount_contracts(shared: Container, parts: frozenset[Part]) -> list[Contract]:
-    """Return the contracts of the parts, the default contract `/v1` first.
-
-    Routes that are called most come first.
-    """
+    """Return the contracts of the parts, the default one and frequent routes first."""
     authenticators = shared.authenticators
     routes: list[Endpoint] = []
     live_routes: list[Endpoint] = []

@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+from dataclasses import replace
 
 from scoreboard.application.live.directory_invalidator import DirectoryInvalidator
 from scoreboard.application.live.hub import Hub
@@ -32,6 +33,7 @@ class ReadPath:
         ledger: Ledger,
         ranking: Ranking,
         totals: Ranking | None,
+        limits: LiveLimits,
     ) -> None:
         # A shared ranking may be down: its reads fall back to the totals.
         reading = ranking if totals is None else FallbackRanking(ranking, totals)
@@ -44,5 +46,5 @@ class ReadPath:
         self.invalidator = DirectoryInvalidator(names, self.publisher)
         directory.listen(self.invalidator)
         self.origins = Origins(settings.allowed_origins)
-        limits = LiveLimits(settings.live_connections)
+        limits = replace(limits, connections=settings.live_connections)
         self.live = LiveConnections(self.hub, self.reads, self.origins, limits)

@@ -81,19 +81,16 @@ def plugin(setting: BackendSetting, url: str) -> Any:
 
 
 def _find(setting: BackendSetting, url: str) -> Row:
-    """Return the row of a URL's scheme.
-
-    Raises SettingsError, which names the supported schemes but not the URL: it may hold a password.
-    """
+    """Return the row of a URL's scheme. Raises SettingsError, which hides secrets."""
     built_in = {scheme: row for row in BUILT_IN[setting] for scheme in row.schemes}
     scheme, separator, _ = url.partition("://")
     if bool(scheme) == bool(separator):
         if scheme in built_in:
             return built_in[scheme]
-        for plugin in _entry_points(setting):
-            if plugin.name == scheme:
-                return Row((scheme,), f"{plugin.module}:{plugin.attr}")
-    schemes = [*filter(None, built_in), *(plugin.name for plugin in _entry_points(setting))]
+        for added in _entry_points(setting):
+            if added.name == scheme:
+                return Row((scheme,), f"{added.module}:{added.attr}")
+    schemes = [*filter(None, built_in), *(added.name for added in _entry_points(setting))]
     raise SettingsError(f"{setting} must begin with {' or '.join(f'{scheme}://' for scheme in schemes)}")
 
 

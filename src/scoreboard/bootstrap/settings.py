@@ -201,11 +201,7 @@ _KINDS: dict[type, Kind] = {Path: "path", str: "text", int: "number"}
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """Description of one setting.
-
-    `low` and `high` are the bounds of a number, in `unit` if it has one. `choices` are the values of a choice. `reader`
-    is the service, or the commands that call a remote server.
-    """
+    """One setting; `low` and `high` are the bounds of a number, in `unit` if any."""
 
     name: str
     kind: Kind
@@ -255,10 +251,7 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Effective:
-    """Effective value of a setting, and its source.
-
-    The source is `default`, or the name of the variable or option.
-    """
+    """Effective value of a setting. Its source is `default`, a variable or an option."""
 
     setting: Setting
     value: Path | str | int
@@ -266,10 +259,7 @@ class Effective:
 
 
 def effective(environment: Mapping[str, str] = os.environ, **options: object) -> list[Effective]:
-    """Return the effective value of every setting. Raises SettingsError.
-
-    An option of None counts as absent.
-    """
+    """Return all effective values; None means no option. Raises SettingsError."""
     _check_names(environment)
     return [_effective(setting, environment.get(setting.variable), options.get(setting.name)) for setting in CATALOGUE]
 

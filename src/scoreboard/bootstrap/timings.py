@@ -1,17 +1,20 @@
-"""Timings: the periods of background work. Tests inject shorter or longer ones."""
+"""Periods of background work and time-outs of servers, which tests replace."""
 
 from dataclasses import dataclass
 
 from scoreboard.application.upkeep import drift
+from scoreboard.entrypoints.sockets.connections import LiveLimits
 
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """The seconds between two runs of each job, and the waits inside them.
+    """Seconds between two runs of each job, and the waits inside them.
 
-    `patience` is the factor for every time-out of a server.
+    `patience` is the factor for every time-out of a server. `live` holds the limits and periods of live connections,
+    whose number comes from the settings.
     """
 
     patience: float = 1.0
     drift_s: float = 60.0
     drift_recheck_s: float = drift.RECHECK_AFTER_S
+    live: LiveLimits = LiveLimits()  # noqa: RUF009 - frozen

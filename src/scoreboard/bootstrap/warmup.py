@@ -34,10 +34,7 @@ async def load_open_tables(
 
 
 async def _load(load_table: LoadTable, key: TableKey, board: Board) -> int:
-    """Load a table, retrying until it succeeds.
-
-    A service without one of its tables is not ready. `load_table` logs the reason of a failure.
-    """
+    """Load a table, retrying until it succeeds; `load_table` logs each failure."""
     failures = 0
     while True:
         try:

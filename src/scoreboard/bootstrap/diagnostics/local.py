@@ -19,24 +19,18 @@ PROBLEM_BELOW, WARNING_BELOW = GIB // 4, 2 * GIB  # free bytes of disk
 SPARE_FILES = 200  # open files besides live connections
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 # File systems that lose data at a restart, or on which a sync or a lock may not hold.
-MEMORY_FILE_SYSTEMS = {"tmpfs", "ramfs"}
-CONTAINER_FILE_SYSTEMS = {"overlay", "aufs"}
-NETWORK_FILE_SYSTEMS = {
-    "nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "sshfs", "vboxsf", "virtiofs",
-}  # fmt: skip
+MEMORY = {"tmpfs", "ramfs"}
+CONTAINER = {"overlay", "aufs"}
+NETWORK = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "sshfs", "vboxsf", "virtiofs"}
 
 
 def diagnose_settings(values: list[Effective], settings: Settings) -> Iterator[Finding]:
     changed = [value for value in values if value.source != "default"]
-    names = ", ".join(f"{value.setting.name} by {value.source}" for value in changed)
-    yield Finding(
-        "settings", "ok", f"{len(changed)} of {len(values)} differ from the default{': ' if changed else ''}{names}"
-    )
+    sources = ", ".join(f"{value.setting.name} by {value.source}" for value in changed) or "none"
+    yield Finding("settings", "ok", f"{len(changed)} of {len(values)} differ from the default: {sources}")
     yield from _address(settings)
     if settings.log_level == "debug":
-        yield Finding(
-            "settings", "warning", "log_level is debug, which logs many lines", "set SCOREBOARD_LOG_LEVEL=info"
-        )
+        yield Finding("settings", "warning", "log_level debug logs many lines", "set SCOREBOARD_LOG_LEVEL=info")
     _, files = resource.getrlimit(resource.RLIMIT_NOFILE)
     if files != resource.RLIM_INFINITY and files < settings.live_connections + SPARE_FILES:
         yield Finding(
@@ -58,9 +52,7 @@ def _address(settings: Settings) -> Iterator[Finding]:
     plain = [origin for origin in settings.allowed_origins if origin.startswith("http://")]
     foreign = [origin for origin in plain if origin.split("/")[2].split(":")[0] not in LOOPBACK]
     if foreign:
-        yield Finding(
-            "settings", "warning", f"pages of {foreign[0]} are served without TLS", "use its https:// address"
-        )
+        yield Finding("settings", "warning", f"pages of {foreign[0]} use no TLS", "use its https:// address")
 
 
 def diagnose_data_dir(folder: Path, *, served: bool) -> tuple[list[Finding], bool]:
@@ -73,19 +65,13 @@ def diagnose_data_dir(folder: Path, *, served: bool) -> tuple[list[Finding], boo
 
 
 def check_folder(folder: Path) -> Iterator[Finding]:
+    folder = folder.absolute()
     if folder.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        yield Finding(
-            "folder", "problem", f"other users may write to {folder.absolute()}", f"chmod 700 {folder.absolute()}"
-        )
+        yield Finding("folder", "problem", f"other users may write to {folder}", f"chmod 700 {folder}")
     elif not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
-        yield Finding(
-            "folder",
-            "problem",
-            f"{folder.absolute()} cannot be read and written",
-            "run the service as the folder's owner",
-        )
+        yield Finding("folder", "problem", f"{folder} cannot be read and written", "run as the owner of the folder")
     else:
-        yield Finding("folder", "ok", str(folder.absolute()))
+        yield Finding("folder", "ok", str(folder))
     yield from _key(folder / keys.FILE)
     yield check_space(shutil.disk_usage(folder).free)
     yield check_file_system(file_system(folder))
@@ -100,7 +86,7 @@ def _key(key: Path) -> Iterator[Finding]:
             "key",
             "problem",
             f"other users may read the signing key ({mode:04o}) and could issue tokens",
-            f"chmod 600 {key.absolute()}; if it may have been read, remove it, which invalidates all tokens",
+            f"chmod 600 {key}; if it may have been read, remove it, which invalidates all tokens",
         )
     else:
         yield Finding("key", "ok", f"only its owner can read the signing key ({mode:04o})")
@@ -116,31 +102,17 @@ def check_space(free: int) -> Finding:
 
 
 def check_file_system(kind: str | None) -> Finding:
-    if kind in MEMORY_FILE_SYSTEMS:
-        return Finding(
-            "disk", "problem", f"the folder is in memory ({kind}): a restart loses all data", "use a folder on disk"
-        )
-    if kind in CONTAINER_FILE_SYSTEMS:
-        return Finding(
-            "disk",
-            "warning",
-            f"the folder is in a container's own layer ({kind}) and is deleted with the container",
-            "mount a volume at this folder",
-        )
-    if kind in NETWORK_FILE_SYSTEMS or (kind or "").startswith("fuse"):
-        return Finding(
-            "disk",
-            "warning",
-            f"the folder is on {kind}, where a sync or a lock may fail and a commit could be lost",
-            "use a folder on a local disk",
-        )
+    if kind in MEMORY:
+        return Finding("disk", "problem", f"the folder is in memory ({kind}): a restart loses its data", "use a disk")
+    if kind in CONTAINER:
+        text = f"the folder is in a container's own layer ({kind}) and is deleted with the container"
+        return Finding("disk", "warning", text, "mount a volume at this folder")
+    if kind in NETWORK or (kind or "").startswith("fuse"):
+        text = f"the folder is on {kind}, where a sync or a lock may fail and a commit could be lost"
+        return Finding("disk", "warning", text, "use a folder on a local disk")
     if sys.platform == "darwin":
-        return Finding(
-            "disk",
-            "warning",
-            "on macOS a sync may stay in the drive's cache",
-            "use it for development only",
-        )
+        text = "on macOS a sync may stay in the drive's cache"
+        return Finding("disk", "warning", text, "use it for development only")
     return Finding("disk", "ok", f"the file system ({kind or 'unknown'}) keeps synced data")
 
 

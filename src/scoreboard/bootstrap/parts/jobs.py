@@ -14,21 +14,18 @@ from scoreboard.concurrency.every import every
 
 
 def tasks(shared: Container) -> Iterator[Task]:
-    """Yield each job, run while this process has the leader lock of its name.
-
-    All but event delivery wait until the rankings are loaded.
-    """
+    """Yield each job, run under its leader lock once the rankings are loaded."""
     for name, job in _jobs(shared).items():
         yield partial(_run_when_warm, shared, name, job)
-    for name, job in shared.events.jobs().items():
-        yield partial(shared.turns.run_as_leader, name, job)
+    for name, job in shared.events.jobs().items():  # event delivery needs no ranking
+        yield partial(shared.leader_lock.run_as_leader, name, job)
     if shared.events.delivered:
         register_events(shared.metrics, shared.events)
 
 
 async def _run_when_warm(shared: Container, name: str, job: Task) -> None:
     await shared.warmed.wait()
-    await shared.turns.run_as_leader(name, job)
+    await shared.leader_lock.run_as_leader(name, job)
 
 
 def _jobs(shared: Container) -> dict[str, Task]:
