@@ -29,15 +29,16 @@ STOP_S = 8.0  # from the signal to stop; updates that a server has not taken in 
 class Service:
     """A running service with the parts of this process.
 
-    `warmed` is set once the rankings of the open seasons are loaded. The tasks in `draining` end once all accepted
-    updates have their outcome. Those in `tasks` are cancelled after them. `stop_by` is a time of the event loop's
-    clock, or None until the service has to stop.
+    `read_ranking` falls back to the totals. `warmed` is set once the rankings of the open seasons are loaded. The tasks
+    in `draining` end once all accepted updates have their outcome. Those in `tasks` are cancelled after them.
+    `stop_by` is a time of the event loop's clock, or None until the service has to stop.
     """
 
     settings: Settings
     directory: Directory
     ledger: Ledger
     ranking: Ranking
+    read_ranking: Ranking
     issuer: JwtIssuer
     authenticators: Sequence[JwtAuthenticator]
     submit: Submit

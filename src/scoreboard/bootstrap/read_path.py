@@ -36,9 +36,9 @@ class ReadPath:
         limits: LiveLimits,
     ) -> None:
         # A shared ranking may be down: its reads fall back to the totals.
-        reading = ranking if totals is None else FallbackRanking(ranking, totals)
+        self.ranking = ranking if totals is None else FallbackRanking(ranking, totals)
         names = PlayerCache(directory)
-        self.reads = Reads(directory, ledger, reading, names, Cursors(key), clock)
+        self.reads = Reads(directory, ledger, self.ranking, names, Cursors(key), clock)
         self.commit_idle = asyncio.Event()
         self.commit_idle.set()
         self.hub = Hub(secrets.token_hex(6), self.commit_idle)

@@ -80,6 +80,7 @@ def _build(shared: Container, parts: frozenset[Part]) -> Service:
         directory=shared.directory,
         ledger=shared.ledger,
         ranking=shared.ranking,
+        read_ranking=shared.read_path.ranking,
         issuer=shared.issuer,
         authenticators=shared.authenticators,
         submit=writes.submit,
