@@ -105,7 +105,7 @@ async def test_what_one_api_changes_the_others_show(servers: Servers, tmp_path: 
 
 
 async def _watching(live: Page) -> bool:
-    await live.say(type="subscribe", app="game", board="main")
+    await live.send(type="subscribe", app="game", board="main")
     message = await live.socket.receive_json()
     if message["type"] == "subscribed":
         assert (await live.next("top"))["entries"] == []

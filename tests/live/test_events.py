@@ -54,7 +54,8 @@ async def test_a_stream_opened_while_the_ranking_loads_gets_the_board_later(
     async def fail_to_read(*_: object) -> None:
         raise NotRanked("warming")
 
-    async with running(tmp_path / "data", timings=Timings(patience=PATIENCE, live=LiveLimits(warming_tries=1))) as service:
+    timings = Timings(patience=PATIENCE, live=LiveLimits(warming_tries=1))
+    async with running(tmp_path / "data", timings=timings) as service:
         await service.board()
         monkeypatch.setattr(Reads, "live_top", fail_to_read)
         hub = service.service.live.hub

@@ -360,7 +360,8 @@ class TestRefusals:
             assert await watcher.closed() in {1009, 4503}
 
     async def test_too_many_subscriptions_close_the_connection_permanently(self, tmp_path: Path) -> None:
-        async with running(tmp_path / "data", timings=Timings(patience=PATIENCE, live=LiveLimits(subscriptions=2))) as service:
+        timings = Timings(patience=PATIENCE, live=LiveLimits(subscriptions=2))
+        async with running(tmp_path / "data", timings=timings) as service:
             for name in ("main", "two", "three"):
                 await service.board(name)
             async with page(service) as watcher:
