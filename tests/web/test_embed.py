@@ -26,7 +26,7 @@ def html(service: str, attributes: str = 'app="game" board="main"', style: str =
         <live-scoreboard src="{service}" {attributes}><a href="/">The board</a></live-scoreboard>{more}"""
 
 
-async def scored(service: Running, **scores: int) -> None:
+async def send_scores(service: Running, **scores: int) -> None:
     for player, points in scores.items():
         update = {"player": player, "increment": points}
         (await service.client("server", "game").post("/v1/apps/game/boards/main/scores", update)).ok()
@@ -45,14 +45,14 @@ async def test_a_page_of_an_allowed_origin_shows_the_live_board(browser: Browser
     port = free_port()
     async with running(tmp_path / "data", origins=f"http://127.0.0.1:{port}") as service:
         await service.board()
-        await scored(service, ann=30, bob=20)
+        await send_scores(service, ann=30, bob=20)
         async with (
             site(port, html(service.url, style=HOSTILE + "live-scoreboard { --paint: rgb(1, 2, 3) }")) as shop,
             viewing(browser, shop, color_scheme="light") as page,
         ):
             await expect(page.locator(STATE)).to_have_text("Live")
             assert await names(page) == ["ann", "bob"]
-            await scored(service, bob=20)
+            await send_scores(service, bob=20)
             await expect(page.locator("li.row .name").first).to_have_text("bob")
             assert await colour(page, "li.row") == "rgb(1, 2, 3)"
             size = await page.locator("li.row .name").first.evaluate("node => getComputedStyle(node).fontSize")
@@ -65,7 +65,7 @@ async def test_a_page_of_a_forbidden_origin_shows_the_missing_setting(browser: B
     port = free_port()
     async with running(tmp_path / "data", origins="https://other.example") as service:
         await service.board()
-        await scored(service, ann=30)
+        await send_scores(service, ann=30)
         async with site(port, html(service.url)) as shop, viewing(browser, shop, errors=True) as page:
             await expect(page.locator(STATE)).to_have_text("Not allowed on this site")
             await expect(page.locator(".message pre")).to_have_text(f"SCOREBOARD_ORIGINS={shop}")
@@ -73,8 +73,10 @@ async def test_a_page_of_a_forbidden_origin_shows_the_missing_setting(browser: B
 
 
 async def test_an_unreachable_service_is_retried(browser: Browser, service: Running) -> None:
-    nobody = f"http://127.0.0.1:{free_port()}"
-    page_html = html(service.url).replace(f'<live-scoreboard src="{service.url}"', f'<live-scoreboard src="{nobody}"')
+    unreachable = f"http://127.0.0.1:{free_port()}"
+    page_html = html(service.url).replace(
+        f'<live-scoreboard src="{service.url}"', f'<live-scoreboard src="{unreachable}"'
+    )
     async with site(free_port(), page_html) as shop, viewing(browser, shop, errors=True) as page:
         await expect(page.locator(STATE)).to_have_text(re.compile("^Retrying in"))
 
@@ -86,15 +88,15 @@ async def test_an_invalid_address_is_reported(browser: Browser, service: Running
 
 
 async def test_the_fallback_content_is_shown_without_the_script(browser: Browser) -> None:
-    nobody = f"http://127.0.0.1:{free_port()}"
-    async with site(free_port(), html(nobody)) as shop, viewing(browser, shop, errors=True) as page:
+    unreachable = f"http://127.0.0.1:{free_port()}"
+    async with site(free_port(), html(unreachable)) as shop, viewing(browser, shop, errors=True) as page:
         await expect(page.get_by_role("link", name="The board")).to_be_visible()
 
 
 async def test_themes(browser: Browser, tmp_path: Path) -> None:
     async with running(tmp_path / "data", origins="*") as service:
         await service.board()
-        await scored(service, ann=30)
+        await send_scores(service, ann=30)
         both = f'<live-scoreboard src="{service.url}" theme="dark" id="dark"></live-scoreboard>'
         page_html = html(service.url, 'theme="light" id="light"', more=both)
         async with site(free_port(), page_html) as shop, viewing(browser, shop, color_scheme="dark") as page:
@@ -107,7 +109,7 @@ async def test_changed_attributes_apply_and_removal_disconnects(browser: Browser
     async with running(tmp_path / "data", origins="*") as service:
         await service.board()
         await service.board("other", name="Another")
-        await scored(service, ann=30, bob=20, cid=10)
+        await send_scores(service, ann=30, bob=20, cid=10)
         async with (
             site(free_port(), html(service.url, 'board="main" limit="2"')) as shop,
             viewing(browser, shop) as page,
@@ -130,7 +132,7 @@ async def test_changed_attributes_apply_and_removal_disconnects(browser: Browser
 async def test_the_element_dispatches_events(browser: Browser, tmp_path: Path) -> None:
     async with running(tmp_path / "data", origins="*") as service:
         await service.board()
-        await scored(service, ann=30)
+        await send_scores(service, ann=30)
         listening = """<script>
             window.events = [];
             for (const name of ["board", "change", "state", "choose"])

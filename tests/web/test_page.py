@@ -67,11 +67,11 @@ async def shows(page: Page, *players: str) -> None:
 @pytest_asyncio.fixture(loop_scope="module")
 async def board(service: Running) -> str:
     """A board on which ann leads bob and cid."""
-    made = await service.board(name="The big one")
+    board_path = await service.board(name="The big one")
     client = service.client("server", "game")
     for player, points in (("ann", 30), ("bob", 20), ("cid", 10)):
-        await score(client, made, player, points)
-    return made
+        await score(client, board_path, player, points)
+    return board_path
 
 
 @pytest.fixture
@@ -123,10 +123,10 @@ class TestBoard:
             return moved
 
     async def test_player_names_are_shown_as_text(self, service: Running, browser: Browser, client: Client) -> None:
-        made = await service.board()
+        board_path = await service.board()
         for player, name in (("one", SCRIPT), ("two", IMAGE), (IMAGE[:50], "three")):
             (await service.operator.post("/v1/apps/game/players", {"player": player, "username": name})).ok(201)
-            await score(client, made, player, 5)
+            await score(client, board_path, player, 5)
         async with viewing(browser, service.url) as page:
             await shows(page, SCRIPT, IMAGE, "three")
             await page.get_by_label("Find a player").fill(IMAGE[:50])
@@ -139,12 +139,12 @@ class TestBoard:
     async def test_initials_replace_pictures_that_cannot_be_loaded(
         self, service: Running, browser: Browser, client: Client
     ) -> None:
-        made = await service.board()
+        board_path = await service.board()
         pictures = {"ann": "https://img.example/ann.png", "bob": "https://img.example/gone.png", "cid": None}
         for player, picture in pictures.items():
             body = {"player": player, "username": f"{player} lee", "avatar_url": picture}
             (await service.operator.post("/v1/apps/game/players", body)).ok(201)
-            await score(client, made, player, 5)
+            await score(client, board_path, player, 5)
         async with viewing(browser, "about:blank", errors=True) as page:
             await page.route("https://img.example/ann.png", lambda route: route.fulfill(body=PIXEL))
             await page.route("https://img.example/gone.png", lambda route: route.abort())
@@ -161,9 +161,9 @@ class TestBoard:
         self, service: Running, browser: Browser, client: Client
     ) -> None:
         bounds = {name: str(bound) for name, bound in WIDE.items()}
-        made = await service.board(operator="latest", **bounds)
+        board_path = await service.board(operator="latest", **bounds)
         for player, value in (("ann", 2**63 - 1), ("bob", 2**63 - 3)):
-            (await client.post(f"{made}/scores", {"player": player, "score": str(value)})).ok()
+            (await client.post(f"{board_path}/scores", {"player": player, "score": str(value)})).ok()
         async with viewing(browser, f"{service.url}/?find=bob", locale="de-DE") as page:
             await shows(page, "ann", "bob")
             assert [shown for _, _, shown in await rows(page)] == [
@@ -186,14 +186,14 @@ class TestBoard:
 class TestStates:
     async def test_the_page_reconnects_after_a_server_restart(self, browser: Browser, tmp_path: Path) -> None:
         port, data = free_port(), tmp_path / "data"
-        made = "/v1/apps/game/boards/main"
+        board_path = "/v1/apps/game/boards/main"
         async with aiohttp.ClientSession() as http:
             with process(data, port=port) as first:
                 await first.ready()
                 client = Client(http, first.url, first.mint("admin", "*"))
                 (await client.post("/v1/apps", {"app": "game"})).ok(201)
                 (await client.post("/v1/apps/game/boards", {"board": "main"})).ok(201)
-                await score(client, made, "ann", 5)
+                await score(client, board_path, "ann", 5)
                 async with viewing(browser, first.url, errors=True) as page:
                     await shows(page, "ann")
                     first.kill()
@@ -203,7 +203,7 @@ class TestStates:
                     assert await rows(page) == [("1", "ann", "5")]
                     with process(data, port=port) as second:
                         await second.ready()
-                        await score(client, made, "bob", 50)
+                        await score(client, board_path, "bob", 50)
                         await shows(page, "bob", "ann")
                         await expect(page.locator(STATE)).to_have_text("Live")
                         await expect(page.locator(".sheet")).to_have_class("sheet")
@@ -222,11 +222,11 @@ class TestStates:
     async def test_an_empty_board_shows_how_to_send_a_score(
         self, service: Running, browser: Browser, client: Client
     ) -> None:
-        made = await service.board()
+        board_path = await service.board()
         async with viewing(browser, service.url) as page:
             await expect(page.locator(".message h2")).to_have_text("No scores yet")
-            await expect(page.locator(".message pre")).to_contain_text(f"curl -X POST {service.url}{made}/scores")
-            await score(client, made, "ann", 5)
+            await expect(page.locator(".message pre")).to_contain_text(f"curl -X POST {service.url}{board_path}/scores")
+            await score(client, board_path, "ann", 5)
             await shows(page, "ann")
             await expect(page.locator(".message")).to_be_hidden()
 
@@ -283,9 +283,9 @@ class TestFindMe:
     async def test_a_found_player_has_rank_neighbours_and_gap(
         self, service: Running, browser: Browser, client: Client
     ) -> None:
-        made = await service.board(top_n=3)
+        board_path = await service.board(top_n=3)
         for place in range(9):
-            await score(client, made, f"p{place + 1}", 100 - 10 * place)
+            await score(client, board_path, f"p{place + 1}", 100 - 10 * place)
         async with viewing(browser, service.url, errors=True) as page:
             await page.get_by_label("Find a player").fill("p6")
             await page.get_by_role("button", name="Find").click()
@@ -400,9 +400,9 @@ class TestWallDisplay:
     async def test_ten_places_fill_the_screen_without_controls(
         self, service: Running, browser: Browser, client: Client, width: int, height: int
     ) -> None:
-        made = await service.board(top_n=25)
+        board_path = await service.board(top_n=25)
         for place in range(25):
-            await score(client, made, f"p{place}", 100 - place)
+            await score(client, board_path, f"p{place}", 100 - place)
         async with viewing(browser, f"{service.url}/?tv", viewport={"width": width, "height": height}) as page:
             await shows(page, *(f"p{place}" for place in range(10)))
             assert await page.locator("select:visible, input:visible, button:visible").count() == 0
