@@ -1,17 +1,17 @@
 """Tests of boards by Server-Sent Events."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
 import pytest
 
-from harness.service import Running, running
-from harness.waiting import PATIENCE, eventually
+from harness.service import TIMINGS, Running, running
+from harness.waiting import eventually
 from harness.wire import wire
 from scoreboard.application.ports.ranking import NotRanked
 from scoreboard.application.standings.reads import Reads
-from scoreboard.bootstrap.timings import Timings
 from scoreboard.domain import codes
 from scoreboard.entrypoints.sockets.connections import LiveLimits
 from tests.live.watching import score, scores_of, stream
@@ -54,7 +54,7 @@ async def test_a_stream_opened_while_the_ranking_loads_gets_the_board_later(
     async def fail_to_read(*_: object) -> None:
         raise NotRanked("warming")
 
-    timings = Timings(patience=PATIENCE, live=LiveLimits(warming_tries=1))
+    timings = replace(TIMINGS, live=LiveLimits(warming_tries=1))
     async with running(tmp_path / "data", timings=timings) as service:
         await service.board()
         monkeypatch.setattr(Reads, "live_top", fail_to_read)

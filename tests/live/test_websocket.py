@@ -6,6 +6,7 @@ import gc
 import socket as sockets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from weakref import ref
@@ -13,12 +14,11 @@ from weakref import ref
 import aiohttp
 import pytest
 
-from harness.service import Running, running
-from harness.waiting import BOUND_S, PATIENCE, eventually
+from harness.service import TIMINGS, Running, running
+from harness.waiting import BOUND_S, eventually
 from harness.wire import wire
 from scoreboard.application.live import close_codes
 from scoreboard.application.live.hub import Hub
-from scoreboard.bootstrap.timings import Timings
 from scoreboard.entrypoints.sockets.connections import LiveLimits
 from scoreboard.entrypoints.sockets.sessions import MAX_BEHIND_S, LiveSession
 from tests.live.watching import Page, page, score, scores_of
@@ -360,7 +360,7 @@ class TestRefusals:
             assert await watcher.closed() in {1009, 4503}
 
     async def test_too_many_subscriptions_close_the_connection_permanently(self, tmp_path: Path) -> None:
-        timings = Timings(patience=PATIENCE, live=LiveLimits(subscriptions=2))
+        timings = replace(TIMINGS, live=LiveLimits(subscriptions=2))
         async with running(tmp_path / "data", timings=timings) as service:
             for name in ("main", "two", "three"):
                 await service.board(name)
@@ -521,7 +521,7 @@ class TestManyConnections:
 
     async def test_a_quiet_client_is_pinged_and_a_flooding_one_closed(self, tmp_path: Path) -> None:
         limits = LiveLimits(check_every_s=0.01, ping_after_s=0.0, messages=5, check_batch=1)
-        async with running(tmp_path / "data", timings=Timings(patience=PATIENCE, live=limits)) as service:
+        async with running(tmp_path / "data", timings=replace(TIMINGS, live=limits)) as service:
             await service.board()
             async with page(service, autoping=False) as quiet, page(service) as flooding:
                 assert (await quiet.socket.receive(BOUND_S)).type is aiohttp.WSMsgType.PING

@@ -1,5 +1,6 @@
 """Tests of stores that version 0.1.0 wrote (SQLite schema 1, PostgreSQL schema 3)."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,9 +8,8 @@ import pytest
 
 from harness.client import Client
 from harness.servers.redis import emptied
-from harness.service import Running
-from harness.waiting import BOUND_S, PATIENCE, eventually
-from scoreboard.bootstrap.timings import Timings
+from harness.service import TIMINGS, Running
+from harness.waiting import BOUND_S, eventually
 from tests.making import ManualClock
 from tests.migration.stores import (
     LATE,
@@ -168,7 +168,7 @@ async def test_pending_projections_are_ranked(old: Store) -> None:
 async def test_a_pending_projection_is_ranked_in_redis(tmp_path: Path, redis_url: str, clock: ManualClock) -> None:
     """The ranking is rebuilt without one player, as the old version had left it."""
     # A shorter wait would let the drift check rank the player.
-    timings = Timings(patience=PATIENCE, drift_recheck_s=2 * BOUND_S)
+    timings = replace(TIMINGS, drift_recheck_s=2 * BOUND_S)
     old = await restore("postgres", tmp_path, clock, ranking_url=emptied(redis_url), timings=timings)
     await old.migrate()
     await old.execute(
