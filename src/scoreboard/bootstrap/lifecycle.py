@@ -83,7 +83,7 @@ class Service:
         done, unfinished = await asyncio.wait(self.draining, timeout=timeout_s)
         if unfinished:
             enqueued = 0 if self.queue_publisher is None else self.queue_publisher.pending
-            log.warning("stopped_without_an_answer", updates=self.commit.pending + enqueued)
+            log.warning("stopped_with_unanswered_updates", updates=self.commit.pending + enqueued)
         for task in unfinished:
             task.cancel()
         await asyncio.gather(*unfinished, return_exceptions=True)
