@@ -1,4 +1,4 @@
-"""A role of the service in a process of its own."""
+"""A role of the service in a separate process."""
 
 import asyncio
 import contextlib
@@ -20,7 +20,7 @@ from scoreboard.bootstrap import tokens
 
 
 class Process:
-    """`scoreboard serve`, or another role, in a process of its own.
+    """`scoreboard serve`, or another role, in a separate process.
 
     `program` may name another program; it takes the role as its last argument, then the options.
     """
@@ -82,7 +82,7 @@ class Process:
         return status
 
     def mint(self, role: Role, app: str, subject: str = "somebody") -> str:
-        return tokens.mint(settings(self.data), role=role, app=app, subject=subject, ttl_s=HOUR_S)
+        return tokens.issue(settings(self.data), role=role, app=app, subject=subject, ttl_s=HOUR_S)
 
 
 @contextmanager

@@ -16,12 +16,13 @@ import uvloop
 from aiohttp import web
 
 from harness.client import Client
-from harness.waiting import PATIENCE, eventually
+from harness.waiting import BOUND_S, PATIENCE, eventually
 from scoreboard.adapters.sqlite.ledger import SqliteLedger
 from scoreboard.application.identity.principals import principal_of
 from scoreboard.application.ports.authentication import Role
 from scoreboard.application.ports.clock import Clock
 from scoreboard.application.ports.outbox import EventConsumer
+from scoreboard.application.updates.commit import CommitRetries
 from scoreboard.bootstrap import mounting
 from scoreboard.bootstrap import service as bootstrap
 from scoreboard.bootstrap.lifecycle import Service
@@ -38,6 +39,7 @@ from scoreboard.entrypoints.http.response import Response
 from scoreboard.entrypoints.http.server import Server
 
 HOUR_S = 3_600
+TIMINGS = Timings(patience=PATIENCE, commit_retries=CommitRetries(within_s=BOUND_S))  # tolerate a busy machine
 
 
 def loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
@@ -108,14 +110,14 @@ async def running(
     clock: Clock = bootstrap.wall_clock,
     kind: type[HttpConnection] = FastConnection,
     consumers: Sequence[EventConsumer] = (),
-    timings: Timings = Timings(patience=PATIENCE),  # noqa: B008 - frozen
+    timings: Timings = TIMINGS,
     **given: Any,
 ) -> AsyncIterator[Running]:
     """Run the service, or some of its parts, on a free port."""
     async with bootstrap.open_service(
         settings(data, **given), parts=parts, clock=clock, consumers=consumers, timings=timings
     ) as service:
-        with answers_as_declared(service.server):
+        with check_declared_answers(service.server):
             async with listening(service, "127.0.0.1", 0, kind) as url, aiohttp.ClientSession() as http:
                 if when_ready:
                     await eventually(lambda: service.ready, "the rankings are loaded")
@@ -123,13 +125,13 @@ async def running(
 
 
 @contextmanager
-def answers_as_declared(server: Server) -> Iterator[None]:
+def check_declared_answers(server: Server) -> Iterator[None]:
     """Assert that the API description declares every response."""
     open_connections, undeclared = server.connections, set()
 
-    async def noting(handler: Handler, request: web.BaseRequest) -> web.StreamResponse:
+    async def check(handler: Handler, request: web.BaseRequest) -> web.StreamResponse:
         reply = await handler(request)
-        with contextlib.suppress(HttpError, ScoreboardError):  # no operation of this address
+        with contextlib.suppress(HttpError, ScoreboardError):  # raised if no endpoint matches
             (contract, operation, *_), _ = server.router.match(request.method, request.raw_path.partition("?")[0])
             described = contract.name == "v1" and operation.described
             if isinstance(reply, Response) and described and not _declared(operation, reply):
@@ -138,7 +140,7 @@ def answers_as_declared(server: Server) -> Iterator[None]:
 
     def observed(kind: type[HttpConnection]) -> Connections:
         connections = open_connections(kind)
-        connections.handler = partial(noting, connections.handler)
+        connections.handler = partial(check, connections.handler)
         return connections
 
     with patch.object(server, "connections", observed):

@@ -291,14 +291,14 @@ class TestServe:
         with cli.serving("--demo", "--port", "0") as served:
             offset = served.get("/v1/apps/demo/boards/main/top")["offset"]
             until(lambda: served.get("/v1/apps/demo/boards/main/top")["offset"] > offset + 2, "the board moves")
-            served.wait_for("Ctrl-C stops")
+            served.wait_for("press Ctrl-C to stop")
             done = subprocess.run(["bash", "-c", served.out], capture_output=True, timeout=BOUND_S, check=True)
             outcome = json.loads(done.stdout)
             assert (outcome["player"], outcome["score"], outcome["rank_state"]) == ("you", 1, "exact")
 
     def test_second_serve_on_the_same_port_names_the_folder(self, cli: CommandLine) -> None:
         with cli.serving() as served:
-            cli.run("serve", "--port", served.url.rpartition(":")[2]).failed(2, "runs already", str(cli.data))
+            cli.run("serve", "--port", served.url.rpartition(":")[2]).failed(2, "already serving", str(cli.data))
 
     def test_port_in_use_is_one_line(self, cli: CommandLine) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -1,4 +1,4 @@
-"""Every applied update reaches every consumer, and no other does, through kill -9 of the processes."""
+"""Delivery of exactly the applied updates to every consumer, through kill -9."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ from harness.servers.redis import emptied
 from harness.service import HOUR_S, settings
 from harness.waiting import eventually
 from scoreboard.adapters.sqlite.plugin import FILE
-from scoreboard.bootstrap.tokens import mint
+from scoreboard.bootstrap.tokens import issue
 from tests.faults.accounts import clients
 from tests.faults.test_kill import APP, made, more
 
@@ -35,12 +35,15 @@ KEY = "a key that every process of this test has"
 
 
 def consuming(folder: Path) -> list[str | Path]:
-    """The program of a process whose consumers record in this folder."""
+    """Return the command of a process whose consumers record in this folder."""
     return [sys.executable, Path(__file__).with_name("consuming.py"), folder, ",".join(CONSUMERS)]
 
 
 class Recorded:
-    """What a consumer has put on the disk. A kill may have cut a line short, whose event was not handled then."""
+    """The events that a consumer recorded.
+
+    A kill may have truncated a line. Its event was not handled.
+    """
 
     def __init__(self, folder: Path, name: str) -> None:
         self._path = folder / name
@@ -117,8 +120,8 @@ async def test_on_postgresql_and_redis_with_two_of_each_role(tmp_path: Path, red
         ]
         await asyncio.gather(*(one.ready() for _, one in running))
         own = settings(tmp_path / "mint", signing_key=KEY)
-        admin = mint(own, role="admin", app="*", subject="somebody", ttl_s=HOUR_S)
-        server = mint(own, role="server", app=APP, subject="somebody", ttl_s=HOUR_S)
+        admin = issue(own, role="admin", app="*", subject="somebody", ttl_s=HOUR_S)
+        server = issue(own, role="server", app=APP, subject="somebody", ttl_s=HOUR_S)
         board = await made(running[0][1].url, admin)
         loads = []
         for number in range(2):

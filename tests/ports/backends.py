@@ -1,4 +1,7 @@
-"""Every backend of every port, each with what the suites need besides the port itself. To enrol a backend, list it."""
+"""All backends of all ports, with the helpers that the suites need.
+
+To enrol a backend, add it to the tables at the end.
+"""
 
 import asyncio
 import os
@@ -19,10 +22,10 @@ from typing import Any, Protocol, TypeVar
 import aio_pika
 import pytest
 
-from harness.servers.postgres import fresh_database
-from harness.servers.rabbitmq import Broker
-from harness.servers.redis import emptied
-from harness.waiting import eventually
+from harness.servers.postgres import fresh_database, open_database
+from harness.servers.rabbitmq import Broker, open_queue
+from harness.servers.redis import TIMEOUTS, emptied
+from harness.waiting import BOUND_S, eventually
 from scoreboard.adapters.jose.tokens import JwtAuthenticator, JwtIssuer
 from scoreboard.adapters.memory.leader_lock import MemoryLeaderLock
 from scoreboard.adapters.memory.ranking import Load, MemoryRanking
@@ -33,7 +36,7 @@ from scoreboard.adapters.postgres.leader_lock import PostgresLeaderLock
 from scoreboard.adapters.postgres.ledger import PostgresLedger
 from scoreboard.adapters.postgres.outbox import PostgresOutbox
 from scoreboard.adapters.postgres.ranking import PostgresRanking
-from scoreboard.adapters.rabbitmq.queue import RabbitQueue, open_queue
+from scoreboard.adapters.rabbitmq.queue import RabbitQueue
 from scoreboard.adapters.rabbitmq.topology import Topology
 from scoreboard.adapters.redis import keys
 from scoreboard.adapters.redis.connection import Client, connect
@@ -65,8 +68,10 @@ T = TypeVar("T")
 
 
 class Store(Protocol):
-    """A ledger, its outbox and a directory over one database, from `open` to `close`; what is opened again is another
-    process. The ledger writes events where `open` was asked for them."""
+    """A ledger, its outbox and a directory in one database, from `open` to `close`.
+
+    A store that is opened again acts as another process. The ledger writes events if `open` gets `events`.
+    """
 
     @property
     def ledger(self) -> Ledger: ...
@@ -76,13 +81,20 @@ class Store(Protocol):
     def directory(self) -> Directory: ...
 
     async def open(self, folder: Path, *, events: bool = False) -> None: ...
+    def outbox_of_steps(self, rows: int) -> Outbox:
+        """Return the outbox as another process sees it, with this step size of `trim`."""
+        ...
+
     async def close(self) -> None: ...
     async def settled(self) -> None:
-        """Returns when the outbox shows all that is committed now."""
+        """Wait until the outbox shows all that is committed."""
         ...
 
     def answers_lost(self) -> AbstractContextManager[None]:
-        """A context in which every transaction commits and then fails, as if the answer to the commit were lost."""
+        """Return a context in which a transaction commits and then fails.
+
+        It acts as if the response to the commit was lost.
+        """
         ...
 
 
@@ -106,8 +118,11 @@ class SqliteStore:
     async def close(self) -> None:
         await self._stack.aclose()
 
+    def outbox_of_steps(self, rows: int) -> SqliteOutbox:
+        return SqliteOutbox(self._database, rows)
+
     async def settled(self) -> None:
-        """It does at once."""
+        """Return at once: a commit is visible immediately."""
 
     @contextmanager
     def answers_lost(self) -> Iterator[None]:
@@ -134,7 +149,7 @@ class PostgresStore:
 
     async def open(self, _: Path, *, events: bool = False) -> None:
         self._url = self._url or await fresh_database()
-        self._database = await self._stack.enter_async_context(postgres.open_database(self._url))
+        self._database = await self._stack.enter_async_context(open_database(self._url))
         self.outbox = PostgresOutbox(self._database)
         self.ledger = PostgresLedger(self._database, fresh_s=0, outbox=self.outbox if events else None)
         self.directory = PostgresDirectory(self._database)
@@ -143,8 +158,11 @@ class PostgresStore:
     async def close(self) -> None:
         await self._stack.aclose()
 
+    def outbox_of_steps(self, rows: int) -> PostgresOutbox:
+        return PostgresOutbox(self._database, rows)
+
     async def settled(self) -> None:
-        """Whatever writes on this server, a vacuum of another database too, is waited for."""
+        """Wait for all transactions of the server, even a vacuum of another database."""
         ((now,),) = await self._database.fetch("SELECT pg_snapshot_xmax(pg_current_snapshot())::text")
 
         async def passed() -> bool:
@@ -172,16 +190,16 @@ class RankingBackend(Protocol):
     def ranking(self) -> Ranking: ...
     @property
     def tells_before(self) -> bool:
-        """Whether it knows where a standing was: one that reads the totals finds them changed already."""
+        """True if `apply` returns previous ranks. A ranking that reads the totals cannot."""
         ...
 
     def given(self, key: TableKey, board: Board, standings: Mapping[str, Standing]) -> None:
-        """These are the ledger's totals from now on, for tables that are made later."""
+        """Set the ledger's totals for tables that are built later."""
         ...
 
 
 class Made:
-    """A ranking that makes its tables from totals."""
+    """A ranking that builds its tables from totals."""
 
     tells_before = True
 
@@ -198,14 +216,14 @@ class Made:
 
 @asynccontextmanager
 async def redis_rankings(url: str) -> AsyncIterator[RankingBackend]:
-    async with connect(url) as client:
+    async with connect(url, TIMEOUTS) as client:
         await client.flushdb()
-        yield Made(lambda load: RedisRanking(client, load))
+        yield Made(lambda load: RedisRanking(client, load, timeouts=TIMEOUTS))
 
 
 @asynccontextmanager
 async def postgres_turns() -> AsyncIterator[LeaderLock]:
-    async with postgres.open_database(await fresh_database()) as database:
+    async with open_database(await fresh_database()) as database:
         yield PostgresLeaderLock(database)
 
 
@@ -228,7 +246,7 @@ class MemoryLimited:
 class RedisLimited:
     def __init__(self, client: Client) -> None:
         self._clock = ManualClock()
-        self.limits = RedisRateLimiter(client, self._clock)
+        self.limits = RedisRateLimiter(client, self._clock, TIMEOUTS)
 
     def pass_time(self, seconds: float) -> None:
         self._clock.now += round(seconds * 1e6)
@@ -236,7 +254,7 @@ class RedisLimited:
 
 @asynccontextmanager
 async def redis_limited(redis_url: str) -> AsyncIterator[LimitsBackend]:
-    async with connect(emptied(redis_url)) as client:
+    async with connect(emptied(redis_url), TIMEOUTS) as client:
         yield RedisLimited(client)
 
 
@@ -245,18 +263,18 @@ class FeedBackend(Protocol):
     def feed(self) -> Feed: ...
 
     async def change(self, key: TableKey) -> None:
-        """The top N of this table changes."""
+        """Publish a change of the top N of a table."""
         ...
 
     async def interrupt(self) -> None:
-        """The feed loses its connection."""
+        """Break the connection of the feed."""
         ...
 
 
 class RedisFeeds:
     def __init__(self, client: Client) -> None:
         self._client = client
-        self.feed = RedisFeed(client)
+        self.feed = RedisFeed(client, TIMEOUTS)
 
     async def change(self, key: TableKey) -> None:
         await self._client.execute_command("PUBLISH", keys.changed(key), "")
@@ -267,7 +285,7 @@ class RedisFeeds:
 
 @asynccontextmanager
 async def redis_feeds(redis_url: str) -> AsyncIterator[FeedBackend]:
-    async with connect(redis_url) as client:
+    async with connect(redis_url, TIMEOUTS) as client:
         yield RedisFeeds(client)
 
 
@@ -278,7 +296,7 @@ class TokenBackend(Protocol):
     def issuer(self) -> TokenIssuer: ...
 
     def another(self) -> TokenIssuer:
-        """One with keys of its own, whose tokens `authenticator` does not accept."""
+        """Return an issuer with another key, whose tokens `authenticator` refuses."""
         ...
 
     def pass_time(self, seconds: float) -> None: ...
@@ -304,19 +322,19 @@ class QueueBackend(Protocol):
     """A queue of the test's own, on a server that may be shared."""
 
     async def open(self) -> Queue:
-        """The queue as another process has it."""
+        """Open the queue as another process."""
         ...
 
     async def leave(self, queue: Queue) -> None:
-        """That process ends, with what it has in its hands."""
+        """End that process, with its unacknowledged messages."""
         ...
 
     async def unbind(self) -> None:
-        """What is put finds no way to a queue."""
+        """Remove the route from the exchange to the queues."""
         ...
 
     async def restart(self) -> None:
-        """The server is killed, and starts again."""
+        """Kill the server, and start it again."""
         ...
 
     async def close(self) -> None: ...
@@ -353,8 +371,8 @@ class RabbitQueues:
     async def close(self) -> None:
         for queue in list(self._stacks):
             await self.leave(queue)
-        # RabbitMQ 3.10 does not survive the deletion of a quorum queue that has just found its leader: the process that
-        # moves its dead letters fails twice, its supervisor gives up for good, and all such queues of the node end.
+        # RabbitMQ 3.10 fails if a quorum queue is deleted just after the election of its leader. The process that moves
+        # dead letters fails twice, its supervisor gives up, and all such queues of the node end.
         if self._restarted:
             return
         async with await aio_pika.connect(self.server.url) as connection, connection.channel() as channel:
@@ -367,7 +385,7 @@ class RabbitQueues:
 STORES: dict[str, Callable[[], Store]] = {"sqlite": SqliteStore, "postgres": PostgresStore}
 SLOW = {"postgres", "rabbitmq", "redis", "redis capped", "redis cluster", "valkey"}  # left out of `make check`
 RANKINGS: dict[str, Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[RankingBackend]]] = {
-    "memory": lambda _: nullcontext(Made(lambda load: MemoryRanking(load, "epoch"))),
+    "memory": lambda _: nullcontext(Made(lambda load: MemoryRanking(load, "epoch", load_s=BOUND_S))),
     "postgres": lambda _: postgres_rankings(),
     "redis": lambda request: redis_rankings(request.getfixturevalue("redis_url")),
     "redis capped": lambda request: capped_rankings(request.getfixturevalue("redis_url"), keep=2),
@@ -404,7 +422,7 @@ ENROLLED: dict[type, set[type]] = {
 
 
 class Tenancy:
-    """An open store with an app and boards in it, that can be closed and opened again."""
+    """An open store with apps and boards, which can be closed and opened again."""
 
     def __init__(self, store: Store, folder: Path, *, events: bool = False) -> None:
         self.store = store

@@ -1,12 +1,11 @@
-"""The totals in PostgreSQL as its ledger keeps them, for tests of what reads them."""
+"""The totals in PostgreSQL as the ledger keeps them, for tests of their readers."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
-from harness.servers.postgres import fresh_database
-from scoreboard.adapters.postgres import database
+from harness.servers.postgres import fresh_database, open_database
 from scoreboard.adapters.postgres.database import Database
 from scoreboard.adapters.postgres.ranking import PostgresRanking
 from scoreboard.application.ports.ranking import RankChange
@@ -50,7 +49,7 @@ REMOVE_ALL = """
 
 
 async def put(store: Database, key: TableKey, board: Board, standings: Mapping[str, Standing]) -> None:
-    """Those that are newer than what is there."""
+    """Write the standings that are newer than those in the database."""
     await store.fetch(APP, board.app.pk, board.app.slug)
     await store.fetch(BOARD, board.pk, board.app.pk)
     await store.fetch(TABLE, *key)
@@ -60,7 +59,7 @@ async def put(store: Database, key: TableKey, board: Board, standings: Mapping[s
 
 
 class RankingOfTotals(PostgresRanking):
-    """What it is told is written to the totals first, as the ledger would have done."""
+    """A ranking that writes standings to the totals first, as the ledger does."""
 
     def __init__(self, store: Database) -> None:
         super().__init__(store)
@@ -97,7 +96,7 @@ class PostgresRankings:
         yield [(player, Standing(score, at, version, event, at)) for player, score, at, version, event in rows]
 
     async def _given(self, key: TableKey, board: Board, standings: Mapping[str, Standing]) -> None:
-        async with database.open_database(self._url) as store:
+        async with open_database(self._url) as store:
             await store.fetch(REMOVE_ALL, *key)
             await put(store, key, board, standings)
 
@@ -106,7 +105,7 @@ _shared: list[str] = []
 
 
 async def shared_database() -> str:
-    """The address of one database for all these tests; each begins by emptying it."""
+    """Return the URL of a database that all these tests share. Each empties it first."""
     if not _shared:
         _shared.append(await fresh_database())
     return _shared[0]
@@ -115,6 +114,6 @@ async def shared_database() -> str:
 @asynccontextmanager
 async def postgres_rankings(url: str | None = None) -> AsyncIterator[PostgresRankings]:
     url = url or await shared_database()
-    async with database.open_database(url) as store:
+    async with open_database(url) as store:
         await store.fetch(EMPTY)
         yield PostgresRankings(url, store)

@@ -1,4 +1,4 @@
-"""The contracts and pages that the parts of a process answer."""
+"""The contracts and pages that the parts of a process serve."""
 
 from typing import Literal
 
@@ -22,7 +22,7 @@ PARTS: frozenset[Part] = frozenset({"api", "live", "worker", "jobs"})
 
 
 def mount_contracts(shared: Container, parts: frozenset[Part]) -> list[Contract]:
-    """Return what the parts answer. `/v1` is the default contract; its routes that are called most come first."""
+    """Return the contracts of the parts, the default one and frequent routes first."""
     authenticators = shared.authenticators
     routes: list[Endpoint] = []
     live_routes: list[Endpoint] = []

@@ -1,4 +1,4 @@
-"""A shared server that broke is replaced at the same URL, and its log is printed."""
+"""Shared servers that break: each is replaced at its URL, and its log is printed."""
 
 import asyncio
 from contextlib import ExitStack
@@ -9,7 +9,6 @@ import pytest
 from harness.missing import missing
 from harness.servers import postgres, rabbitmq, redis, shared
 from harness.waiting import BOUND_S
-from scoreboard.adapters.rabbitmq.queue import open_queue
 from scoreboard.adapters.rabbitmq.topology import Topology
 from scoreboard.application.ports.queue import Message
 
@@ -18,19 +17,19 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(autouse=True)
 def printed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let this test capture what is printed past the capturing of pytest."""
+    """Capture the output that replace_broken() prints past pytest."""
     monkeypatch.setattr(shared, "uncaptured", ExitStack)
 
 
 async def passes_a_message(url: str) -> bool:
-    async with asyncio.timeout(BOUND_S), open_queue(url, Topology("after", shards=1, waits_s=(0.1,))) as queue:
+    async with asyncio.timeout(BOUND_S), rabbitmq.open_queue(url, Topology("after", shards=1, waits_s=(0.1,))) as queue:
         await queue.publish([Message(b"here", "ann")])
         (delivery,) = await queue.receive(1)
         return delivery.message.body == b"here"
 
 
-def test_a_node_that_can_declare_no_queue_is_replaced(capsys: pytest.CaptureFixture[str]) -> None:
-    """The node answers, but the supervisor has gone that every quorum queue with dead letters needs."""
+def test_a_node_that_cannot_declare_queues_is_replaced(capsys: pytest.CaptureFixture[str]) -> None:
+    """The node runs without the supervisor that quorum queues with dead letters need."""
     if not rabbitmq.PROGRAM.exists():
         missing("install rabbitmq-server")
     with rabbitmq.started() as server, shared.kept_working(server):

@@ -3,14 +3,14 @@ from tools.trace_update import by_layer, trace_update
 # Files and functions that one update passes through, at the most. A change that adds a hop shows here.
 LIMITS = {
     "entrypoints": (14, 34),
-    "adapters": (11, 55),
+    "adapters": (12, 55),  # one of them is the SQL layer that two databases share
     "application": (11, 38),
     "domain": (7, 11),
     "bootstrap": (1, 1),
 }
 
 
-async def test_an_update_passes_through_no_more_files_and_functions_than_allowed() -> None:
+async def test_an_update_passes_through_at_most_the_allowed_files_and_functions() -> None:
     layers = by_layer(await trace_update())
     assert layers.keys() == LIMITS.keys()
     over = {

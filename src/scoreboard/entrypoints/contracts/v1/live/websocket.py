@@ -22,7 +22,7 @@ from scoreboard.entrypoints.sockets.connections import Ended, LiveConnections
 from scoreboard.entrypoints.sockets.sessions import PING, Framing, LiveSession, ws_frame
 
 
-def _farewell(channel: Channel) -> bytes:
+def _unsubscribed(channel: Channel) -> bytes:
     board, (_, season, region) = channel.board, channel.key
     error = codes.SUBSCRIPTION_ENDED.error("this board was deleted or made private")
     message = messages.Error(error.code, error.detail, board.app.slug, board.slug, region or None, season)
@@ -34,7 +34,7 @@ def _frame(message: TopMessage) -> tuple[bytes, bytes]:
     return ws_frame(alone), ws_frame(with_changes)
 
 
-FRAMING = Framing("v1-ws", _frame, PING, _farewell)
+FRAMING = Framing("v1-ws", _frame, PING, _unsubscribed)
 
 
 class LiveSocket:
