@@ -29,7 +29,7 @@ import uvloop
 
 from chaos.account import Kind, Line, text, update
 from harness.load import PAUSE_S, Connection, Log
-from scoreboard.client.live import Lost, Subscription
+from scoreboard.client.live import ConnectionLost, Subscription
 from scoreboard.client.results import LiveTop
 
 PLAYERS = 300
@@ -174,9 +174,9 @@ class Clients:
         orders = self._orders
         subscription = Subscription(orders.app, orders.board, None, None)
         while True:
-            with contextlib.suppress(aiohttp.ClientError, OSError, Lost):
+            with contextlib.suppress(aiohttp.ClientError, OSError, ConnectionLost):
                 async with http.ws_connect(f"{orders.live}/v1/live") as socket:
-                    for message in subscription.opening(None):
+                    for message in subscription.opening_messages(None):
                         await socket.send_str(message)
                     await self._watch(number, socket, subscription)
             await asyncio.sleep(10 * PAUSE_S)
@@ -190,7 +190,7 @@ class Clients:
             if frame.type == "top":
                 self._backwards += frame.epoch == before.epoch and frame.offset < before.offset
                 before = frame
-            got = subscription.received(message.data)
+            got = subscription.receive(message.data)
             if isinstance(got, LiveTop):
                 self._tops[number] = got
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
 
+APPLIED = {"score": 1, "previous_score": None, "changed": True, "replayed": False}
 Step = Literal["answer", "hang up", "busy", "down", "broken"]
 
 
@@ -28,7 +29,7 @@ class Scripted:
         results = [
             {"status": "refused", "code": "out_of_bounds", "detail": "too much", "player": update["player"]}
             if update["player"] == "nobody"
-            else {"status": "applied", "event": "e", "player": update["player"], "score": 1, "replayed": False}
+            else {"status": "applied", "event": "e", "player": update["player"], **APPLIED}
             for update in updates
         ]
         applied = sum(result["status"] == "applied" for result in results)

@@ -169,7 +169,7 @@ def test_players_have_any_id_and_are_listed_page_by_page(cli: CommandLine, serve
         cleared = cli.run("players", "update", "..", "--app", "game", "--no-email", "--username", "Dots", "--json").json
         assert (cleared["email"], cleared["username"]) == (None, "Dots")
         cli.run("players", "update", "..", "--app", "game").failed(2, "players update --help")
-        cli.run("players", "update", "..", "--app", "game", "--email", "x", "--no-email").failed(2, "not both")
+        cli.run("players", "update", "..", "--app", "game", "--email", "x", "--no-email").failed(2, "--email")
         cli.run("players", "delete", "..", "--app", "game", "--yes").ok()
         cli.run("players", "delete", "..", "--app", "game", "--yes").failed(1, "player_not_found")
         assert cli.run("apps", "show", "game", "--json").json["app"] == "game", "no address led to the app"
@@ -225,11 +225,11 @@ def test_a_server_elsewhere_is_reached_by_address_and_token(cli: CommandLine, tm
             1, "scope_missing", "scoreboard token admin"
         )
         assert away.run("apps", "list", "--data", away.data, "--json", **there).json == [], "an option wins"
-    away.run("apps", "list", **there).failed(1, "no answer from", served.url)
+    away.run("apps", "list", **there).failed(1, "no response from", served.url)
     away.run("apps", "list", "--url", served.url).failed(2, "SCOREBOARD_TOKEN")
     away.run("apps", "list", "--token", token).failed(2, "--url")
     away.run("apps", "list", "--url", "nonsense", "--token", "x").failed(2, "http://127.0.0.1:8000")
-    away.run("apps", "list", "--url", served.url, "--data", away.data).failed(2, "not both")
+    away.run("apps", "list", "--url", served.url, "--data", away.data).failed(2, "exclude each other")
 
 
 class TestToken:
@@ -242,7 +242,7 @@ class TestToken:
             86_400,
             2,
         )
-        assert first.err.startswith(f"There was no data folder {cli.data}: made.")
+        assert first.err.startswith(f"Created the data folder {cli.data}.")
         for arguments in (("player", "--subject", "alice"), ("server",), ("admin", "--days", "0.5")):
             done = cli.run("token", *arguments, "--app", "game").ok()
             assert len(done.out.split()) == 1

@@ -39,7 +39,7 @@ def store(cli: CommandLine) -> Iterator[sqlite3.Connection]:
 def findings(done: Ended, state: str) -> list[dict[str, Any]]:
     assert "Traceback" not in done.err
     told = json.loads(done.out)
-    assert told["well"] == (done.status == 0) == (not any(one["state"] == "problem" for one in told["findings"]))
+    assert told["ok"] == (done.status == 0) == (not any(one["state"] == "problem" for one in told["findings"]))
     return [one for one in told["findings"] if one["state"] == state]
 
 
@@ -57,12 +57,12 @@ def problem(done: Ended) -> str:
 def test_finds_nothing_wrong_where_nothing_is(cli: CommandLine, serve: str) -> None:
     if serve == "alone":
         done = cli.run("doctor").ok()
-        assert "none runs on this folder" in done.out
+        assert "no server runs on this folder" in done.out
     else:
         with cli.serving() as served:
             done = cli.run("doctor").ok()
             assert f"{served.url} is ready" in done.out
-    assert "game/main: its 300 ledger entries come to the 44 standings it shows" in done.out
+    assert "game/main: 300 ledger entries match 44 standings" in done.out
     assert "problem" not in done.out
     assert "\x1b" not in done.out
 
@@ -71,7 +71,7 @@ def test_finds_nothing_wrong_where_nothing_is(cli: CommandLine, serve: str) -> N
 def test_makes_and_changes_nothing(cli: CommandLine, tmp_path: Path) -> None:
     fresh = CommandLine(tmp_path / "fresh")
     fresh.home.mkdir()
-    assert "is not there yet" in fresh.run("doctor").ok().out
+    assert "does not exist yet" in fresh.run("doctor").ok().out
     assert list(fresh.home.iterdir()) == []
     before = {path.name: path.read_bytes() for path in cli.data.iterdir()}
     cli.run("doctor").ok()
@@ -154,11 +154,11 @@ def test_a_server_elsewhere_is_looked_at_from_here(cli: CommandLine) -> None:
     token = cli.run("token", "admin", "--app", "*").ok().out.strip()
     with cli.serving() as served:
         done = cli.run("doctor", "--url", served.url, "--token", token).ok()
-        assert "game/main: its 300 ledger entries" in done.out
+        assert "game/main: 300 ledger entries" in done.out
         assert "folder" not in done.out
         assert "token_invalid" in problem(cli.run("doctor", "--url", served.url, "--token", "x", "--json"))
         served.kill()
-        assert "no answer from" in problem(cli.run("doctor", "--url", served.url, "--token", token, "--json"))
+        assert "no response from" in problem(cli.run("doctor", "--url", served.url, "--token", token, "--json"))
 
 
 @pytest.mark.slow

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from scoreboard.cli.errors import UsageError
-from scoreboard.cli.replay import rows
+from scoreboard.cli.transfer.files import open_rows
+from scoreboard.cli.transfer.replay import EVENTS, Event
+from scoreboard.cli.transfer.rows import BadRow, Row, read
 from tests.acceptance.command_line import CommandLine
 from tests.acceptance.events import as_csv, events
 from tests.acceptance.scripted_server import scripted
@@ -17,6 +19,11 @@ TARGET = ("--app", "game", "--board", "main")
 @pytest.fixture
 def cli(tmp_path: Path) -> CommandLine:
     return CommandLine(tmp_path)
+
+
+def rows_of(file: Path) -> list[Event | BadRow]:
+    with open_rows(str(file)) as opened:
+        return [row.item if isinstance(row, Row) else row for row in read(str(file), opened, EVENTS)]
 
 
 class TestFile:
@@ -43,11 +50,11 @@ class TestFile:
     def test_what_is_no_file_of_rows_is_one_line(self, cli: CommandLine, tmp_path: Path) -> None:
         cut = tmp_path / "cut"
         cut.write_bytes(gzip.compress(b"time,player,score\n" + b"1,a,2\n" * 1_000)[:-12])
-        for file, word in ((tmp_path / "nix", "not there"), (tmp_path, "not a plain file"), (cut, "damaged")):
+        for file, word in ((tmp_path / "nix", "does not exist"), (tmp_path, "not a plain file"), (cut, "damaged")):
             cli.run("replay", file, *TARGET).failed(2, str(file), word)
         cli.run("replay", cut, *TARGET, "--speed", "fast").failed(2, "--speed", "max")
         for patience in ("-1", "nan"):
-            cli.run("replay", cut, *TARGET, "--patience", patience).failed(2, "--patience is 0 seconds or more")
+            cli.run("replay", cut, *TARGET, "--patience", patience).failed(2, "--patience", "0 seconds or more")
 
     @pytest.mark.parametrize(
         ("line", "problem"),
@@ -72,12 +79,12 @@ class TestFile:
     def test_a_bad_line_of_csv_is_named(self, tmp_path: Path, line: str, problem: str) -> None:
         file = tmp_path / "events"
         file.write_bytes(f"time,player,score\r\n1,a,2\r\n\r\n{line}\r\n1,b,3\r\n".encode(errors="surrogateescape"))
-        good, bad, after = list(rows.read(file))
-        assert good == rows.Row(1, 1.0, "a", 2)
-        assert isinstance(bad, rows.BadRow)
+        good, bad, after = rows_of(file)
+        assert good == Event(1.0, "a", 2)
+        assert isinstance(bad, BadRow)
         assert (bad.number, bad.line) == (2, 4)
         assert problem in bad.problem
-        assert after == rows.Row(3, 1.0, "b", 3)
+        assert after == Event(1.0, "b", 3)
 
     @pytest.mark.parametrize(
         ("line", "problem"),
@@ -98,21 +105,21 @@ class TestFile:
         file.write_text(
             f'{{"time":1,"player":"a","score":2}}\n\n{line}\n{{"score":3,"player":"b","time":1.5,"more":0}}'
         )
-        good, bad, after = list(rows.read(file))
-        assert good == rows.Row(1, 1.0, "a", 2)
-        assert isinstance(bad, rows.BadRow)
+        good, bad, after = rows_of(file)
+        assert good == Event(1.0, "a", 2)
+        assert isinstance(bad, BadRow)
         assert (bad.number, bad.line) == (2, 3)
         assert problem in bad.problem
-        assert after == rows.Row(3, 1.5, "b", 3)
+        assert after == Event(1.5, "b", 3)
 
     @pytest.mark.parametrize("header", ["", "player,score", "time,player,score,time", "1,a,2"])
     def test_a_header_that_lacks_a_column_is_named(self, tmp_path: Path, header: str) -> None:
         file = tmp_path / "events"
         file.write_text(f"{header}\n1,a,2\n")
-        with pytest.raises(UsageError, match="events:1: the header needs one column"):
-            list(rows.read(file))
+        with pytest.raises(UsageError, match="events:1: this is no header of a replay"):
+            rows_of(file)
 
     def test_columns_may_be_more_and_in_any_order(self, tmp_path: Path) -> None:
         file = tmp_path / "events"
         file.write_bytes('\ufeffScore, player ,level,time\n5,"a ""b"", c",9,1e3\n'.encode())
-        assert list(rows.read(file)) == [rows.Row(1, 1_000.0, 'a "b", c', 5)]
+        assert rows_of(file) == [Event(1_000.0, 'a "b", c', 5)]

@@ -75,7 +75,7 @@ async def test_a_role_says_that_there_is_no_schema_and_migrate_makes_it(cli: Com
     settings = given(await postgres.empty_database())
     cli.run("api", "--port", "0", **settings).failed(1, "scoreboard migrate")
     assert cli.run("migrate", **settings).ok().out
-    assert cli.run("migrate", **settings).ok().err == "The store is up to date.\n"
+    assert cli.run("migrate", **settings).ok().err == "The database is up to date.\n"
     cli.environment |= settings
     with cli.started("api", "--port", "0") as api:
         api.says("API ")

@@ -100,5 +100,5 @@ def test_what_goes_wrong_is_said_in_a_line(cli: CommandLine) -> None:
     cli.run("top", "main", "--app", "game", "--region", "eu").failed(1, "region_not_found")
     cli.run("top", "main").failed(2, "--app")
     cli.run("top", "main", "--app", "game", "--url", "http://127.0.0.1:1").failed(
-        1, "no answer from http://127.0.0.1:1"
+        1, "no response from http://127.0.0.1:1"
     )

@@ -59,7 +59,7 @@ def test_a_ledger_makes_the_same_standings_elsewhere(cli: CommandLine, served: S
         told = cli.run("export", "ledger", file, *MAIN, "--json").json
         assert (told["rows"], told["file"]) == (2_500, str(file))
         done = cli.run("import", "ledger", file, *COPY, "--json").json
-        kind = "applied" if number == 0 else "known"
+        kind = "applied" if number == 0 else "replayed"
         assert (done["rows"], done.get(kind), done["refused"]) == (2_500, 2_500, {})
         assert served.standings("copy", "main") == standings
         assert top(served, "copy") == top(served, "game"), "ties and instants are kept"
@@ -113,11 +113,11 @@ def test_an_import_killed_half_way_and_run_again_counts_once(cli: CommandLine, s
     done = cli.run("import", "ledger", file, *COPY, "--json")
     told = done.json
     if progress == "kept":
-        assert f"Going on after row {last:,}" in done.err
+        assert f"Continuing after row {last:,}" in done.err
         assert (told["confirmed_before"], told["rows"]) == (last, 30_000 - last)
     else:
         assert (told["confirmed_before"], told["rows"]) == (0, 30_000)
-        assert told["known"] >= last
+        assert told["replayed"] >= last
     assert served.standings("copy", "main") == standings
     assert top(served, "copy") == top(served, "game")
     assert confirmed(cli) == 0, "what is done is forgotten"
@@ -161,7 +161,7 @@ def test_ctrl_c_says_where_it_stopped(cli: CommandLine, served: Served) -> None:
     assert ended.status == 130
     assert "Interrupted: stopped after row " in ended.err
     assert "Traceback" not in ended.err
-    assert "Going on after row" in cli.run("import", "ledger", file, *COPY).ok().err
+    assert "Continuing after row" in cli.run("import", "ledger", file, *COPY).ok().err
 
 
 @pytest.mark.slow
@@ -234,15 +234,15 @@ def test_how_a_board_ranks_is_not_changed_by_an_import(cli: CommandLine, served:
 @pytest.mark.parametrize(
     ("what", "content", "said"),
     [
-        ("players", "name\nann\n", "no column 'name' belongs there; columns are: player,username"),
-        ("players", "username\nann\n", "it has no column 'player'"),
+        ("players", "name\nann\n", "there is no column 'name' in them; the columns are: player,username"),
+        ("players", "username\nann\n", "the column 'player' is missing"),
         ("players", "player,player\nann,b\n", "'player'"),
         ("players", "player\n\xffann\n", "rows:2: this is not a JSON object in UTF-8"),
         ("players", 'player\n"ann\n', "rows:2: a quote is not closed"),
         ("players", "player,email\nann\n", "rows:2: 1 columns where the header has 2"),
         ("players", '{"player": 5}\n', "rows:1: 'player' is not text"),
         ("players", '{"player": "a"}\n\n{}\n', "rows:3: 'player' is missing"),
-        ("players", '{"player": "a", "mail": "x"}\n', "rows:1: there is no 'mail' here"),
+        ("players", '{"player": "a", "mail": "x"}\n', "rows:1: there is no field 'mail'"),
         ("players", "{\n", "rows:1: this is not a JSON object in UTF-8"),
         ("boards", "board,operator\nmain,bets\n", "rows:2: 'operator' cannot be 'bets'"),
         ("boards", "board,public\nmain,perhaps\n", "rows:2: 'public' is not true or false"),
@@ -272,7 +272,7 @@ def test_a_file_without_rows_is_no_error(cli: CommandLine) -> None:
 
 def test_a_file_that_cannot_be_is_one_line(cli: CommandLine) -> None:
     cli.run("apps", "create", "game").ok()
-    cli.run("import", "players", "nix.csv", "--app", "game").failed(2, "nix.csv is not there")
+    cli.run("import", "players", "nix.csv", "--app", "game").failed(2, "nix.csv does not exist")
     cli.run("import", "players", cli.home, "--app", "game").failed(2, "is not a plain file")
     cli.run("export", "players", "players.xls", "--app", "game").failed(2, ".csv or .ndjson", "--format")
     cli.run("export", "players", cli.home / "no" / "players.csv", "--app", "game").failed(1, "cannot write")
@@ -281,7 +281,9 @@ def test_a_file_that_cannot_be_is_one_line(cli: CommandLine) -> None:
     cli.run("export", "players", cli.home / "pipe.csv", "--app", "game").failed(2, "not a plain file", "stdout")
     assert (cli.home / "pipe.csv").is_fifo()
     cli.run("export", "players", "-", "--app", "nix").failed(1, "app_not_found")
-    cli.run("import", "players", "-", "--app", "game", "--patience", "nan", given="").failed(2, "--patience is 0")
+    cli.run("import", "players", "-", "--app", "game", "--patience", "nan", given="").failed(
+        2, "--patience", "0 seconds or more"
+    )
     nothing = cli.home / "players.csv"
     cli.run("export", "players", nothing, "--app", "nix").failed(1, "app_not_found")
     assert not nothing.exists()
@@ -293,7 +295,7 @@ def test_a_row_of_stdin_that_makes_no_sense_ends_it_after_those_before(cli: Comm
     cli.run("apps", "create", "game").ok()
     good = "".join(json.dumps({"player": f"p{n:03}"}) + "\n" for n in range(100))
     failed = cli.run("import", "players", "-", "--app", "game", given=good + "{}\n")
-    failed.failed(1, "stdin:101: 'player' is missing", "stopped after row 64", "the same command goes on")
+    failed.failed(1, "stdin:101: 'player' is missing", "stopped after row 64", "run the same command again")
     assert cli.run("import", "players", "-", "--app", "game", "--json", given=good).json["unchanged"] == 64
 
 

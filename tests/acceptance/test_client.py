@@ -219,7 +219,7 @@ async def test_the_token_is_shown_nowhere(service: Running, caplog: pytest.LogCa
 
 async def test_nobody_there() -> None:
     async with AsyncScoreboard("http://127.0.0.1:1", app="game", retry_for_s=0) as scoreboard:
-        with pytest.raises(errors.NoAnswer, match=r"127\.0\.0\.1:1: connection refused") as raised:
+        with pytest.raises(errors.TransportError, match=r"127\.0\.0\.1:1: connection refused") as raised:
             await scoreboard.top("main")
     assert raised.value.status is None
 

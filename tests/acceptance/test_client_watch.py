@@ -163,7 +163,7 @@ async def test_a_server_that_is_not_there_yet_is_waited_for(service: Running, ca
         aclosing(scoreboard.watch("main")) as boards,
     ):
         assert scores(await following(boards)) == []
-    assert "the live board game/main: no answer from http://127.0.0.1:1: connection refused" in caplog.text
+    assert "the live board game/main: no response from http://127.0.0.1:1: connection refused" in caplog.text
 
 
 async def test_what_the_server_refuses_for_good_ends_it(service: Running) -> None:

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scoreboard.cli.resources import BOARDS, PLAYERS
 from scoreboard.cli.transfer import rows
-from scoreboard.cli.transfer.collection import BOARDS, LEDGER, PLAYERS, Collection
-from scoreboard.cli.transfer.rows import FORMULA, Format, Row, guarded, unguarded
+from scoreboard.cli.transfer.collections import LEDGER, RowType, rows_of
+from scoreboard.cli.transfer.rows import FORMULA, Format, Row, protect, unprotect
 from scoreboard.entrypoints.contracts.v1 import schema
 
 printable = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=20) | st.builds(
@@ -26,11 +27,11 @@ json = st.recursive(
 )
 
 
-def read_again(things: list[msgspec.Struct], collection: Collection, form: Format) -> list[object]:
-    content = rows.header(collection.columns, form) + rows.written(things, form)
-    found = list(rows.read("file", io.BufferedReader(io.BytesIO(content)), collection))
+def read_again(things: list[msgspec.Struct], kind: RowType, form: Format) -> list[object]:
+    content = rows.header(kind.columns, form) + rows.lines(things, form)
+    found = list(rows.read("file", io.BufferedReader(io.BytesIO(content)), kind))
     assert all(isinstance(row, Row) for row in found), found
-    return [row.thing for row in found if isinstance(row, Row)]
+    return [row.item for row in found if isinstance(row, Row)]
 
 
 forms = pytest.mark.parametrize("form", ["csv", "ndjson"])
@@ -39,7 +40,7 @@ forms = pytest.mark.parametrize("form", ["csv", "ndjson"])
 @forms
 @given(players=st.lists(st.builds(schema.Player, printable, printable, maybe, maybe, maybe)))
 def test_players_are_read_as_they_were_written(players: list[msgspec.Struct], form: Format) -> None:
-    assert read_again(players, PLAYERS, form) == players
+    assert read_again(players, rows_of(PLAYERS), form) == players
 
 
 @forms
@@ -69,7 +70,7 @@ def test_boards_are_read_as_they_were_written(form: Format) -> None:
     made = schema.Board(
         board="b", name="=1+1", operator="best", regions=["eu", "us"], public=False, min_value=-5, max_value="9" * 19
     )
-    (found,) = read_again([made], BOARDS, form)
+    (found,) = read_again([made], rows_of(BOARDS), form)
     assert isinstance(found, schema.Board)
     assert int(found.min_value or 0) == -5
     found.min_value = -5
@@ -78,15 +79,15 @@ def test_boards_are_read_as_they_were_written(form: Format) -> None:
 
 @given(printable)
 def test_no_cell_of_text_begins_like_a_formula(text: str) -> None:
-    cell = guarded(text)
-    assert unguarded(cell) == text
+    cell = protect(text)
+    assert unprotect(cell) == text
     assert cell[0] not in FORMULA.replace("'", "") or cell.lstrip("-").isdecimal()
 
 
 def test_what_a_player_wrote_is_text_in_every_cell() -> None:
     """As in CSV injection: the cell itself, and cells that a separator would begin."""
     hostile = ["=cmd|' /C calc'!A0", "+1+1", "-1+1", "@SUM(A1)", "＝1+1", "a,=1+1", 'a";=1+1', "'=1"]
-    content = rows.written([schema.Player(text, text, None, text, None) for text in hostile], "csv")
+    content = rows.lines([schema.Player(text, text, None, text, None) for text in hostile], "csv")
     for line in csv.reader(io.StringIO(content.decode())):
-        assert len(line) == len(PLAYERS.columns)
+        assert len(line) == len(rows_of(PLAYERS).columns)
         assert all(not cell or cell[0] not in "=+-@＝" for cell in line)

@@ -1,31 +1,25 @@
-"""`scoreboard completion`: the script by which a shell completes commands, options and their values."""
+"""`scoreboard completion`: completion scripts for shells."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
-Shell = Literal["bash", "zsh", "fish"]
+Shell = Annotated[Literal["bash", "zsh", "fish"], Parameter(help="Name of the shell.")]
 
 
-def completing(app: App) -> App:
-    """The command that prints the script of `app`."""
-    completion = App(
+def completion(app: App) -> App:
+    """Return the command that prints the completion scripts of `app`."""
+    command = App(
         name="completion",
         help_epilogue="Examples:\n"
-        "  source <(scoreboard completion bash)     for this shell; in ~/.bashrc for every one\n"
+        "  source <(scoreboard completion bash)     for this shell; in ~/.bashrc for every shell\n"
         "  scoreboard completion zsh > ~/.zfunc/_scoreboard\n"
         "  scoreboard completion fish > ~/.config/fish/completions/scoreboard.fish",
     )
 
-    @completion.default
+    @command.default
     def script(shell: Shell, /) -> None:
-        """Print the script that completes `scoreboard` in a shell.
-
-        Parameters
-        ----------
-        shell
-            Which shell.
-        """
+        """Print the script that completes `scoreboard` commands in a shell."""
         print(app.generate_completion(shell=shell))
 
-    return completion
+    return command

@@ -1,4 +1,4 @@
-"""What ends a command: one line for people, and the exit status."""
+"""Errors that end a command, each with one line of text and an exit status."""
 
 from typing import ClassVar
 
@@ -11,10 +11,12 @@ HINTS = {
     "action_exists": "change it with: scoreboard actions update",
     "player_not_found": "see: scoreboard players list --app APP",
     "player_exists": "change it with: scoreboard players update",
+    "key_reused": "for a board that was deleted and created again: scoreboard replay --key NAME",
+    "key_spent": "for a board that was deleted and created again: scoreboard replay --key NAME",
     "letter_not_found": "see: scoreboard dlq list",
     "token_missing": "give --token, or set SCOREBOARD_TOKEN",
-    "token_invalid": "make one on the server's machine with: scoreboard token admin --app '*'",
-    "token_expired": "make one on the server's machine with: scoreboard token admin --app '*'",
+    "token_invalid": "create one on the server's machine with: scoreboard token admin --app '*'",
+    "token_expired": "create one on the server's machine with: scoreboard token admin --app '*'",
     "scope_missing": "an admin token is needed: scoreboard token admin --app APP",
     "operator_only": "use the operator's token: scoreboard token admin --app '*'",
     "wrong_app": "use a token of this app, or the operator's: scoreboard token admin --app '*'",
@@ -22,23 +24,23 @@ HINTS = {
 
 
 class CommandError(Exception):
-    """The command did not do what it was asked to; str() is one plain line."""
+    """The command failed. Its text is one line."""
 
     exit_status: ClassVar[int] = 1
 
 
 class UsageError(CommandError):
-    """It could not even be tried: an option, a setting or a file is wrong."""
+    """An option, a setting or a file is wrong, and nothing was sent."""
 
     exit_status = 2
 
 
 class Unreachable(CommandError):
-    """No answer: whether the request was carried out is not known."""
+    """The server did not respond. Whether it handled the request is unknown."""
 
 
 class RequestRefused(CommandError):
-    """The server said no. `status` is HTTP's, None on a live connection; `code` and `detail` are the problem's."""
+    """The server refused the request. `status` is None on a live connection."""
 
     def __init__(self, status: int | None, code: str, detail: str, retry_after_s: float | None = None) -> None:
         hint = HINTS.get(code)

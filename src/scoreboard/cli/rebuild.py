@@ -1,62 +1,59 @@
-"""`scoreboard rebuild`: the rankings of a running server, made again from the totals."""
+"""`scoreboard rebuild`: rebuilds the rankings of a running server from the totals."""
 
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from scoreboard.cli import show
+from scoreboard.cli import output
+from scoreboard.cli.client import RetryingClient
 from scoreboard.cli.errors import UsageError
-from scoreboard.cli.resources import Json
-from scoreboard.cli.retrying import Patient
-from scoreboard.cli.target import Target, connected, run
+from scoreboard.cli.parameters import Json
+from scoreboard.cli.target import Target, connect, run
 
 PATIENCE_S = 600.0
-
-Some = Annotated[str | None, Parameter(help="Id of the app; every app when absent.")]
 
 
 def rebuild(
     *,
-    app: Some = None,
-    board: Annotated[str | None, Parameter(help="Id of the board; every board of the app when absent.")] = None,
+    app: Annotated[str | None, Parameter(help="Id of the app; default: every app.")] = None,
+    board: Annotated[str | None, Parameter(help="Id of the board; default: every board of the app.")] = None,
     json: Json = False,
     server: Target | None = None,
 ) -> None:
-    """Throw the rankings of a running server away, and make them again from the totals.
+    """Discard the rankings of a running server and rebuild them from the totals.
 
-    Nothing is lost: the ledger and the totals are the truth. Updates go on meanwhile; a read waits, or says that the
-    ranking is warming.
+    No score is lost: the ledger and the totals are the source of truth. Updates continue during a rebuild. Reads wait,
+    or report that the ranking is warming.
     """
     if board is not None and app is None:
         raise UsageError("--board needs --app")
-    made = run(_rebuilt(app, board, server))
-    if made is None:
-        show.note("No server runs on this folder: `scoreboard serve` makes the rankings when it starts.")
-        made = []
-    show.things(("app", "board", "tables", "standings"), made, as_json=json)
+    rebuilt = run(_rebuild(app, board, server))
+    if rebuilt is None:
+        output.note("No server runs on this folder. `scoreboard serve` builds the rankings when it starts.")
+    output.table(("app", "board", "tables", "standings"), rebuilt or [], as_json=json)
 
 
-async def _rebuilt(app: str | None, board: str | None, target: Target | None) -> list[dict[str, Any]] | None:
-    async with connected(target) as connection:
+async def _rebuild(app: str | None, board: str | None, target: Target | None) -> list[dict[str, Any]] | None:
+    async with connect(target) as connection:
         if not connection.served:
             return None
-        client = Patient(connection.client, PATIENCE_S)
-        return [await _one(client, *place) for place in await places(client, app, board)]
+        client = RetryingClient(connection.client, PATIENCE_S)
+        rebuilt = []
+        for path in [("apps", app, "boards", board)] if app and board else await board_paths(client, app):
+            result = await client.call("POST", *path, "rebuild")
+            if result["rank_state"] != "exact":  # the read waits until the rebuild of a large board is done
+                result["standings"] = (await client.call("GET", *path, "top", query={"limit": 1}))["total"]
+            rebuilt.append(
+                {"app": path[1], "board": path[3], "tables": result["tables"], "standings": result["standings"]}
+            )
+        return rebuilt
 
 
-async def places(client: Patient, app: str | None, board: str | None) -> list[tuple[str, str]]:
-    """The boards that are meant, by app and id."""
-    if app is not None and board is not None:
-        return [(app, board)]
+async def board_paths(client: RetryingClient, app: str | None = None) -> list[tuple[str, str, str, str]]:
+    """Return the API paths of all boards, of one app or of every app."""
     apps = [app] if app else [one["app"] for one in (await client.call("GET", "apps"))["apps"]]
     return [
-        (one, found["board"]) for one in apps for found in (await client.call("GET", "apps", one, "boards"))["boards"]
+        ("apps", one, "boards", board["board"])
+        for one in apps
+        for board in (await client.call("GET", "apps", one, "boards"))["boards"]
     ]
-
-
-async def _one(client: Patient, app: str, board: str) -> dict[str, Any]:
-    path = ("apps", app, "boards", board)
-    made = await client.call("POST", *path, "rebuild")
-    if made["rank_state"] != "exact":  # a large one: a read is answered when it is there
-        made["standings"] = (await client.call("GET", *path, "top", query={"limit": 1}))["total"]
-    return {"app": app, "board": board, "tables": made["tables"], "standings": made["standings"]}

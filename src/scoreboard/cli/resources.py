@@ -1,128 +1,193 @@
-"""Apps, boards, players and actions are managed alike: five verbs over one address each."""
+"""Apps, boards, players and actions: their bodies in the API, and the texts of their commands."""
 
-import re
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from types import NoneType
+from typing import get_args
 
-from cyclopts import CoercionError, Parameter, Token
+import msgspec
 
-from scoreboard.cli import show
-from scoreboard.cli.errors import CommandError, UsageError
-from scoreboard.cli.target import Target, ask, connected, run
+from scoreboard.entrypoints.contracts.v1 import schema
 
-PAGE = 1_000
-
-
-def _whole(_kind: type, tokens: Sequence[Token]) -> int:
-    """What is written, to the last digit: the library would round 5.5, and large numbers with a point."""
-    (token,) = tokens
-    if not _WHOLE.fullmatch(token.value):
-        raise CoercionError(token=token, target_type=int)
-    return int(token.value)
-
-
-_WHOLE = re.compile(r"[+-]?[0-9]{1,100}")
-Whole = Annotated[int, Parameter(converter=_whole)]
-AppId = Annotated[str, Parameter(name="--app", help="Id of the app.")]
-Json = Annotated[bool, Parameter(name="--json", negative="", show_default=False, help="Print JSON, for programs.")]
-Flag = Annotated[bool, Parameter(negative="", show_default=False)]
-Yes = Annotated[bool, Parameter(name="--yes", negative="", show_default=False, help="Do not ask; needed in scripts.")]
+SLUG = "Its id: 1 to 50 of a-z, 0-9, '-' and '_'."
 
 
 @dataclass(frozen=True)
-class Kind:
-    """`columns` are those of a list; `goes_too` says what a deletion takes along."""
+class Resource:
+    """One kind of resource.
 
-    word: str
+    `body` creates one, `change` changes one, `page` lists them. `options` has a help text for each field.
+    `columns` are those of a list. `cascades` names what a deletion also deletes. `commands` has for each command its
+    help and its examples.
+    """
+
+    name: str
     plural: str
+    body: type[msgspec.Struct]
+    change: type[msgspec.Struct]
+    page: type[msgspec.Struct]
     columns: tuple[str, ...]
-    goes_too: str
+    cascades: str
+    help: str
+    id_help: str
+    options: Mapping[str, str]
+    commands: Mapping[str, tuple[str, ...]]
+    paged: bool = False
 
     def path(self, app: str | None) -> tuple[str, ...]:
-        """Of all of them: in an app, or the apps themselves."""
+        """Return the path of the collection, which is in an app unless it has the apps themselves."""
         return (self.plural,) if app is None else ("apps", app, self.plural)
 
-
-def list_all(kind: Kind, app: str | None, target: Target | None, *, as_json: bool) -> None:
-    answer = run(ask(target, "GET", *kind.path(app)))
-    _print_all(kind, answer[kind.plural], as_json=as_json)
-
-
-def list_some(kind: Kind, app: str, after: str, limit: int, target: Target | None, *, as_json: bool) -> None:
-    """At most `limit`, in the order of their ids, from the first after `after`."""
-    if limit < 1:
-        raise UsageError("--limit is 1 or more")
-    found = run(_some(kind, app, after, limit, target))
-    _print_all(kind, found, as_json=as_json)
-    if len(found) == limit and not as_json:
-        show.note(f"The first {limit}; for more, add: --after '{found[-1][kind.word]}'")
+    @property
+    def nullable(self) -> frozenset[str]:
+        """Return the fields that can be cleared."""
+        return frozenset(
+            field.name for field in msgspec.structs.fields(self.change) if NoneType in get_args(field.type)
+        )
 
 
-def create(kind: Kind, app: str | None, fields: Mapping[str, Any], target: Target | None, *, as_json: bool) -> None:
-    """`fields` that are None are left to the server's defaults."""
-    made = run(ask(target, "POST", *kind.path(app), body=_given(fields)))
-    if not as_json:
-        show.note(f"Created {kind.word} {made[kind.word]}.")
-    show.thing(made, as_json=as_json)
-
-
-def show_one(kind: Kind, app: str | None, name: str, target: Target | None, *, as_json: bool) -> None:
-    show.thing(run(ask(target, "GET", *kind.path(app), name)), as_json=as_json)
-
-
-def update(
-    kind: Kind,
-    app: str | None,
-    name: str,
-    fields: Mapping[str, Any],
-    target: Target | None,
-    *,
-    cleared: Mapping[str, bool] | None = None,
-    as_json: bool,
-) -> None:
-    """Change the fields that are not None, and empty those that are true in `cleared`."""
-    change = _given(fields)
-    for field in (field for field, clear in (cleared or {}).items() if clear):
-        if field in change:
-            option = field.replace("_", "-")
-            raise UsageError(f"give --{option} or --no-{option}, not both")
-        change[field] = None
-    if not change:
-        raise UsageError(f"say what to change; see: scoreboard {kind.plural} update --help")
-    show.thing(run(ask(target, "PATCH", *kind.path(app), name, body=change)), as_json=as_json)
-
-
-def delete(kind: Kind, app: str | None, name: str, target: Target | None, *, yes: bool) -> None:
-    """Asks first, on a terminal; elsewhere `yes` must be said."""
-    if not yes:
-        if not sys.stdin.isatty():
-            raise UsageError(f"this deletes the {kind.word} {name!r} {kind.goes_too} for ever; say so with --yes")
-        if not show.confirmed(f"Delete the {kind.word} {name!r} {kind.goes_too} for ever?"):
-            raise CommandError("nothing was deleted")
-    run(ask(target, "DELETE", *kind.path(app), name))
-    show.note(f"Deleted {kind.word} {name}.")
-
-
-async def _some(kind: Kind, app: str, after: str, limit: int, target: Target | None) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    async with connected(target) as connection:
-        while len(found) < limit:
-            wanted = min(PAGE, limit - len(found))
-            query = {"after": found[-1][kind.word] if found else after, "limit": wanted}
-            page = (await connection.client.call("GET", *kind.path(app), query=query))[kind.plural]
-            found += page
-            if len(page) < wanted:
-                break
-    return found
-
-
-def _print_all(kind: Kind, rows: list[dict[str, Any]], *, as_json: bool) -> None:
-    show.things(kind.columns, rows, as_json=as_json)
-    if not rows and not as_json:
-        show.note(f"There are no {kind.plural} yet; make one with: scoreboard {kind.plural} create --help")
-
-
-def _given(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value is not None}
+APPS = Resource(
+    "app",
+    "apps",
+    schema.App,
+    schema.AppChange,
+    schema.Apps,
+    columns=("app", "name", "time_zone"),
+    cascades="with its boards, actions, players and their history",
+    help="Manage apps. Each has its own boards, actions, players and tokens.",
+    id_help=f"{SLUG} It is part of addresses and never changes.",
+    options={
+        "name": "Display name.",
+        "time_zone": "Time zone in which its days begin, such as Europe/Berlin.",
+    },
+    commands={
+        "list": ("List all apps.", "", "--json | jq -r '.[].app'"),
+        "create": ("Create an app.", "demo", "chess --name 'Chess club' --time-zone Europe/Berlin"),
+        "show": ("Show an app.", "demo", "demo --json"),
+        "update": ("Change the given fields of an app.", "chess --name 'Chess & Go club'"),
+        "delete": ("Delete an app with its boards, actions, players and their history.", "demo", "demo --yes"),
+    },
+)
+BOARDS = Resource(
+    "board",
+    "boards",
+    schema.Board,
+    schema.BoardChange,
+    schema.Boards,
+    columns=("board", "name", "operator", "direction", "period", "top_n", "public"),
+    cascades="with its standings and history",
+    help="Manage boards. Each ranks the players of an app by one rule.",
+    id_help=SLUG,
+    options={
+        "operator": "Effect of an update: add to the score (increment, the default), count if better (best), or replace"
+        " the score (latest).",
+        "direction": "Score that leads: the greatest (descending, the default) or the least (ascending).",
+        "ties": "Order at equal scores: first to reach it (earliest, the default), last, or one shared rank (shared).",
+        "numbering": "Ranks at equal scores: 1 2 3 (ordinal, the default), 1 1 3 (competition) or 1 1 2 (dense).",
+        "period": "How often a new season begins; default all_time: never.",
+        "time_zone": "Time zone in which its periods begin; default: that of the app.",
+        "regions": "A region with its own table; repeat for more.",
+        "name": "Display name.",
+        "top_n": "Number of places to watch live, 1 to 1000; default 10.",
+        "public": "Readable without a token; default yes.",
+        "player_values": "Accept values from players' own tokens, not only actions; default no.",
+        "consistency": "Response to an update: with its rank (direct, the default) or immediately (queued).",
+        "priority": "Order of queued updates between boards; default normal.",
+        "min_value": "Least value of one update.",
+        "max_value": "Greatest value of one update.",
+        "min_total": "Least score a player can have.",
+        "max_total": "Greatest score a player can have.",
+    },
+    commands={
+        "list": ("List the boards of an app.", "--app demo", "--app demo --json | jq -r '.[].board'"),
+        "create": (
+            "Create a board. Only the options of `update` can be changed later.",
+            "main --app demo",
+            "laps --app f1 --operator best --direction ascending",
+            "week --app f1 --period weekly --region eu --region us",
+        ),
+        "show": ("Show the rules of a board.", "main --app demo", "main --app demo --json"),
+        "update": (
+            "Change the given fields of a board.",
+            "main --app demo --top-n 25",
+            "main --app demo --no-public --max-value 100",
+        ),
+        "delete": (
+            "Delete a board with its standings and history. A new board with the same id starts empty.",
+            "main --app demo --yes",
+        ),
+    },
+)
+PLAYERS = Resource(
+    "player",
+    "players",
+    schema.Player,
+    schema.PlayerChange,
+    schema.Players,
+    columns=("player", "username", "region", "email", "avatar_url"),
+    cascades="with every standing",
+    help="Manage the profiles of players. A player can score without a profile.",
+    id_help="Its id: 1 to 50 printable characters.",
+    options={
+        "username": "Name on the boards; default: the id.",
+        "avatar_url": "Address of a picture; starts with https:// or /.",
+        "email": "Email address; not shown on boards.",
+        "region": "Region in which the player counts on boards with regions.",
+    },
+    commands={
+        "list": (
+            "List players in the order of their ids.",
+            "--app demo",
+            "--app demo --limit 1000000 --json > players.json",
+        ),
+        "create": (
+            "Create the profile of a player. Players need none to score.",
+            "alice --app demo",
+            "bob --app demo --username 'Bob B.' --region eu",
+        ),
+        "show": ("Show the profile of a player.", "alice --app demo"),
+        "update": (
+            "Change the given fields of a profile.",
+            "alice --app demo --username 'Alice A.'",
+            "alice --app demo --no-email --no-region",
+        ),
+        "delete": (
+            "Delete the profile of a player and every standing on all boards of the app.",
+            "alice --app demo --yes",
+        ),
+    },
+    paged=True,
+)
+ACTIONS = Resource(
+    "action",
+    "actions",
+    schema.Action,
+    schema.ActionChange,
+    schema.Actions,
+    columns=("action", "points", "per_day", "cooldown_s"),
+    cascades="",
+    help="Manage actions. Clients send the name of an action, and the server knows its points.",
+    id_help=SLUG,
+    options={
+        "points": "Points it is worth; a negative number subtracts. A change applies to later updates only.",
+        "per_day": "How often it counts in a day for one player; default: no limit.",
+        "cooldown_s": "Seconds before it counts again for the same player; default 0.",
+    },
+    commands={
+        "list": ("List the actions of an app.", "--app demo"),
+        "create": (
+            "Create an action.",
+            "level_complete --app demo --points 10",
+            "daily_login --app demo --points 5 --per-day 1",
+            "penalty --app demo --points -3 --cooldown-s 60",
+        ),
+        "show": ("Show an action.", "level_complete --app demo"),
+        "update": (
+            "Change the given fields of an action. Points that were given stay.",
+            "level_complete --app demo --points 12",
+            "daily_login --app demo --no-per-day",
+        ),
+        "delete": ("Delete an action. Points that it gave stay.", "daily_login --app demo --yes"),
+    },
+)
+RESOURCES = (APPS, BOARDS, PLAYERS, ACTIONS)

@@ -1,4 +1,4 @@
-"""A live board on a terminal: the whole screen while it lasts, and the terminal as it was afterwards."""
+"""Live board on a terminal, drawn on the alternate screen."""
 
 import time
 from collections.abc import Iterator
@@ -12,21 +12,12 @@ from rich.text import Text
 from scoreboard.cli import standings
 from scoreboard.client import Entry, LiveTop, State
 
-DRAWN_PER_S = 8
-AROUND = 6  # lines that are not standings
-
-
-@contextmanager
-def screen(title: str) -> Iterator["Screen"]:
-    """Drawn a few times a second, whatever happens: for countdowns, and for terminals that change their size."""
-    drawn = Screen(title)
-    console = Console(highlight=False, markup=False, emoji=False)
-    with Live(drawn, console=console, screen=True, refresh_per_second=DRAWN_PER_S):
-        yield drawn
+REFRESH_PER_S = 8
+OTHER_LINES = 6  # lines of the screen that are not standings
 
 
 class Screen:
-    """What is to be seen: the board, how players moved since they were first seen here, and how the connection is."""
+    """Content of the screen: the board, how its players moved, and the state of the connection."""
 
     def __init__(self, title: str) -> None:
         self._title = title
@@ -35,39 +26,35 @@ class Screen:
         self._state_at = time.monotonic()
         self._first_ranks: dict[str, int] = {}
 
-    def board(self, top: LiveTop) -> None:
-        """Show this from now on. A season begins anew."""
+    def show_board(self, top: LiveTop) -> None:
+        """Replace the board. Movement is counted from the first board of a season."""
         if self._top is None or self._top.season != top.season:
             self._first_ranks = {}
         for entry in top.entries:
             self._first_ranks.setdefault(entry.player, entry.rank)
         self._top = top
 
-    def state(self, state: State) -> None:
+    def show_state(self, state: State) -> None:
         self._state, self._state_at = state, time.monotonic()
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        yield self._heading(options.max_width)
+        top = self._top
+        title = self._title if top is None else standings.title(top.app, top.board, top.season, top.region, top.total)
+        heading = Table.grid(expand=True)
+        heading.add_column(no_wrap=True, overflow="ellipsis")
+        heading.add_column(justify="right", no_wrap=True)
+        heading.add_row(Text(title, style="bold"), self._connection())
+        yield heading
         yield Text()
-        room = max(1, (options.height or console.size.height) - AROUND)
-        if self._top is None:
+        room = max(1, (options.height or console.size.height) - OTHER_LINES)
+        if top is None:
             yield Text("Waiting for the board ...", style="dim")
-        elif not self._top.entries:
+        elif not top.entries:
             yield Text(standings.EMPTY, style="dim")
         else:
-            yield standings.table(self._top.entries[:room], self._movement)
+            yield standings.table(top.entries[:room], self._movement)
         yield Text()
         yield self._footing(room)
-
-    def _heading(self, width: int) -> Table:
-        """What is watched on the left, how it is connected on the right."""
-        top = self._top
-        what = self._title if top is None else standings.of_what(top.app, top.board, top.season, top.region, top.total)
-        line = Table.grid(expand=True)
-        line.add_column(no_wrap=True, overflow="ellipsis")
-        line.add_column(justify="right", no_wrap=True)
-        line.add_row(Text(what, style="bold"), self._connection())
-        return line
 
     def _connection(self) -> Text:
         match self._state.name:
@@ -90,8 +77,16 @@ class Screen:
         return Text(f"{stale}{self._state.reason}", style="yellow", overflow="ellipsis", no_wrap=True)
 
     def _movement(self, entry: Entry) -> Text:
-        """Places won or lost since the player was first seen here."""
         places = self._first_ranks.get(entry.player, entry.rank) - entry.rank
         if places == 0:
             return Text("")
         return Text(f"▲ {places}", style="green") if places > 0 else Text(f"▼ {-places}", style="red")
+
+
+@contextmanager
+def open_screen(title: str) -> Iterator[Screen]:
+    """Show a screen until the block ends, and restore the terminal. Regular redraws update countdowns and the size."""
+    screen = Screen(title)
+    console = Console(highlight=False, markup=False, emoji=False)
+    with Live(screen, console=console, screen=True, refresh_per_second=REFRESH_PER_S):
+        yield screen

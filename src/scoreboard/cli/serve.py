@@ -1,106 +1,95 @@
-"""`scoreboard serve` and `scoreboard migrate`: the service itself, and its store."""
+"""`scoreboard serve`, the roles, and `scoreboard migrate`."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, make_dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
-from cyclopts import Parameter
+from cyclopts import App, Parameter
 
 from scoreboard.bootstrap import backends, mounting, settings
-from scoreboard.bootstrap import serve as role
-from scoreboard.cli import show
-from scoreboard.cli.resources import Flag, Json
+from scoreboard.bootstrap import serve as service
+from scoreboard.cli import output
+from scoreboard.cli.parameters import Flag, Json, annotate, examples
 from scoreboard.cli.target import run
 
-Data = Annotated[Path | None, Parameter(help="Data folder, made when absent (or SCOREBOARD_DATA).")]
+Data = Annotated[Path | None, Parameter(help="Data folder, created if absent (or SCOREBOARD_DATA).")]
+ROLES: dict[mounting.Part, str] = {
+    "api": "Run only the HTTP API. Any number of processes can share PostgreSQL and Redis.",
+    "live": "Run only the live page and live boards, in any number of processes.",
+    "worker": "Run only a worker that applies queued updates. Any number can run.",
+    "jobs": "Run the background jobs: repair, retention, drift check, partitions. One process at a time is active.",
+}
+SHARED_SETTINGS = """
+
+Roles share PostgreSQL, Redis and, if there is one, RabbitMQ. Set in the environment:
+  SCOREBOARD_DATABASE_URL, SCOREBOARD_RANKING_URL, SCOREBOARD_QUEUE_URL and SCOREBOARD_SIGNING_KEY."""
 
 
-def _option(name: str) -> Parameter:
-    """The option of a setting, told by the catalogue. Its value is read there too, so that errors are told alike."""
-    (setting,) = [setting for setting in settings.CATALOGUE if setting.name == name]
+def _option(setting: settings.Setting) -> Any:
+    """Return the option of a setting. Its value stays text, which `settings` reads and checks."""
     default = f"default {setting.default}" if setting.default else ""
-    told = "; ".join(filter(None, (setting.range, default, setting.variable)))
-    return Parameter(help=f"{setting.meaning} [{told}]", metavar=setting.kind.upper())
+    details = "; ".join(filter(None, (setting.range, default, setting.variable)))
+    return Annotated[str | None, Parameter(help=f"{setting.meaning} [{details}]", metavar=setting.kind.upper())]
 
 
-@Parameter(name="*", group="Settings")
-@dataclass(frozen=True)
-class Given:
-    """The settings of the service, as options."""
-
-    data: Annotated[Path | None, _option("data")] = None
-    database_url: Annotated[str | None, _option("database_url")] = None
-    database_connections: Annotated[str | None, _option("database_connections")] = None
-    database_replica_url: Annotated[str | None, _option("database_replica_url")] = None
-    ranking_url: Annotated[str | None, _option("ranking_url")] = None
-    ranking_keep: Annotated[str | None, _option("ranking_keep")] = None
-    queue_url: Annotated[str | None, _option("queue_url")] = None
-    queue_fallback: Annotated[str | None, _option("queue_fallback")] = None
-    queue_keys: Annotated[str | None, _option("queue_keys")] = None
-    signing_key: Annotated[str | None, _option("signing_key")] = None
-    host: Annotated[str | None, _option("host")] = None
-    port: Annotated[str | None, _option("port")] = None
-    log_level: Annotated[str | None, _option("log_level")] = None
-    origins: Annotated[str | None, _option("origins")] = None
-    player_updates_per_minute: Annotated[str | None, _option("player_updates_per_minute")] = None
-    server_updates_per_second: Annotated[str | None, _option("server_updates_per_second")] = None
-    pending_updates: Annotated[str | None, _option("pending_updates")] = None
-    batch_interval_ms: Annotated[str | None, _option("batch_interval_ms")] = None
-    live_connections: Annotated[str | None, _option("live_connections")] = None
-    http_connections: Annotated[str | None, _option("http_connections")] = None
-    receipt_days: Annotated[str | None, _option("receipt_days")] = None
+OPTIONS = {setting.name: _option(setting) for setting in settings.CATALOGUE if setting.reader == "service"}
+if TYPE_CHECKING:
+    SettingOptions = Any
+else:
+    SettingOptions = Parameter(name="*", group="Settings")(
+        make_dataclass(
+            "SettingOptions",
+            [(name, option, None) for name, option in OPTIONS.items()],
+            frozen=True,
+            namespace={"__module__": __name__},
+        )
+    )
 
 
-def serve(*, demo: Flag = False, given: Given | None = None) -> None:
+def given_settings(options: SettingOptions | None) -> dict[str, Any]:
+    """Return the settings that were given as options, None for the others."""
+    return {} if options is None else asdict(options)
+
+
+def serve(*, demo: Flag = False, options: SettingOptions | None = None) -> None:
     """Run the service until Ctrl-C or SIGTERM.
 
     Parameters
     ----------
     demo
-        With an app whose board moves by itself, to look at.
+        Create a demo app with a board that moves.
     """
-    chosen = settings.load(**asdict(given or Given()))
-    run(role.serve(chosen, demo=demo))
+    run(service.serve(settings.load(**given_settings(options)), demo=demo))
 
 
-def api(*, given: Given | None = None) -> None:
-    """Run the HTTP API alone; any number of them, on PostgreSQL and Redis."""
-    _alone("api", given)
+def role(part: mounting.Part) -> App:
+    """Return the command that runs one role."""
+    command = App(
+        name=part,
+        help=ROLES[part],
+        help_epilogue=examples(f"{part} --host 0.0.0.0 --port 8000") + SHARED_SETTINGS,
+    )
+
+    @command.default
+    def run_role(*, options: SettingOptions | None = None) -> None:
+        run(service.serve(settings.load(**given_settings(options)), parts=frozenset({part})))
+
+    return command
 
 
-def live(*, given: Given | None = None) -> None:
-    """Run the live page and the live boards alone; any number of them."""
-    _alone("live", given)
+def migrate(*, data: Data = None, database_url: Any = None, json: Json = False) -> None:
+    """Update the database schema to this version.
 
-
-def worker(*, given: Given | None = None) -> None:
-    """Apply what is queued; any number of workers."""
-    _alone("worker", given)
-
-
-def jobs(*, given: Given | None = None) -> None:
-    """Run what one process at a time does: repair, retention, drift check, partitions; others stand by."""
-    _alone("jobs", given)
-
-
-def _alone(part: mounting.Part, given: Given | None) -> None:
-    chosen = settings.load(**asdict(given or Given()))
-    run(role.serve(chosen, parts=frozenset({part})))
-
-
-def migrate(
-    *,
-    data: Data = None,
-    database_url: Annotated[str | None, _option("database_url")] = None,
-    json: Json = False,
-) -> None:
-    """Bring the store up to this version: SQLite's in the data folder, which `serve` does at its start too, or
-    PostgreSQL's, while the old version still serves."""
+    PostgreSQL is migrated while the old version still serves. `serve` migrates SQLite at its start.
+    """
     applied = run(backends.migrate(settings.load(data=data, database_url=database_url)))
     if json:
-        show.document({"applied": applied})
+        output.json({"applied": applied})
         return
     for name in applied:
         print(name)
     if not applied:
-        show.note("The store is up to date.")
+        output.note("The database is up to date.")
+
+
+annotate(migrate, database_url=OPTIONS["database_url"])

@@ -1,4 +1,4 @@
-"""Standings as a table for people: aligned, with thousands separators."""
+"""Tables of standings for people."""
 
 from collections.abc import Callable, Sequence
 
@@ -12,30 +12,26 @@ EMPTY = "Nobody has a score here yet."
 
 
 def table(entries: Sequence[Entry], movement: Callable[[Entry], Text] | None = None) -> Table:
-    """One row an entry. Widths keep still while small numbers change; names are cut before numbers are."""
+    """Return a table with a row for each entry. Long names are cut, numbers never."""
     ranks = [f"{entry.rank:,}" for entry in entries]
     scores = [f"{entry.score:,}" for entry in entries]
-    made = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    made.add_column("rank", justify="right", no_wrap=True, min_width=max(4, *map(len, ranks)))
+    shown = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    # Least widths keep the columns in place while small numbers change.
+    shown.add_column("rank", justify="right", no_wrap=True, min_width=max(4, *map(len, ranks)))
     if movement is not None:
-        made.add_column("", justify="right", no_wrap=True, min_width=4)
-    made.add_column("player", min_width=20)
-    made.add_column("score", justify="right", no_wrap=True, min_width=max(9, *map(len, scores)))
+        shown.add_column("", justify="right", no_wrap=True, min_width=4)
+    shown.add_column("player", min_width=20)
+    shown.add_column("score", justify="right", no_wrap=True, min_width=max(9, *map(len, scores)))
     for rank, entry, score in zip(ranks, entries, scores, strict=True):
+        name = Text(entry.username, no_wrap=True, overflow="ellipsis")
+        if entry.username.casefold() != entry.player.casefold():
+            name.append(f"  {entry.player}", style="dim")
         moved = () if movement is None else (movement(entry),)
-        made.add_row(rank, *moved, _player(entry), Text(score, style="bold"))
-    return made
+        shown.add_row(rank, *moved, name, Text(score, style="bold"))
+    return shown
 
 
-def of_what(app: str, board: str, season: str, region: str | None, total: int) -> str:
-    """Which table it is, in a line."""
+def title(app: str, board: str, season: str, region: str | None, total: int) -> str:
+    """Return one line that names the table and counts its players."""
     when = "all time" if season == "all" else season
     return f"{app}/{board}  {when}, {region or 'world'}, {total:,} {'player' if total == 1 else 'players'}"
-
-
-def _player(entry: Entry) -> Text:
-    """The name, with the id where that is another word."""
-    name = Text(entry.username, no_wrap=True, overflow="ellipsis")
-    if entry.username.casefold() != entry.player.casefold():
-        name.append(f"  {entry.player}", style="dim")
-    return name

@@ -1,8 +1,9 @@
-"""Target: which server a command speaks to, and how it gets there."""
+"""Choice of the server that a command works with, and the connection to it."""
 
 import asyncio
 import os
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,34 +16,36 @@ from scoreboard.bootstrap import mounting, service, settings, tokens
 from scoreboard.bootstrap.data_dir import running_url
 from scoreboard.bootstrap.listening import listening
 from scoreboard.bootstrap.serve import logging_to_stderr
-from scoreboard.cli.client import Client, client, renewed
+from scoreboard.cli.client import Client, open_client
 from scoreboard.cli.errors import UsageError
 from scoreboard.client.requests import checked_address, checked_token
 
 T = TypeVar("T")
 
 URL_VARIABLE, TOKEN_VARIABLE = f"{settings.PREFIX}URL", f"{settings.PREFIX}TOKEN"
-LOCAL_SUBJECT = "cli"  # one name for ever: idempotency keys are kept under it
+LOCAL_SUBJECT = "cli"  # idempotency keys are stored under this name, so it never changes
 TOKEN_TTL_S, TOKEN_RENEWED_S = 3_600, 600
 
 
 @Parameter(name="*", group="Server")
 @dataclass(frozen=True)
 class Target:
-    """Where a command works: in the data folder of this machine, or at a server's address."""
+    """Server or data folder that a command works with."""
 
     data: Path | None = None
-    """Data folder (or SCOREBOARD_DATA). The command speaks to the `serve` there, or opens the folder itself."""
+    """Data folder (or SCOREBOARD_DATA). The command uses the `serve` that runs there, or opens the folder itself."""
     url: str | None = None
-    """Address of a server elsewhere (or SCOREBOARD_URL), such as https://scores.example.com."""
+    """Address of a remote server (or SCOREBOARD_URL), such as https://scores.example.com."""
     token: str | None = None
-    """Admin token for that server; SCOREBOARD_TOKEN does not show in the list of processes."""
+    """Admin token for the remote server. SCOREBOARD_TOKEN is safer: it does not show in the list of processes."""
 
 
 @dataclass(frozen=True)
-class Way:
-    """How to get to a server: where it is by now (None: as before), and the token for the next request. `name` tells
-    servers apart: the address, or the folder."""
+class Server:
+    """A running server: `locate` returns its present address, `token` a valid token, both None if unknown.
+
+    `name` identifies the server: its address, or its data folder.
+    """
 
     locate: Callable[[], str | None]
     token: Callable[[], str | None]
@@ -51,90 +54,97 @@ class Way:
 
 @dataclass(frozen=True)
 class Connection:
-    """A way to speak to the server, named as the Way to it. `served` unless there is no server but this command, which
-    has opened the folder."""
+    """A client, and the name of its server. `served` is false when the command itself opened the data folder."""
 
     client: Client
     name: str
     served: bool = True
 
 
-def way_to(target: Target | None, *, reading: bool = False) -> Way | None:
-    """The server elsewhere, or the `serve` of the data folder; None when that folder is served by nobody. `reading`
-    needs no token where boards are public. Raises UsageError or SettingsError."""
+def find_server(target: Target | None, *, reading: bool = False) -> Server | None:
+    """Return the remote server or the one that runs on the data folder, None when none runs there.
+
+    `reading` needs no token for a remote server. Raises UsageError or SettingsError.
+    """
     target = target or Target()
-    remote = elsewhere(target, reading=reading)
+    remote = remote_server(target, reading=reading)
     if remote is not None:
         return remote
     local = settings.load(data=target.data)
-    return _local(local, lambda: running_url(local.data)) if running_url(local.data) is not None else None
+    return _local_server(local, lambda: running_url(local.data)) if running_url(local.data) is not None else None
+
+
+def remote_server(target: Target, *, reading: bool = False) -> Server | None:
+    """Return the server at `--url` or SCOREBOARD_URL. Options take precedence over the environment."""
+    if target.data is not None:
+        if target.url is not None:
+            raise UsageError("--data and --url exclude each other; give one of them")
+        if target.token is not None:
+            raise UsageError("--token is for --url; with --data the command creates its own token")
+        return None
+    url = target.url or os.environ.get(URL_VARIABLE)
+    if not url:
+        if target.token is not None:
+            raise UsageError(f"--token needs the address of a server; give --url or set {URL_VARIABLE}")
+        return None
+    token = target.token or os.environ.get(TOKEN_VARIABLE)
+    if not token and not reading:
+        raise UsageError(f"{url} needs an admin token; give --token or set {TOKEN_VARIABLE}")
+    try:
+        address, token = checked_address(url), checked_token(token) if token else None
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    return Server(lambda: address, lambda: token, address)
 
 
 @asynccontextmanager
-async def connected(
+async def connect(
     target: Target | None, *, reading: bool = False, log_level: str = "warning"
 ) -> AsyncIterator[Connection]:
-    """By the way there is, or else to the data folder, opened for that time. Raises UsageError, SettingsError,
-    FolderLocked or FolderUnusable when there is no way."""
-    way = way_to(target, reading=reading)
-    if way is not None:
-        async with client(way.locate, way.token) as speaking:
-            yield Connection(speaking, way.name)
+    """Connect to the server, or open the data folder when no server runs on it.
+
+    Raises UsageError, SettingsError, FolderLocked or FolderUnusable.
+    """
+    server = find_server(target, reading=reading)
+    if server is not None:
+        async with open_client(server.locate, server.token) as client:
+            yield Connection(client, server.name)
         return
     local = settings.load(data=(target or Target()).data)
     logging_to_stderr(log_level)
     parts: frozenset[mounting.Part] = frozenset({"api", "live"}) if local.database_url else mounting.PARTS
     async with service.open_service(local, parts=parts) as opened, listening(opened, "127.0.0.1", 0) as url:
-        way = _local(local, lambda: url)
-        async with client(way.locate, way.token) as speaking:
-            yield Connection(speaking, way.name, served=False)
+        server = _local_server(local, lambda: url)
+        async with open_client(server.locate, server.token) as client:
+            yield Connection(client, server.name, served=False)
 
 
-async def ask(target: Target | None, method: str, *path: str, body: object = None) -> Any:
-    """One call, with a connection for it."""
-    async with connected(target) as connection:
-        return await connection.client.call(method, *path, body=body)
+async def request(target: Target | None, method: str, *path: str, **options: Any) -> Any:
+    """Send one request on its own connection."""
+    async with connect(target) as connection:
+        return await connection.client.call(method, *path, **options)
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run it to its end on the loop that the server is made for."""
-    with asyncio.Runner(loop_factory=_loops()) as runner:
+    """Run a coroutine on the event loop that the service uses."""
+    factory: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
+    if sys.platform != "win32":
+        import uvloop  # noqa: PLC0415 - it does not exist for Windows
+
+        factory = uvloop.new_event_loop
+    with asyncio.Runner(loop_factory=factory) as runner:
         return runner.run(work)
 
 
-def _loops() -> Callable[[], asyncio.AbstractEventLoop]:
-    if sys.platform == "win32":
-        return asyncio.new_event_loop
-    import uvloop  # noqa: PLC0415 - it does not exist for Windows
+def _local_server(local: settings.Settings, locate: Callable[[], str | None]) -> Server:
+    token, minted_at = "", float("-inf")
 
-    return uvloop.new_event_loop
+    def current_token() -> str:
+        """Renew the token before it expires: a command may run for days."""
+        nonlocal token, minted_at
+        if time.monotonic() - minted_at > TOKEN_RENEWED_S:
+            token = tokens.mint(local, role="admin", app="*", subject=LOCAL_SUBJECT, ttl_s=TOKEN_TTL_S)
+            minted_at = time.monotonic()
+        return token
 
-
-def _local(local: settings.Settings, locate: Callable[[], str | None]) -> Way:
-    def mint() -> str:
-        return tokens.mint(local, role="admin", app="*", subject=LOCAL_SUBJECT, ttl_s=TOKEN_TTL_S)
-
-    return Way(locate, renewed(mint, TOKEN_RENEWED_S), str(local.data.absolute()))
-
-
-def elsewhere(target: Target, *, reading: bool = False) -> Way | None:
-    """The server elsewhere that is meant, if any. Options count before the environment."""
-    if target.data is not None:
-        if target.url is not None:
-            raise UsageError("give --data or --url, not both")
-        if target.token is not None:
-            raise UsageError("--token belongs to --url; with --data the command makes its own")
-        return None
-    url = target.url or os.environ.get(URL_VARIABLE)
-    if not url:
-        if target.token is not None:
-            raise UsageError(f"--token needs the server's address too: --url or {URL_VARIABLE}")
-        return None
-    token = target.token or os.environ.get(TOKEN_VARIABLE)
-    if not token and not reading:
-        raise UsageError(f"{url} needs an admin token: --token or {TOKEN_VARIABLE}")
-    try:
-        address, token = checked_address(url), checked_token(token) if token else None
-    except ValueError as error:
-        raise UsageError(str(error)) from error
-    return Way(lambda: address, lambda: token, address)
+    return Server(locate, current_token, str(local.data.absolute()))

@@ -1,4 +1,4 @@
-"""`scoreboard token`: what clients show to be let in. Made with the data folder's key, so only where the folder is."""
+"""`scoreboard token`: tokens signed with the key of the data folder."""
 
 from typing import Annotated
 
@@ -6,21 +6,24 @@ from cyclopts import App, Parameter
 
 from scoreboard.application.ports.authentication import ALL_APPS, Role
 from scoreboard.bootstrap import settings, tokens
-from scoreboard.cli import show
+from scoreboard.cli import output
 from scoreboard.cli.errors import UsageError
-from scoreboard.cli.resources import Json
+from scoreboard.cli.parameters import Json, examples
 from scoreboard.cli.serve import Data
 from scoreboard.domain import codes, identifiers
 from scoreboard.domain.errors import Invalid
 
 DAY_S = 86_400
+NAME = "idempotency keys are stored under it, so keep it."
 
-AppId = Annotated[str, Parameter(name="--app", help="Id of the app it is for.")]
-Days = Annotated[float, Parameter(help="How many days it is good for.")]
+AppId = Annotated[str, Parameter(name="--app", help="Id of the app that the token is for.")]
+Days = Annotated[float, Parameter(help="Number of days until it expires.")]
+Server = Annotated[str, Parameter(help=f"Name of the server; {NAME}")]
+Admin = Annotated[str, Parameter(help=f"Name of the admin; {NAME}")]
 
 token = App(
     name="token",
-    help="Make a token for a player, a server or an admin.",
+    help="Create a token for a player, a server or an admin.",
     help_epilogue="Examples:\n"
     "  scoreboard token player --app demo --subject alice\n"
     "  TOKEN=$(scoreboard token server --app demo)",
@@ -28,19 +31,20 @@ token = App(
 
 
 @token.command(
-    help_epilogue="Examples:\n"
-    "  scoreboard token player --app demo --subject alice\n"
-    "  scoreboard token player --app demo --subject alice --days 0.5"
+    help_epilogue=examples(
+        "token player --app demo --subject alice", "token player --app demo --subject alice --days 0.5"
+    )
 )
-def player(*, app: AppId, subject: str, days: Days = 7, data: Data = None, json: Json = False) -> None:
-    """For one player: reads boards, and sends updates for that player alone.
-
-    Parameters
-    ----------
-    subject
-        Id of the player.
-    """
-    _print("player", app, subject, days, data, json=json)
+def player(
+    *,
+    app: AppId,
+    subject: Annotated[str, Parameter(help="Id of the player.")],
+    days: Days = 7,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Create a token with which one player reads boards and sends updates of its own."""
+    _create("player", app, subject, days, data, json=json)
 
 
 @token.command(
@@ -48,37 +52,21 @@ def player(*, app: AppId, subject: str, days: Days = 7, data: Data = None, json:
     "  TOKEN=$(scoreboard token server --app demo)\n"
     "  scoreboard token server --app demo --subject match-server-1 --days 30"
 )
-def server(*, app: AppId, subject: str = "server", days: Days = 365, data: Data = None, json: Json = False) -> None:
-    """For a trusted server of the app: reads boards, and sends updates for every player.
-
-    Parameters
-    ----------
-    subject
-        Name of the server; idempotency keys are kept under it, so it should stay.
-    """
-    _print("server", app, subject, days, data, json=json)
+def server(*, app: AppId, subject: Server = "server", days: Days = 365, data: Data = None, json: Json = False) -> None:
+    """Create a token with which a trusted server reads boards and sends updates for every player."""
+    _create("server", app, subject, days, data, json=json)
 
 
-@token.command(
-    help_epilogue="Examples:\n"
-    "  scoreboard token admin --app demo\n"
-    "  scoreboard token admin --app '*'   for every app: the operator"
-)
-def admin(*, app: AppId, subject: str = "admin", days: Days = 30, data: Data = None, json: Json = False) -> None:
-    """For who manages the app: its boards, actions and players too.
-
-    Parameters
-    ----------
-    subject
-        Name of the admin; idempotency keys are kept under it.
-    """
-    _print("admin", app, subject, days, data, json=json)
+@token.command(help_epilogue=examples("token admin --app demo", "token admin --app '*'   for every app: the operator"))
+def admin(*, app: AppId, subject: Admin = "admin", days: Days = 30, data: Data = None, json: Json = False) -> None:
+    """Create a token with which an admin also manages boards, actions and players."""
+    _create("admin", app, subject, days, data, json=json)
 
 
-def _print(role: Role, app: str, subject: str, days: float, data: Data, *, json: bool) -> None:
+def _create(role: Role, app: str, subject: str, days: float, data: Data, *, json: bool) -> None:
     ttl_s = days * DAY_S
     if not 1 <= ttl_s <= 100 * 365 * DAY_S:
-        raise UsageError("--days is more than 0, and 36500 at most")
+        raise UsageError(f"--days is {days:g}; give more than 0 and at most 36500")
     try:
         if app != ALL_APPS or role != "admin":
             identifiers.check_slug(app, codes.INVALID_APP)
@@ -87,11 +75,11 @@ def _print(role: Role, app: str, subject: str, days: float, data: Data, *, json:
         raise UsageError(str(error)) from error
     chosen = settings.load(data=data)
     if not chosen.data.exists():
-        show.note(
-            f"There was no data folder {chosen.data.resolve()}: made. The token is good for a service on it alone."
+        output.note(
+            f"Created the data folder {chosen.data.resolve()}. The token is valid only for a service that uses it."
         )
-    made = tokens.mint(chosen, role=role, app=app, subject=subject, ttl_s=int(ttl_s))
+    created = tokens.mint(chosen, role=role, app=app, subject=subject, ttl_s=int(ttl_s))
     if json:
-        show.document({"token": made, "role": role, "app": app, "subject": subject, "expires_in_s": int(ttl_s)})
+        output.json({"token": created, "role": role, "app": app, "subject": subject, "expires_in_s": int(ttl_s)})
     else:
-        print(made)
+        print(created)

@@ -1,26 +1,26 @@
-"""A client of Scoreboard for Python: updates that count once, reads, live boards.
+"""Python client of Scoreboard: exactly-once updates, reads and live boards.
 
     from scoreboard.client import Scoreboard
 
     with Scoreboard("http://127.0.0.1:8000", app="shop", token=TOKEN) as scoreboard:
         print(scoreboard.update("main", "alice", increment=5).rank)
 
-`Scoreboard` is for plain programs, `AsyncScoreboard` for those on asyncio; both can do the same. It needs nothing of
-the server, and can be used where only this package and aiohttp are. docs/how-to/python-client.md shows it by example.
+`Scoreboard` is for programs with threads, `AsyncScoreboard` for programs with asyncio. Both have the same methods. The
+client needs only this package and aiohttp. docs/how-to/python-client.md has examples.
 """
 
 from scoreboard.client.aio import AsyncScoreboard
 from scoreboard.client.errors import (
     Forbidden,
     Invalid,
-    NoAnswer,
     NotFound,
-    NotScoreboard,
+    RateLimited,
     Refused,
     ScoreboardClientError,
-    TooMany,
+    TransportError,
     Unauthenticated,
     Unavailable,
+    UnexpectedResponse,
 )
 from scoreboard.client.live import State
 from scoreboard.client.requests import Update
@@ -51,18 +51,18 @@ __all__ = [
     "Found",
     "Invalid",
     "LiveTop",
-    "NoAnswer",
     "NotFound",
-    "NotScoreboard",
     "Outcome",
     "Page",
+    "RateLimited",
     "Refused",
     "Scoreboard",
     "ScoreboardClientError",
     "Standing",
     "State",
-    "TooMany",
+    "TransportError",
     "Unauthenticated",
     "Unavailable",
+    "UnexpectedResponse",
     "Update",
 ]

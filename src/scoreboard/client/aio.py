@@ -1,4 +1,4 @@
-"""AsyncScoreboard: one app of a Scoreboard server, for programs on asyncio."""
+"""Client for programs with asyncio."""
 
 import uuid
 from collections.abc import AsyncGenerator, Callable, Iterable
@@ -21,20 +21,20 @@ from scoreboard.client.results import (
     Standing,
 )
 from scoreboard.client.transport import Transport
-from scoreboard.client.watching import logged, watch
+from scoreboard.client.watching import log_state, watch
 
 T = TypeVar("T")
 
 
 class AsyncScoreboard:
-    """One app of a server, to be used as a context manager or closed in the end.
+    """Client of one app. Use it as a context manager, or close it.
 
-    Every call is tried again after silence, 429 and 503, with growing, jittered waits that are never shorter than the
-    server asks for; an update has one idempotency key for all its tries, so that it counts once. Each try may take
-    `timeout_s`, and none begins later than `retry_for_s` after the first; then the last error is raised. What can be
-    raised is in `scoreboard.client.errors`.
+    A call is repeated on 429, on 503 and without a response, with backoff and jitter, and never sooner than the server
+    asks. All attempts of an update have one idempotency key, so that it counts once. An attempt takes at most
+    `timeout_s`. None starts later than `retry_for_s` after the first; then the last error is raised. The errors are in
+    `scoreboard.client.errors`.
 
-    `url` and `token` may be functions, asked before they are needed: for servers that move and tokens that expire.
+    `url` and `token` may be functions, which are called when needed: for servers that move and tokens that expire.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class AsyncScoreboard:
     ) -> None:
         self.app = app
         self._retry_for_s = retry_for_s
-        self._transport = Transport(_given(url, checked_address), _given(token, checked_token), timeout_s)
+        self._transport = Transport(_provider(url, checked_address), _provider(token, checked_token), timeout_s)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._transport.base!r}, app={self.app!r})"
@@ -62,7 +62,7 @@ class AsyncScoreboard:
         await self.close()
 
     async def close(self) -> None:
-        """Close its connections. It cannot be used again."""
+        """Close its connections. The client cannot be used again."""
         await self._transport.close()
 
     async def update(
@@ -77,27 +77,32 @@ class AsyncScoreboard:
         metadata: object = None,
         key: str | None = None,
     ) -> Outcome:
-        """Update a player's score by exactly one of `increment`, `score` and `action`. It is durable, and counted once,
-        when this returns. When this raises NoAnswer, the same call with the same `key` of your own finds out."""
-        wanted = Update(player, increment, score, action, region, metadata)
+        """Update a player's score with exactly one of `increment`, `score` and `action`.
+
+        The update is durable and counted once when this returns. After a TransportError, repeat the call with the same
+        `key` to learn the outcome.
+        """
+        body = Update(player, increment, score, action, region, metadata).body()
         key = key or uuid.uuid4().hex
-        return await self._ask(Request("POST", self._board(board, "scores"), Outcome, body=wanted.body(), key=key))
+        return await self._send(Request("POST", self._board(board, "scores"), Outcome, body=body, key=key))
 
     async def update_many(
         self, board: str, updates: Iterable[Update], *, key: str | None = None
     ) -> list[BatchApplied | BatchAccepted | BatchRefused]:
-        """Send any number of updates, in order, 1,000 in a request; needs a server's token. Each has an outcome of its
-        own, in the same order. When this raises, some may be counted: the same call with the same `key` of your own
-        (or keys in the updates) counts the rest, and nothing twice."""
+        """Send any number of updates in order, 1,000 in a request, and return their outcomes in the same order.
+
+        The token must be that of a server. If this raises, some updates may be counted. Repeat the call with the same
+        `key`, or with keys in the updates, to count the rest; no update counts twice.
+        """
         results: list[BatchApplied | BatchAccepted | BatchRefused] = []
         for body in batches(updates, key or uuid.uuid4().hex):
-            batch = await self._ask(Request("POST", self._board(board, "scores", "batch"), Batch, body=body))
+            batch = await self._send(Request("POST", self._board(board, "scores", "batch"), Batch, body=body))
             results += batch.results
         return results
 
     async def event(self, event: str) -> Event:
-        """The outcome of one update, by the event id that its answer had."""
-        return await self._ask(Request("GET", ("apps", self.app, "events", event), Event))
+        """Return the outcome of an update by its event id."""
+        return await self._send(Request("GET", ("apps", self.app, "events", event), Event))
 
     async def top(
         self,
@@ -108,16 +113,20 @@ class AsyncScoreboard:
         season: str | None = None,
         cursor: str | None = None,
     ) -> Page:
-        """The best `limit` standings (at most 1,000; the board's top N when None), or those after a page's
-        `next_cursor`."""
+        """Return the best `limit` standings, at most 1,000, or those after the `next_cursor` of a page.
+
+        The default limit is the top N of the board.
+        """
         query = {"limit": limit, "cursor": cursor, "region": region, "season": season}
-        return await self._ask(Request("GET", self._board(board, "top"), Page, query=query))
+        return await self._send(Request("GET", self._board(board, "top"), Page, query=query))
 
     async def entries(
         self, board: str, *, region: str | None = None, season: str | None = None, page_size: int = 1_000
     ) -> AsyncGenerator[Entry, None]:
-        """All standings, best first, read page by page. Scores may move meanwhile: who stays where he is comes
-        exactly once, who passes the reader may be missed or come twice."""
+        """Iterate over all standings, best first, page by page.
+
+        Players whose rank does not change during the iteration appear once. Others may be missing or appear twice.
+        """
         cursor = None
         while True:
             page = await self.top(board, limit=page_size, region=region, season=season, cursor=cursor)
@@ -130,24 +139,27 @@ class AsyncScoreboard:
     async def standing(
         self, board: str, player: str, *, region: str | None = None, season: str | None = None
     ) -> Standing:
-        """One player's rank, score and distance to the next."""
+        """Return a player's rank, score and distance to the next."""
         query = {"region": region, "season": season}
-        return await self._ask(Request("GET", self._board(board, "players", player), Standing, query=query))
+        return await self._send(Request("GET", self._board(board, "players", player), Standing, query=query))
 
     async def around(
         self, board: str, player: str, *, radius: int = 5, region: str | None = None, season: str | None = None
     ) -> Page:
-        """A player and `radius` neighbours on each side; at the top and the bottom the window is shifted, not cut."""
+        """Return a player with `radius` neighbours on each side.
+
+        At the top and at the bottom of the table, the window is shifted and keeps its size.
+        """
         query = {"radius": radius, "region": region, "season": season}
-        return await self._ask(Request("GET", self._board(board, "players", player, "around"), Page, query=query))
+        return await self._send(Request("GET", self._board(board, "players", player, "around"), Page, query=query))
 
     async def query(
         self, board: str, players: Iterable[str], *, region: str | None = None, season: str | None = None
     ) -> Found:
-        """The standings of a set of players, such as friends: at most 200."""
+        """Return the standings of at most 200 players, such as friends."""
         query = {"region": region, "season": season}
         body = {"players": list(players)}
-        return await self._ask(Request("POST", self._board(board, "players", "query"), Found, query=query, body=body))
+        return await self._send(Request("POST", self._board(board, "players", "query"), Found, query=query, body=body))
 
     def watch(
         self,
@@ -157,21 +169,24 @@ class AsyncScoreboard:
         season: str | None = None,
         on_state: Callable[[State], None] | None = None,
     ) -> AsyncGenerator[LiveTop, None]:
-        """The live top N: as it is now, and then each newer one, for ever. A lost connection comes back by itself and
-        goes on where it was; `on_state` hears of it (the log does, when None). `season` None follows the current one.
-        Raises what the server refuses for good, such as NotFound or Unauthenticated."""
-        subscription = Subscription(self.app, board, region, season)
-        return watch(self._transport, subscription, on_state or logged(f"{self.app}/{board}"))
+        """Iterate over the live top N: the current one, then each newer one, until cancelled.
 
-    async def _ask(self, request: Request[T]) -> T:
-        return await self._transport.ask(request, self._retry_for_s)
+        A lost connection is reopened and resumes at its position. `on_state` receives the connection state; by default
+        it is logged. Without `season` it follows the current season. Raises errors that a reconnect would not fix, such
+        as NotFound or Unauthenticated.
+        """
+        subscription = Subscription(self.app, board, region, season)
+        return watch(self._transport, subscription, on_state or log_state(f"{self.app}/{board}"))
+
+    async def _send(self, request: Request[T]) -> T:
+        return await self._transport.send(request, self._retry_for_s)
 
     def _board(self, board: str, *rest: str) -> tuple[str, ...]:
         return ("apps", self.app, "boards", board, *rest)
 
 
-def _given(value: str | Callable[[], str | None] | None, check: Callable[[str], str]) -> Callable[[], str | None]:
-    """A function that gives it, checked now where it is known now."""
+def _provider(value: str | Callable[[], str | None] | None, check: Callable[[str], str]) -> Callable[[], str | None]:
+    """Return a function that returns the value. A constant is checked immediately."""
     if callable(value):
         return value
     checked = None if value is None else check(value)

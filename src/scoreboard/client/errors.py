@@ -1,24 +1,24 @@
-"""What a call can end in, as one tree.
+"""Errors that a call can raise.
 
     ScoreboardClientError
-    ├── NoAnswer           silence, or a connection that broke: whether an update counted is unknown, its key finds out
-    ├── NotScoreboard      somebody answered, but not as a Scoreboard server does
-    ├── Invalid            400 and other 4xx: the same request will never do
-    ├── Unauthenticated    401: no token, or one that does not hold
-    ├── Forbidden          403: a good token without the right
+    ├── TransportError     no response; repeat an update with the same key to learn whether it counted
+    ├── UnexpectedResponse no response of a Scoreboard server
+    ├── Invalid            400 and other 4xx: the request is invalid, and a repetition would be too
+    ├── Unauthenticated    401: no token, or an invalid one
+    ├── Forbidden          403: a valid token without the right
     ├── NotFound           404: no such app, board, player, season, region or event
-    ├── Refused            409: well-formed, but a rule says no; nothing was changed
-    ├── TooMany            429: a limit on the caller; `retry_after_s` says when to come back
-    └── Unavailable        5xx: a limit or a fault of the server's; the same request may do later
+    ├── Refused            409: a rule refuses the request, and nothing was changed
+    ├── RateLimited        429: a limit of the caller is reached; `retry_after_s` is the time to wait
+    └── Unavailable        5xx: a limit or a fault of the server; the same request may succeed later
 
-`code` is stable, and what programs should look at; `detail` is for people and may change. No error holds the token.
+`code` is stable and meant for programs. `detail` is for people and may change. No error contains the token.
 """
 
 from http import HTTPStatus
 
 
 class ScoreboardClientError(Exception):
-    """The root of the tree. `status` is HTTP's, None where no HTTP answer says it (silence, a live connection)."""
+    """Base of all errors. `status` is None without an HTTP response, as on a live connection."""
 
     def __init__(self, code: str, detail: str, status: int | None = None, retry_after_s: float | None = None) -> None:
         super().__init__(code, detail, status, retry_after_s)
@@ -31,11 +31,11 @@ class ScoreboardClientError(Exception):
         return f"{self.code}: {self.detail}"
 
 
-class NoAnswer(ScoreboardClientError):
+class TransportError(ScoreboardClientError):
     pass
 
 
-class NotScoreboard(ScoreboardClientError):
+class UnexpectedResponse(ScoreboardClientError):
     pass
 
 
@@ -59,7 +59,7 @@ class Refused(ScoreboardClientError):
     pass
 
 
-class TooMany(ScoreboardClientError):
+class RateLimited(ScoreboardClientError):
     pass
 
 
@@ -67,14 +67,14 @@ class Unavailable(ScoreboardClientError):
     pass
 
 
-_OF_STATUS: dict[int, type[ScoreboardClientError]] = {
+_BY_STATUS: dict[int, type[ScoreboardClientError]] = {
     HTTPStatus.UNAUTHORIZED: Unauthenticated,
     HTTPStatus.FORBIDDEN: Forbidden,
     HTTPStatus.NOT_FOUND: NotFound,
     HTTPStatus.CONFLICT: Refused,
-    HTTPStatus.TOO_MANY_REQUESTS: TooMany,
+    HTTPStatus.TOO_MANY_REQUESTS: RateLimited,
 }
-_OF_LIVE_CODE: dict[str, type[ScoreboardClientError]] = {
+_BY_LIVE_CODE: dict[str, type[ScoreboardClientError]] = {
     "token_missing": Unauthenticated,
     "wrong_app": Forbidden,
     "scope_missing": Forbidden,
@@ -84,13 +84,13 @@ _OF_LIVE_CODE: dict[str, type[ScoreboardClientError]] = {
 }
 
 
-def of_status(status: int, code: str, detail: str, retry_after_s: float | None = None) -> ScoreboardClientError:
-    """The error that an answer of HTTP means."""
+def error_of_status(status: int, code: str, detail: str, retry_after_s: float | None = None) -> ScoreboardClientError:
+    """Return the error for the status of an HTTP response."""
     default = Unavailable if status >= HTTPStatus.INTERNAL_SERVER_ERROR else Invalid
-    return _OF_STATUS.get(status, default)(code, detail, status, retry_after_s)
+    return _BY_STATUS.get(status, default)(code, detail, status, retry_after_s)
 
 
-def of_live(code: str, detail: str) -> ScoreboardClientError:
-    """The error that an `error` message of a live connection means: there are no statuses there."""
+def error_of_live(code: str, detail: str) -> ScoreboardClientError:
+    """Return the error for an `error` message of a live connection, which has no status."""
     default = NotFound if code.endswith("_not_found") else Refused
-    return _OF_LIVE_CODE.get(code, default)(code, detail)
+    return _BY_LIVE_CODE.get(code, default)(code, detail)

@@ -1,4 +1,4 @@
-"""An event loop on a thread of its own, for code that does not run in one."""
+"""Event loop on a separate thread, for code without asyncio."""
 
 import asyncio
 import os
@@ -11,7 +11,10 @@ T = TypeVar("T")
 
 
 class LoopThread:
-    """Started when there is first something to run: until then its process may fork. `at_end` is the last that runs."""
+    """Thread with an event loop, started by the first call, so that the process may fork before it.
+
+    `at_end` runs last.
+    """
 
     def __init__(self, name: str, at_end: Callable[[], Awaitable[None]]) -> None:
         self._name = name
@@ -25,7 +28,7 @@ class LoopThread:
         self.stopped = False
 
     def run(self, work: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs) -> T:
-        """What the work returns or raises. An interrupt, such as Ctrl-C, cancels the work and waits for its end."""
+        """Return the result of a coroutine. An interrupt such as Ctrl-C cancels it and waits for its end."""
         task: list[asyncio.Task[T]] = []
         ended = threading.Event()
 
@@ -36,24 +39,24 @@ class LoopThread:
             task.append(self._loop.create_task(working()))
             task[0].add_done_callback(lambda _: ended.set())
 
-        def cancel() -> None:  # comes after `begin`, if the interrupt let that be scheduled
+        def cancel() -> None:  # runs after `begin`, if that was scheduled before the interrupt
             task[0].cancel() if task else ended.set()
 
         try:
             self._schedule(begin)
             ended.wait()
-        except RuntimeError:  # nothing was begun
+        except RuntimeError:  # nothing was started
             raise
         except BaseException:
             self._schedule(cancel)
             ended.wait()
             raise
         if task[0].cancelled():
-            raise RuntimeError("this client was closed meanwhile")
+            raise RuntimeError("this client was closed during the call")
         return task[0].result()
 
     def stop(self) -> None:
-        """Cancel all work and end the thread; nothing runs after that."""
+        """Cancel all calls and end the thread."""
         with self._lock:
             self.stopped = True
             if self._thread is None or self._process != os.getpid() or not self._thread.is_alive():
@@ -63,7 +66,7 @@ class LoopThread:
             self._thread.join()
 
     def _schedule(self, callback: Callable[[], None]) -> None:
-        with self._lock:  # what is scheduled before the stop is run before it
+        with self._lock:  # callbacks that are scheduled before the stop run before it
             self._start()
             self._loop.call_soon_threadsafe(callback)
 
@@ -72,16 +75,15 @@ class LoopThread:
             raise RuntimeError("this client is closed")
         if self._thread is None:
             self._process = os.getpid()
-            self._thread = threading.Thread(target=self._serve, name=self._name, daemon=True)
+            self._thread = threading.Thread(
+                target=lambda: asyncio.run(self._until_stopped()), name=self._name, daemon=True
+            )
             self._thread.start()
         if self._thread is threading.current_thread():
-            raise RuntimeError("this client cannot be called from its own thread")
+            raise RuntimeError("this client cannot be called from its own thread; use AsyncScoreboard there")
         if self._process != os.getpid():
-            raise RuntimeError("this client was used before the process forked; make one in each process")
+            raise RuntimeError("this client was used before the process forked; create one in each process")
         self._ready.wait()
-
-    def _serve(self) -> None:
-        asyncio.run(self._until_stopped())
 
     async def _until_stopped(self) -> None:
         self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()

@@ -1,4 +1,4 @@
-"""What is asked: requests as values, to be sent by whoever does I/O."""
+"""Requests as values, without I/O."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,8 +16,10 @@ INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 
 @dataclass(frozen=True)
 class Update:
-    """One update of a player. Exactly one of `increment`, `score` and `action`, as the board asks for; `metadata` is
-    any JSON; `key` is the idempotency key under which it counts once."""
+    """One update of a player, with exactly one of `increment`, `score` and `action`.
+
+    `metadata` is any JSON. `key` is the idempotency key: updates with the same key count once.
+    """
 
     player: str
     increment: int | None = None
@@ -28,11 +30,11 @@ class Update:
     key: str | None = None
 
     def body(self) -> dict[str, object]:
-        """Its JSON, without the key."""
+        """Return the request body, without the key."""
         given = {
             "player": self.player,
-            "increment": _whole(self.increment),
-            "score": _whole(self.score),
+            "increment": _encode_integer(self.increment),
+            "score": _encode_integer(self.score),
             "action": self.action,
             "region": self.region,
             "metadata": self.metadata,
@@ -42,26 +44,33 @@ class Update:
 
 @dataclass(frozen=True)
 class Request(Generic[T]):
-    """`path` are the segments below `/v1`, whatever they contain; `answer` is the type of a success."""
+    """One HTTP request.
+
+    `path` has the segments below `/v1`, with any characters. `result` is the type of a successful response.
+    """
 
     method: str
     path: tuple[str, ...]
-    answer: type[T]
+    result: type[T]
     query: Mapping[str, str | int | None] = field(default_factory=dict)
     body: object = None
     key: str | None = None
 
     @property
     def target(self) -> str:
-        """Path and query, encoded; what is None in the query is left out."""
+        """Path and query, encoded, without parameters that are None."""
         query = urlencode({name: value for name, value in self.query.items() if value is not None}, quote_via=quote)
-        return "/v1/" + "/".join(map(_segment, self.path)) + (f"?{query}" if query else "")
+        # Dots are escaped too: a player named `..` must not lead to another path.
+        segments = (quote(segment, safe="").replace(".", "%2E") for segment in self.path)
+        return "/v1/" + "/".join(segments) + (f"?{query}" if query else "")
 
     @property
     def content(self) -> bytes | None:
+        """Encoded body."""
         return None if self.body is None else msgspec.json.encode(self.body)
 
     def headers(self, token: str | None) -> dict[str, str]:
+        """Return the headers for a token."""
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         if self.body is not None:
             headers["Content-Type"] = "application/json"
@@ -71,40 +80,37 @@ class Request(Generic[T]):
 
 
 def batches(updates: Iterable[Update], key: str) -> Iterator[dict[str, object]]:
-    """The bodies of all updates, BATCH at a time. Those without a key of their own get `key` and their place, so that
-    the same updates again, under the same key, count nothing twice."""
+    """Yield request bodies of up to BATCH updates.
+
+    Updates without a key get `key` with their position, so that the same updates under the same key count once.
+    """
     numbered = enumerate(updates)
-    while cut := list(islice(numbered, BATCH)):
-        yield {"updates": [{**one.body(), "idempotency_key": one.key or f"{key}/{place}"} for place, one in cut]}
+    while batch := list(islice(numbered, BATCH)):
+        yield {"updates": [{**update.body(), "idempotency_key": update.key or f"{key}/{n}"} for n, update in batch]}
 
 
 def checked_address(url: str) -> str:
-    """A server's address without a slash at its end. Raises ValueError, in words for people."""
+    """Return the address of a server without a final slash. Raises ValueError if it is invalid."""
     try:
         parts = urlsplit(url)
-        good = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+        valid = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
     except ValueError:
-        good = False
-    if good and "@" in parts.netloc:
-        raise ValueError("a server's address has no name and password in it")
-    if not good or parts.query or parts.fragment:
-        raise ValueError(f"{url!r} is not a server's address; one looks like http://127.0.0.1:8000")
+        valid = False
+    if valid and "@" in parts.netloc:
+        raise ValueError("the address of a server must not contain a name and password; pass a token instead")
+    if not valid or parts.query or parts.fragment:
+        raise ValueError(f"{url!r} is not the address of a server; an example is http://127.0.0.1:8000")
     return url.rstrip("/")
 
 
 def checked_token(token: str) -> str:
-    """Raises ValueError, which does not repeat it, for what cannot be sent as a token."""
+    """Return the token. Raises ValueError, without the token in it, if it cannot be a header."""
     if not token.isascii() or not token.isprintable() or " " in token or not token:
-        raise ValueError("the token has characters that no token has; is there a line break at its end?")
+        raise ValueError("the token is empty or has invalid characters; check for a line break at its end")
     return token
 
 
-def _segment(text: str) -> str:
-    """Dots are escaped too: a player called `..` must not lead to another address."""
-    return quote(text, safe="").replace(".", "%2E")
-
-
-def _whole(value: int | None) -> int | str | None:
-    """JSON has integers of any length, its encoder has not: what is too long goes as text, the server's to refuse."""
+def _encode_integer(value: int | None) -> int | str | None:
+    """Return integers that are too long for the encoder as text, so that the server can refuse them."""
     fits = not isinstance(value, int) or INT64_MIN <= value <= INT64_MAX
     return value if fits else str(value)

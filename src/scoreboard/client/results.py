@@ -1,4 +1,4 @@
-"""What the server answers. Scores are exact integers, whatever the board; times are in UTC; ranks begin at 1."""
+"""Results of calls. Scores are exact integers, times are in UTC, and ranks start at 1."""
 
 from datetime import datetime
 from typing import Literal
@@ -13,7 +13,7 @@ class _Result(msgspec.Struct, frozen=True):
 
 
 class Entry(_Result, frozen=True):
-    """One line of a board. `reached_at` is when this score was reached."""
+    """One standing on a board. `reached_at` is the time when the player reached the score."""
 
     rank: int
     player: str
@@ -24,7 +24,10 @@ class Entry(_Result, frozen=True):
 
 
 class Page(_Result, frozen=True):
-    """Lines of a table, best first. The same `epoch` and `offset`, the same standings; `total` counts all players."""
+    """Standings of a table, best first. `total` counts all players.
+
+    Pages with the same `epoch` and `offset` show the same state of the table.
+    """
 
     app: str
     board: str
@@ -39,9 +42,12 @@ class Page(_Result, frozen=True):
 
 
 class Standing(_Result, frozen=True):
-    """One player's place. `ties` others have the same score, `percentile` of the others have a worse one, `gap_to_next`
-    points lead to the nearest better score (None for the best). While the ranking is not at hand (`rank_state`), what
-    would need it is None, never a guess."""
+    """Standing of one player.
+
+    `ties` counts the others with the same score. `percentile` is the share of the others with a worse score.
+    `gap_to_next` is the distance to the next better score, None for the best. Fields that need the ranking are None
+    while it is unavailable (`rank_state`).
+    """
 
     player: str
     season: str
@@ -57,16 +63,19 @@ class Standing(_Result, frozen=True):
 
 
 class Found(_Result, frozen=True):
-    """Those of a set of players who have a standing, best first, and those who have none."""
+    """Players of a query with a standing, best first, and players without one."""
 
     entries: tuple[Entry, ...]
     not_found: tuple[str, ...]
 
 
 class Outcome(_Result, frozen=True):
-    """What became of an update. "applied": it counts, and the rest is known; `rank` is as of then, None unless
-    `rank_state` is exact. "accepted": it will count exactly once or be refused, and `event(outcome.event)` tells which;
-    the rest is None. `replayed`: it had been counted before, under the same key, and was not again."""
+    """Outcome of an update.
+
+    An "applied" update counts. Its `rank` is that of this moment, None unless `rank_state` is exact. An "accepted"
+    update will count once or be refused; `event(outcome.event)` returns its outcome later, and the other fields are
+    None. A `replayed` update counted before under the same key, and did not count again.
+    """
 
     event: str
     status: Literal["applied", "accepted"]
@@ -84,7 +93,7 @@ class Outcome(_Result, frozen=True):
 
 
 class BatchApplied(_Result, frozen=True, tag="applied", tag_field="status"):
-    """An update of a batch that counts. `replayed`: it had been counted before, under the same key."""
+    """Update of a batch that counts. A `replayed` one counted before under the same key."""
 
     player: str
     event: str
@@ -95,8 +104,10 @@ class BatchApplied(_Result, frozen=True, tag="applied", tag_field="status"):
 
 
 class BatchAccepted(_Result, frozen=True, tag="accepted", tag_field="status"):
-    """An update of a batch that is in the server's queue, and will have its one outcome at its event. `replayed`: it
-    was sent before, under the same key, and this is its first event."""
+    """Update of a batch that is in the queue of the server. Its event will have the outcome.
+
+    A `replayed` one was sent before under the same key, and `event` is its first event.
+    """
 
     player: str
     event: str
@@ -104,7 +115,7 @@ class BatchAccepted(_Result, frozen=True, tag="accepted", tag_field="status"):
 
 
 class BatchRefused(_Result, frozen=True, tag="refused", tag_field="status"):
-    """An update of a batch that does not count, and why; it changed nothing."""
+    """Update of a batch that was refused and changed nothing."""
 
     player: str | None
     code: str
@@ -112,14 +123,17 @@ class BatchRefused(_Result, frozen=True, tag="refused", tag_field="status"):
 
 
 class Batch(_Result, frozen=True):
-    """The outcomes of one batch, in the order of its updates."""
+    """Outcomes of a batch in the order of its updates."""
 
     results: tuple[BatchApplied | BatchAccepted | BatchRefused, ...]
 
 
 class Event(_Result, frozen=True):
-    """The one outcome of an update. `score` is there when it was applied, `code` and `detail` when it was refused;
-    while it is pending only the event and its instant are known."""
+    """Outcome of an update by its event id.
+
+    `score` is set if it was applied, `code` and `detail` if it was refused. While it is pending, only the event and
+    `accepted_at` are set.
+    """
 
     event: str
     status: Literal["pending", "applied", "refused"]
@@ -134,7 +148,7 @@ class Event(_Result, frozen=True):
 
 
 class Change(_Result, frozen=True):
-    """One player's move; a rank of None is a place outside the top N."""
+    """Change of a player's rank or score. A rank of None is outside the top N."""
 
     player: str
     rank: int | None
@@ -143,8 +157,11 @@ class Change(_Result, frozen=True):
 
 
 class LiveTop(_Result, frozen=True):
-    """The whole top N at one position. Within an `epoch` offsets only grow; a new one replaces all that was. `changes`
-    is None unless it follows directly on the one before."""
+    """Complete top N at one position.
+
+    Offsets only grow within an `epoch`. A new epoch replaces all earlier positions. `changes` is None unless this board
+    directly follows the previous one.
+    """
 
     app: str
     board: str

@@ -1,12 +1,12 @@
-"""The decision to retry a request."""
+"""Retry policy of requests."""
 
 from http import HTTPStatus
 
-from scoreboard.client.errors import NoAnswer, ScoreboardClientError
+from scoreboard.client.errors import ScoreboardClientError, TransportError
 
 RETRIED = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 
 
-def may_be_tried_again(error: ScoreboardClientError) -> bool:
-    """Whether the same request, under the same key, may do next time: after silence, 429 and 503, and nothing else."""
-    return isinstance(error, NoAnswer) or error.status in RETRIED
+def is_retryable(error: ScoreboardClientError) -> bool:
+    """Return whether the same request with the same key may succeed later: without a response, on 429 and 503."""
+    return isinstance(error, TransportError) or error.status in RETRIED

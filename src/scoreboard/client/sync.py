@@ -1,7 +1,6 @@
-"""Scoreboard: the same for programs without asyncio.
+"""Client for programs without asyncio.
 
-Each method runs its namesake of AsyncScoreboard in an event loop on a thread of its own: one client, not two that
-drift apart, at the price of a thread.
+Each method runs the method of AsyncScoreboard in an event loop on a separate thread, so that both clients are one.
 """
 
 import functools
@@ -20,7 +19,7 @@ T = TypeVar("T")
 def _blocking(
     method: Callable[Concatenate[AsyncScoreboard, P], Coroutine[Any, Any, T]],
 ) -> "Callable[Concatenate[Scoreboard, P], T]":
-    """The method, waited for."""
+    """Return a method that waits for the result."""
 
     def call(self: "Scoreboard", /, *args: P.args, **kwargs: P.kwargs) -> T:
         return self._thread.run(method, self._scoreboard, *args, **kwargs)
@@ -32,7 +31,7 @@ def _blocking(
 def _iterating(
     method: Callable[Concatenate[AsyncScoreboard, P], AsyncGenerator[T, None]],
 ) -> "Callable[Concatenate[Scoreboard, P], Generator[T, None, None]]":
-    """The iterator, each item waited for."""
+    """Return a generator that waits for each item."""
 
     def call(self: "Scoreboard", /, *args: P.args, **kwargs: P.kwargs) -> Generator[T, None, None]:
         items = method(self._scoreboard, *args, **kwargs)
@@ -48,7 +47,7 @@ def _iterating(
 
 
 async def _next(items: AsyncGenerator[T, None]) -> tuple[T] | None:
-    """In a tuple, since it may be false; None at the end."""
+    """Return the next item in a tuple, as it may be falsy, and None at the end."""
     try:
         return (await anext(items),)
     except StopAsyncIteration:
@@ -56,9 +55,11 @@ async def _next(items: AsyncGenerator[T, None]) -> tuple[T] | None:
 
 
 class Scoreboard:
-    """One app of a server, to be used as a context manager or closed in the end. As AsyncScoreboard in all but that
-    calls are waited for. Threads may share it; processes that fork make one each. `on_state` of `watch` is called on
-    the client's own thread, from where the client must not be called."""
+    """Client of one app, with the methods of AsyncScoreboard. Use it as a context manager, or close it.
+
+    Threads can share a client. After a fork, each process needs its own. `on_state` of `watch` runs on the thread of
+    the client, where the client must not be called.
+    """
 
     def __init__(
         self,
@@ -85,7 +86,7 @@ class Scoreboard:
         self.close()
 
     def close(self) -> None:
-        """Close its connections and end its thread. It cannot be used again."""
+        """Close its connections and end its thread. The client cannot be used again."""
         self._end()
 
     update = _blocking(AsyncScoreboard.update)

@@ -1,4 +1,4 @@
-"""The one place of I/O: requests and live connections over aiohttp."""
+"""Requests and live connections over aiohttp."""
 
 import asyncio
 import os
@@ -10,11 +10,11 @@ import aiohttp
 from yarl import URL
 
 from scoreboard import __version__
-from scoreboard.client.answers import Answer, judge
-from scoreboard.client.errors import NoAnswer, ScoreboardClientError, TooMany, Unavailable, of_status
-from scoreboard.client.live import Lost, closed
+from scoreboard.client.errors import RateLimited, ScoreboardClientError, TransportError, Unavailable, error_of_status
+from scoreboard.client.live import ConnectionLost, error_of_close
 from scoreboard.client.requests import Request, checked_token
-from scoreboard.client.retry import may_be_tried_again
+from scoreboard.client.responses import Response, decode_response
+from scoreboard.client.retry import is_retryable
 from scoreboard.concurrency.backoff import Backoff
 
 T = TypeVar("T")
@@ -23,8 +23,11 @@ PING_EVERY_S = 20.0
 
 
 class Transport:
-    """`locate` gives the server's address and is asked again after it did not answer (None: as before); `token` gives
-    the token for the next request (None: without). To be used in one event loop, and closed there."""
+    """HTTP transport of a client, to use and close in one event loop.
+
+    `locate` returns the address of the server, None if it is unchanged, and is called again after a failure. `token`
+    returns the token for the next request, None for no token.
+    """
 
     def __init__(self, locate: Callable[[], str | None], token: Callable[[], str | None], timeout_s: float) -> None:
         self._locate = locate
@@ -37,31 +40,35 @@ class Transport:
 
     @property
     def base(self) -> str:
+        """Address of the server."""
         return self._base
 
     def token(self) -> str | None:
-        """The token for now. Raises ValueError for one that cannot be sent."""
+        """Return the present token. Raises ValueError for one that cannot be sent."""
         token = self._token()
         return None if token is None else checked_token(token)
 
     async def once(self, request: Request[T]) -> T:
-        """Send it, and its answer. Raises NoAnswer, NotScoreboard, or the error that the answer is."""
+        """Send a request once and return its result. Raises the error that the response stands for."""
         timeout = aiohttp.ClientTimeout(total=self._timeout_s)
         headers = request.headers(self.token())
         url = URL(self._base + request.target, encoded=True)
         try:
             async with self._connections().request(
                 request.method, url, data=request.content, headers=headers, timeout=timeout, allow_redirects=False
-            ) as response:
-                content = await response.read()
+            ) as received:
+                content = await received.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise NoAnswer("no_answer", self._silence(error)) from error
-        return judge(request, Answer(response.status, response.reason or "", response.headers, content))
+            raise TransportError("no_response", self._explain_failure(error)) from error
+        response = Response(received.status, received.reason or "", received.headers, content)
+        return decode_response(request, response)
 
-    async def ask(self, request: Request[T], retry_for_s: float) -> T:
-        """As `once`, again and again under the same key as long as that may help; no try begins later than
-        `retry_for_s` after the first. Raises the last error."""
-        given_up_at = time.monotonic() + retry_for_s
+    async def send(self, request: Request[T], retry_for_s: float) -> T:
+        """Send a request, and repeat it with the same key while that may help.
+
+        No attempt starts later than `retry_for_s` after the first. Raises the last error.
+        """
+        deadline = time.monotonic() + retry_for_s
         failures = 0
         while True:
             try:
@@ -69,25 +76,26 @@ class Transport:
             except ScoreboardClientError as error:
                 failures += 1
                 pause_s = self._backoff.pause_s(failures, error.retry_after_s)
-                if not may_be_tried_again(error) or time.monotonic() + pause_s > given_up_at:
+                if not is_retryable(error) or time.monotonic() + pause_s > deadline:
                     raise
             await asyncio.sleep(pause_s)
 
     async def live(self) -> "Socket":
-        """A live connection, to be closed. Raises Lost when there is none now, and the error that its refusal is."""
+        """Open a live connection. Raises ConnectionLost if a later attempt may succeed, or the error of the refusal."""
         try:
             async with asyncio.timeout(self._timeout_s):
                 socket = await self._connections().ws_connect(
                     self._base + "/v1/live", heartbeat=PING_EVERY_S, timeout=aiohttp.ClientWSTimeout(ws_close=1.0)
                 )
         except aiohttp.WSServerHandshakeError as error:
-            refusal = of_status(error.status, f"http_{error.status}", f"{self._base} opens no live connection")
-            raise Lost(str(refusal)) if isinstance(refusal, TooMany | Unavailable) else refusal from error
+            refusal = error_of_status(error.status, f"http_{error.status}", f"{self._base} refused the live connection")
+            raise ConnectionLost(str(refusal)) if isinstance(refusal, RateLimited | Unavailable) else refusal from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise Lost(self._silence(error)) from error
+            raise ConnectionLost(self._explain_failure(error)) from error
         return Socket(socket, self._timeout_s)
 
     async def close(self) -> None:
+        """Close all connections. The transport cannot be used again."""
         self._closed = True
         if self._session is not None:
             await self._session.close()
@@ -102,14 +110,14 @@ class Transport:
             )
         return self._session
 
-    def _silence(self, error: Exception) -> str:
-        """What to say of it; the next try looks where the server is by then."""
-        asked, self._base = self._base, self._locate() or self._base
-        return f"no answer from {asked}: {_reason(error, self._timeout_s)}; is the server running there?"
+    def _explain_failure(self, error: Exception) -> str:
+        """Return the reason of a failure, and locate the server again for the next attempt."""
+        address, self._base = self._base, self._locate() or self._base
+        return f"no response from {address}: {_reason(error, self._timeout_s)}; is the server running there?"
 
 
 class Socket:
-    """Texts of a live connection. `receive` raises what its end means."""
+    """Live connection that sends and receives text."""
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse, timeout_s: float) -> None:
         self._socket = socket
@@ -122,24 +130,27 @@ class Socket:
         try:
             await self._socket.send_str(text)
         except (aiohttp.ClientError, OSError) as error:
-            raise Lost("the connection broke") from error
+            raise ConnectionLost("the connection broke") from error
 
     async def receive(self, *, promptly: bool) -> str:
-        """The next text, however long it takes, or Lost when it must come `promptly` and does not."""
+        """Return the next message.
+
+        Raises the error of a close, and ConnectionLost if a message must come `promptly` and does not.
+        """
         try:
             message = await self._socket.receive(self._timeout_s if promptly else None)
         except TimeoutError as error:
-            raise Lost(f"no answer within {self._timeout_s:g} s") from error
+            raise ConnectionLost(f"no response within {self._timeout_s:g} s") from error
         if message.type is aiohttp.WSMsgType.TEXT:
             return str(message.data)
-        raise closed(self._socket.close_code, str(message.extra or ""))
+        raise error_of_close(self._socket.close_code, str(message.extra or ""))
 
 
 def _reason(error: Exception, timeout_s: float) -> str:
     if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return "there is no such host"
+        return "the host is unknown"
     if isinstance(error, TimeoutError):
-        return f"not within {timeout_s:g} s"
+        return f"none within {timeout_s:g} s"
     if isinstance(error, OSError) and error.errno is not None and error.errno > 0:
         return os.strerror(error.errno).lower()
     return str(error) or type(error).__name__

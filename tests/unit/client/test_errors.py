@@ -4,13 +4,13 @@ import pickle
 import pytest
 
 from scoreboard.client import errors
-from scoreboard.client.errors import ScoreboardClientError, of_live, of_status
+from scoreboard.client.errors import ScoreboardClientError, error_of_live, error_of_status
 
 
 def test_errors_survive_the_way_to_another_process() -> None:
-    error = of_status(429, "rate_limited", "too fast", 1.5)
+    error = error_of_status(429, "rate_limited", "too fast", 1.5)
     for same in (pickle.loads(pickle.dumps(error)), copy.copy(error)):  # noqa: S301 - our own
-        assert type(same) is errors.TooMany
+        assert type(same) is errors.RateLimited
         assert (same.status, same.code, same.detail, same.retry_after_s) == (429, "rate_limited", "too fast", 1.5)
         assert str(same) == "rate_limited: too fast"
 
@@ -28,6 +28,6 @@ def test_errors_survive_the_way_to_another_process() -> None:
     ],
 )
 def test_a_live_connection_has_codes_only(code: str, kind: type[ScoreboardClientError]) -> None:
-    error = of_live(code, "why")
+    error = error_of_live(code, "why")
     assert type(error) is kind
     assert (error.status, error.code) == (None, code)

@@ -81,7 +81,7 @@ def test_a_stop_ends_work_that_others_wait_for(thread: LoopThread) -> None:
     began.wait()
     thread.stop()
     waiter.join()
-    assert [str(error) for error in raised] == ["this client was closed meanwhile"]
+    assert [str(error) for error in raised] == ["this client was closed during the call"]
 
 
 def test_an_interrupt_cancels_the_work_and_waits_for_its_end(thread: LoopThread) -> None:

@@ -1,7 +1,8 @@
 """Drift check: a ranking that differs from the totals is found, counted and made anew."""
 
 import asyncio
-from typing import TypeAlias
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias, TypeVar
 
 import structlog
 
@@ -17,9 +18,11 @@ from scoreboard.domain.submission import TableKey
 
 log = structlog.get_logger(__name__)
 
+T = TypeVar("T")
+
 EVERY_S = 60.0
 LOOKS = 3
-LOOK_AGAIN_S = 4.0  # what a crash left, repair has ranked by then
+LOOK_AGAIN_S = 4.0  # longer than the repair job needs after a crash
 COMPARED = 100  # standings at the top, and at the end of what is kept
 
 Said: TypeAlias = RankedEntry | int
@@ -76,26 +79,31 @@ class Drift:
         return drifted
 
     async def _differs(self, key: TableKey, board: Board) -> bool:
-        """Whether the ranking says the same wrong thing at every look. Under load the two, read one after the other,
-        are never equal; but what is on its way has moved the ranking by the next look."""
-        stuck: set[Said] | None = None
-        for look in range(LOOKS):
-            if look:
-                await asyncio.sleep(LOOK_AGAIN_S)
-            try:
-                wrong = await self._wrong(key, board)
-            except NotRanked:
-                return False  # it is being made
-            stuck = wrong if stuck is None else stuck & wrong
-            if not stuck:
-                return False
-        return True
+        """Return whether the ranking differs from the totals at every look."""
+        try:
+            return bool(await repeated_findings(lambda: self._wrong(key, board)))
+        except NotRanked:
+            return False  # a rebuild is in progress
 
     async def _wrong(self, key: TableKey, board: Board) -> set[Said]:
         """What the ranking says and the totals do not."""
         kept = await self._cache.cached_depth(key, board)
         said = await _said(self._ranking, key, board, kept)
         return said - await _said(self._totals, key, board, kept)
+
+
+async def repeated_findings(look: Callable[[], Awaitable[set[T]]]) -> set[T]:
+    """Return the findings that are the same at every look.
+
+    Two sources that are read one after the other never agree under load. An update in progress has changed its finding
+    by the next look, and what a crash left is repaired by then.
+    """
+    findings = await look()
+    for _ in range(LOOKS - 1):
+        if findings:
+            await asyncio.sleep(LOOK_AGAIN_S)
+            findings &= await look()
+    return findings
 
 
 async def _said(ranking: Ranking, key: TableKey, board: Board, kept: int | None) -> set[Said]:

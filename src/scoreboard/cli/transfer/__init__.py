@@ -1,1 +1,1 @@
-"""`scoreboard export` and `scoreboard import`: boards, actions, players and ledgers as files of rows."""
+"""Commands that move rows between files and a server."""

@@ -1,6 +1,7 @@
-"""Rows: a struct as a line of CSV or NDJSON, and back, exactly."""
+"""Rows: structs written as lines of CSV or NDJSON, and read back exactly."""
 
 import csv
+import functools
 import io
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -8,29 +9,33 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
-from scoreboard.cli import files
 from scoreboard.cli.errors import UsageError
-from scoreboard.cli.transfer.collection import Collection
+from scoreboard.cli.transfer import files
+from scoreboard.cli.transfer.collections import RowType
 
 Format: TypeAlias = Literal["ndjson", "csv"]
-LISTS, JSON = {"regions"}, {"metadata"}  # columns of more than plain text
-BETWEEN = ";"  # the values of a list in one cell; ids do not contain it
-# What a spreadsheet takes for the beginning of a formula, at least in some languages. An apostrophe before it makes it
-# text again; what begins with an apostrophe gets one more, so that reading takes exactly one away.
+LISTS, JSON = {"regions"}, {"metadata"}  # columns that have more than plain text
+SEPARATOR = ";"  # between the values of a list in one cell; ids do not contain it
+# Spreadsheets take text that starts with one of these for a formula, at least in some languages. An apostrophe before
+# it prevents that. Text that starts with an apostrophe gets one more, so that reading removes exactly one.
 FORMULA = "=+-@\t\r＝＋－＠'"
 _NUMBER = re.compile(r"-?[0-9]+")
+_encode = msgspec.json.Encoder().encode
 
 
 class Row(NamedTuple):
-    """`line` is that of the file, unpacked, from 1. `given` are the names of what stands there."""
+    """`number` counts rows from 1, without blank lines; `line` counts all lines. `given` are the fields in the file."""
 
     number: int
     line: int
-    thing: Any
+    item: Any
     given: frozenset[str]
 
 
 class BadRow(NamedTuple):
+    """A row that cannot be used."""
+
+    number: int
     line: int
     problem: str
 
@@ -39,114 +44,111 @@ class BadRow(NamedTuple):
 
 
 def header(columns: Sequence[str], form: Format) -> bytes:
-    return b"" if form == "ndjson" else _line(columns)
+    """Return the header of a file, which NDJSON does not have."""
+    return b"" if form == "ndjson" else _csv_line(columns)
 
 
-def written(things: Sequence[msgspec.Struct], form: Format) -> bytes:
+def lines(items: Sequence[msgspec.Struct], form: Format) -> bytes:
+    """Return one line for each item."""
     if form == "ndjson":
-        return b"".join(msgspec.json.encode(thing) + b"\n" for thing in things)
-    return b"".join(_line([_cell(getattr(thing, name)) for name in thing.__struct_fields__]) for thing in things)
+        return b"".join(msgspec.json.encode(item) + b"\n" for item in items)
+    return b"".join(_csv_line([_to_cell(getattr(item, name)) for name in item.__struct_fields__]) for item in items)
 
 
-def _line(cells: Sequence[str]) -> bytes:
+def _csv_line(cells: Sequence[str]) -> bytes:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerow(cells)
     return text.getvalue().encode()
 
 
-def _cell(value: object) -> str:
+def _to_cell(value: object) -> str:
     match value:
         case None | msgspec.UNSET:
             return ""
         case bool():
             return "true" if value else "false"
         case list():
-            return BETWEEN.join(value)
+            return SEPARATOR.join(value)
         case msgspec.Raw():
-            return guarded(bytes(value).decode())
+            return protect(bytes(value).decode())
         case str():
-            return guarded(value)
+            return protect(value)
     return str(value)
 
 
-def guarded(text: str) -> str:
-    """Text that no spreadsheet runs; numbers stay numbers."""
+def protect(text: str) -> str:
+    """Return text that spreadsheets do not take for a formula. Numbers stay numbers."""
     return f"'{text}" if text[:1] and text[0] in FORMULA and not _NUMBER.fullmatch(text) else text
 
 
-def unguarded(cell: str) -> str:
+def unprotect(cell: str) -> str:
+    """Return the text that `protect` was given."""
     return cell[1:] if cell[:1] == "'" and cell[1:2] and cell[1] in FORMULA else cell
 
 
 # Reading
 
 
-def read(name: str, file: io.BufferedReader, collection: Collection) -> Iterator[Row | BadRow]:
-    """The rows of a file, in order; blank lines are no rows. Raises UsageError for a header that makes no sense."""
-    if not file.peek(1):
+def read(name: str, file: io.BufferedReader, kind: RowType) -> Iterator[Row | BadRow]:
+    """Read rows in order and skip blank lines. Raises UsageError for an invalid header."""
+    if not file.peek(1) and kind.parse_cell is None:
         return
-    decode = msgspec.json.Decoder(collection.row, strict=False).decode
-    fields, first = (_ndjson_fields, 1) if files.is_ndjson(file) else (_csv_fields(name, file, collection), 2)
+    decode = msgspec.json.Decoder(kind.struct, strict=kind.parse_cell is not None).decode
+    is_ndjson = files.is_ndjson(file)
+    fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode if is_ndjson else _csv_fields(name, file, kind)
     number = 0
-    for line, content in enumerate(file, first):
+    for line, content in enumerate(file, 1 if is_ndjson else 2):
         if not content.strip():
             continue
         number += 1
         try:
-            given = fields(content.removeprefix(b"\xef\xbb\xbf") if line == 1 else content)
+            given = fields(content.removeprefix(files.BOM) if line == 1 else content)
             yield Row(number, line, decode(_encode(given)), frozenset(given))
-        except _NoRow as error:
-            yield BadRow(line, str(error))
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            yield BadRow(line, files.plain(error))
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+            yield BadRow(number, line, files.explain(error))
 
 
-_Fields: TypeAlias = dict[str, msgspec.Raw]
-_encode = msgspec.json.Encoder().encode
-_ndjson_fields = msgspec.json.Decoder(_Fields).decode
+def _csv_fields(name: str, file: io.BufferedReader, kind: RowType) -> Callable[[bytes], dict[str, Any]]:
+    """Read the header and return a function that reads a line."""
+    columns = _read_header(name, file, kind)
+    parse = kind.parse_cell or functools.partial(_parse_cell, kind.nullable)
 
-
-class _NoRow(Exception):
-    pass
-
-
-def _csv_fields(name: str, file: io.BufferedReader, collection: Collection) -> Callable[[bytes], _Fields]:
-    """What reads a line, by the header."""
-    columns = _header(name, file, collection)
-
-    def fields(line: bytes) -> _Fields:
-        cells = files.csv_fields(line.decode())
+    def fields(line: bytes) -> dict[str, Any]:
+        cells = files.split_csv(line.decode())
         if cells is None:
-            raise _NoRow("a quote is not closed, or in the wrong place")
+            raise ValueError("a quote is not closed, or in the wrong place")
         if len(cells) != len(columns):
-            raise _NoRow(f"{len(cells)} columns where the header has {len(columns)}")
-        values = {column: _value(column, cell, collection) for column, cell in zip(columns, cells, strict=True)}
+            raise ValueError(f"{len(cells)} columns where the header has {len(columns)}")
+        values = {column: parse(column, cell) for column, cell in zip(columns, cells, strict=True) if column}
         return {column: value for column, value in values.items() if value is not None}
 
     return fields
 
 
-def _header(name: str, file: io.BufferedReader, collection: Collection) -> list[str]:
+def _read_header(name: str, file: io.BufferedReader, kind: RowType) -> list[str]:
+    """Return the columns. An empty name stands for a column to ignore."""
     try:
         line = file.readline().decode("utf-8-sig")
     except UnicodeDecodeError:
         line = ""
-    columns = [column.strip() for column in files.csv_fields(line) or ()]
-    wrong = [column for column in columns if column not in collection.columns or columns.count(column) > 1]
-    if wrong or collection.word not in columns:
-        problem = f"no column {wrong[0]!r} belongs there" if wrong else f"it has no column {collection.word!r}"
-        raise UsageError(
-            f"{name}:1: this is no header of {collection.plural}: {problem}; "
-            f"columns are: {','.join(collection.columns)}"
-        )
+    columns = [column.strip() for column in files.split_csv(line) or ()]
+    if kind.parse_cell is not None:
+        columns = [column.lower() if column.lower() in kind.columns else "" for column in columns]
+    required = (kind.key,) if kind.parse_cell is None else kind.columns
+    problems = [f"there is no column {column!r} in them" for column in columns if column and column not in kind.columns]
+    problems += [f"the column {column!r} is missing" for column in required if column not in columns]
+    problems += [f"the column {column!r} is there twice" for column in kind.columns if columns.count(column) > 1]
+    if problems:
+        allowed = ",".join(kind.columns)
+        raise UsageError(f"{name}:1: this is no header of {kind.plural}: {problems[0]}; the columns are: {allowed}")
     return columns
 
 
-def _value(column: str, cell: str, collection: Collection) -> msgspec.Raw | None:
-    """As JSON; None for an empty cell where there is always something, which so stays as it is."""
+def _parse_cell(nullable: frozenset[str], column: str, cell: str) -> msgspec.Raw | None:
+    """Return a cell as JSON. An empty cell is None and changes nothing, unless it clears a nullable field."""
     if column in LISTS:
-        return msgspec.Raw(_encode([part.strip() for part in cell.split(BETWEEN) if part.strip()]))
+        return msgspec.Raw(_encode([part.strip() for part in cell.split(SEPARATOR) if part.strip()]))
     if not cell:
-        return msgspec.Raw(b"null") if column in collection.nullable else None
-    text = unguarded(cell)
+        return msgspec.Raw(b"null") if column in nullable else None
+    text = unprotect(cell)
     return msgspec.Raw(text.encode() if column in JSON else _encode(text))

@@ -1,74 +1,60 @@
-"""Source: where the rows of an import come from: a file, looked through before anything is sent, or stdin."""
+"""Sources of rows: files, which are read completely before anything is sent, and stdin."""
 
-import io
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
-from pathlib import Path
-from typing import cast
 
-from scoreboard.cli import files
 from scoreboard.cli.errors import CommandError, UsageError
-from scoreboard.cli.transfer import rows
-from scoreboard.cli.transfer.collection import Collection
-from scoreboard.cli.transfer.export import STANDARD
+from scoreboard.cli.transfer import files, rows
+from scoreboard.cli.transfer.collections import RowType
 from scoreboard.cli.transfer.rows import BadRow, Row
 
 
 @dataclass(frozen=True)
 class Source:
-    """`digest` and `total` are None for stdin, which can be read only once."""
+    """Rows of one kind. `digest` and `total` are None for stdin, which can be read only once.
+
+    `bad` counts rows that cannot be used and are skipped.
+    """
 
     file: str
-    collection: Collection
-    digest: str | None
-    total: int | None
+    kind: RowType
+    digest: str | None = None
+    total: int | None = None
+    bad: int = 0
 
     @property
     def name(self) -> str:
-        return "stdin" if self.file == STANDARD else self.file
+        return "stdin" if self.file == files.STANDARD else self.file
 
-    def rows(self) -> Iterator[Row]:
-        """In order. Raises CommandError at a row that makes no sense: those before it were given."""
-        for row in _read(self.file, self.collection):
+    def rows(self, after: int) -> Iterator[Row]:
+        """Read the rows after number `after` in order. Raises CommandError at a bad row of stdin."""
+        for row in _read(self.file, self.kind):
             if isinstance(row, BadRow):
-                raise CommandError(f"{self.name}:{row.line}: {row.problem}")
-            yield row
-
-    def batches(self, size: int, after: int) -> Iterator[list[Row]]:
-        """The rows past number `after`, so many at a time, none twice in one batch."""
-        every = (row for row in self.rows() if row.number > after)
-        while batch := list(islice(every, size)):
-            yield from _without_repeats(batch, self.collection.word)
+                if self.digest is None:
+                    raise CommandError(f"{self.name}:{row.line}: {row.problem}")
+            elif row.number > after:
+                yield row
 
 
-def surveyed(file: str, collection: Collection) -> Source:
-    """Raises UsageError for a file that cannot be read, or has a row that makes no sense."""
-    if file == STANDARD:
-        return Source(file, collection, None, None)
-    total = 0
-    for row in _read(file, collection):
-        if isinstance(row, BadRow):
-            raise UsageError(f"{file}:{row.line}: {row.problem}; nothing was sent")
-        total += 1
-    return Source(file, collection, files.digest(Path(file)), total)
+def check(file: str, kind: RowType, *, skip_bad: bool | None = None) -> Source:
+    """Read a file completely. Raises UsageError at the first bad row, unless `skip_bad`.
+
+    None stands for commands without this option.
+    """
+    if file == files.STANDARD:
+        return Source(file, kind)
+    total = bad = 0
+    for row in _read(file, kind):
+        if isinstance(row, Row):
+            total += 1
+        elif skip_bad:
+            bad += 1
+        else:
+            hint = " (--skip-bad skips such rows)" if skip_bad is False else ""
+            raise UsageError(f"{file}:{row.line}: {row.problem}; nothing was sent{hint}")
+    return Source(file, kind, files.digest(file), total, bad)
 
 
-def _read(file: str, collection: Collection) -> Iterator[Row | BadRow]:
-    if file == STANDARD:
-        with files.damage_told("stdin"):
-            yield from rows.read("stdin", files.unpacked(cast("io.BufferedReader", sys.stdin.buffer)), collection)
-        return
-    with files.opened(Path(file)) as opened:
-        yield from rows.read(file, opened, collection)
-
-
-def _without_repeats(batch: list[Row], word: str) -> Iterator[list[Row]]:
-    part: dict[object, Row] = {}
-    for row in batch:
-        if getattr(row.thing, word) in part:
-            yield list(part.values())
-            part = {}
-        part[getattr(row.thing, word)] = row
-    yield list(part.values())
+def _read(file: str, kind: RowType) -> Iterator[Row | BadRow]:
+    with files.open_rows(file) as opened:
+        yield from rows.read("stdin" if file == files.STANDARD else file, opened, kind)

@@ -1,1 +1,0 @@
-"""`scoreboard replay`: the rows of a file, sent as updates in the order of the file, each counted once."""

@@ -1,0 +1,172 @@
+"""`scoreboard replay`: sends the rows of a file as updates to a board."""
+
+import math
+import re
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import msgspec
+from cyclopts import App, Parameter
+
+from scoreboard.cli.client import Client, RetryingClient
+from scoreboard.cli.errors import CommandError, RequestRefused, UsageError
+from scoreboard.cli.parameters import AppId, Flag, Json, Patience
+from scoreboard.cli.target import Target, connect, run
+from scoreboard.cli.transfer import files, pace
+from scoreboard.cli.transfer.collections import RowType
+from scoreboard.cli.transfer.importer import Importer
+from scoreboard.cli.transfer.progress import ProgressFile
+from scoreboard.cli.transfer.rows import Row
+from scoreboard.cli.transfer.sinks import BoardSink
+from scoreboard.cli.transfer.source import check
+from scoreboard.domain.board import INT64_MAX, INT64_MIN, Operator
+from scoreboard.domain.errors import Invalid
+from scoreboard.domain.identifiers import check_player
+
+EPILOGUE = """\
+FILE is CSV with the header time,player,score, or NDJSON, plain or gzip:
+
+  time,player,score          {"time":1767225600,"player":"alice","score":10}
+  1767225600,alice,10        {"time":1767225601.5,"player":"bob","score":7}
+  1767225601.5,bob,7
+
+Examples:
+  scoreboard replay events.csv --app demo --board main --create
+  scoreboard replay events.ndjson.gz --app demo --board main --speed 10
+  export SCOREBOARD_URL=https://scores.example.com SCOREBOARD_TOKEN=...
+  scoreboard replay events.csv --app demo --board main
+
+Times only set the pace: a row counts at the time when it is sent. If a replay
+is stopped or fails, run the same command again, with a token of the same
+subject: it continues after the last confirmed row. No row counts twice.
+The exit status is 1 if rows were refused.
+"""
+_KEY = re.compile(r"[\x21-\x7e]{1,100}")
+_WHOLE = re.compile(r"[+-]?[0-9]{1,19}")
+_ABSENT = frozenset({"app_not_found", "board_not_found"})
+
+
+class Event(msgspec.Struct):
+    """A row of a replay. `time` is in seconds since 1970."""
+
+    time: float
+    player: str
+    score: int
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a player or a score that no server accepts."""
+        try:
+            check_player(self.player)
+        except Invalid as error:
+            raise ValueError(f"player {self.player[:60]!r}: {error.detail}") from error
+        if not INT64_MIN <= self.score <= INT64_MAX:
+            raise ValueError(f"score {self.score} is beyond signed 64-bit integers")
+
+
+def _parse_cell(column: str, cell: str) -> object:
+    """Accept numbers as other programs write them, such as +5 or 1e3."""
+    if column == "player":
+        return cell
+    if column == "score":
+        if not _WHOLE.fullmatch(cell.strip()):
+            raise ValueError(f"score {cell[:60]!r} is not a whole number of 64 bits")
+        return int(cell)
+    try:
+        seconds = math.nan if "_" in cell else float(cell)
+    except ValueError:
+        seconds = math.nan
+    if not math.isfinite(seconds):
+        raise ValueError(f"time {cell[:60]!r} is not a number of seconds")
+    return seconds
+
+
+EVENTS = RowType("player", "a replay", Event, parse_cell=_parse_cell)
+replay = App(name="replay", help_epilogue=EPILOGUE)
+
+
+@replay.default
+def main(
+    file: Annotated[str, Parameter(help="File with the rows.")],
+    /,
+    *,
+    app: AppId,
+    board: str,
+    speed: str = pace.MAX,
+    create: Flag = False,
+    operator: Operator | None = None,
+    skip_bad: Flag = False,
+    restart: Flag = False,
+    patience: Patience = 60,
+    key: str | None = None,
+    json: Json = False,
+    server: Target | None = None,
+) -> None:
+    """Send the rows of a file as updates to a board, in order, each counted once.
+
+    Parameters
+    ----------
+    board
+        Id of the board. On a board with the operator increment, scores are increments.
+    speed
+        1 for the pace of the time column, N for N times faster, max for as fast as possible.
+    create
+        Create the app and the board if they are absent.
+    operator
+        Operator of a created board: increment (the default), best or latest.
+    skip_bad
+        Skip invalid rows, instead of sending nothing.
+    restart
+        Send every row again. Rows that were counted do not count again.
+    key
+        Count the file again, once for each key: for a board that was deleted and created again.
+    """
+    if key is not None and not _KEY.fullmatch(key):
+        raise UsageError("--key has other characters than visible ASCII, or more than 100; give a short word")
+    if file == files.STANDARD:
+        raise UsageError("a replay reads its file twice, which stdin does not allow; give the name of a file")
+    factor = pace.parse_speed(speed)
+    source = check(file, EVENTS, skip_bad=skip_bad)
+
+    async def send() -> None:
+        async with connect(server) as connection:
+            rules = await _open_board(connection.client, app, board, operator, create=create)
+            field = "increment" if rules["operator"] == "increment" else "score"
+            prefix = "-".join(filter(None, (str(source.digest)[:16], board, key)))
+
+            def to_body(rows: Sequence[Row]) -> dict[str, Any]:
+                return {
+                    "updates": [
+                        {"player": row.item.player, field: row.item.score, "idempotency_key": f"{prefix}-{row.number}"}
+                        for row in rows
+                    ]
+                }
+
+            client = RetryingClient(connection.client, patience)
+            sink = BoardSink(client, app, board, ("scores", "batch"), to_body)
+            name = connection.name if key is None else f"{connection.name} {key}"
+            progress = ProgressFile("replay", str(source.digest), f"{app}-{board}", name)
+            importer = Importer(source, sink, progress, "replaying", factor)
+            summary = await importer.run(restart=restart)
+        importer.report(summary, f"{app}/{board}", as_json=json)
+
+    run(send())
+
+
+async def _open_board(
+    client: Client, app: str, board: str, operator: Operator | None, *, create: bool
+) -> dict[str, Any]:
+    """Return the board, and create it if it is absent and `create`."""
+    boards = ("apps", app, "boards")
+    try:
+        rules: dict[str, Any] = await client.call("GET", *boards, board)
+    except RequestRefused as error:
+        if error.code not in _ABSENT:
+            raise
+        if not create:
+            raise CommandError(f"{error}; or add --create") from error
+        if error.code == "app_not_found":
+            await client.call("POST", "apps", body={"app": app})
+        rules = await client.call("POST", *boards, body={"board": board, "operator": operator or "increment"})
+    if operator not in {None, rules["operator"]}:
+        raise UsageError(f"board {board} has the operator {rules['operator']}, not {operator}")
+    return rules
