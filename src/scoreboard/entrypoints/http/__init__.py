@@ -1,1 +1,1 @@
-"""The HTTP kit: endpoints, contracts, the server. It knows no contract, no error shape and no token format."""
+"""The HTTP kit: endpoints, contracts, server. It has no contract, error shape or token format."""
