@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run up test check bench chaos docs lint types layers unit format lock clean
+.PHONY: help run up test check versions bench chaos docs lint types layers unit format lock clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,15 @@ test: $(VENV)/.dev ## everything: checks, then every suite
 
 check: $(VENV)/.dev ## under a minute: lint, types, layers, unit tests
 	@$(MAKE) --no-print-directory lint types layers unit
+
+# Each has an environment of its own. The variable chooses among the versions that pyenv manages.
+versions: ## unit tests on Python 3.12 and 3.13, where installed
+	@for version in 3.12 3.13; do \
+		export PYENV_VERSION=$$version; \
+		if python$$version -c '' 2>/dev/null; then \
+			$(MAKE) --no-print-directory unit PYTHON=python$$version VENV=.venv-$$version || exit; \
+		fi; \
+	done
 
 lint: $(VENV)/.dev ## ruff: lint and format
 	$(BIN)/ruff check .
@@ -67,4 +76,4 @@ lock: $(VENV)/.dev ## make the locks anew (hashes, no index addresses)
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade --group dev -c requirements/run.lock pyproject.toml -o requirements/dev.lock
 
 clean: ## remove what was built (data stays)
-	rm -rf $(VENV) site .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist bench/build
+	rm -rf .venv* site .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist bench/build

@@ -5,6 +5,7 @@ import contextlib
 import json
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, cast
@@ -28,7 +29,7 @@ from scoreboard.bootstrap.listening import listening
 from scoreboard.bootstrap.settings import Settings, load
 from scoreboard.domain.errors import ScoreboardError
 from scoreboard.entrypoints.contracts.v1 import refusals
-from scoreboard.entrypoints.http.connection import HttpConnection
+from scoreboard.entrypoints.http.connection import Connections, Handler, HttpConnection
 from scoreboard.entrypoints.http.endpoint import Endpoint
 from scoreboard.entrypoints.http.errors import HttpError
 from scoreboard.entrypoints.http.fast_path import FastConnection
@@ -79,7 +80,7 @@ class Running:
     async def records(self) -> dict[str, int]:
         """Return the row count of each table; a refused request must not change it."""
         tables = ("apps", "boards", "actions", "players", "standings", "ledger", "receipts", "refusals", "facts")
-        database = cast("SqliteLedger", self.service.ledger)._database
+        database = cast("SqliteLedger", self.service.ledger).database
         return await database.read(
             lambda c: {table: int(c.execute(f"SELECT count(*) FROM {table}").fetchone()[0]) for table in tables}  # noqa: S608
         )
@@ -87,14 +88,7 @@ class Running:
 
 def endpoints(service: Running) -> list[Endpoint]:
     """Return every endpoint of the server, described or not."""
-    found = []
-    nodes = [service.service.server._router._root]
-    while nodes:
-        for key, child in nodes.pop().items():
-            if key is None:
-                found += [route.endpoint for route in child.values()]
-            else:
-                nodes.append(child)
+    found = [route.endpoint for route in service.service.server.router.routes]
     assert len(found) > 30
     return sorted(found, key=lambda endpoint: (endpoint.path, endpoint.method))
 
@@ -129,18 +123,23 @@ async def running(
 @contextmanager
 def answers_as_declared(server: Server) -> Iterator[None]:
     """Assert that the API description declares every response."""
-    answer, undeclared = server._answer, set()
+    open_connections, undeclared = server.connections, set()
 
-    async def noting(request: web.BaseRequest) -> web.StreamResponse:
-        reply = await answer(request)
+    async def noting(handler: Handler, request: web.BaseRequest) -> web.StreamResponse:
+        reply = await handler(request)
         with contextlib.suppress(HttpError, ScoreboardError):  # no operation of this address
-            (contract, operation, *_), _ = server._router.match(request.method, request.raw_path.partition("?")[0])
+            (contract, operation, *_), _ = server.router.match(request.method, request.raw_path.partition("?")[0])
             described = contract.name == "v1" and operation.described
             if isinstance(reply, Response) and described and not _declared(operation, reply):
                 undeclared.add((operation.name, reply.status, reply.body))
         return reply
 
-    with patch.object(server, "_answer", noting):
+    def observed(kind: type[HttpConnection]) -> Connections:
+        connections = open_connections(kind)
+        connections.handler = partial(noting, connections.handler)
+        return connections
+
+    with patch.object(server, "connections", observed):
         yield
     assert not undeclared, undeclared
 

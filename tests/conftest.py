@@ -75,7 +75,7 @@ def patience() -> Iterator[None]:
         )
         patched.setattr(postgres_database.Database.fetch, "__kwdefaults__", {"within_s": BOUND_S})
         for setting in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
-            patched.setitem(postgres_database._SETTINGS, setting, f"{BOUND_S:.0f}s")
+            patched.setitem(postgres_database.SESSION_SETTINGS, setting, f"{BOUND_S:.0f}s")
         yield
 
 

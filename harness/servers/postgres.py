@@ -54,7 +54,7 @@ class Server:
     def __init__(self, folder: Path, *settings: str) -> None:
         self.port = free_port()
         self.url = f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
-        self._folder = folder
+        self.folder = folder
         self._data = folder / "data"
         self._settings = settings
         self._process: subprocess.Popen[bytes] | None = None
@@ -69,9 +69,9 @@ class Server:
         """Returns when it answers."""
         if not self._data.exists():
             self._initialise()
-        where = ("-D", self._data, "-p", str(self.port), "-k", self._folder, "-h", "127.0.0.1")
+        where = ("-D", self._data, "-p", str(self.port), "-k", self.folder, "-h", "127.0.0.1")
         settings = (part for setting in self._settings for part in ("-c", setting))
-        with (self._folder / "log").open("ab") as log:
+        with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(_as_a_user("postgres", *where, *settings), stdout=log, stderr=log)
         end = time.monotonic() + START_S
         while "ready" not in self._status():
@@ -88,7 +88,7 @@ class Server:
 
     def _own_folder(self) -> None:
         if os.geteuid() == 0:
-            shutil.chown(self._folder, "nobody", "nogroup")
+            shutil.chown(self.folder, "nobody", "nogroup")
 
     def _initialise(self) -> None:
         self._own_folder()
@@ -122,7 +122,7 @@ class Server:
         self.start()
 
     def log(self) -> str:
-        return (self._folder / "log").read_text(errors="replace")
+        return (self.folder / "log").read_text(errors="replace")
 
     def _last_words(self) -> str:
         return self.log()[-2_000:]
@@ -179,7 +179,7 @@ def _shared() -> str:
     server = Server(Path(tempfile.mkdtemp(prefix="pg-")))
     server.start()
     stack = ExitStack()
-    stack.callback(shutil.rmtree, server._folder)
+    stack.callback(shutil.rmtree, server.folder)
     stack.callback(server.stop)
     stack.enter_context(kept_working(server))
     atexit.register(stack.close)

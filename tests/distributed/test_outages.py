@@ -26,7 +26,7 @@ async def test_postgres_away(servers: Servers, tmp_path: Path) -> None:
         await service.operator.post("/v1/apps/game/players", {"player": "ann", "username": "Ann the first"})
         (await update(service, direct, "ann", 5)).ok()
         async with away(servers.postgres):
-            service.service.publisher._reads._names.invalidate_all()
+            service.service.reads.names.invalidate_all()
             accepted = [
                 (await update(service, queued, f"p{n}", n, Idempotency_Key=f"k{n}")).ok(202)["event"] for n in range(20)
             ]
@@ -54,7 +54,7 @@ async def test_names_that_could_not_be_looked_up_are_shown_once_they_can(service
     await service.operator.post("/v1/apps/game/players", {"player": "ann", "username": "Ann the first"})
     (await update(service, board, "ann", 5)).ok()
     async with away(servers.postgres):
-        service.service.publisher._reads._names.invalidate_all()
+        service.service.reads.names.invalidate_all()
         assert (await service.anybody.get(f"{board}/top")).ok()["entries"][0]["username"] == "ann"
 
     async def named() -> bool:

@@ -72,8 +72,8 @@ async def test_a_high_update_overtakes_a_backlog_of_ten_thousand_messages(server
         enqueue = api.service.queue_publisher
         assert enqueue is not None
         board = await api.service.directory.board("game", "low")
-        alone = [enqueue._codec.messages([submission(board, f"p{n}")]) for n in range(BACKLOG)]
-        await enqueue._queue.publish([message for messages in alone for message in messages])
+        alone = [enqueue.codec.messages([submission(board, f"p{n}")]) for n in range(BACKLOG)]
+        await enqueue.queue.publish([message for messages in alone for message in messages])
         (await update(api, high, "ann", 5)).ok(202)
 
         async def applied() -> bool:

@@ -189,7 +189,7 @@ class TestLateCommit:
 def repair_of(one: Running) -> Repair:
     """Repair by this process, of notes of any age."""
     inside = one.service
-    ledger = PostgresLedger(cast("PostgresLedger", inside.ledger)._database, fresh_s=0.0)
+    ledger = PostgresLedger(cast("PostgresLedger", inside.ledger).database, fresh_s=0.0)
     return Repair(inside.directory, ledger, inside.ranking, inside.publisher)
 
 
@@ -304,12 +304,12 @@ class Feed:
 
 def deaf(monkeypatch: pytest.MonkeyPatch) -> Feed:
     """The feed of every process in this test; only a gateway listens to it."""
-    feed, tell = Feed(), RedisFeed._tell
+    feed, tell = Feed(), RedisFeed.notify
 
     def telling(self: RedisFeed, table: TableKey | None) -> None:
         (feed.missed if feed.deaf else feed.heard).append(table)
         if not feed.deaf:
             tell(self, table)
 
-    monkeypatch.setattr(RedisFeed, "_tell", telling)
+    monkeypatch.setattr(RedisFeed, "notify", telling)
     return feed

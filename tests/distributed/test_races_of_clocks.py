@@ -52,9 +52,9 @@ async def apart(servers: Servers, tmp_path: Path) -> AsyncIterator[Apart]:
 async def by_clock(clock: ManualClock, folder: Path, servers: Servers) -> AsyncIterator[Running]:
     """A process that goes by this clock."""
     async with running(folder, parts=DOORS, clock=clock, **servers.settings()) as one:
-        one.service.issuer._clock = lambda: clock() / SECOND
+        one.service.issuer.clock = lambda: clock() / SECOND
         for authenticator in one.service.authenticators:
-            authenticator._clock = one.service.issuer._clock
+            authenticator.clock = one.service.issuer.clock
         yield one
 
 

@@ -57,7 +57,7 @@ class TestTwoWorkersOnOnePlayer:
     async def test_their_locks_order_them(
         self, servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(Topology, "_queue", several_active_consumers(Topology._queue))
+        monkeypatch.setattr(Topology, "declare_queue", several_active_consumers(Topology.declare_queue))
         async with (
             worker(servers, tmp_path / "first", FIRST) as first,
             worker(servers, tmp_path / "second", SECOND) as second,

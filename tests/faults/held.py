@@ -14,14 +14,14 @@ from scoreboard.adapters.sqlite.ledger import SqliteLedger
 
 
 def database_of(running: Running) -> Database:
-    return cast("SqliteLedger", running.service.ledger)._database
+    return cast("SqliteLedger", running.service.ledger).database
 
 
 @asynccontextmanager
 async def writer_held(running: Running) -> AsyncIterator[Callable[[], None]]:
     """Nothing is written while this is open, or until what is yielded is called: transactions wait."""
     going = threading.Event()
-    waiting = database_of(running)._writing.submit(lambda: going.wait(BOUND_S))
+    waiting = database_of(running).writing.submit(lambda: going.wait(BOUND_S))
     try:
         yield going.set
     finally:

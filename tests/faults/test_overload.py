@@ -17,7 +17,7 @@ ROOM = 3
 async def test_who_finds_no_room_is_told_to_come_back_and_counts_then(service: Running) -> None:
     board = await service.board()
     server = service.client("server", "game")
-    service.service.commit._batcher._limits = BatchLimits(pending=ROOM)
+    service.service.commit.batcher.limits = BatchLimits(pending=ROOM)
 
     async def send(n: int) -> Answer:
         return await server.post(f"{board}/scores", {"player": f"p{n}", "increment": 1}, Idempotency_Key=f"k{n}")

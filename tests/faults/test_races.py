@@ -33,7 +33,7 @@ async def test_a_retry_that_the_limit_refuses_before_the_first_has_an_outcome_co
     board = await service.board()
     (await service.operator.post("/v1/apps/game/actions", {"action": "coin", "points": 5})).ok(201)
     submit = service.service.submit
-    submit._rate_limit = replace(submit._rate_limit, player_per_minute=1)
+    submit.rate_limit = replace(submit.rate_limit, player_per_minute=1)
     alice = service.client("player", "game", "alice")
     async with writer_held(service) as release:
         first = asyncio.create_task(alice.post(f"{board}/scores", {"action": "coin"}, Idempotency_Key="k"))
@@ -49,7 +49,7 @@ async def test_a_retry_that_the_limit_refuses_before_the_first_has_an_outcome_co
 @pytest.mark.parametrize("batch", [1, 500], ids=["in-a-later-transaction", "in-the-same-transaction"])
 async def test_a_retry_while_the_first_is_in_its_transaction_counts_once(service: Running, batch: int) -> None:
     board = await service.board()
-    service.service.commit._batcher._limits = BatchLimits(batch=batch)
+    service.service.commit.batcher.limits = BatchLimits(batch=batch)
     server = service.client("server", "game")
     async with writer_held(service) as release:
         leading = asyncio.create_task(server.post(f"{board}/scores", {"player": "z", "increment": 1}))
@@ -71,7 +71,7 @@ async def test_a_retry_while_the_first_is_in_its_transaction_counts_once(service
 async def test_an_action_once_a_day_counts_once_of_two_at_once(service: Running, batch: int) -> None:
     board = await service.board()
     (await service.operator.post("/v1/apps/game/actions", {"action": "gift", "points": 3, "per_day": 1})).ok(201)
-    service.service.commit._batcher._limits = BatchLimits(batch=batch)
+    service.service.commit.batcher.limits = BatchLimits(batch=batch)
     alice, server = service.client("player", "game", "alice"), service.client("server", "game")
     async with writer_held(service) as release:
         leading = asyncio.create_task(server.post(f"{board}/scores", {"player": "z", "increment": 1}))
@@ -188,8 +188,8 @@ async def test_a_board_deleted_under_an_update_leaves_nothing_for_the_next_of_th
     (await server.post(f"{board}/scores", {"player": "early", "increment": 1})).ok()
     async with writer_held(service) as release:
         deleting = asyncio.create_task(service.operator.delete(board))
-        writing = cast("SqliteLedger", service.service.ledger)._database._writing
-        await eventually(lambda: writing._work.qsize() >= 1, "the deletion waits")
+        writing = cast("SqliteLedger", service.service.ledger).database.writing
+        await eventually(lambda: writing.waiting >= 1, "the deletion waits")
         late = asyncio.create_task(server.post(f"{board}/scores", {"player": "late", "increment": 5}))
         await pending(service, 1)
         release()

@@ -55,7 +55,7 @@ async def test_the_limit_refuses_no_batch_that_counted_before(
 ) -> None:
     board, server, first = await counted(service)
     submit = service.service.submit
-    monkeypatch.setattr(submit, "_rate_limit", replace(submit._rate_limit, limits=Spent()))
+    monkeypatch.setattr(submit, "rate_limit", replace(submit.rate_limit, limits=Spent()))
     again = (await server.post(f"{board}/scores/batch", {"updates": UPDATES})).ok()
     assert again["results"] == replayed(first)
     for new in ({"idempotency_key": "new"}, {"idempotency_key": None}):

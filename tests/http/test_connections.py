@@ -21,10 +21,21 @@ from tests.http.test_protocol import request, update
 
 LIMIT = 3
 
+opened: list[HttpConnection] = []
+
 
 @pytest.fixture(params=[FastConnection, HttpConnection])
 def kind(request: pytest.FixtureRequest) -> type[HttpConnection]:
-    return cast("type[HttpConnection]", request.param)
+    """A kind of connection that adds each new one to `opened`."""
+    base = cast("type[HttpConnection]", request.param)
+
+    class Observed(base):  # type: ignore[misc,valid-type]
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            opened.append(self)
+            super().connection_made(transport)
+
+    opened.clear()
+    return Observed
 
 
 @pytest.fixture
@@ -41,6 +52,11 @@ async def asked(raw: Wire) -> int:
 async def metric(service: Running, name: str) -> float:
     text = (await service.anybody.get("/metrics")).raw.decode()
     return float(next(line.split()[1] for line in text.splitlines() if line.startswith(name)))
+
+
+async def few_open(service: Running) -> bool:
+    """Return whether the connection that asks is the only one."""
+    return await metric(service, "scoreboard_http_connections") <= 1
 
 
 async def test_the_idle_connection_of_longest_ago_makes_room(limited: Running) -> None:
@@ -93,7 +109,7 @@ async def test_who_left_is_not_counted(limited: Running) -> None:
     for _ in range(3 * LIMIT):
         async with wire(limited.port) as raw:
             assert await asked(raw) == 200
-        await eventually(lambda: limited.service.server._admission._count() <= 1, "the connection has ended")
+        await eventually(lambda: few_open(limited), "the connection has ended")
     assert await metric(limited, "scoreboard_http_turned_away_total") == 0
 
 
@@ -121,10 +137,10 @@ async def test_a_head_that_comes_in_parts_in_time_is_answered_and_the_connection
         for _ in range(3):
             whole = request("GET", "/health/live")
             await raw.send(whole[:10])
-            await eventually(lambda: newest(service)._head_timer is not None, "the rest of the head is due")
+            await eventually(lambda: any(one.awaits_head for one in opened[-1:]), "the rest of the head is due")
             await raw.send(whole[10:])
             assert (await raw.answer()).status == 200
-            assert newest(service)._head_timer is None
+            assert not opened[-1].awaits_head
 
 
 async def test_a_request_that_is_there_is_answered_however_long_that_takes(service: Running) -> None:
@@ -135,11 +151,11 @@ async def test_a_request_that_is_there_is_answered_however_long_that_takes(servi
         async with writer_held(service):
             await raw.send(update(board, token, "a"))
             await pending(service, 1)
-            answering = newest(service)
+            answering = opened[-1]
             await raw.send(next_one[:9])
             answering.idle_since = -2 * KEEP_ALIVE_S
-            answering._close_if_idle()
-            assert answering._head_timer is None
+            answering.close_if_idle()
+            assert not answering.awaits_head
         assert (await raw.answer()).body["score"] == 1
         await raw.send(next_one[9:])
         assert (await raw.answer()).status == 200
@@ -151,7 +167,7 @@ async def test_after_an_update_no_head_is_due_until_a_part_of_it_comes(service: 
         for score in (1, 2):
             await raw.send(update(board, token, "a"))
             assert (await raw.answer()).body["score"] == score
-            assert newest(service)._head_timer is None
+            assert not opened[-1].awaits_head
 
 
 async def test_who_says_nothing_more_is_ended(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,11 +175,6 @@ async def test_who_says_nothing_more_is_ended(service: Running, monkeypatch: pyt
     async with wire(service.port) as raw:
         assert await asked(raw) == 200
         assert await raw.rest() == b""
-
-
-def newest(service: Running) -> HttpConnection:
-    """The connection that was opened last, as the server has it."""
-    return cast("HttpConnection", list(service.service.server._admission._open)[-1])
 
 
 @pytest.mark.parametrize(

@@ -361,4 +361,4 @@ async def test_seasons_that_never_were_are_empty_and_not_kept(service: Running) 
         assert (page["total"], page["entries"]) == (0, [])
         answer = await service.anybody.get(f"{board}/players/a?season=1999-W{week:02}")
         answer.refused(404, "standing_not_found")
-    assert len(cast("MemoryRanking", service.service.ranking)._tables) == 1
+    assert len(cast("MemoryRanking", service.service.ranking).tables) == 1

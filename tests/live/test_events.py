@@ -58,7 +58,7 @@ async def test_a_stream_opened_while_the_ranking_is_loaded_gets_the_board_later(
     await service.board()
     monkeypatch.setattr(connections, "WARMING_TRIES", 1)
     monkeypatch.setattr(Reads, "live_top", warm)
-    hub = service.service.live._hub
+    hub = service.service.live.hub
     async with stream(service) as events:
         joined = [None]
         await eventually(lambda: [p for c in hub.channels() for p in c.sessions.values()] == joined, "it has joined")

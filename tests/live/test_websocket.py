@@ -93,7 +93,7 @@ async def fall_behind(service: Running, quick: Page) -> int:
 
 def behind(service: Running) -> list[LiveSession]:
     """Those that take no more for now."""
-    return [connection for connection in service.service.live._sockets if connection.behind is not None]
+    return [connection for connection in service.service.live.sockets if connection.behind is not None]
 
 
 class TestSubscribe:
@@ -362,7 +362,7 @@ class TestRefusals:
 
     async def test_one_more_subscription_than_allowed_closes_for_good(self, service: Running) -> None:
         await service.board()
-        service.service.live._limits = LiveLimits(subscriptions=2)
+        service.service.live.limits = LiveLimits(subscriptions=2)
         for name in ("two", "three"):
             await service.board(name)
         async with page(service) as watcher:
@@ -516,8 +516,8 @@ class TestCrowd:
         async with slow_and_quick(service) as (_, quick):
             total = await fall_behind(service, quick)
             door, later = service.service.live, asyncio.get_running_loop().time() + MAX_BEHIND_S + 1
-            for connection in list(door._sockets):
-                door._look_at(connection, later)
+            for connection in list(door.sockets):
+                door.check(connection, later)
             await eventually(lambda: door.connections == 1)
             await one_more(service, quick, total + 1)
 
@@ -528,8 +528,7 @@ class TestCrowd:
             monkeypatch.setattr(live, constant, value)
         async with running(tmp_path / "data") as service:
             await service.board()
-            async with page(service) as quiet, page(service) as flooding:
-                quiet.socket._autoping = False
+            async with page(service, autoping=False) as quiet, page(service) as flooding:
                 assert (await quiet.socket.receive(BOUND_S)).type is aiohttp.WSMsgType.PING
                 await asyncio.gather(*(flooding.socket.send_str('{"type":"ping"}') for _ in range(100)))
                 async with asyncio.timeout(BOUND_S):
@@ -544,8 +543,7 @@ class TestCrowd:
             await staying.watch()
             async with page(service) as breaking:
                 await breaking.watch()
-                transport = breaking.socket._writer.transport
-                transport.abort()
+                breaking.abort()
                 await score(service, "a", 1)
                 assert scores_of(await staying.next("top")) == [("a", 1)]
             await eventually(lambda: service.service.live.connections == 1)
@@ -554,10 +552,10 @@ class TestCrowd:
         await service.board()
         async with page(service) as breaking:
             await breaking.watch()
-            (socket,) = map(ref, service.service.live._sockets.values())
+            (socket,) = map(ref, service.service.live.sockets.values())
             gc.disable()
             try:
-                breaking.socket._writer.transport.abort()
+                breaking.abort()
                 await eventually(lambda: socket() is None)
             finally:
                 gc.enable()
@@ -586,7 +584,7 @@ class TestCrowd:
 
 
 def gauge(service: Running) -> int:
-    hub: Hub = service.service.live._hub
+    hub: Hub = service.service.live.hub
     return hub.subscriptions
 
 

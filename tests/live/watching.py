@@ -72,6 +72,11 @@ class Page:
         await self.say(type="ping")
         await self.next("pong")
 
+    def abort(self) -> None:
+        """Break the connection without a close frame."""
+        transport = self.socket._writer.transport  # noqa: SLF001 - aiohttp has no public way
+        transport.abort()
+
     async def closed(self) -> int | None:
         """The code with which the server closes; what is sent before is skipped."""
         async with asyncio.timeout(BOUND_S):
@@ -85,8 +90,9 @@ def scores_of(message: Mapping[str, Any]) -> list[tuple[str, Any]]:
 
 
 @asynccontextmanager
-async def page(service: Running, query: str = "", **headers: str) -> AsyncIterator[Page]:
-    async with service.http.ws_connect(f"{service.url}/v1/live{query}", headers=headers, max_msg_size=0) as socket:
+async def page(service: Running, query: str = "", *, autoping: bool = True, **headers: str) -> AsyncIterator[Page]:
+    url = f"{service.url}/v1/live{query}"
+    async with service.http.ws_connect(url, headers=headers, max_msg_size=0, autoping=autoping) as socket:
         yield Page(socket)
 
 

@@ -195,5 +195,5 @@ async def differences(service: Running) -> list[str]:
     its, found = service.service, list[str]()
     for app in await its.directory.apps():
         for board in await its.directory.boards(app):
-            found += (await verify(its.ledger, its.reads._ranking, board)).differences
+            found += (await verify(its.ledger, its.ranking, board)).differences
     return found

@@ -156,14 +156,14 @@ class PostgresStore:
 
     @contextmanager
     def answers_lost(self) -> Iterator[None]:
-        once = postgres.Database._attempt
+        once = postgres.Database.run_once
 
         async def written_and_lost(database: postgres.Database, work: postgres.Work[T], within_s: float) -> T:
             await once(database, work, within_s)
             raise ConnectionResetError("the answer was lost")
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(postgres.Database, "_attempt", written_and_lost)
+            patch.setattr(postgres.Database, "run_once", written_and_lost)
             yield
 
 

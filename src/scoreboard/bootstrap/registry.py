@@ -49,20 +49,20 @@ BUILT_IN: Mapping[BackendSetting, tuple[Row, ...]] = {
 
 
 def database_opener(url: str) -> DatabaseOpener:
-    return cast("DatabaseOpener", _plugin("database_url", url))
+    return cast("DatabaseOpener", plugin("database_url", url))
 
 
 def ranking_opener(url: str) -> RankingOpener:
-    return cast("RankingOpener", _plugin("ranking_url", url))
+    return cast("RankingOpener", plugin("ranking_url", url))
 
 
 def queue_opener(url: str) -> QueueOpener:
-    return cast("QueueOpener", _plugin("queue_url", url))
+    return cast("QueueOpener", plugin("queue_url", url))
 
 
 def server_plugin(setting: BackendSetting, url: str) -> ServerPlugin:
     """Return the plugin that checks and diagnoses the server of a URL, which is not empty."""
-    return cast("ServerPlugin", _plugin(setting, url))
+    return cast("ServerPlugin", plugin(setting, url))
 
 
 def check_scheme(setting: BackendSetting, url: str) -> None:
@@ -70,7 +70,7 @@ def check_scheme(setting: BackendSetting, url: str) -> None:
     _find(setting, url)
 
 
-def _plugin(setting: BackendSetting, url: str) -> Any:
+def plugin(setting: BackendSetting, url: str) -> Any:
     """Import the plugin of a URL. Raises SettingsError when its driver is not installed."""
     row = _find(setting, url)
     try:

@@ -26,6 +26,11 @@ class Coalescer(Generic[K, Q, A]):
         self._waiting: dict[K, list[tuple[Q, asyncio.Future[A]]]] = {}
         self._calling: dict[K, asyncio.Task[None]] = {}
 
+    @property
+    def idle(self) -> bool:
+        """Whether no question waits and no call is under way."""
+        return not self._waiting and not self._calling
+
     async def ask(self, key: K, question: Q) -> A:
         """Return the answer, or raise the error of the shared call.
 

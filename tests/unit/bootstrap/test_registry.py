@@ -62,7 +62,7 @@ def test_urls_that_make_no_service_are_named(given: dict[str, str], said: str) -
 def test_every_built_in_plugin_is_there() -> None:
     for setting, rows in registry.BUILT_IN.items():
         for scheme in (scheme for row in rows for scheme in row.schemes):
-            assert registry._plugin(setting, f"{scheme}://h" if scheme else "")
+            assert registry.plugin(setting, f"{scheme}://h" if scheme else "")
 
 
 @pytest.mark.parametrize(

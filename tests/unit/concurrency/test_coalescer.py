@@ -122,8 +122,7 @@ async def test_a_key_without_questions_takes_no_memory(coalescer: Coalescer[str,
     await asked(coalescer, "ann", key="two")
     await calls.end(0)
     await calls.end(1, OSError("broken"))
-    assert not coalescer._waiting
-    assert not coalescer._calling
+    assert coalescer.idle
 
 
 async def test_a_call_takes_at_most_so_many_questions(calls: Calls) -> None:

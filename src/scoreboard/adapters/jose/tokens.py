@@ -47,14 +47,14 @@ def signing_key(path: Path) -> bytes:
 class JwtIssuer:
     def __init__(self, key: bytes, clock: Callable[[], float] = time.time) -> None:
         self._key = OctKey.import_key(key)
-        self._clock = clock
+        self.clock = clock
 
     async def issue(self, principal: Principal, ttl_s: int) -> str:
         return self.sign(principal, ttl_s)
 
     def sign(self, principal: Principal, ttl_s: int) -> str:
         """Issue a token outside an event loop, as the command line does."""
-        now = int(self._clock())
+        now = int(self.clock())
         claims = {
             "iss": ISSUER,
             "app": principal.app,
@@ -74,19 +74,19 @@ class JwtAuthenticator:
 
     def __init__(self, key: bytes, clock: Callable[[], float] = time.time) -> None:
         self._key = OctKey.import_key(key)
-        self._clock = clock
-        self._known: OrderedDict[str, tuple[float, Principal]] = OrderedDict()
+        self.clock = clock
+        self.verified: OrderedDict[str, tuple[float, Principal]] = OrderedDict()
 
     async def authenticate(self, token: str) -> Principal | None:
-        known = self._known.get(token)
+        known = self.verified.get(token)
         if known is None:
             if len(token) > MAX_TOKEN_CHARS or not _names_issuer(token):
                 return None
-            known = self._known[token] = self._verify(token)
-            if len(self._known) > CACHED:
-                self._known.popitem(last=False)
-        if known[0] <= self._clock():
-            del self._known[token]
+            known = self.verified[token] = self._verify(token)
+            if len(self.verified) > CACHED:
+                self.verified.popitem(last=False)
+        if known[0] <= self.clock():
+            del self.verified[token]
             raise codes.TOKEN_EXPIRED.error("this token has expired; get a new one")
         return known[1]
 
@@ -95,7 +95,7 @@ class JwtAuthenticator:
             claims = jwt.decode(token, self._key, algorithms=[ALGORITHM]).claims
         except (JoseError, ValueError, TypeError, KeyError) as error:
             raise codes.TOKEN_INVALID.error("this token is not valid here") from error
-        return _principal(claims, self._clock())
+        return _principal(claims, self.clock())
 
 
 def _names_issuer(token: str) -> bool:

@@ -58,22 +58,22 @@ class MemoryRanking:
         self._load = load
         self._epoch = epoch
         self._max_tables = max_tables
-        self._tables: OrderedDict[TableKey, _Table] = OrderedDict()
-        self._slots: WeakValueDictionary[int, PlayerSlots] = WeakValueDictionary()  # by app; its tables hold them
+        self.tables: OrderedDict[TableKey, _Table] = OrderedDict()
+        self.slots: WeakValueDictionary[int, PlayerSlots] = WeakValueDictionary()  # by app; its tables hold them
         self._offsets = count(1)  # one for all tables: a table loaded again never repeats an offset
         self._not_held = next(self._offsets)  # since when no table was given up
 
     async def apply(
         self, key: TableKey, board: Board, standings: Mapping[str, Standing], *, place: bool
     ) -> Mapping[str, RankChange]:
-        table = self._tables.get(key)
+        table = self.tables.get(key)
         if table is None or table.loading is not None:
             table = self._opened(key, board)
             _keep_newest(table.waiting, standings)
             await self._grace(table)
             # What the load found may be the update itself, so the rank before it is not known any more.
             return self._put(table, standings, place=place, before=False)
-        self._tables.move_to_end(key)
+        self.tables.move_to_end(key)
         return self._put(table, standings, place=place, before=True)
 
     def _put(
@@ -93,7 +93,7 @@ class MemoryRanking:
         return placed
 
     async def remove(self, key: TableKey, player: str, version: int) -> None:
-        table = self._tables.get(key)
+        table = self.tables.get(key)
         if table is None:
             return  # it will be loaded without the player
         if table.loading is not None:
@@ -103,14 +103,14 @@ class MemoryRanking:
             table.offset = next(self._offsets)
 
     async def drop(self, board: Board) -> None:
-        for key in [key for key in self._tables if key.board == board.pk]:
+        for key in [key for key in self.tables if key.board == board.pk]:
             table = self._given_up(key)
             if table.loading is not None:
                 table.loading.cancel()
 
     async def close(self) -> None:
         """Load no further what is being loaded."""
-        loading = [table.loading for table in self._tables.values() if table.loading is not None]
+        loading = [table.loading for table in self.tables.values() if table.loading is not None]
         for task in loading:
             task.cancel()
         await asyncio.gather(*loading, return_exceptions=True)
@@ -156,7 +156,7 @@ class MemoryRanking:
         return self._position(key)
 
     def _position(self, key: TableKey) -> Position:
-        table = self._tables.get(key)
+        table = self.tables.get(key)
         # A table that is not held has no standing, or was given up: it has not changed since the last one that was.
         return Position(self._epoch, self._not_held if table is None else table.offset)
 
@@ -205,12 +205,12 @@ class MemoryRanking:
     # Tables
 
     async def _ready(self, key: TableKey, board: Board) -> _Table:
-        table = self._tables.get(key)
+        table = self.tables.get(key)
         if table is None or table.loading is not None:
             table = self._opened(key, board)
             await self._grace(table)
-        elif self._tables.get(key) is table:
-            self._tables.move_to_end(key)
+        elif self.tables.get(key) is table:
+            self.tables.move_to_end(key)
         return table
 
     async def _grace(self, table: _Table) -> None:
@@ -221,26 +221,26 @@ class MemoryRanking:
             raise NotRanked("warming")
 
     def _opened(self, key: TableKey, board: Board) -> _Table:
-        table = self._tables.get(key)
+        table = self.tables.get(key)
         if table is None:
-            slots = self._slots.setdefault(board.app.pk, PlayerSlots())
+            slots = self.slots.setdefault(board.app.pk, PlayerSlots())
             dense = board.numbering == "dense"
             index = RankIndex(slots, descending=board.descending, ties=board.ties, dense=dense)
-            table = self._tables[key] = _Table(board, slots, index, next(self._offsets))
+            table = self.tables[key] = _Table(board, slots, index, next(self._offsets))
             table.loading = asyncio.create_task(self._fill(key, table))
             self._make_room()
         return table
 
     def _make_room(self) -> None:
-        while len(self._tables) > self._max_tables:
-            key = next((key for key, table in self._tables.items() if table.loading is None), None)
+        while len(self.tables) > self._max_tables:
+            key = next((key for key, table in self.tables.items() if table.loading is None), None)
             if key is None:
                 return
             self._given_up(key)
 
     def _given_up(self, key: TableKey) -> _Table:
         self._not_held = next(self._offsets)
-        return self._tables.pop(key)
+        return self.tables.pop(key)
 
     async def _fill(self, key: TableKey, table: _Table) -> None:
         try:
@@ -252,14 +252,14 @@ class MemoryRanking:
         except Exception:
             # Nothing half made is ever answered from; the next to ask tries again.
             log.exception("table_not_loaded", table=key)
-            if self._tables.get(key) is table:
+            if self.tables.get(key) is table:
                 self._given_up(key)
         else:
             table.waiting.clear()
             table.offset = next(self._offsets)
             table.loading = None
-            if not len(table.index) and self._tables.get(key) is table:
-                del self._tables[key]  # whoever asks for seasons that never were pushes no table out
+            if not len(table.index) and self.tables.get(key) is table:
+                del self.tables[key]  # whoever asks for seasons that never were pushes no table out
 
     async def _columns(self, key: TableKey, slots: PlayerSlots) -> tuple[array[int], ...]:
         """Slots, scores, instants and versions of the ledger's standings."""

@@ -48,7 +48,7 @@ statements = FILES.statements
 SQL = statements("database.sql")
 
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?")
-_SETTINGS = {
+SESSION_SETTINGS = {
     "application_name": "scoreboard",
     "default_transaction_isolation": "read committed",
     "statement_timeout": f"{STATEMENT_S:.0f}s",
@@ -122,7 +122,7 @@ class Database:
     def __init__(self, pool: Pool, connect: _Connect) -> None:
         self._pool = pool
         self._connect = connect
-        self._faults = _Faults()
+        self.faults = _Faults()
 
     async def transaction(
         self, work: Work[T], retry_on: type[Exception] = RetryTransaction, within_s: float = TRANSACTION_S
@@ -140,11 +140,11 @@ class Database:
         try:
             async with self._acquire() as connection:
                 with self._terminating(connection):
-                    timeout_s = self._faults.limit_timeout(within_s)
+                    timeout_s = self.faults.limit_timeout(within_s)
                     rows: list[Record] = await connection.fetch(statement, *values, timeout=timeout_s)
         except Exception as error:
-            raise self._faults.translate(error) from error
-        self._faults.clear()
+            raise self.faults.translate(error) from error
+        self.faults.clear()
         return rows
 
     async def connection(self) -> "asyncpg.Connection[Record]":
@@ -160,19 +160,19 @@ class Database:
         attempt = 1
         while True:
             try:
-                return await self._attempt(work, within_s)
+                return await self.run_once(work, within_s)
             except Exception as error:
                 if attempt == ATTEMPTS or not isinstance(error, conflicts):
-                    raise self._faults.translate(error) from error
+                    raise self.faults.translate(error) from error
                 log.debug("transaction_retried", cause=type(error).__name__)
             await asyncio.sleep(random.uniform(0, pause_s))  # noqa: S311 - jitter
             pause_s *= 2
             attempt += 1
 
-    async def _attempt(self, work: Work[T], within_s: float) -> T:
+    async def run_once(self, work: Work[T], within_s: float) -> T:
         async with self._acquire() as connection:
             with self._terminating(connection):
-                async with asyncio.timeout(self._faults.limit_timeout(within_s)):
+                async with asyncio.timeout(self.faults.limit_timeout(within_s)):
                     await connection.execute("BEGIN")
                     try:
                         result = await work(connection)
@@ -181,11 +181,11 @@ class Database:
                         if connection.is_in_transaction():
                             await connection.execute("ROLLBACK")
                         raise
-        self._faults.clear()
+        self.faults.clear()
         return result
 
     def _acquire(self) -> "AbstractAsyncContextManager[PoolConnectionProxy[Record]]":
-        return self._pool.acquire(timeout=self._faults.limit_timeout(ACQUIRE_S))
+        return self._pool.acquire(timeout=self.faults.limit_timeout(ACQUIRE_S))
 
     @contextmanager
     def _terminating(self, connection: Connection) -> Iterator[None]:
@@ -194,7 +194,7 @@ class Database:
             yield  # Cancelling the statement instead would need a response of the server.
         except TimeoutError:
             connection.terminate()
-            self._faults.unresponsive = True
+            self.faults.unresponsive = True
             raise
         except asyncio.CancelledError:
             connection.terminate()
@@ -215,7 +215,9 @@ async def open_database(url: str, *, connections: int = CONNECTIONS) -> AsyncIte
         await _check_settings(connection, connections)
 
     async def connect() -> "asyncpg.Connection[Record]":
-        connection = await asyncpg.connect(url, timeout=CONNECT_S, command_timeout=COMMAND_S, server_settings=_SETTINGS)
+        connection = await asyncpg.connect(
+            url, timeout=CONNECT_S, command_timeout=COMMAND_S, server_settings=SESSION_SETTINGS
+        )
         try:
             await init(connection)
         except BaseException:
@@ -240,7 +242,7 @@ async def open_pool(url: str, connections: int, init: _Init | None = None) -> As
         max_size=connections,
         timeout=CONNECT_S,
         command_timeout=COMMAND_S,
-        server_settings=_SETTINGS,
+        server_settings=SESSION_SETTINGS,
         init=init,
         reset=skip_reset,
     )

@@ -52,7 +52,7 @@ class PostgresLedger:
         reader: Reader | None = None,
         outbox: PostgresOutbox | None = None,
     ) -> None:
-        self._database = database
+        self.database = database
         self._outbox = outbox
         self._reader = reader or database
         self._fresh_s = fresh_s
@@ -69,7 +69,7 @@ class PostgresLedger:
 
         try:
             # The next attempt finds a unique row that another process wrote first.
-            decision, pks = await self._database.transaction(work, retry_on=asyncpg.UniqueViolationError)
+            decision, pks = await self.database.transaction(work, retry_on=asyncpg.UniqueViolationError)
         except BaseException:
             self._done_notes += done_notes
             raise
@@ -201,22 +201,22 @@ class PostgresLedger:
             raise RetryTransaction
 
     async def receipts(self, app: App, credential: str, keys: Collection[str]) -> Mapping[str, Receipt]:
-        rows = await self._database.fetch(SQL["receipts"], app.pk, credential, list(keys), within_s=ROW_S)
+        rows = await self.database.fetch(SQL["receipts"], app.pk, credential, list(keys), within_s=ROW_S)
         outcomes = await self.outcomes(app, [EventId(event) for _, _, event in rows])
         return {key: Receipt(digest, outcomes.get(EventId(event))) for key, digest, event in rows}
 
     async def outcome(self, app: App, event: EventId) -> Outcome | None:
-        rows = await self._database.fetch(SQL["outcome"], app.pk, event, event_id.accepted_at(event), within_s=ROW_S)
+        rows = await self.database.fetch(SQL["outcome"], app.pk, event, event_id.accepted_at(event), within_s=ROW_S)
         return _to_outcome(*rows[0]) if rows else None
 
     async def outcomes(self, app: App, events: Collection[EventId]) -> Mapping[EventId, Outcome]:
         if not events:
             return {}
-        rows = await self._database.fetch(SQL["outcomes"], app.pk, list(events), within_s=ROW_S)
+        rows = await self.database.fetch(SQL["outcomes"], app.pk, list(events), within_s=ROW_S)
         return {EventId(row[0]): _to_outcome(*row) for row in map(tuple, rows)}
 
     async def standing(self, key: TableKey, app: App, player: str) -> Standing | None:
-        rows = await self._database.fetch(SQL["standing"], *key, app.pk, player) if NUL not in player else []
+        rows = await self.database.fetch(SQL["standing"], *key, app.pk, player) if NUL not in player else []
         return to_standing(*rows[0]) if rows else None
 
     async def standings(self, key: TableKey) -> AsyncIterator[list[tuple[str, Standing]]]:
@@ -226,12 +226,12 @@ class PostgresLedger:
             yield [(row[0], to_standing(*row[1:5])) for row in map(tuple, rows)]
 
     async def tables(self, board: Board) -> list[TableKey]:
-        return [TableKey(*row) for row in await self._database.fetch(SQL["tables_of_board"], board.pk)]
+        return [TableKey(*row) for row in await self.database.fetch(SQL["tables_of_board"], board.pk)]
 
     async def pending_projections(self) -> tuple[list[int], list[tuple[TableKey, str, Standing]]]:
         await self._remove_done_notes()
-        notes = [number for (number,) in await self._database.fetch(SQL["open_notes"], self._fresh_s, NOTES)]
-        rows = await self._database.fetch(SQL["pending_standings"], notes) if notes else []
+        notes = [number for (number,) in await self.database.fetch(SQL["open_notes"], self._fresh_s, NOTES)]
+        rows = await self.database.fetch(SQL["pending_standings"], notes) if notes else []
         return notes, to_pending(rows)
 
     async def ack_projections(self, notes: Collection[int]) -> None:
@@ -242,7 +242,7 @@ class PostgresLedger:
         notes, self._done_notes = self._done_notes, []
         try:
             if notes:
-                await self._database.fetch(SQL["remove_notes"], notes)
+                await self.database.fetch(SQL["remove_notes"], notes)
         except BaseException:
             self._done_notes += notes
             raise
@@ -251,7 +251,7 @@ class PostgresLedger:
         return await self._purger.purge(before, facts_before)
 
     async def latest_instant(self) -> int:
-        ((event,),) = await self._database.fetch(SQL["latest_event"])
+        ((event,),) = await self.database.fetch(SQL["latest_event"])
         return event_id.accepted_at(event or MIN_EVENT_ID)
 
     async def entries(

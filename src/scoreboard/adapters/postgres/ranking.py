@@ -105,11 +105,11 @@ class PostgresRanking:
 
 
 def _statement_for(board: Board, name: str) -> str:
-    return _statement(name, board.descending, board.ties, board.numbering)
+    return statement(name, board.descending, board.ties, board.numbering)
 
 
 @lru_cache
-def _statement(name: str, descending: bool, ties: Ties, numbering: Numbering) -> str:
+def statement(name: str, descending: bool, ties: Ties, numbering: Numbering) -> str:
     """Return a statement of `ranking.sql`, filled in for the rules of a board."""
     parts = {
         "limit": {"slice_after": "$7", "around": "$6"}.get(name, ""),

@@ -138,11 +138,11 @@ class _Consumer:
         underlay = await self._channel.get_underlay_channel()
         underlay.on_consumer_cancel_callbacks.add(lambda _: self._give_up())  # its queue was deleted
         for name, tier in topology.work:
-            await self._consume(name, fetch_ahead * WEIGHTS[tier])
+            await self.consume(name, fetch_ahead * WEIGHTS[tier])
         await (await self._channel.get_queue(topology.takers, ensure=False)).consume(_ignore, timeout=CALL_S)
         self._sharing = asyncio.create_task(self._share(topology, fetch_ahead, share_every_s))
 
-    async def _consume(self, name: str, fetch_ahead: int) -> None:
+    async def consume(self, name: str, fetch_ahead: int) -> None:
         await self._channel.set_qos(prefetch_count=fetch_ahead, timeout=CALL_S)
         queue = await self._channel.get_queue(name, ensure=False)
         self._consumers[name] = await queue.consume(partial(self._came, name), timeout=CALL_S)
@@ -174,7 +174,7 @@ class _Consumer:
         for name in names:
             queue = await self._channel.get_queue(name, ensure=False)
             await queue.cancel(self._consumers[name], timeout=CALL_S)
-            await self._consume(name, fetch_ahead)
+            await self.consume(name, fetch_ahead)
 
     def _over(self) -> None:
         if self._sharing is not None:

@@ -80,12 +80,12 @@ class Topology:
 
     async def _declare(self, channel: AbstractChannel) -> None:
         await channel.declare_exchange(self.exchange, "direct", durable=True, timeout=DECLARE_S)
-        await self._queue(channel, self.dead, self.exchange, _DEAD)
-        await self._queue(channel, self.takers, self.exchange, _TAKERS)
+        await self.declare_queue(channel, self.dead, self.exchange, _DEAD)
+        await self.declare_queue(channel, self.takers, self.exchange, _TAKERS)
         for shard in self._all:
             for tier in PRIORITIES:
                 key = self._key(shard, tier)
-                await self._queue(
+                await self.declare_queue(
                     channel,
                     f"{self.exchange}.work.{key}",
                     self.exchange,
@@ -99,9 +99,11 @@ class Topology:
         for name, delay_ms in self._waits().items():
             await channel.declare_exchange(name, "fanout", durable=True, timeout=DECLARE_S)
             arguments = {"x-message-ttl": delay_ms, "x-dead-letter-exchange": self.exchange}
-            await self._queue(channel, name, name, "", **arguments)
+            await self.declare_queue(channel, name, name, "", **arguments)
 
-    async def _queue(self, channel: AbstractChannel, name: str, exchange: str, key: str, **arguments: Any) -> None:
+    async def declare_queue(
+        self, channel: AbstractChannel, name: str, exchange: str, key: str, **arguments: Any
+    ) -> None:
         given: dict[str, Any] = {
             "x-queue-type": "quorum",
             "x-delivery-limit": _NEVER_DROPPED,

@@ -44,7 +44,7 @@ class Builder:
         self._keep = keep
         self._making: dict[TableKey, asyncio.Task[None]] = {}
         self._builds = asyncio.Semaphore(BUILDS_AT_ONCE)
-        self._empty: dict[TableKey, float] = {}  # until when, by the clock of the event loop
+        self.empty: dict[TableKey, float] = {}  # until when, by the clock of the event loop
 
     async def close(self) -> None:
         """Make no more tables."""
@@ -54,7 +54,7 @@ class Builder:
         """The one task of this process that makes the table, or waits until another process has. `standings` are known
         to belong in it."""
         if standings:
-            self._empty.pop(key, None)
+            self.empty.pop(key, None)
         making = self._making.get(key)
         if making is None:
             making = self._making[key] = asyncio.create_task(self._make(key, board, standings))
@@ -72,13 +72,13 @@ class Builder:
         await self._built(key, board, _NOTHING, only_there=True)
 
     def known_empty(self, key: TableKey) -> bool:
-        return self._empty.get(key, 0.0) > asyncio.get_running_loop().time()
+        return self.empty.get(key, 0.0) > asyncio.get_running_loop().time()
 
     async def evict(self, board: Board) -> None:
         """Stop making its tables, and what is known of them is not true any more."""
         await self._stopped([key for key in self._making if key.board == board.pk])
-        for key in [key for key in self._empty if key.board == board.pk]:
-            del self._empty[key]
+        for key in [key for key in self.empty if key.board == board.pk]:
+            del self.empty[key]
 
     async def _make(self, key: TableKey, board: Board, standings: Mapping[str, Standing]) -> None:
         try:
@@ -100,10 +100,10 @@ class Builder:
 
     def _remember_empty(self, key: TableKey) -> None:
         now = asyncio.get_running_loop().time()
-        if len(self._empty) >= EMPTIES:
-            self._empty = {key: until for key, until in self._empty.items() if until > now}
-        if len(self._empty) < EMPTIES:
-            self._empty[key] = now + EMPTY_FOR_S
+        if len(self.empty) >= EMPTIES:
+            self.empty = {key: until for key, until in self.empty.items() if until > now}
+        if len(self.empty) < EMPTIES:
+            self.empty[key] = now + EMPTY_FOR_S
 
     async def _built(
         self, key: TableKey, board: Board, standings: Mapping[str, Standing], *, only_there: bool = False

@@ -37,7 +37,7 @@ class RedisFeed:
         self._heard: list[Heard] = []
         self._watched: frozenset[TableKey] = frozenset()
         self._watched_anew = asyncio.Event()
-        self._failures = 0  # one after another
+        self.failures = 0  # one after another
 
     def listen(self, heard: Heard) -> None:
         self._heard.append(heard)
@@ -53,7 +53,7 @@ class RedisFeed:
                     group.create_task(self._read(subscription))
                     group.create_task(self._subscribe(subscription))
             except* FAILURES as errors:
-                if not self._failures:
+                if not self.failures:
                     log.warning("feed_lost", reason=str(errors.exceptions[0]))
             except* Exception:
                 log.exception("feed_failed")
@@ -61,13 +61,13 @@ class RedisFeed:
 
     def _wait_s(self) -> float:
         """How long to wait before connecting again; longer with each failure."""
-        longest = min(FIRST_WAIT_S * 2 ** min(self._failures, 10), LONGEST_WAIT_S)
-        self._failures += 1
+        longest = min(FIRST_WAIT_S * 2 ** min(self.failures, 10), LONGEST_WAIT_S)
+        self.failures += 1
         return random.uniform(longest / 2, longest)  # noqa: S311 - spreads those who come back
 
     def _works(self) -> None:
-        if self._failures:
-            self._failures = 0
+        if self.failures:
+            self.failures = 0
             log.info("feed_back")
 
     @asynccontextmanager
@@ -105,9 +105,9 @@ class RedisFeed:
                 raise RedisConnectionError("it does not answer")
             self._works()
             if message["type"] in {"message", "subscribe"}:
-                self._tell(keys.table_of(message["channel"].decode()))
+                self.notify(keys.table_of(message["channel"].decode()))
 
-    def _tell(self, table: TableKey | None) -> None:
+    def notify(self, table: TableKey | None) -> None:
         if table in self._watched:
             for heard in self._heard:
                 heard(table)

@@ -30,7 +30,7 @@ class RedisPlugin:
     async def open(
         self, options: BackendOptions, database: DatabaseBackend, clock: Clock, stack: AsyncExitStack
     ) -> RankingBackend:
-        client = await stack.enter_async_context(_closing_quietly(options.ranking_url))
+        client = await stack.enter_async_context(closing_quietly(options.ranking_url))
         ranking = RedisRanking(
             client,
             database.ledger.standings,
@@ -51,7 +51,7 @@ class RedisPlugin:
 
 
 @asynccontextmanager
-async def _closing_quietly(url: str) -> AsyncIterator[Client]:
+async def closing_quietly(url: str) -> AsyncIterator[Client]:
     """Open a client; ignore failures when its connections are closed, so that they do not fail a stop."""
     connecting = connect(url)
     client = await connecting.__aenter__()

@@ -62,8 +62,8 @@ class RedisRanking:
         keep: int = 0,
         is_past: Callable[[TableKey, Board], bool] = lambda _, __: False,
     ) -> None:
-        self._tables = Tables(client)
-        self._builder = Builder(self._tables, load, totals, keep)
+        self.tables = Tables(client)
+        self.builder = Builder(self.tables, load, totals, keep)
         self._totals = totals
         self._counts = None if totals is None else Counts(totals, self._note_count)
         self._keep = keep
@@ -78,7 +78,7 @@ class RedisRanking:
             await reads.close()
         if self._counts is not None:
             await self._counts.close()
-        await self._builder.close()
+        await self.builder.close()
 
     async def apply(
         self, key: TableKey, board: Board, standings: Mapping[str, Standing], *, place: bool
@@ -96,7 +96,7 @@ class RedisRanking:
             return placed
         if state == tables.ABSENT and self._is_past(key, board):
             raise NotRanked("out_of_range")
-        await self._builder.soon(key, board, standings)
+        await self.builder.soon(key, board, standings)
         state, placed = await self._put(key, board, standings, place=place)
         if state != tables.READY:
             raise NotRanked("warming")
@@ -109,7 +109,7 @@ class RedisRanking:
         """Have them taken over, with the proofs that are asked for. The state of the table, and where they went."""
         placed: dict[str, RankChange] = {}
         for proof in range(PROOFS):
-            state, to_prove, *ranks = await self._tables.apply(
+            state, to_prove, *ranks = await self.tables.apply(
                 key, board, standings, self._keep, place=place, proven=proof > 0
             )
             placed |= {
@@ -127,16 +127,16 @@ class RedisRanking:
 
     async def remove(self, key: TableKey, player: str, version: int) -> None:
         arguments = encoding.player(player), encoding.version(version), keys.changed(key)
-        await self._tables.call(tables.REMOVE, key, *arguments)
+        await self.tables.call(tables.REMOVE, key, *arguments)
 
     async def drop(self, board: Board) -> None:
-        await self._builder.evict(board)
-        for key in await self._tables.of(board.pk):
-            await self._tables.call(tables.DROP, key)
+        await self.builder.evict(board)
+        for key in await self.tables.of(board.pk):
+            await self.tables.call(tables.DROP, key)
 
     async def warm(self, key: TableKey, board: Board) -> int:
         """Make a table unless it is there, and wait for it; returns how many standings it has."""
-        await asyncio.wait((self._builder.made(key, board),))
+        await asyncio.wait((self.builder.made(key, board),))
         return await self.total(key, board)
 
     async def slice(self, key: TableKey, board: Board, start: int, stop: int) -> Slice:
@@ -207,20 +207,20 @@ class RedisRanking:
     # What is kept
 
     async def cached_tables(self) -> Sequence[TableKey]:
-        return await self._tables.all()
+        return await self.tables.all()
 
     async def cached_depth(self, key: TableKey, board: Board) -> int | None:
         found = await self._read(tables.DETAILS, key, board)
         return None if found is None or found[4] == ALL else found[4]
 
     async def evict(self, key: TableKey) -> None:
-        await self._tables.call(tables.DROP, key)
+        await self.tables.call(tables.DROP, key)
 
     async def rebuild_if_resized(self, key: TableKey, board: Board) -> None:
-        await self._builder.rebuild_if_resized(key, board)
+        await self.builder.rebuild_if_resized(key, board)
 
     async def _note_count(self, key: TableKey, total: int) -> None:
-        await self._tables.call(tables.COUNT, key, total, keys.changed(key))
+        await self.tables.call(tables.COUNT, key, total, keys.changed(key))
 
     async def _slice(self, key: TableKey, board: Board, how: str, where: int | bytes, most: int) -> Slice | None:
         """What slice.lua finds; None of a table that is not there."""
@@ -234,23 +234,23 @@ class RedisRanking:
     async def _read(self, script: Script, key: TableKey, board: Board, *arguments: str | bytes | int) -> Any:
         """What a script tells of a table after its state; None of one without a standing. Raises NotRanked."""
         try:
-            state, *found = await self._tables.call(script, key, *arguments)
+            state, *found = await self.tables.call(script, key, *arguments)
             if state not in {tables.READY, tables.OUT_OF_RANGE}:
                 if state == tables.ABSENT and self._is_past(key, board):
                     raise NotRanked("out_of_range")
-                if not (state == tables.ABSENT and self._builder.known_empty(key)):
-                    await self._builder.soon(key, board)
-                    state, *found = await self._tables.call(script, key, *arguments)
+                if not (state == tables.ABSENT and self.builder.known_empty(key)):
+                    await self.builder.soon(key, board)
+                    state, *found = await self.tables.call(script, key, *arguments)
             counts = self._counts if state == tables.READY else None
             if counts is not None and await counts.refreshed(key, board, found[3]):
-                state, *found = await self._tables.call(script, key, *arguments)
+                state, *found = await self.tables.call(script, key, *arguments)
         except Unavailable as error:
             raise NotRanked("unavailable") from error
         if state == tables.READY:
             return found
         if state == tables.OUT_OF_RANGE:
             raise NotRanked("out_of_range")
-        if state == tables.ABSENT and self._builder.known_empty(key):
+        if state == tables.ABSENT and self.builder.known_empty(key):
             return None
         raise NotRanked("warming")
 

@@ -90,14 +90,14 @@ class Checkpoints:
         """
         try:
             for _ in range(ROUNDS):
-                _checkpoint(connection)
+                checkpoint(connection)
                 _sync(self._file)
-            self._on_writer(_checkpoint).result()
+            self._on_writer(checkpoint).result()
         finally:
             _sync(self._file)
 
 
-def _checkpoint(connection: sqlite3.Connection) -> None:
+def checkpoint(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
 

@@ -61,7 +61,7 @@ class Database:
     """
 
     def __init__(self, path: Path) -> None:
-        self._writing = Thread("sqlite-write")
+        self.writing = Thread("sqlite-write")
         self._reading = Thread("sqlite-read")
         self.writer = connect(path, CACHE_KIB["writer"])
         self.reader = connect(path, CACHE_KIB["reader"])
@@ -70,7 +70,7 @@ class Database:
 
     async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run `work` in one durable transaction. Cancelling the caller does not stop it."""
-        return await self._writing.run(lambda: self._transaction(work))
+        return await self.writing.run(lambda: self._transaction(work))
 
     def point(self, statement: str, *values: object) -> list[Any]:
         """Return the few rows of a lookup by key, read on the calling thread."""
@@ -110,12 +110,12 @@ class Database:
         return result
 
     def _on_writer(self, work: Callable[[sqlite3.Connection], T]) -> "Future[T]":
-        return self._writing.submit(lambda: work(self.writer))
+        return self.writing.submit(lambda: work(self.writer))
 
     async def close(self) -> None:
         """Finish the submitted work and close all connections."""
         await asyncio.to_thread(self._checkpoints.stop)
-        for thread in (self._reading, self._writing):
+        for thread in (self._reading, self.writing):
             await asyncio.to_thread(thread.stop)
         for connection in (self.points, self.reader, self.writer):
             connection.close()

@@ -53,24 +53,24 @@ class SqliteLedger:
     """
 
     def __init__(self, database: Database, outbox: SqliteOutbox | None = None) -> None:
-        self._database = database
+        self.database = database
         self._outbox = outbox
         self._tables: dict[TableKey, int] = {}
         self._keys: dict[int, TableKey] = {}
-        self._credentials: dict[ScopedName, int] = {}
+        self.credentials: dict[ScopedName, int] = {}
         self._unconfirmed: set[EventId] = set()  # submissions of a failed transaction, which may have committed
         self._done_notes: list[int] = []
         self._purger = SqlitePurger(database)
 
     async def start(self) -> None:
         """Fill the caches."""
-        await self._database.read(self._cache_all)
+        await self.database.read(self._cache_all)
 
     def _cache_all(self, c: sqlite3.Connection) -> None:
         """Cache the primary keys of all tables and credentials; there are few."""
         tables = c.execute(SQL["all_tables"]).fetchall()
         self._cache_tables({TableKey(board, season, region): pk for pk, board, season, region in tables})
-        self._credentials = {(app, name): pk for pk, app, name in c.execute(SQL["all_credentials"])}
+        self.credentials = {(app, name): pk for pk, app, name in c.execute(SQL["all_credentials"])}
 
     def _cache_tables(self, tables: dict[TableKey, int]) -> None:
         self._tables.update(tables)
@@ -81,14 +81,14 @@ class SqliteLedger:
         if len(self._done_notes) >= NOTES:
             done_notes, self._done_notes = self._done_notes, []
         try:
-            decision = await self._database.write(lambda c: self._transact(c, batch, decide, pks, done_notes))
+            decision = await self.database.write(lambda c: self._transact(c, batch, decide, pks, done_notes))
         except BaseException as error:
             self._done_notes += done_notes
             if isinstance(error, Unavailable):
                 self._unconfirmed = {submission.event for submission in batch}
             raise
         self._cache_tables(pks.tables)
-        self._credentials.update(pks.credentials)
+        self.credentials.update(pks.credentials)
         self._unconfirmed = set()
         if self._outbox is not None:
             self._outbox.committed()
@@ -156,7 +156,7 @@ class SqliteLedger:
         return standings
 
     def _read_receipts(self, query: Query, state: BatchState, app: int, credential: str, keys: Collection[str]) -> None:
-        pk = self._credentials.get((app, credential))
+        pk = self.credentials.get((app, credential))
         if pk is None:
             return
         ((rows,),) = query(SQL["receipts"], _to_json(list(keys)).decode(), pk)
@@ -198,19 +198,17 @@ class SqliteLedger:
             app = submission.board.app.pk
             credential, player = (app, submission.credential), (app, submission.player)
             if credential not in pks.credentials:
-                pks.credentials[credential] = self._credentials.get(credential) or _add(
-                    c, "add_credential", *credential
-                )
+                pks.credentials[credential] = self.credentials.get(credential) or _add(c, "add_credential", *credential)
             if outcome.status == "applied" and player not in pks.players:
                 pks.players[player] = _add(c, "add_player", *player)
 
     async def receipts(self, app: App, credential: str, keys: Collection[str]) -> Mapping[str, Receipt]:
         state = BatchState()
-        self._read_receipts(self._database.point, state, app.pk, credential, keys)
+        self._read_receipts(self.database.point, state, app.pk, credential, keys)
         return {key: receipt for (_, _, key), receipt in state.receipts.items()}
 
     async def outcome(self, app: App, event: EventId) -> Outcome | None:
-        query = self._database.point
+        query = self.database.point
         outcome = self._outcome(query, event)
         if outcome is None:
             return None
@@ -233,12 +231,12 @@ class SqliteLedger:
         return None
 
     async def standing(self, key: TableKey, app: App, player: str) -> Standing | None:
-        rows = self._database.point(SQL["standing"], self._tables.get(key), app.pk, player)
+        rows = self.database.point(SQL["standing"], self._tables.get(key), app.pk, player)
         return to_standing(*rows[0]) if rows else None
 
     async def standings(self, key: TableKey) -> AsyncIterator[list[tuple[str, Standing]]]:
         table, after = self._tables.get(key), 0
-        while rows := await self._database.fetch(SQL["standings_after"], table, after, CHUNK):
+        while rows := await self.database.fetch(SQL["standings_after"], table, after, CHUNK):
             after = rows[-1][5]
             yield [(row[0], to_standing(*row[1:5])) for row in rows]
 
@@ -252,7 +250,7 @@ class SqliteLedger:
             notes = [note for (note,) in c.execute(SQL["open_notes"], (done,))]
             return notes, c.execute(SQL["pending_standings"], (done,)).fetchall()
 
-        notes, rows = await self._database.read(read)
+        notes, rows = await self.database.read(read)
         return notes, to_pending(rows)
 
     async def ack_projections(self, notes: Collection[int]) -> None:
@@ -262,13 +260,13 @@ class SqliteLedger:
         return await self._purger.purge(before, facts_before)
 
     async def latest_instant(self) -> int:
-        ((event,),) = await self._database.fetch(SQL["latest_event"])
+        ((event,),) = await self.database.fetch(SQL["latest_event"])
         return event_id.accepted_at(event or MIN_EVENT_ID)
 
     async def entries(
         self, board: Board, after: EventId = MIN_EVENT_ID, chunk: int = CHUNK
     ) -> AsyncIterator[list[tuple[Submission, Outcome]]]:
-        while rows := await self._database.fetch(SQL["entries_after"], board.pk, after, chunk):
+        while rows := await self.database.fetch(SQL["entries_after"], board.pk, after, chunk):
             after = rows[-1][0]
             yield [to_entry(board, row) for row in rows]
 

@@ -25,8 +25,8 @@ class SqlitePurger(ReceiptPurger):
         old = [(*key, limit) for *key, is_old in rows if is_old]
         removed = 0
         for start in range(0, len(old), REMOVE_ROWS):
-            removed += await self._remove(table, old[start : start + REMOVE_ROWS])
+            removed += await self.remove_rows(table, old[start : start + REMOVE_ROWS])
         return tuple(rows[-1][:-1]) if len(rows) == READ_ROWS else None, removed
 
-    async def _remove(self, table: str, keys: list[Key]) -> int:
+    async def remove_rows(self, table: str, keys: list[Key]) -> int:
         return await self._database.write(lambda c: c.executemany(SQL[f"remove_from_{table}"], keys).rowcount)

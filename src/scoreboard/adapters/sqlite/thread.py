@@ -22,6 +22,11 @@ class Thread:
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
+    @property
+    def waiting(self) -> int:
+        """The work that has not begun."""
+        return self._work.qsize()
+
     async def run(self, work: Callable[[], T]) -> T:
         """Run `work` on the thread. Cancelling the caller does not stop it."""
         loop = asyncio.get_running_loop()

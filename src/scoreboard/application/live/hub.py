@@ -90,9 +90,18 @@ class Channel:
 class Hub:
     """`epoch` names this run of the process: positions do not outlive it, nor the epoch of the ranking."""
 
-    def __init__(self, epoch: str, commit_idle: asyncio.Event) -> None:
+    def __init__(
+        self,
+        epoch: str,
+        commit_idle: asyncio.Event,
+        *,
+        commit_wait_s: float = COMMIT_WAIT_S,
+        max_channels: int = MAX_CHANNELS,
+    ) -> None:
         self._epoch = epoch
         self._commit_idle = commit_idle
+        self._commit_wait_s = commit_wait_s
+        self._max_channels = max_channels
         self._channels: dict[ChannelKey, Channel] = {}
         self._offset = 0
         self.subscriptions = 0
@@ -106,6 +115,11 @@ class Hub:
     def channels(self) -> list[Channel]:
         """Those that somebody watches."""
         return [channel for channel in self._channels.values() if channel.sessions]
+
+    @property
+    def kept(self) -> int:
+        """How many channels are kept, watched or not."""
+        return len(self._channels)
 
     def subscribe(self, key: ChannelKey, board: Board, session: Session) -> Channel:
         """Add a session. What it is offered from now on may come before it was sent a first message."""
@@ -137,7 +151,7 @@ class Hub:
             self._channels.pop(channel.key, None)
 
     def _make_room(self) -> None:
-        if len(self._channels) >= MAX_CHANNELS:
+        if len(self._channels) >= self._max_channels:
             self._channels = {key: channel for key, channel in self._channels.items() if channel.sessions}
 
     def refresh(self, channel: Channel, now: TopSnapshot) -> bool:
@@ -179,5 +193,5 @@ class Hub:
         time.
         """
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(COMMIT_WAIT_S):
+            async with asyncio.timeout(self._commit_wait_s):
                 await self._commit_idle.wait()

@@ -32,7 +32,7 @@ class Publisher:
         self._hub = hub
         self._reads = reads
         self._clock = clock
-        self._busy: dict[Channel, asyncio.Task[None]] = {}
+        self.busy: dict[Channel, asyncio.Task[None]] = {}
         self._dirty: set[Channel] = set()
 
     def changed(self, board: Board, key: TableKey) -> None:
@@ -84,7 +84,7 @@ class Publisher:
                 self._hub.revoke(channel, board)
 
     async def close(self) -> None:
-        tasks = list(self._busy.values())
+        tasks = list(self.busy.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -96,8 +96,8 @@ class Publisher:
         if channel is None:
             return
         self._dirty.add(channel)
-        if channel not in self._busy:
-            self._busy[channel] = asyncio.create_task(self._publish(channel))
+        if channel not in self.busy:
+            self.busy[channel] = asyncio.create_task(self._publish(channel))
 
     async def _publish(self, channel: Channel) -> None:
         try:
@@ -107,7 +107,7 @@ class Publisher:
                 await asyncio.sleep(max(MIN_PAUSE_S, SHARE * cost_s))
         finally:
             self._dirty.discard(channel)
-            del self._busy[channel]
+            del self.busy[channel]
 
     def _again(self, channel: Channel) -> float:
         """What could not be read now is looked at again, as long as somebody watches."""

@@ -79,7 +79,7 @@ class Reads:
         self._directory = directory
         self._ledger = ledger
         self._ranking = ranking
-        self._names = names
+        self.names = names
         self._cursors = cursors
         self._clock = clock
 
@@ -104,7 +104,7 @@ class Reads:
 
     async def validator(self, key: TableKey, board: Board) -> tuple[Position, int]:
         """As long as this does not change, a page of this table reads the same."""
-        return await self._ranking.position(key, board), self._names.revision
+        return await self._ranking.position(key, board), self.names.revision
 
     async def top(self, board: Board, key: TableKey, limit: int, cursor: str | None) -> Page:
         """The best `limit` standings, or those after a cursor. Raises NotRanked."""
@@ -175,7 +175,7 @@ class Reads:
         return await self._lines(board, [details.entry for details in best_first]), missing
 
     async def _lines(self, board: Board, ranked: Sequence[RankedEntry]) -> list[Line]:
-        names = await self._names.get(board.app, [one.player for one in ranked])
+        names = await self.names.get(board.app, [one.player for one in ranked])
         return [
             Line(
                 one.rank,

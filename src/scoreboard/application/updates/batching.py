@@ -44,7 +44,7 @@ class Batcher(Generic[R]):
     """Collects requests into batches. `run` is its one worker."""
 
     def __init__(self, limits: BatchLimits) -> None:
-        self._limits = limits
+        self.limits = limits
         self._queue: deque[PendingRequest[R]] = deque()
         self._arrived = asyncio.Event()
         self._closed = False
@@ -55,7 +55,7 @@ class Batcher(Generic[R]):
         """Return the results. A caller that is cancelled takes nothing back. Raise Unavailable if there is no room."""
         if self._closed:
             raise codes.SHUTTING_DOWN.error("the server is shutting down; try again in a moment", retry_after_s=1)
-        if self.pending + len(submissions) > self._limits.pending:
+        if self.pending + len(submissions) > self.limits.pending:
             raise codes.OVERLOADED.error("too many updates are waiting; try again in a moment", retry_after_s=1)
         request: PendingRequest[R] = PendingRequest(submissions, ranks, asyncio.get_running_loop().create_future())
         self.pending += len(submissions)
@@ -70,11 +70,11 @@ class Batcher(Generic[R]):
                 self._arrived.clear()
                 await self._arrived.wait()
                 continue
-            if self._limits.interval_s and self.pending < self._limits.batch:
+            if self.limits.interval_s and self.pending < self.limits.batch:
                 await self._wait_for_interval()
             batch = [self._queue.popleft()]
             size = len(batch[0].submissions)
-            while self._queue and size + len(self._queue[0].submissions) <= self._limits.batch:
+            while self._queue and size + len(self._queue[0].submissions) <= self.limits.batch:
                 batch.append(self._queue.popleft())
                 size += len(batch[-1].submissions)
             await work(batch)
@@ -85,7 +85,7 @@ class Batcher(Generic[R]):
         now = asyncio.get_running_loop().time()
         if now < self._not_before and not self._closed:
             await asyncio.sleep(self._not_before - now)
-        self._not_before = max(now, self._not_before) + self._limits.interval_s
+        self._not_before = max(now, self._not_before) + self.limits.interval_s
 
     def close(self) -> None:
         """Refuse new requests. `run` returns when all earlier ones are processed."""

@@ -56,7 +56,7 @@ class GroupCommit:
         self._publisher = publisher
         self._clock = clock
         self._idle = idle
-        self._batcher: Batcher[RankedOutcome] = Batcher(limits)
+        self.batcher: Batcher[RankedOutcome] = Batcher(limits)
         self._last_stamp = 0
         self._projecting: asyncio.Task[None] | None = None
         self.late = LateProjection(ranking, publisher)
@@ -65,7 +65,7 @@ class GroupCommit:
     @property
     def pending(self) -> int:
         """The submissions that wait for a transaction, or are in one."""
-        return self._batcher.pending
+        return self.batcher.pending
 
     def stamp(self) -> int:
         """Return an `accepted_at`: the clock's, and always later than the one before, even if the clock goes back."""
@@ -78,7 +78,7 @@ class GroupCommit:
         A caller that is cancelled takes nothing back. Raise Unavailable when there is no room, or when the store
         failed: then the outcome may be unknown, and a retry under the same key finds out.
         """
-        return await self._batcher.join(submissions, ranks=ranks)
+        return await self.batcher.join(submissions, ranks=ranks)
 
     async def start(self) -> None:
         """Continue above every instant in the ledger. To be awaited before anything is submitted."""
@@ -86,12 +86,12 @@ class GroupCommit:
 
     async def run(self) -> None:
         """Commit batch after batch until `close`, and then what arrived before it."""
-        await self._batcher.run(self._commit)
+        await self.batcher.run(self._commit)
         await self._projected()
 
     def close(self) -> None:
         """Accept nothing more. `run` returns when all that was accepted has its outcome."""
-        self._batcher.close()
+        self.batcher.close()
 
     # Commit
 

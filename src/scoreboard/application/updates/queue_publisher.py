@@ -13,8 +13,8 @@ class QueuePublisher:
     """Publishes updates that arrive together in few messages. `run` is its one worker."""
 
     def __init__(self, queue: Queue, codec: MessageCodec, limits: BatchLimits) -> None:
-        self._queue = queue
-        self._codec = codec
+        self.queue = queue
+        self.codec = codec
         self._batcher: Batcher[Outcome] = Batcher(limits)
 
     @property
@@ -40,7 +40,7 @@ class QueuePublisher:
     async def _publish(self, batch: Batch[Outcome]) -> None:
         submissions = [submission for request in batch for submission in request.submissions]
         try:
-            await self._queue.publish(self._codec.messages(submissions))
+            await self.queue.publish(self.codec.messages(submissions))
         except Unavailable as error:
             fail(batch, error)
         else:

@@ -104,7 +104,7 @@ class Submit:
     ) -> None:
         self._directory = directory
         self._ledger = ledger
-        self._rate_limit = rate_limit
+        self.rate_limit = rate_limit
         self._commit = commit
         self._reads = reads
         self._queue = queue
@@ -187,7 +187,7 @@ class Submit:
         rate: RateLimitStatus | None = None
         try:
             if new:
-                rate = await self._rate_limit.acquire(principal, app, len(new))
+                rate = await self.rate_limit.acquire(principal, app, len(new))
                 items, refused = await self._process(principal, board, new, queue, ranks=ranks)
                 if refused and queue is None:
                     receipts = await self._find_receipts(principal, board, requests)

@@ -60,7 +60,7 @@ class EventDelivery:
                 failures = 0
             except Exception as error:
                 failures += 1
-                pause_s = _pause_s(failures)
+                pause_s = retry_pause_s(failures)
                 name = consumer.name
                 if isinstance(error, _HandlerFailed):
                     self.failures[name] += 1
@@ -141,6 +141,6 @@ async def _handle(consumer: EventConsumer, events: Sequence[ScoreUpdated]) -> No
         raise _HandlerFailed(describe_error(error)) from error
 
 
-def _pause_s(failures: int) -> float:
+def retry_pause_s(failures: int) -> float:
     longest_s = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** min(failures - 1, 30))
     return random.uniform(longest_s / 2, longest_s)  # noqa: S311 - jitter

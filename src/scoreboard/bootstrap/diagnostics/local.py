@@ -63,10 +63,10 @@ def diagnose_data_dir(folder: Path, *, served: bool) -> tuple[list[Finding], boo
     Returns the findings, and whether this version can open the database without changing it.
     """
     store, sound = diagnose_store(folder / FILE, served=served)
-    return [*_folder(folder), *store], sound
+    return [*check_folder(folder), *store], sound
 
 
-def _folder(folder: Path) -> Iterator[Finding]:
+def check_folder(folder: Path) -> Iterator[Finding]:
     if folder.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         yield Finding("folder", "problem", f"others may write to {folder.absolute()}", f"chmod 700 {folder.absolute()}")
     elif not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
@@ -76,8 +76,8 @@ def _folder(folder: Path) -> Iterator[Finding]:
     else:
         yield Finding("folder", "ok", str(folder.absolute()))
     yield from _key(folder / keys.FILE)
-    yield _space(shutil.disk_usage(folder).free)
-    yield _file_system(file_system(folder))
+    yield check_space(shutil.disk_usage(folder).free)
+    yield check_file_system(file_system(folder))
 
 
 def _key(key: Path) -> Iterator[Finding]:
@@ -95,7 +95,7 @@ def _key(key: Path) -> Iterator[Finding]:
         yield Finding("key", "ok", f"the signing key is its owner's alone ({mode:04o})")
 
 
-def _space(free: int) -> Finding:
+def check_space(free: int) -> Finding:
     text = f"{free / GIB:,.1f} GiB free"
     if free < LEAST_FREE:
         return Finding("disk", "problem", f"only {text}: updates will soon be refused", "free some space")
@@ -104,7 +104,7 @@ def _space(free: int) -> Finding:
     return Finding("disk", "ok", text)
 
 
-def _file_system(kind: str | None) -> Finding:
+def check_file_system(kind: str | None) -> Finding:
     if kind in IN_MEMORY:
         return Finding("disk", "problem", f"the folder is in memory ({kind}): a restart loses it all", "choose a disk")
     if kind in OF_A_CONTAINER:

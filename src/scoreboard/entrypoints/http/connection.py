@@ -38,7 +38,7 @@ class HttpConnection(RequestHandler):
             server,
             loop=self.loop,
             access_log=None,  # type: ignore[arg-type]  # no access log
-            keepalive_timeout=1e9,  # in effect none: `_close_if_idle` closes idle connections
+            keepalive_timeout=1e9,  # in effect none: `close_if_idle` closes idle connections
             max_line_size=LINE_BYTES,
             max_field_size=LINE_BYTES,
             auto_decompress=False,  # so that the work is proportional to the bytes received
@@ -57,7 +57,7 @@ class HttpConnection(RequestHandler):
         super().connection_made(transport)
         if self._limiter.admit(self):
             self._start_head_timer()
-            self._idle_timer = self.loop.call_later(KEEP_ALIVE_S, self._close_if_idle)
+            self._idle_timer = self.loop.call_later(KEEP_ALIVE_S, self.close_if_idle)
         else:
             self._reject()
 
@@ -100,6 +100,11 @@ class HttpConnection(RequestHandler):
         """Return whether the connection waits for a request."""
         return self._waiter is not None and not self._waiter.done()
 
+    @property
+    def awaits_head(self) -> bool:
+        """Return whether the rest of a request's head is due."""
+        return self._head_timer is not None
+
     async def wait_writable(self) -> None:
         """Wait until the client has read earlier responses.
 
@@ -131,10 +136,10 @@ class HttpConnection(RequestHandler):
             self._head_timer.cancel()
             self._head_timer = None
 
-    def _close_if_idle(self) -> None:
+    def close_if_idle(self) -> None:
         remaining_s = self.idle_since + KEEP_ALIVE_S - self.loop.time() if self.idle else KEEP_ALIVE_S
         if remaining_s > 0:
-            self._idle_timer = self.loop.call_later(remaining_s, self._close_if_idle)
+            self._idle_timer = self.loop.call_later(remaining_s, self.close_if_idle)
         else:
             self.force_close()
 

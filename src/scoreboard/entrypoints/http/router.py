@@ -26,6 +26,7 @@ class Router:
 
     def __init__(self, default: Contract) -> None:
         """Create a router; `default` renders the errors of paths that belong to no contract."""
+        self.routes: list[Route] = []
         self._root: dict[object, Any] = {}
         self._default = default
         self._owners: dict[str, Contract] = {}
@@ -45,6 +46,7 @@ class Router:
         if endpoint.method in methods:
             raise ValueError(f"{endpoint.method} {endpoint.path} is served twice")
         methods[endpoint.method] = route
+        self.routes.append(route)
 
     def _claim(self, path: str, contract: Contract) -> None:
         """Assign each prefix of a path to its contract, or to the default if contracts share it.

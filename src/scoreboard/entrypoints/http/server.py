@@ -34,7 +34,7 @@ class Server:
     ) -> None:
         """Create a server. The first contract also renders the errors of paths that belong to none."""
         self._default = contracts[0]
-        self._router = Router(self._default)
+        self.router = Router(self._default)
         for contract in contracts:
             self.mount(contract)
         self._origins = origins
@@ -47,7 +47,7 @@ class Server:
 
     def mount(self, contract: Contract) -> None:
         """Add a contract. Raises ValueError if another has the same method and path."""
-        self._router.add(contract)
+        self.router.add(contract)
 
     def connections(self, kind: type[HttpConnection] = HttpConnection) -> ConnectionFactory:
         """Return the factory of connections, for a listening socket."""
@@ -63,7 +63,7 @@ class Server:
         try:
             if request.content is not EMPTY_PAYLOAD and "Content-Encoding" in request.headers:
                 _refuse_encoded_body(request)
-            (contract, endpoint, accepts_token, requires_token), values = self._router.match(request.method, path)
+            (contract, endpoint, accepts_token, requires_token), values = self.router.match(request.method, path)
             name = endpoint.name
             principal = await contract.authenticate(request) if accepts_token else None
             if requires_token and principal is None:  # before the body is read
@@ -73,10 +73,10 @@ class Server:
         except (ConnectionError, asyncio.CancelledError):
             raise
         except Exception as error:
-            response = self._error_response(request, contract or self._router.owner(path), name, error)
+            response = self._error_response(request, contract or self.router.owner(path), name, error)
         origin = request.headers.get("Origin")
         if (origin is not None or self._origins.any) and isinstance(response, Response):
-            response.add(self._cors(origin, contract or self._router.owner(path)))
+            response.add(self._cors(origin, contract or self.router.owner(path)))
         if not request.content.is_eof() and "Expect" in request.headers and isinstance(response, Response):
             response.force_close()  # the next bytes may be the body or another request
         served_by = "none" if contract is None else contract.name

@@ -54,17 +54,17 @@ class Ended(Exception):
 
 class LiveConnections:
     def __init__(self, hub: Hub, reads: Reads, origins: Origins, limits: LiveLimits) -> None:
-        self._hub = hub
+        self.hub = hub
         self._reads = reads
         self._origins = origins
-        self._limits = limits
-        self._sockets: dict[LiveSession, web.WebSocketResponse] = {}
+        self.limits = limits
+        self.sockets: dict[LiveSession, web.WebSocketResponse] = {}
         self._streams: dict[LiveSession, asyncio.Event] = {}
         self._closing = False
 
     @property
     def connections(self) -> int:
-        return len(self._sockets) + len(self._streams)
+        return len(self.sockets) + len(self._streams)
 
     async def websocket(
         self, request: web.BaseRequest, principal: Principal | None, framing: Framing, receive: Receive
@@ -74,21 +74,21 @@ class LiveConnections:
         if not self._origins.may_connect(request.headers.get("Origin"), request.headers.get("Host")):
             raise codes.ORIGIN_NOT_ALLOWED.error("pages of this origin may not connect; see the setting origins")
         socket = web.WebSocketResponse(
-            compress=False, autoping=False, max_msg_size=self._limits.message_bytes, timeout=5.0, writer_limit=1 << 20
+            compress=False, autoping=False, max_msg_size=self.limits.message_bytes, timeout=5.0, writer_limit=1 << 20
         )
         if not _asks_for(socket, request):
             raise codes.WEBSOCKET_ONLY.error("this address takes WebSocket connections")
         await socket.prepare(request)
-        if self._closing or self.connections >= self._limits.connections:
+        if self._closing or self.connections >= self.limits.connections:
             await _close(socket, close_codes.GOING_AWAY if self._closing else close_codes.TOO_MANY_CONNECTIONS)
             return socket
         connection = _connection(request, principal, framing)
-        self._sockets[connection] = socket
+        self.sockets[connection] = socket
         try:
             await _converse(connection, socket, receive)
         finally:
             self._forget(connection)
-            del self._sockets[connection]
+            del self.sockets[connection]
             _let_go(socket)
         return socket
 
@@ -101,7 +101,7 @@ class LiveConnections:
     ) -> web.StreamResponse:
         """One event stream, from its head to the end of the connection. `begin` joins it to what it shows. Raises
         Unavailable."""
-        if self._closing or self.connections >= self._limits.connections:
+        if self._closing or self.connections >= self.limits.connections:
             raise codes.TOO_MANY_CONNECTIONS.error("too many live connections; come back later", retry_after_s=5)
         connection = _connection(request, principal, framing)
         if request.method == "HEAD":
@@ -135,9 +135,9 @@ class LiveConnections:
 
         Nothing is sent to the connection before the caller sends that message or sets its position. Raises Ended for
         one subscription too many, and NotFound if the board was deleted or made private in between."""
-        if len(connection.channels) >= self._limits.subscriptions and all(c.key != key for c in connection.channels):
+        if len(connection.channels) >= self.limits.subscriptions and all(c.key != key for c in connection.channels):
             raise Ended(close_codes.TOO_MANY_SUBSCRIPTIONS)
-        channel = self._hub.subscribe(key, board, connection)
+        channel = self.hub.subscribe(key, board, connection)
         channel.sessions[connection] = PENDING
         connection.channels.add(channel)
         try:
@@ -151,7 +151,7 @@ class LiveConnections:
                     await asyncio.sleep(1)
                     continue
                 if channel.message is before:  # else a newer one was published during the read
-                    self._hub.refresh(channel, now)
+                    self.hub.refresh(channel, now)
                 break
             if connection not in channel.sessions:
                 raise codes.BOARD_NOT_FOUND.error("the board was deleted, or is no longer public")
@@ -163,22 +163,22 @@ class LiveConnections:
     def leave(self, connection: LiveSession, key: ChannelKey) -> None:
         for channel in [channel for channel in connection.channels if channel.key == key]:
             connection.channels.discard(channel)
-            self._hub.unsubscribe(channel, connection)
+            self.hub.unsubscribe(channel, connection)
 
     async def run(self) -> None:
         """For ever: ping the quiet, end the dead. A few at a time, as each ping brings an answer."""
         while True:
-            everybody = [*self._sockets, *self._streams]
+            everybody = [*self.sockets, *self._streams]
             starts = range(0, len(everybody) or 1, SLICE)
             for start in starts:
                 some, now = everybody[start : start + SLICE], _now()
-                flooding = [connection for connection in some if not self._look_at(connection, now)]
-                await asyncio.gather(*(_close(self._sockets[one], close_codes.BAD_MESSAGE) for one in flooding))
+                flooding = [connection for connection in some if not self.check(connection, now)]
+                await asyncio.gather(*(_close(self.sockets[one], close_codes.BAD_MESSAGE) for one in flooding))
                 await asyncio.sleep(LOOK_EVERY_S / len(starts))
 
-    def _look_at(self, connection: LiveSession, now: float) -> bool:
+    def check(self, connection: LiveSession, now: float) -> bool:
         """Whether it stays: not when it said too much since the last look."""
-        socket = self._sockets.get(connection)
+        socket = self.sockets.get(connection)
         quiet_s = now - connection.last_heard
         if connection.stuck(now) or (socket is not None and quiet_s > SILENT_AFTER_S):
             connection.abort()  # its buffer may be full: a close frame would never arrive
@@ -192,14 +192,14 @@ class LiveConnections:
         self._closing = True
         for ended in self._streams.values():
             ended.set()
-        sockets = list(self._sockets.values())
+        sockets = list(self.sockets.values())
         for start in range(0, len(sockets), CLOSED_AT_ONCE):
             some = sockets[start : start + CLOSED_AT_ONCE]
             await asyncio.gather(*(_close(socket, close_codes.GOING_AWAY) for socket in some))
 
     def _forget(self, connection: LiveSession) -> None:
         for channel in connection.channels:
-            self._hub.unsubscribe(channel, connection)
+            self.hub.unsubscribe(channel, connection)
         connection.channels.clear()
 
 

@@ -136,12 +136,12 @@ class TestCache:
         monkeypatch.setattr(tokens_module, "CACHED", 3)
         for n in range(10):
             await jwts.authenticate(signed({**GOOD, "sub": str(n)}))
-        assert len(jwts._known) == 3
+        assert len(jwts.verified) == 3
 
     async def test_what_is_refused_takes_no_room(self, jwts: JwtAuthenticator) -> None:
         for token in ("", "a.b.c", signed(GOOD, b"x" * KEY_BYTES), signed({**GOOD, "exp": NOW})):
             await code(jwts, token)
-        assert not jwts._known
+        assert not jwts.verified
 
 
 class TestKey:

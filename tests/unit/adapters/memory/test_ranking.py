@@ -203,7 +203,7 @@ class TestALittleLater:
         asking = asyncio.create_task(ranking.total(KEY, MAIN))
         await totals.asked.wait()
         totals.going.set()
-        while ranking._tables[KEY].loading is not None:  # noqa: ASYNC110 - the very turn between the two
+        while ranking.tables[KEY].loading is not None:  # noqa: ASYNC110 - the very turn between the two
             await asyncio.sleep(0)
         await ranking.drop(MAIN)
         with contextlib.suppress(NotRanked):

@@ -15,7 +15,7 @@ async def test_callers_that_have_everything_back_are_forgotten() -> None:
     for n in range(10 * limits_module.SWEEP_EVERY):
         clock.now += 0.1
         await limits.acquire(str(n), 10, 10.0)
-    assert len(limits._earned_back) <= 2 * limits_module.SWEEP_EVERY
+    assert len(limits.earned_back) <= 2 * limits_module.SWEEP_EVERY
 
 
 async def test_those_that_do_not_are_kept() -> None:
@@ -30,4 +30,4 @@ async def test_refusals_take_no_memory() -> None:
     limits = MemoryRateLimiter(Seconds())
     for n in range(100):
         await limits.acquire(str(n), 1, 60.0, cost=2)
-    assert not limits._earned_back
+    assert not limits.earned_back

@@ -92,7 +92,7 @@ async def test_timeouts_are_short_while_the_server_does_not_respond(
     """A frozen server accepts connections, so only timeouts detect it."""
     async with database.open_database(await fresh_database(server.url)) as store:
         await store.fetch("SELECT 1")
-        faults = store._faults
+        faults = store.faults
         with frozen(server.pid), monkeypatch.context() as patched:
             patched.setattr(database, "UNRESPONSIVE_S", 0.2)
             with pytest.raises(Unavailable):
@@ -128,7 +128,7 @@ async def test_a_cancelled_call_to_an_unresponsive_server_leaves_no_error(server
             for one in (fetching, changing):
                 with pytest.raises(asyncio.CancelledError):
                     await one
-            await eventually(lambda: store._faults.unresponsive, "the transaction has failed")
+            await eventually(lambda: store.faults.unresponsive, "the transaction has failed")
         await eventually(lambda: answers(store))
     del fetching, changing, one
     gc.collect()  # an unretrieved exception is reported when its future is collected

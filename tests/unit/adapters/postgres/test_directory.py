@@ -190,13 +190,13 @@ async def test_a_deletion_may_take_longer_than_an_update(process: Process, monke
     await directory.start()
     app = await directory.create_app(App(0, "game", "Game", "UTC"))
     limits: list[float] = []
-    once = Database._attempt
+    once = Database.run_once
 
     async def recording(store: Database, work: database.Work[object], within_s: float) -> object:
         limits.append(within_s)
         return await once(store, work, within_s)
 
-    monkeypatch.setattr(Database, "_attempt", recording)
+    monkeypatch.setattr(Database, "run_once", recording)
     await directory.delete_app(app)
     assert limits == [DELETION_S]
     assert DELETION_S > database.TRANSACTION_S

@@ -210,7 +210,7 @@ class TestFailures:
             board = await a_board(store)
             ledger = PostgresLedger(store)
             batch = [submission(board, value=5, key="k", body=b"5")]
-            once = Database._attempt
+            once = Database.run_once
 
             async def answer_lost(store: Database, work: database.Work[object], within_s: float) -> object:
                 await once(store, work, within_s)
@@ -218,7 +218,7 @@ class TestFailures:
                 raise ConnectionResetError
 
             with monkeypatch.context() as patched:
-                patched.setattr(Database, "_attempt", answer_lost)
+                patched.setattr(Database, "run_once", answer_lost)
                 with pytest.raises(Unavailable):
                     await ledger.transact(batch, decide)
             server.start()

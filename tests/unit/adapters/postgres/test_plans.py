@@ -55,9 +55,9 @@ def reads() -> Iterator[tuple[str, str, str]]:
     yield "state", sql["state"], f"'{{1}}', '{{5}}', ARRAY[{event(at)}::bytea], '{{1}}', '{{key}}', {facts}"
     yield "history", HISTORY, "5"
     rules: tuple[bool, Any, Any] = (True, "earliest", "ordinal")
-    yield "top", ranking._statement("slice", *rules), "1, 'all', '', 0, 10"
-    yield "rank", ranking._statement("ranks", *rules), f"1, 'all', '', 1, '{{{BEST}}}'"
-    yield "around", ranking._statement("around", *rules), f"1, 'all', '', 1, '{BEST}', 10"
+    yield "top", ranking.statement("slice", *rules), "1, 'all', '', 0, 10"
+    yield "rank", ranking.statement("ranks", *rules), f"1, 'all', '', 1, '{{{BEST}}}'"
+    yield "around", ranking.statement("around", *rules), f"1, 'all', '', 1, '{BEST}', 10"
 
 
 def pages(plan: list[Any]) -> int:

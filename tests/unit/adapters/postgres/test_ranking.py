@@ -40,7 +40,7 @@ async def test_a_server_that_is_down_cannot_rank(read: Callable[[Ranking], Await
 
 
 async def test_a_count_that_times_out_cannot_rank(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(database._SETTINGS, "statement_timeout", "10ms")
+    monkeypatch.setitem(database.SESSION_SETTINGS, "statement_timeout", "10ms")
     locker = await asyncpg.connect(await shared_database())
     try:
         async with database.open_database(await shared_database()) as store, locker.transaction():

@@ -182,14 +182,14 @@ async def test_what_comes_while_other_queues_are_not_consumed_yet_can_be_done_wi
     rabbitmq: Broker, topology: Topology, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     on = asyncio.Event()
-    consume = _Consumer._consume
+    consume = _Consumer.consume
 
     async def held(taking: _Consumer, name: str, fetch_ahead: int) -> None:
         if name.endswith(".low"):
             await on.wait()
         await consume(taking, name, fetch_ahead)
 
-    monkeypatch.setattr(_Consumer, "_consume", held)
+    monkeypatch.setattr(_Consumer, "consume", held)
     async with open_queue(rabbitmq.url, topology) as queue:
         await queue.publish([Message(b"early", "ann", "high"), Message(b"sent again", "bob", "high")])
         first, second = await one(queue), await one(queue)

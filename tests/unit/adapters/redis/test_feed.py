@@ -54,7 +54,7 @@ async def test_a_server_that_ends_and_comes_back_is_said_once_each(server: Serve
     heard: list[TableKey] = []
     async with connect(server.url) as client, listening(client, heard) as feed:
         server.kill()
-        await eventually(lambda: feed._failures > 2, "it tries again")
+        await eventually(lambda: feed.failures > 2, "it tries again")
         heard.clear()
         feed.watch([TABLE, OTHER])
         server.start()

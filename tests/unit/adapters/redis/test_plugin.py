@@ -18,5 +18,5 @@ async def test_a_ranking_whose_connections_cannot_be_closed_is_left_all_the_same
         raise RedisTimeoutError("Timed out closing connection after 0.5")
 
     monkeypatch.setattr(plugin, "connect", silent)
-    async with plugin._closing_quietly("redis://h") as client:
+    async with plugin.closing_quietly("redis://h") as client:
         assert str(client) == "the client"

@@ -178,7 +178,7 @@ class TestTables:
             with contextlib.suppress(NotRanked):  # more than are remembered
                 assert await ranking.total(table(MAIN, f"s{n}"), MAIN) == 0
         assert await client.dbsize() == 0
-        assert len(ranking._builder._empty) <= builder.EMPTIES
+        assert len(ranking.builder.empty) <= builder.EMPTIES
 
     @pytest.mark.parametrize("read", READS.values(), ids=READS)
     async def test_one_without_standings_is_answered_and_leaves_nothing(

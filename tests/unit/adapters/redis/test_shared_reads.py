@@ -57,8 +57,8 @@ class Held:
     def __init__(self, ranking: RedisRanking, script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
         self.ran, self.let_go = asyncio.Event(), asyncio.Event()
         self._script = script
-        self._call = ranking._tables.call
-        monkeypatch.setattr(ranking._tables, "call", self)
+        self._call = ranking.tables.call
+        monkeypatch.setattr(ranking.tables, "call", self)
 
     async def __call__(self, script: Script, key: TableKey, *arguments: str | bytes | int) -> Any:
         answer = await self._call(script, key, *arguments)

@@ -114,15 +114,15 @@ async def test_a_reader_in_the_middle_of_the_log_only_delays_its_restart(
 async def test_the_checkpoint_after_a_failed_one_copies_both_steps(
     store: Database, syncs: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    checkpoint = checkpoints._checkpoint
+    checkpoint = checkpoints.checkpoint
 
     def failing(_: sqlite3.Connection) -> None:
         raise sqlite3.OperationalError("database is locked")
 
-    monkeypatch.setattr(checkpoints, "_checkpoint", failing)
+    monkeypatch.setattr(checkpoints, "checkpoint", failing)
     await fill(store, STEP)
     await eventually(lambda: len(syncs) == 1, "the checkpoint failed")
-    monkeypatch.setattr(checkpoints, "_checkpoint", checkpoint)
+    monkeypatch.setattr(checkpoints, "checkpoint", checkpoint)
     await fill(store, STEP)
     await eventually(lambda: len(syncs) == 1 + SYNCS, "both steps were copied")
     assert syncs[1] > 2 * STEP * PAGE

@@ -109,7 +109,7 @@ class TestFaults:
         self, store: Database, read: Callable[[SqliteLedger, SqliteDirectory], Awaitable[object]]
     ) -> None:
         ledger, directory = SqliteLedger(store), SqliteDirectory(store)
-        ledger._credentials[APP.pk, "server:one"] = 1
+        ledger.credentials[APP.pk, "server:one"] = 1
         points, store.points = store.points, Failing()  # type: ignore[assignment]
         try:
             with pytest.raises(Unavailable):

@@ -41,13 +41,13 @@ async def count(store: Database) -> int:
 
 async def test_steps_and_transactions_are_bounded(filled: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     sizes: list[int] = []
-    remove = SqlitePurger._remove
+    remove = SqlitePurger.remove_rows
 
     async def recording(self: SqlitePurger, table: str, keys: list[tuple[object, ...]]) -> int:
         sizes.append(len(keys))
         return await remove(self, table, keys)
 
-    monkeypatch.setattr(SqlitePurger, "_remove", recording)
+    monkeypatch.setattr(SqlitePurger, "remove_rows", recording)
     purger, steps = SqlitePurger(filled), []
     while True:
         step = await purger.purge(NOON + 1, 0)
@@ -62,13 +62,13 @@ async def test_steps_and_transactions_are_bounded(filled: Database, monkeypatch:
 
 async def test_a_row_that_was_renewed_after_the_read_stays(filled: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """A key may be deleted and used again between the read and the removal."""
-    remove = SqlitePurger._remove
+    remove = SqlitePurger.remove_rows
 
     async def late(self: SqlitePurger, table: str, keys: list[tuple[object, ...]]) -> int:
         await filled.write(lambda c: c.execute("UPDATE receipts SET event = ?", (event(NOON + 1),)))
         return await remove(self, table, keys)
 
-    monkeypatch.setattr(SqlitePurger, "_remove", late)
+    monkeypatch.setattr(SqlitePurger, "remove_rows", late)
     assert (await SqlitePurger(filled).purge(NOON + 1, 0)).removed == 0
     assert await count(filled) == ROWS
 

@@ -3,8 +3,7 @@ import asyncio
 import pytest
 
 from harness.waiting import BOUND_S
-from scoreboard.application.live import hub as hub_module
-from scoreboard.application.live.hub import Channel, ChannelKey, Hub, TopMessage
+from scoreboard.application.live.hub import CHUNK, Channel, ChannelKey, Hub, TopMessage
 from scoreboard.application.ports.ranking import Position
 from scoreboard.domain.board import Board
 from scoreboard.domain.top import Change, Line, TopSnapshot
@@ -48,7 +47,7 @@ def idle() -> asyncio.Event:
 
 @pytest.fixture
 def hub(idle: asyncio.Event) -> Hub:
-    return Hub("epoch", idle)
+    return Hub("epoch", idle, commit_wait_s=BOUND_S, max_channels=3)
 
 
 @pytest.fixture
@@ -122,9 +121,8 @@ class TestMessages:
 
 class TestCommits:
     async def test_a_fan_out_waits_for_a_commit_between_two_chunks(
-        self, idle: asyncio.Event, hub: Hub, channel: Channel, monkeypatch: pytest.MonkeyPatch
+        self, idle: asyncio.Event, hub: Hub, channel: Channel
     ) -> None:
-        monkeypatch.setattr(hub_module, "COMMIT_WAIT_S", BOUND_S)
         done = []
 
         async def fan_out() -> None:
@@ -150,7 +148,7 @@ class TestCommits:
 
 class TestSessions:
     async def test_every_session_is_offered_the_same_message(self, hub: Hub) -> None:
-        pages = [Page() for _ in range(hub_module.CHUNK + 1)]
+        pages = [Page() for _ in range(CHUNK + 1)]
         for one in pages:
             channel = hub.subscribe(KEY, MAIN, one)
         await hub.publish(channel, top(("ann", 1)))
@@ -178,12 +176,11 @@ class TestSessions:
         assert hub.subscribe(KEY, MAIN, page).message is before
 
     async def test_of_channels_that_nobody_watches_so_many_are_kept(
-        self, hub: Hub, channel: Channel, page: Page, monkeypatch: pytest.MonkeyPatch
+        self, hub: Hub, channel: Channel, page: Page
     ) -> None:
-        monkeypatch.setattr(hub_module, "MAX_CHANNELS", 3)
         for number in range(10, 20):
             hub.unsubscribe(hub.subscribe(ChannelKey(number, None, ""), MAIN, page), page)
-        assert len(hub._channels) <= 3
+        assert hub.kept <= 3
         assert hub.channel(KEY) is channel
 
     async def test_who_may_not_watch_any_more_is_dismissed_and_sent_nothing_more(

@@ -74,8 +74,8 @@ async def publish(hub: Hub, world: World, clock: ManualClock) -> AsyncIterator[P
 
 
 async def quiet(publish: Publisher) -> None:
-    while publish._busy:
-        await asyncio.gather(*publish._busy.values(), return_exceptions=True)
+    while publish.busy:
+        await asyncio.gather(*publish.busy.values(), return_exceptions=True)
 
 
 @pytest.mark.parametrize("season", [None, TODAY])

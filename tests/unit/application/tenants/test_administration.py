@@ -106,7 +106,7 @@ async def test_the_ids_of_an_apps_players_are_freed_with_its_last_board(
     second = await service.tenants.create_board(app, "second", {})
     for board in (main, second, elsewhere):
         await service.scored(board, "ann", 5)
-    held = weakref.ref(service.ranking._slots[app.pk])
+    held = weakref.ref(service.ranking.slots[app.pk])
     await service.tenants.delete_board(main)
     assert held() is not None
     await service.scored(second, "ann", 1)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, cast
 
 import pytest
@@ -60,7 +61,8 @@ class World:
         publisher = cast("Publisher", self)
         self.commit = GroupCommit(self.ledger, ranking, publisher, clock, BatchLimits(PENDING), asyncio.Event())
         rate_limit = UpdateRateLimit(MemoryRateLimiter(lambda: 0.0), PLAYER_PER_MINUTE, SERVER_PER_SECOND)
-        self.submit = Submit(self.directory, self.ledger, rate_limit, self.commit, reads)
+        self.make_submit = partial(Submit, self.directory, self.ledger, rate_limit, self.commit, reads)
+        self.submit = self.make_submit()
 
     def changed(self, *_: object) -> None:
         """Nobody watches."""
@@ -414,12 +416,10 @@ class TestSeams:
     """A check and a rule are added without a change to what is there."""
 
     def strict(self, world: World, fault: ScoreboardError) -> Submit:
-        one = world.submit
-
         def no_bob(board: Board) -> NoBob | None:
             return NoBob(fault) if board.slug == "strict" else None
 
-        return Submit(one._directory, one._ledger, one._rate_limit, world.commit, one._reads, checks=(no_bob,))
+        return world.make_submit(checks=(no_bob,))
 
     async def test_a_check_refuses_before_anything_happened_on_its_boards_only(self, world: World) -> None:
         submit = self.strict(world, codes.VALUE_NOT_ALLOWED.error("no bob"))
@@ -446,8 +446,7 @@ class TestSeams:
         def once_ever(board: Board, action: Action | None) -> OnceEver | None:
             return OnceEver() if board.slug == "strict" and action is None else None
 
-        one = world.submit
-        submit = Submit(one._directory, one._ledger, one._rate_limit, world.commit, one._reads, rules=(once_ever,))
+        submit = world.make_submit(rules=(once_ever,))
         await world.board("strict")
         requests = [UpdateRequest(b"", player=player, increment=1) for player in ("ann", "bob", "ann")]
         for expected in (["", "", "total_out_of_bounds"], ["total_out_of_bounds"] * 3):
@@ -479,7 +478,7 @@ class TestManyQueued:
     async def line(self, world: World) -> Line:
         await world.board(consistency="queued")
         line = Line()
-        world.submit._queue = QueueRoute(cast("QueuePublisher", line), b"key", fallback=False)
+        world.submit = world.make_submit(QueueRoute(cast("QueuePublisher", line), b"key", fallback=False))
         return line
 
     async def many(self, world: World, *wishes: UpdateRequest) -> list[Any]:

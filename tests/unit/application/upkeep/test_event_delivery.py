@@ -251,7 +251,7 @@ class TestDelivery:
         monkeypatch.setattr(event_delivery, "FIRST_PAUSE_S", 0.5)
         monkeypatch.setattr(event_delivery, "LONGEST_PAUSE_S", 30.0)
         for failures, longest_s in ((1, 0.5), (2, 1.0), (3, 2.0), (7, 30.0), (1_000_000, 30.0)):
-            pauses = {event_delivery._pause_s(failures) for _ in range(50)}
+            pauses = {event_delivery.retry_pause_s(failures) for _ in range(50)}
             assert len(pauses) > 1
             assert all(longest_s / 2 <= pause <= longest_s for pause in pauses)
 

@@ -49,19 +49,19 @@ def test_a_folder_and_a_key_are_their_owners(tmp_path: Path) -> None:
     key = tmp_path / "token.key"
     key.write_bytes(b"x" * 32)
     key.chmod(0o600)
-    assert "problem" not in states(local._folder(tmp_path))
+    assert "problem" not in states(local.check_folder(tmp_path))
     key.chmod(0o640)
-    (told,) = [finding for finding in local._folder(tmp_path) if finding.state == "problem"]
+    (told,) = [finding for finding in local.check_folder(tmp_path) if finding.state == "problem"]
     assert (told.check, "0640" in told.text, "chmod 600" in str(told.remedy)) == ("key", True, True)
     key.chmod(0o600)
     tmp_path.chmod(0o770)
-    (told,) = [finding for finding in local._folder(tmp_path) if finding.state == "problem"]
+    (told,) = [finding for finding in local.check_folder(tmp_path) if finding.state == "problem"]
     assert (told.check, "chmod 700" in str(told.remedy)) == ("folder", True)
 
 
 @pytest.mark.parametrize(("free", "state"), [(0, "problem"), (GIB, "warning"), (3 * GIB, "ok")])
 def test_little_space_is_told_before_there_is_none(free: int, state: str) -> None:
-    assert local._space(free).state == state
+    assert local.check_space(free).state == state
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_little_space_is_told_before_there_is_none(free: int, state: str) -> Non
     ],
 )
 def test_a_file_system_that_keeps_nothing_or_promises_little_is_told(kind: str | None, state: str) -> None:
-    assert local._file_system(kind).state == state
+    assert local.check_file_system(kind).state == state
 
 
 @pytest.mark.skipif(not Path("/dev/shm").is_mount(), reason="needs a file system in memory")  # noqa: S108 - only looked at
