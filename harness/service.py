@@ -16,7 +16,7 @@ import uvloop
 from aiohttp import web
 
 from harness.client import Client
-from harness.waiting import eventually
+from harness.waiting import PATIENCE, eventually
 from scoreboard.adapters.sqlite.ledger import SqliteLedger
 from scoreboard.application.identity.principals import principal_of
 from scoreboard.application.ports.authentication import Role
@@ -27,6 +27,7 @@ from scoreboard.bootstrap import service as bootstrap
 from scoreboard.bootstrap.lifecycle import Service
 from scoreboard.bootstrap.listening import listening
 from scoreboard.bootstrap.settings import Settings, load
+from scoreboard.bootstrap.timings import Timings
 from scoreboard.domain.errors import ScoreboardError
 from scoreboard.entrypoints.contracts.v1 import refusals
 from scoreboard.entrypoints.http.connection import Connections, Handler, HttpConnection
@@ -107,11 +108,12 @@ async def running(
     clock: Clock = bootstrap.wall_clock,
     kind: type[HttpConnection] = FastConnection,
     consumers: Sequence[EventConsumer] = (),
+    timings: Timings = Timings(patience=PATIENCE),  # noqa: B008 - frozen
     **given: Any,
 ) -> AsyncIterator[Running]:
     """Run the service, or some of its parts, on a free port."""
     async with bootstrap.open_service(
-        settings(data, **given), parts=parts, clock=clock, consumers=consumers
+        settings(data, **given), parts=parts, clock=clock, consumers=consumers, timings=timings
     ) as service:
         with answers_as_declared(service.server):
             async with listening(service, "127.0.0.1", 0, kind) as url, aiohttp.ClientSession() as http:

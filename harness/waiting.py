@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 BOUND_S = 120.0  # the longest a test waits for what must come; no promise about speed
+PATIENCE = 60.0  # the factor for time-outs of servers, so that a busy machine does not look like an outage
 
 
 async def eventually(condition: Callable[[], Awaitable[object] | object], what: str = "") -> None:

@@ -8,8 +8,8 @@ import pytest
 from harness.client import Client
 from harness.servers.redis import emptied
 from harness.service import Running
-from harness.waiting import BOUND_S, eventually
-from scoreboard.application.upkeep import drift
+from harness.waiting import BOUND_S, PATIENCE, eventually
+from scoreboard.bootstrap.timings import Timings
 from tests.making import ManualClock
 from tests.migration.stores import (
     LATE,
@@ -168,11 +168,12 @@ async def test_what_was_not_acknowledged_is_ranked_again(old: Store) -> None:
 
 @pytest.mark.slow
 async def test_what_redis_does_not_have_is_ranked_from_the_old_note(
-    tmp_path: Path, redis_url: str, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, redis_url: str, clock: ManualClock
 ) -> None:
     """The ranking is made without the one player, as it was when the process of the old version ended."""
-    monkeypatch.setattr(drift, "LOOK_AGAIN_S", 2 * BOUND_S)  # or the drift check ranks the player, without the note
-    old = await restored("postgres", tmp_path, clock, ranking_url=emptied(redis_url))
+    # A shorter wait would let the drift check rank the player.
+    timings = Timings(patience=PATIENCE, drift_recheck_s=2 * BOUND_S)
+    old = await restored("postgres", tmp_path, clock, ranking_url=emptied(redis_url), timings=timings)
     await old.migrate()
     await old.execute(
         "CREATE TABLE aside AS SELECT * FROM standings WHERE player_id = 'late';"

@@ -12,7 +12,7 @@ from scoreboard.domain.bounds import MAX_TOP_N
 FEWEST_KEPT = 2 * MAX_TOP_N  # a table is filled up when half is left, which must have every live top N
 
 
-def options_of(settings: Settings, *, events: bool = False) -> BackendOptions:
+def options_of(settings: Settings, *, events: bool = False, patience: float = 1.0) -> BackendOptions:
     return BackendOptions(
         data=settings.data,
         database_url=settings.database_url,
@@ -22,6 +22,7 @@ def options_of(settings: Settings, *, events: bool = False) -> BackendOptions:
         ranking_keep=settings.ranking_keep,
         queue_url=settings.queue_url,
         events=events,
+        patience=patience,
     )
 
 

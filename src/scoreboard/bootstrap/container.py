@@ -21,6 +21,7 @@ from scoreboard.bootstrap import backends
 from scoreboard.bootstrap.keys import read_signing_key
 from scoreboard.bootstrap.read_path import ReadPath
 from scoreboard.bootstrap.settings import Settings
+from scoreboard.bootstrap.timings import Timings
 from scoreboard.bootstrap.write_path import WritePath
 
 
@@ -35,9 +36,11 @@ class Container:
         ranking: RankingBackend,
         queue: QueueBackend | None,
         events: EventDelivery,
+        timings: Timings,
     ) -> None:
         self.settings = settings
         self.clock = clock
+        self.timings = timings
         self.database = database
         self.directory = database.directory
         self.ledger = database.ledger
@@ -85,14 +88,14 @@ def _rate_limiter(ranking: RankingBackend) -> RateLimiter:
 
 
 async def open_container(
-    settings: Settings, clock: Clock, stack: AsyncExitStack, consumers: Sequence[EventConsumer]
+    settings: Settings, clock: Clock, stack: AsyncExitStack, consumers: Sequence[EventConsumer], timings: Timings
 ) -> Container:
     """Open the backends that the settings name. Raises SettingsError and NotUsable."""
-    options = backends.options_of(settings, events=bool(consumers))
+    options = backends.options_of(settings, events=bool(consumers), patience=timings.patience)
     backends.check_backends(options)
     database = await backends.open_database(options, clock, stack)
     queue = await backends.open_queue(options, clock, stack)
     ranking = await backends.open_ranking(options, database, clock, stack)
     events = EventDelivery(database.outbox, consumers)
     await events.start()
-    return Container(settings, clock, database, ranking, queue, events)
+    return Container(settings, clock, database, ranking, queue, events, timings)

@@ -15,6 +15,7 @@ from scoreboard.bootstrap.lifecycle import Service
 from scoreboard.bootstrap.mounting import PARTS, Part, mount_contracts
 from scoreboard.bootstrap.parts import jobs, live, worker
 from scoreboard.bootstrap.settings import Settings
+from scoreboard.bootstrap.timings import Timings
 from scoreboard.entrypoints.http.connection_limiter import ConnectionLimiter, room
 from scoreboard.entrypoints.http.server import Server
 
@@ -33,6 +34,7 @@ async def open_service(
     parts: frozenset[Part] = PARTS,
     clock: Clock = wall_clock,
     consumers: Sequence[EventConsumer] = (),
+    timings: Timings = Timings(),  # noqa: B008 - frozen
 ) -> AsyncIterator[Service]:
     """Run the service without a listening socket; `report` gets the progress of its start.
 
@@ -49,7 +51,7 @@ async def open_service(
         with data_dir.usable(settings.data):
             if not settings.database_url:
                 data_dir.remove_address(settings.data)  # of a server that was killed
-            shared = await open_container(settings, clock, stack, consumers)
+            shared = await open_container(settings, clock, stack, consumers, timings)
         service = _build(shared, parts)
         service.tasks += [asyncio.ensure_future(task()) for task in _tasks(shared, parts)]
         await service.commit.start()

@@ -13,7 +13,6 @@ import msgspec
 
 from scoreboard.domain import codes
 from scoreboard.domain.board import Action, App, Board, Player
-from scoreboard.domain.codes import CODES
 from scoreboard.domain.errors import ScoreboardError
 
 Step: TypeAlias = tuple[str, tuple[object, ...]]
@@ -22,6 +21,18 @@ BoardFilter: TypeAlias = Callable[[Board], bool]
 T = TypeVar("T")
 
 _IDENTITY = ("pk", "app", "slug")
+_CONFLICTS = {
+    "app": codes.APP_EXISTS,
+    "board": codes.BOARD_EXISTS,
+    "action": codes.ACTION_EXISTS,
+    "player": codes.PLAYER_EXISTS,
+}
+_MISSING = {
+    "app": codes.APP_NOT_FOUND,
+    "board": codes.BOARD_NOT_FOUND,
+    "action": codes.ACTION_NOT_FOUND,
+    "player": codes.PLAYER_NOT_FOUND,
+}
 
 
 class Contents(NamedTuple):
@@ -154,15 +165,13 @@ def no_such_app() -> ScoreboardError:
 
 def already_exists(statement: str) -> ScoreboardError:
     """Return the error for a statement that adds a row whose id exists."""
-    error: ScoreboardError = CODES[f"{_kind(statement)}_exists"].error("this id is already in use")
-    return error
+    return _CONFLICTS[_kind(statement)].error("this id is already in use")
 
 
 def was_deleted(statement: str) -> ScoreboardError:
     """Return the error for a statement that found no row to change."""
     kind = _kind(statement)
-    error: ScoreboardError = CODES[f"{kind}_not_found"].error(f"this {kind} was deleted in the meantime")
-    return error
+    return _MISSING[kind].error(f"this {kind} was deleted in the meantime")
 
 
 def _kind(statement: str) -> str:

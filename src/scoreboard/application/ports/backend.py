@@ -43,7 +43,8 @@ class NotUsable(Exception):
 class BackendOptions:
     """The settings that plugins read. A URL is empty where there is no such server, and may contain a password.
 
-    `events`: event consumers are configured, so the ledger writes the outbox.
+    `events`: event consumers are configured, so the ledger writes the outbox. `patience` is the factor for every
+    time-out of a server: tests on a busy machine raise it.
     """
 
     data: Path
@@ -54,6 +55,7 @@ class BackendOptions:
     ranking_keep: int
     queue_url: str
     events: bool
+    patience: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

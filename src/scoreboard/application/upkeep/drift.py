@@ -1,7 +1,10 @@
-"""Drift check: a ranking that differs from the totals is found, counted and made anew."""
+"""Drift: differences between ledger, totals and ranking, and the job that removes them.
+
+Every comparison of the three uses `LedgerFold`, `differing_players` and `lasting_differences`.
+"""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Set
 from typing import TypeAlias, TypeVar
 
 import structlog
@@ -11,27 +14,75 @@ from scoreboard.application.ports.directory import Directory
 from scoreboard.application.ports.ledger import Ledger
 from scoreboard.application.ports.ranking import NotRanked, RankedEntry, Ranking, RankingCache
 from scoreboard.application.upkeep.rebuild import Rebuild
+from scoreboard.domain import event_id
 from scoreboard.domain.board import Board
-from scoreboard.domain.errors import Unavailable
+from scoreboard.domain.errors import Refused
+from scoreboard.domain.fold import fold
 from scoreboard.domain.season import season_at
-from scoreboard.domain.submission import TableKey
+from scoreboard.domain.submission import Standing, Submission, TableKey
 
 log = structlog.get_logger(__name__)
 
+RECHECKS = 2
+RECHECK_AFTER_S = 4.0  # repair has ranked by then what a crash left unranked
+COMPARED = 100  # standings at the top, and at the end of the cached part
+
 T = TypeVar("T")
 
-EVERY_S = 60.0
-LOOKS = 3
-LOOK_AGAIN_S = 4.0  # longer than the repair job needs after a crash
-COMPARED = 100  # standings at the top, and at the end of what is kept
+Fact: TypeAlias = RankedEntry | int
+"""A ranked player, or the number of standings in a table."""
 
-Said: TypeAlias = RankedEntry | int
-"""Of a player, or of how many there are."""
+
+class LedgerFold:
+    """The standings that the ledger of a board amounts to, by table and player.
+
+    `entries` counts the entries added, `refusals` describes those that the rules of the board cannot apply.
+    """
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+        self.entries = 0
+        self.tables: dict[TableKey, dict[str, Standing]] = {}
+        self.refusals: list[str] = []
+
+    def add(self, entry: Submission) -> None:
+        """Apply an entry to its tables. Entries come in the order of the ledger."""
+        self.entries += 1
+        for key in entry.tables:
+            standings = self.tables.setdefault(key, {})
+            try:
+                standings[entry.player] = fold(self._board, standings.get(entry.player), entry)
+            except Refused as error:
+                self.refusals.append(f"{event_id.to_text(entry.event)}: {error.detail}")
+
+
+def differing_players(expected: Mapping[str, object], actual: Mapping[str, object]) -> set[str]:
+    """Return the players whose values are not equal, or that only one side has."""
+    return {player for player in expected.keys() | actual.keys() if expected.get(player) != actual.get(player)}
+
+
+async def lasting_differences(
+    differences: Set[T], recheck: Callable[[Set[T]], Awaitable[Set[T]]], times: int, pause_s: float
+) -> Set[T]:
+    """Return those of `differences` that remain after `times` rechecks, with a pause before each.
+
+    Two stores that are read one after the other differ while updates are in flight. Such a difference does not last.
+    `recheck` returns those of the given differences that it finds again.
+    """
+    for _ in range(times):
+        if not differences:
+            break
+        await asyncio.sleep(pause_s)
+        differences = await recheck(differences)
+    return differences
 
 
 class Drift:
-    """`totals` answers from the ledger's totals; `cache` says how much of them `ranking` keeps. `found` counts the
-    tables that drifted since the start."""
+    """The job that compares each ranking with the totals, and rebuilds those that differ.
+
+    `totals` reads the ledger's totals. `cache` returns how many standings `ranking` holds of a table.
+    `drifted_tables` counts the tables that drifted since the start.
+    """
 
     def __init__(
         self,
@@ -42,6 +93,7 @@ class Drift:
         cache: RankingCache,
         rebuild: Rebuild,
         clock: Clock,
+        recheck_after_s: float = RECHECK_AFTER_S,
     ) -> None:
         self._directory = directory
         self._ledger = ledger
@@ -50,21 +102,11 @@ class Drift:
         self._cache = cache
         self._rebuild = rebuild
         self._clock = clock
-        self.found = 0
-
-    async def run(self) -> None:
-        """For ever, every minute."""
-        while True:
-            try:
-                await self.once()
-            except Unavailable as error:
-                log.debug("drift_check_put_off", code=error.code)  # what is away was said where it was found
-            except Exception:
-                log.exception("drift_check_failed")
-            await asyncio.sleep(EVERY_S)
+        self._recheck_after_s = recheck_after_s
+        self.drifted_tables = 0
 
     async def once(self) -> list[TableKey]:
-        """Compare the tables of the current seasons; those that drifted are being made anew."""
+        """Compare the tables of the current seasons, start to rebuild those that drifted, and return their keys."""
         drifted = []
         for app in await self._directory.apps():
             for board in await self._directory.boards(app):
@@ -73,44 +115,35 @@ class Drift:
                 differing = [key for key in keys if await self._differs(key, board)]
                 if differing:
                     log.error("ranking_drifted", board=f"{app.slug}/{board.slug}", tables=len(differing))
-                    self.found += len(differing)
+                    self.drifted_tables += len(differing)
                     drifted += differing
                     await self._rebuild(board)
         return drifted
 
     async def _differs(self, key: TableKey, board: Board) -> bool:
-        """Return whether the ranking differs from the totals at every look."""
+        """Return whether the ranking holds the same wrong fact at every check."""
+
+        async def recheck(differences: Set[Fact]) -> Set[Fact]:
+            return differences & await self._wrong_facts(key, board)
+
         try:
-            return bool(await repeated_findings(lambda: self._wrong(key, board)))
+            differences = await self._wrong_facts(key, board)
+            return bool(await lasting_differences(differences, recheck, RECHECKS, self._recheck_after_s))
         except NotRanked:
-            return False  # a rebuild is in progress
+            return False  # the table is being built
 
-    async def _wrong(self, key: TableKey, board: Board) -> set[Said]:
-        """What the ranking says and the totals do not."""
-        kept = await self._cache.cached_depth(key, board)
-        said = await _said(self._ranking, key, board, kept)
-        return said - await _said(self._totals, key, board, kept)
-
-
-async def repeated_findings(look: Callable[[], Awaitable[set[T]]]) -> set[T]:
-    """Return the findings that are the same at every look.
-
-    Two sources that are read one after the other never agree under load. An update in progress has changed its finding
-    by the next look, and what a crash left is repaired by then.
-    """
-    findings = await look()
-    for _ in range(LOOKS - 1):
-        if findings:
-            await asyncio.sleep(LOOK_AGAIN_S)
-            findings &= await look()
-    return findings
+    async def _wrong_facts(self, key: TableKey, board: Board) -> Set[Fact]:
+        """Return the facts of the ranking that the totals do not have."""
+        depth = await self._cache.cached_depth(key, board)
+        ranked = await _read_facts(self._ranking, key, board, depth)
+        return ranked - await _read_facts(self._totals, key, board, depth)
 
 
-async def _said(ranking: Ranking, key: TableKey, board: Board, kept: int | None) -> set[Said]:
-    """The top, and how many standings there are: in all, or above the last of those that are kept."""
-    if kept is None:
-        everything = await ranking.slice(key, board, 0, COMPARED)
-        return {everything.total, *everything.rows}
-    top = await ranking.slice(key, board, 0, min(COMPARED, kept))
-    last = await ranking.slice(key, board, max(kept - COMPARED, 0), kept)
+async def _read_facts(ranking: Ranking, key: TableKey, board: Board, depth: int | None) -> set[Fact]:
+    """Return the top of a table, with the number of its standings or the last of the `depth` cached ones."""
+    if depth is None:
+        top = await ranking.slice(key, board, 0, COMPARED)
+        return {top.total, *top.rows}
+    top = await ranking.slice(key, board, 0, min(COMPARED, depth))
+    last = await ranking.slice(key, board, max(depth - COMPARED, 0), depth)
     return {*top.rows, *last.rows}

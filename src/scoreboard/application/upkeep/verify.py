@@ -1,12 +1,12 @@
-"""Verify: the fold of the ledger equals the totals equals the ranking. Promise 4, as a command and a test oracle."""
+"""Verify: a full comparison of ledger, totals and ranking, for tests and audits."""
 
-from collections.abc import AsyncIterator
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from scoreboard.application.ports.ledger import Ledger
 from scoreboard.application.ports.ranking import RankedEntry, Ranking
+from scoreboard.application.upkeep.drift import LedgerFold, differing_players
 from scoreboard.domain.board import Board
-from scoreboard.domain.fold import fold
 from scoreboard.domain.submission import Standing, TableKey
 
 SHOWN = 10
@@ -15,7 +15,7 @@ CHUNK = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """`differences` are the first few, in words."""
+    """The result of a comparison: numbers of entries and standings, and the first few differences in words."""
 
     entries: int
     standings: int
@@ -23,61 +23,49 @@ class Report:
 
 
 async def verify(ledger: Ledger, ranking: Ranking, board: Board) -> Report:
-    """Compare while nothing is written to the board: an update in between would show as a difference. A ranking has to
-    say the same of a player in a list and by itself. Raises NotRanked."""
-    folded: dict[TableKey, dict[str, Standing]] = {}
-    entries = 0
+    """Compare all tables of a board while nothing is written to it. Raise NotRanked.
+
+    The ranking must return the same entry for a player in a list and in a query for the player alone.
+    """
+    ledger_fold = LedgerFold(board)
     async for chunk in ledger.entries(board):
         for submission, _ in chunk:
-            entries += 1
-            for key in submission.tables:
-                standings = folded.setdefault(key, {})
-                standings[submission.player] = fold(board, standings.get(submission.player), submission)
-    differences: list[str] = []
+            ledger_fold.add(submission)
+    differences = list(ledger_fold.refusals)
     count = 0
-    for key in sorted({*folded, *await ledger.tables(board)}):
+    for key in sorted({*ledger_fold.tables, *await ledger.tables(board)}):
+        expected = ledger_fold.tables.get(key, {})
         totals = {player: standing async for chunk in ledger.standings(key) for player, standing in chunk}
         count += len(totals)
-        differences += _differences(f"totals of {key}", folded.get(key, {}), totals)
-        ranked = {one.player: one async for one in _ranked(ranking, board, key)}
-        asked = {player: one async for player, one in _asked(ranking, board, key, list(totals))}
         differences += [
-            f"ranking of {key}: {player} differs"
-            for player in totals.keys() | ranked.keys()
-            if player not in ranked
-            or player not in totals
-            or (ranked[player].score, ranked[player].reached_at) != (totals[player].score, totals[player].reached_at)
-            or asked.get(player) != ranked[player]
+            f"totals of {key}: {player} should be {expected.get(player)}, is {totals.get(player)}"
+            for player in differing_players(_without_version(expected), _without_version(totals))
         ]
-    return Report(entries, count, differences[:SHOWN])
+        listed = await _list_entries(ranking, board, key)
+        single = await _single_entries(ranking, board, key, list(totals))
+        scores = {player: (standing.score, standing.reached_at) for player, standing in totals.items()}
+        listed_scores = {player: (entry.score, entry.reached_at) for player, entry in listed.items()}
+        wrong = differing_players(scores, listed_scores) | differing_players(listed, single)
+        differences += [f"ranking of {key}: {player} differs" for player in wrong]
+    return Report(ledger_fold.entries, count, differences[:SHOWN])
 
 
-async def _ranked(ranking: Ranking, board: Board, key: TableKey) -> AsyncIterator[RankedEntry]:
-    """As a list tells it."""
+async def _list_entries(ranking: Ranking, board: Board, key: TableKey) -> dict[str, RankedEntry]:
+    entries: dict[str, RankedEntry] = {}
     start = 0
     while rows := (await ranking.slice(key, board, start, start + CHUNK)).rows:
-        for row in rows:
-            yield row
+        entries.update((entry.player, entry) for entry in rows)
         start += len(rows)
+    return entries
 
 
-async def _asked(
-    ranking: Ranking, board: Board, key: TableKey, players: list[str]
-) -> AsyncIterator[tuple[str, RankedEntry]]:
-    """As each player is told it."""
+async def _single_entries(ranking: Ranking, board: Board, key: TableKey, players: list[str]) -> dict[str, RankedEntry]:
+    entries: dict[str, RankedEntry] = {}
     for start in range(0, len(players), CHUNK):
-        found = await ranking.get_ranks(key, board, players[start : start + CHUNK])
-        for player, details in found.items():
-            yield player, details.entry
+        ranks = await ranking.get_ranks(key, board, players[start : start + CHUNK])
+        entries.update((player, rank.entry) for player, rank in ranks.items())
+    return entries
 
 
-def _differences(what: str, expected: dict[str, Standing], found: dict[str, Standing]) -> list[str]:
-    return [
-        f"{what}: {player} should be {expected.get(player)}, is {found.get(player)}"
-        for player in expected.keys() | found.keys()
-        if _essence(expected.get(player)) != _essence(found.get(player))
-    ]
-
-
-def _essence(standing: Standing | None) -> tuple[int, int, bytes] | None:
-    return None if standing is None else (standing.score, standing.reached_at, standing.event)
+def _without_version(standings: Mapping[str, Standing]) -> dict[str, tuple[int, int, bytes]]:
+    return {player: (one.score, one.reached_at, one.event) for player, one in standings.items()}

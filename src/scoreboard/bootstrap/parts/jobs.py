@@ -10,6 +10,7 @@ from scoreboard.application.upkeep.retention import Retention
 from scoreboard.application.upkeep.trim import Trim
 from scoreboard.bootstrap.container import Container
 from scoreboard.bootstrap.metrics import gauge, of_events
+from scoreboard.concurrency.every import every
 
 
 def tasks(shared: Container) -> Iterator[Task]:
@@ -28,6 +29,7 @@ async def _in_turn(shared: Container, name: str, job: Task) -> None:
 
 
 def _jobs(shared: Container) -> dict[str, Task]:
+    timings = shared.timings
     directory, ledger, ranking, clock = shared.directory, shared.ledger, shared.ranking, shared.clock
     repair = Repair(directory, ledger, ranking, shared.read_path.publisher)
     text = "Standings that are durable and not ranked yet, as repair last saw."
@@ -41,8 +43,8 @@ def _jobs(shared: Container) -> dict[str, Task]:
     replica = shared.database.replica
     totals = shared.database.totals if replica is None else replica.totals
     if totals is not None:
-        drift = Drift(directory, ledger, totals, ranking, cache, shared.rebuild, clock)
+        drift = Drift(directory, ledger, totals, ranking, cache, shared.rebuild, clock, timings.drift_recheck_s)
         text = "Rankings found to differ from the totals."
-        gauge(shared.metrics, "scoreboard_drifted_tables", text, lambda: drift.found)
-        jobs["drift"] = drift.run
+        gauge(shared.metrics, "scoreboard_drifted_tables", text, lambda: drift.drifted_tables)
+        jobs["drift"] = partial(every, timings.drift_s, drift.once, "drift")
     return jobs

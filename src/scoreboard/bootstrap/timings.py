@@ -1,0 +1,17 @@
+"""Timings: the periods of background work. Tests inject shorter or longer ones."""
+
+from dataclasses import dataclass
+
+from scoreboard.application.upkeep import drift
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """The seconds between two runs of each job, and the waits inside them.
+
+    `patience` is the factor for every time-out of a server.
+    """
+
+    patience: float = 1.0
+    drift_s: float = 60.0
+    drift_recheck_s: float = drift.RECHECK_AFTER_S
