@@ -27,7 +27,7 @@ MADE = "<!-- Made from the code by `make docs`: change the code. -->\n\n"
 
 def codes() -> str:
     """Every code, by the status it comes with, and every close of a live connection."""
-    by_status = sorted(CODES, key=status_of)
+    by_status = sorted(CODES.values(), key=status_of)
     lines = [
         "# Codes",
         "Every refusal is a problem detail (RFC 9457) with a `code` that never changes its meaning; `detail` is for "
@@ -37,7 +37,7 @@ def codes() -> str:
     for status, of_it in groupby(by_status, status_of):
         lines.append(f"## {status.value} {status.phrase}")
         for code in of_it:
-            lines += [f"### {code}", CODES[code].cause, f"**What to do**: {CODES[code].remedy}"]
+            lines += [f"### {code.name}", code.cause, f"**What to do**: {code.remedy}"]
     lines += ["## Closes of a WebSocket", "1001 and 4000 to 4499: come back. 4500 to 4999: do not."]
     closes = [f"| {close.code} | {close.cause} | {close.remedy} |" for close in CLOSES]
     lines.append("\n".join(["| code | cause | what to do |", "|---|---|---|", *closes]))

@@ -14,7 +14,7 @@ from harness.waiting import BOUND_S, eventually
 from harness.wire import Wire, wire
 from scoreboard.entrypoints.http import connection as connection_module
 from scoreboard.entrypoints.http.connection import KEEP_ALIVE_S, HttpConnection
-from scoreboard.entrypoints.http.connection_limiter import OWN_FILES, room
+from scoreboard.entrypoints.http.connection_limiter import RESERVED_FILES, default_limit
 from scoreboard.entrypoints.http.fast_path import FastConnection
 from tests.faults.held import pending, writer_held
 from tests.http.test_protocol import request, update
@@ -180,13 +180,13 @@ async def test_who_says_nothing_more_is_ended(service: Running, monkeypatch: pyt
 @pytest.mark.parametrize(
     ("files", "expected"),
     [
-        (30_000, 15_000 - OWN_FILES),
+        (30_000, 15_000 - RESERVED_FILES),
         (20_000, 5_000),
         (1_024, 256),
         (15_000, 3_750),
-        (resource.RLIM_INFINITY, 985_000 - OWN_FILES),
+        (resource.RLIM_INFINITY, 985_000 - RESERVED_FILES),
     ],
 )
 def test_there_is_room_for_what_open_files_leave(files: int, expected: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda _: (files, files))
-    assert room(15_000) == expected
+    assert default_limit(15_000) == expected

@@ -12,7 +12,7 @@ from harness.client import Answer, Client
 from harness.service import Running, running
 from scoreboard.domain import event_id
 from scoreboard.entrypoints.contracts.v1.errors import CODES, status_of
-from scoreboard.entrypoints.contracts.v1.examples import EVENT, EXAMPLES, WITH_A_QUEUE
+from scoreboard.entrypoints.contracts.v1.examples import EVENT, EXAMPLES, EXAMPLES_WITH_QUEUE
 from scoreboard.entrypoints.http.openapi import Example
 
 IN_EVERY_ANSWER = {"Content-Type", "Content-Length", "Date", "Cache-Control"}
@@ -49,7 +49,7 @@ def test_everything_is_described(document: dict[str, Any]) -> None:
         assert set(operation["tags"]) <= described, name
         assert all(parameter["description"] for parameter in operation["parameters"]), name
         if operation["security"]:
-            assert "- **Who**: " in operation["description"], name
+            assert "- **Access**: " in operation["description"], name
         if "requestBody" in operation:
             assert operation["requestBody"]["content"]["application/json"]["examples"], name
         for status, answer in operation["responses"].items():
@@ -66,7 +66,7 @@ def test_each_refusal_tells_its_codes(document: dict[str, Any]) -> None:
                 continue
             codes = content["schema"]["allOf"][1]["properties"]["code"]["enum"]
             assert codes
-            assert {status_of(code).value for code in codes} == {int(status)}
+            assert {status_of(CODES[code]).value for code in codes} == {int(status)}
             assert content["examples"] == {code: {"$ref": f"#/components/examples/{code}"} for code in codes}
             for code in codes:
                 shown = document["components"]["examples"][code]
@@ -80,7 +80,7 @@ async def test_every_example_is_answered_as_documented(tmp_path: Path) -> None:
         described = {o["operationId"]: (method, path, o) for method, path, o in operations(document)}
         assert EXAMPLES.keys() <= described.keys()
         sent = {name for name, (_, _, o) in described.items() if "text/plain" not in str(o["responses"])}
-        assert sent == EXAMPLES.keys() | WITH_A_QUEUE.keys()
+        assert sent == EXAMPLES.keys() | EXAMPLES_WITH_QUEUE.keys()
         event = ""
         for name, examples in EXAMPLES.items():
             method, path, operation = described[name]
@@ -103,13 +103,13 @@ def judge(document: dict[str, Any], operation: dict[str, Any], example: Example,
     declared = {*IN_EVERY_ANSWER, *operation["responses"][str(answer.status)].get("headers", {})}
     assert {name.lower() for name in answer.headers} <= {name.lower() for name in declared}, example.title
     if not answer.raw:
-        assert example.answer is None
+        assert example.response is None
         return
     media = operation["responses"][str(answer.status)]["content"]["application/json"]
-    for body in (answer.body, example.answer):
+    for body in (answer.body, example.response):
         validator(document, media["schema"]).validate(body)
-    assert steady(answer.body) == steady(example.answer), example.title
-    assert media["examples"][example.name]["value"] == example.answer
+    assert steady(answer.body) == steady(example.response), example.title
+    assert media["examples"][example.name]["value"] == example.response
 
 
 def steady(value: Any) -> Any:

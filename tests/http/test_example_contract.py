@@ -29,7 +29,7 @@ from scoreboard.domain.board import Board
 from scoreboard.domain.errors import ScoreboardError
 from scoreboard.entrypoints.http import request as request_module
 from scoreboard.entrypoints.http.contract import Authenticate, Contract
-from scoreboard.entrypoints.http.endpoint import Endpoint
+from scoreboard.entrypoints.http.endpoint import endpoint, routes
 from scoreboard.entrypoints.http.errors import HttpError
 from scoreboard.entrypoints.http.request import RequestContext
 from scoreboard.entrypoints.http.response import Response
@@ -82,14 +82,7 @@ class Arcade:
         self._service = service
         self._pages = TopPages(service.reads, lines)
 
-    def routes(self) -> list[Endpoint]:
-        return [
-            Endpoint("POST", "/arcade/score", "arcadeScore", "Score", self.score, "arcade", "update_score", body=dict),
-            Endpoint("GET", "/arcade/best", "arcadeBest", "Best", self.best, "arcade", "read_standings"),
-            Endpoint("GET", "/arcade/players/{player}", "getStanding", "One", self.one, "arcade", "read_standings"),
-            Endpoint("GET", "/arcade/broken", "arcadeBroken", "Broken", self.broken, "arcade", "use_service"),
-        ]
-
+    @endpoint("POST", "/arcade/score", name="arcadeScore", tag="arcade", policy="update_score", body=dict)
     async def score(self, call: RequestContext) -> web.StreamResponse:
         raw = await call.body(200)
         form = parse_qs(raw.decode())
@@ -100,15 +93,18 @@ class Arcade:
         result = await self._service.submit.one(call.principal, APP, BOARD, request)
         return Response(200, f"OK {result.outcome.score}\n".encode(), content_type=TEXT)
 
+    @endpoint("GET", "/arcade/best", name="arcadeBest", tag="arcade", policy="read_standings")
     async def best(self, call: RequestContext) -> web.StreamResponse:
         board, key = await self._service.reads.open(call.principal, APP, BOARD, None, None)
         return Response(200, await self._pages.get(board, key, None, None), content_type=TEXT)
 
+    @endpoint("GET", "/arcade/players/{player}", name="getStanding", tag="arcade", policy="read_standings")
     async def one(self, call: RequestContext) -> web.StreamResponse:
         board, key = await self._service.reads.open(call.principal, APP, BOARD, None, None)
         place = await self._service.reads.get_standing(board, key, call.path[0])
         return Response(200, f"{place.score}\n".encode(), content_type=TEXT)
 
+    @endpoint("GET", "/arcade/broken", name="arcadeBroken", tag="arcade", policy="use_service")
     async def broken(self, _: RequestContext) -> web.StreamResponse:
         raise RuntimeError("nobody expected this")
 
@@ -116,7 +112,7 @@ class Arcade:
 def arcade(service: Service) -> Contract:
     return Contract(
         "arcade",
-        Arcade(service).routes(),
+        routes(Arcade(service)),
         from_api_key([ApiKeys()]),
         render_error,
         media_types=(FORM, "text/plain"),

@@ -19,7 +19,7 @@ from harness.waiting import BOUND_S, eventually
 from harness.wire import wire
 from scoreboard.entrypoints.contracts.v1.errors import render_error
 from scoreboard.entrypoints.http import connection as connection_module
-from scoreboard.entrypoints.http.connection import Connections, HttpConnection
+from scoreboard.entrypoints.http.connection import ConnectionFactory, HttpConnection
 from scoreboard.entrypoints.http.connection_limiter import ConnectionLimiter
 from scoreboard.entrypoints.http.fast_path import FastConnection
 from scoreboard.entrypoints.http.response import Response
@@ -32,7 +32,7 @@ Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 class Served:
-    def __init__(self, connections: Connections, port: int) -> None:
+    def __init__(self, connections: ConnectionFactory, port: int) -> None:
         self.connections = connections
         self.port = port
         self.slow = 0  # requests that took aiohttp's way
@@ -42,7 +42,7 @@ class Served:
 async def serving(
     handler: Handler, kind: type[HttpConnection] = FastConnection, stop_s: float = BOUND_S
 ) -> AsyncIterator[Served]:
-    connections = Connections(handler, ConnectionLimiter(100, lambda: 0, CollectorRegistry()), render_error, kind)
+    connections = ConnectionFactory(handler, ConnectionLimiter(100, lambda: 0, CollectorRegistry()), render_error, kind)
     runner = web.ServerRunner(connections, handle_signals=False, shutdown_timeout=stop_s)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)

@@ -16,7 +16,7 @@ from scoreboard.bootstrap.mounting import PARTS, Part, mount_contracts
 from scoreboard.bootstrap.parts import jobs, live, worker
 from scoreboard.bootstrap.settings import Settings
 from scoreboard.bootstrap.timings import Timings
-from scoreboard.entrypoints.http.connection_limiter import ConnectionLimiter, room
+from scoreboard.entrypoints.http.connection_limiter import ConnectionLimiter, default_limit
 from scoreboard.entrypoints.http.server import Server
 
 Report = Callable[[str], None]
@@ -72,7 +72,7 @@ async def _warm(shared: Container, report: Report) -> None:
 
 def _build(shared: Container, parts: frozenset[Part]) -> Service:
     settings, writes = shared.settings, shared.write_path
-    connections = settings.http_connections or room(settings.live_connections)
+    connections = settings.http_connections or default_limit(settings.live_connections)
     limiter = ConnectionLimiter(connections, lambda: shared.read_path.live.connections, shared.metrics)
     metrics.of_process(shared.metrics, writes.commit, shared.read_path.live, shared.read_path.hub)
     return Service(

@@ -37,7 +37,7 @@ def test_an_error_is_only_made_from_its_code() -> None:
 def test_each_has_a_status_a_cause_and_a_remedy(name: str) -> None:
     code = CODES[name]
     assert code.name == name
-    assert 400 <= status_of(name) < 600
+    assert 400 <= status_of(code) < 600
     for sentence in (code.cause, code.remedy):
         assert re.fullmatch(r"[A-Z`].+[.]", sentence), sentence
 

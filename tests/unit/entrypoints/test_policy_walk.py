@@ -41,15 +41,15 @@ BODIES: Mapping[str, Any] = {
     "createPlayer": {"player": "new"},
 }
 
-WHO: Mapping[UseCase, str] = {
-    "update_score": "**Who**: a server's or admin's token, for every player; a player's token, for that player",
-    "update_scores": "**Who**: a server's or admin's token.",
-    "read_outcome": "**Who**: a token of the app that may update; a player's token sees that player's updates only",
-    "read_standings": "**Who**: anybody, on a public board; else any token of the app.",
-    "manage_app": "**Who**: the app's admin.",
-    "manage_records": "**Who**: the app's admin.",
-    "manage_apps": "**Who**: the operator",
-    "manage_dead_letters": "**Who**: the operator",
+ACCESS: Mapping[UseCase, str] = {
+    "update_score": "a server's or admin's token for every player. A player's token for that player, with actions only",
+    "update_scores": "a server's or admin's token.",
+    "read_outcome": "a token that may update scores of the app. A player's token sees only its own updates.",
+    "read_standings": "everyone for a public board, otherwise any token of the app.",
+    "manage_app": "the app's admin.",
+    "manage_records": "the app's admin.",
+    "manage_apps": "the operator",
+    "manage_dead_letters": "the operator",
 }
 
 
@@ -100,12 +100,14 @@ async def test_every_route_declares_a_row_and_every_row_has_a_route(service: Run
 
 
 async def test_every_description_tells_users_what_its_row_demands(service: Running) -> None:
-    assert WHO.keys() == {use_case for use_case, rule in POLICY.items() if rule.permission is not None}
+    assert ACCESS.keys() == {use_case for use_case, rule in POLICY.items() if rule.permission is not None}
     for endpoint in endpoints(service):
         if endpoint.described:
             text = " ".join(endpoint.description.split())
-            assert WHO.get(endpoint.policy, "") in text, endpoint.name
-            assert ("**Who**" in text) == (endpoint.policy in WHO), endpoint.name
+            if endpoint.policy in ACCESS:
+                assert f"- **Access**: {ACCESS[endpoint.policy]}" in text, endpoint.name
+            else:
+                assert "**Access**" not in text, endpoint.name
 
 
 async def test_every_route_does_what_its_row_says(service: Running) -> None:

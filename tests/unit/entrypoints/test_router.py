@@ -17,7 +17,7 @@ async def handler(_: RequestContext) -> web.StreamResponse:
 
 
 def contract(name: str, *paths: str) -> Contract:
-    endpoints = [Endpoint("GET", path, path, path, handler, name, "use_service") for path in paths]
+    endpoints = [Endpoint(handler, "GET", path, path, name, "use_service") for path in paths]
     return Contract(name, endpoints, nobody, render_error)
 
 

@@ -35,7 +35,7 @@ class BoardSink:
 
     async def send(self, rows: Sequence[Row]) -> list[RowResult]:
         path = ("apps", self._app, "boards", self._board, *self._endpoint)
-        response = await self._client.call("POST", *path, body=self._to_body(rows), response=schema.BatchAnswer)
+        response = await self._client.call("POST", *path, body=self._to_body(rows), response=schema.BatchResult)
         if len(response.results) != len(rows):
             text = f"{len(rows)} rows got {len(response.results)} results; is this a Scoreboard server?"
             raise Unreachable(text)

@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from scoreboard.entrypoints.http.endpoint import Endpoint
+from scoreboard.entrypoints.http.endpoint import endpoint
 from scoreboard.entrypoints.http.request import RequestContext
 from scoreboard.entrypoints.http.response import Response
 from scoreboard.entrypoints.pages.files import Files
@@ -20,24 +20,19 @@ class Reference:
         self._openapi = openapi
         self._files = Files(POLICY, "docs", "docs/swagger-ui")
 
-    def routes(self) -> list[Endpoint]:
-        served = (
-            ("/openapi.json", "getOpenApi", "OpenAPI", self.openapi),
-            ("/docs", "getDocs", "This description, to read and try", self.page),
-            ("/docs/{file}", "getDocsFile", "A file of that page", self.file),
-        )
-        return [
-            Endpoint("GET", path, name, summary, handler, "service", "use_service", described=False)
-            for path, name, summary, handler in served
-        ]
-
+    @endpoint("GET", "/openapi.json", name="getOpenApi", tag="service", policy="use_service", described=False)
     async def openapi(self, _: RequestContext) -> web.StreamResponse:
+        """Get the OpenAPI document."""
         return Response(200, self._openapi, b"Cache-Control: no-cache\r\n")
 
+    @endpoint("GET", "/docs", name="getDocs", tag="service", policy="use_service", described=False)
     async def page(self, call: RequestContext) -> web.StreamResponse:
+        """Get the page of the API documentation."""
         return self._files.reply(call, "index.html")
 
+    @endpoint("GET", "/docs/{file}", name="getDocsFile", tag="service", policy="use_service", described=False)
     async def file(self, call: RequestContext) -> web.StreamResponse:
+        """Get a file of the documentation page."""
         return self._files.reply(call, call.path[0])
 
 
@@ -47,9 +42,7 @@ class LiveReference:
     def __init__(self, asyncapi: bytes) -> None:
         self._asyncapi = asyncapi
 
-    def routes(self) -> list[Endpoint]:
-        path, name = "/asyncapi.json", "getAsyncApi"
-        return [Endpoint("GET", path, name, "AsyncAPI", self.asyncapi, "service", "use_service", described=False)]
-
+    @endpoint("GET", "/asyncapi.json", name="getAsyncApi", tag="service", policy="use_service", described=False)
     async def asyncapi(self, _: RequestContext) -> web.StreamResponse:
+        """Get the AsyncAPI document."""
         return Response(200, self._asyncapi, b"Cache-Control: no-cache\r\n")

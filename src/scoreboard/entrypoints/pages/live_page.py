@@ -14,8 +14,7 @@ from aiohttp import web
 
 from scoreboard.domain import codes
 from scoreboard.domain.errors import NotFound
-from scoreboard.entrypoints.http.conditional import matches
-from scoreboard.entrypoints.http.endpoint import Endpoint
+from scoreboard.entrypoints.http.endpoint import endpoint
 from scoreboard.entrypoints.http.request import RequestContext
 from scoreboard.entrypoints.http.response import JSON, Response
 from scoreboard.entrypoints.pages.files import TYPES
@@ -50,28 +49,31 @@ class Pages:
         self._version = whole.hexdigest()
         self._files = {name: body.replace(PLACEHOLDER, self._version.encode()) for name, body in found.items()}
 
-    def routes(self) -> list[Endpoint]:
-        served = (
-            ("/", "getPage", "The live page", self.page),
-            ("/embed.js", "getEmbed", "The element for pages of other sites", self.embed),
-            ("/page/{version}/{file}", "getPageFile", "A file of the live page", self.file),
-            ("/page/{version}/client/{module}", "getPageModule", "A module of the client", self.module),
-        )
-        return [
-            Endpoint("GET", path, name, summary, handler, "service", "use_service", described=False)
-            for path, name, summary, handler in served
-        ]
-
+    @endpoint("GET", "/", name="getPage", tag="service", policy="use_service", described=False)
     async def page(self, call: RequestContext) -> web.StreamResponse:
+        """Get the live page."""
         return self._file(Response, call, "index.html", POLICY + ASKED_EACH_TIME)
 
+    @endpoint("GET", "/embed.js", name="getEmbed", tag="service", policy="use_service", described=False)
     async def embed(self, call: RequestContext) -> web.StreamResponse:
+        """Get the element for pages of other sites."""
         return self._file(PublicResponse, call, "embed.js", ASKED_EACH_TIME)
 
+    @endpoint("GET", "/page/{version}/{file}", name="getPageFile", tag="service", policy="use_service", described=False)
     async def file(self, call: RequestContext) -> web.StreamResponse:
+        """Get a file of the live page."""
         return self._versioned(call, call.path[1])
 
+    @endpoint(
+        "GET",
+        "/page/{version}/client/{module}",
+        name="getPageModule",
+        tag="service",
+        policy="use_service",
+        described=False,
+    )
     async def module(self, call: RequestContext) -> web.StreamResponse:
+        """Get a module of the client."""
         return self._versioned(call, f"client/{call.path[1]}")
 
     def _versioned(self, call: RequestContext, name: str) -> Response:
@@ -86,8 +88,7 @@ class Pages:
             raise _no_file()
         etag = f'"{self._version}"'
         headers += f"ETag: {etag}\r\nX-Content-Type-Options: nosniff\r\n".encode()
-        asked = call.header("If-None-Match")
-        if asked is not None and matches(etag, asked):
+        if call.has_current(etag):
             return reply(304, b"", headers)
         return reply(200, self._files[name], headers, TYPES[name.rpartition(".")[2]])
 

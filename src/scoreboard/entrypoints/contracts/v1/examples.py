@@ -100,62 +100,62 @@ _FIRST = {
 }
 
 EXAMPLES: Mapping[str, Sequence[Example]] = {
-    "createApp": [Example("An app", body=_GAME, status=201, answer=_GAME)],
-    "listApps": [Example("All apps", answer={"apps": [_GAME]})],
-    "getApp": [Example("An app", _APP, answer=_GAME)],
-    "updateApp": [Example("Another name", _APP, body={"name": "My game"}, answer=_GAME)],
+    "createApp": [Example("An app", body=_GAME, status=201, response=_GAME)],
+    "listApps": [Example("All apps", response={"apps": [_GAME]})],
+    "getApp": [Example("An app", _APP, response=_GAME)],
+    "updateApp": [Example("Another name", _APP, body={"name": "My game"}, response=_GAME)],
     "createBoard": [
         Example(
             "Points that add up, in two regions",
             _APP,
             body={"board": "main", "name": "All-time points", "regions": ["eu", "us"]},
             status=201,
-            answer=_MAIN,
+            response=_MAIN,
         ),
         Example(
             "Fastest lap of the week",
             _APP,
             body=_FASTEST,
             status=201,
-            answer=_LAPS,
+            response=_LAPS,
         ),
     ],
-    "getBoard": [Example("A board", _BOARD, answer=_MAIN)],
+    "getBoard": [Example("A board", _BOARD, response=_MAIN)],
     "updateBoard": [
-        Example("A longer live top", _BOARD, body={"top_n": 25}, answer={**_MAIN, "top_n": 25}),
-        Example("The usual live top", _BOARD, body={"top_n": 10}, answer=_MAIN),
+        Example("A longer live top", _BOARD, body={"top_n": 25}, response={**_MAIN, "top_n": 25}),
+        Example("The usual live top", _BOARD, body={"top_n": 10}, response=_MAIN),
     ],
-    "createAction": [Example("A win", _APP, body={**_WIN, "per_day": 5}, status=201, answer={**_WIN, "per_day": 5})],
-    "updateAction": [Example("It counts more often", _ACTION, body={"per_day": 10}, answer=_WIN)],
-    "listActions": [Example("All actions", _APP, answer={"actions": [_WIN]})],
-    "getAction": [Example("A win", _ACTION, answer=_WIN)],
+    "createAction": [Example("A win", _APP, body={**_WIN, "per_day": 5}, status=201, response={**_WIN, "per_day": 5})],
+    "updateAction": [Example("It counts more often", _ACTION, body={"per_day": 10}, response=_WIN)],
+    "listActions": [Example("All actions", _APP, response={"actions": [_WIN]})],
+    "getAction": [Example("A win", _ACTION, response=_WIN)],
     "createPlayer": [
         Example(
             "A player",
             _APP,
             body={"player": "alice", "username": "alice"},
             status=201,
-            answer={**_ALICE, "username": "alice", "region": None},
+            response={**_ALICE, "username": "alice", "region": None},
         )
     ],
     "updatePlayer": [
-        Example("A name and a region", _PLAYER, body={"username": "Alice", "region": "eu"}, answer=_ALICE)
+        Example("A name and a region", _PLAYER, body={"username": "Alice", "region": "eu"}, response=_ALICE)
     ],
-    "listPlayers": [Example("The first page", _APP, {"limit": "100"}, answer={"players": [_ALICE]})],
-    "getPlayer": [Example("A player", _PLAYER, answer=_ALICE)],
+    "listPlayers": [Example("The first page", _APP, {"limit": "100"}, response={"players": [_ALICE]})],
+    "getPlayer": [Example("A player", _PLAYER, response=_ALICE)],
     "updateScore": [
         Example(
             "Points",
             _BOARD,
             headers={"Idempotency-Key": "match-4711-alice"},
             body={"player": "alice", "increment": 5},
-            answer=_applied(5, None, 1, None),
+            response=_applied(5, None, 1, None),
         ),
         Example(
             "An action, worth what the server says",
             _BOARD,
             body={"player": "alice", "action": "win", "metadata": {"level": 7}},
-            answer=_applied(30, 5, 1, 1),
+            response=_applied(30, 5, 1, 1),
         ),
         Example(
             "Answered as soon as it cannot be lost",
@@ -163,7 +163,7 @@ EXAMPLES: Mapping[str, Sequence[Example]] = {
             headers={"Prefer": "respond-async"},
             body={"player": "alice", "increment": 2},
             status=202,
-            answer={"event": EVENT, "status": "accepted", "outcome": f"/v1/apps/game/events/{EVENT}"},
+            response={"event": EVENT, "status": "accepted", "outcome": f"/v1/apps/game/events/{EVENT}"},
         ),
     ],
     "updateScores": [
@@ -178,7 +178,7 @@ EXAMPLES: Mapping[str, Sequence[Example]] = {
                     {"player": "zoe", "action": "dance"},
                 ]
             },
-            answer={
+            response={
                 "applied": 2,
                 "refused": 1,
                 "accepted": 0,
@@ -215,7 +215,7 @@ EXAMPLES: Mapping[str, Sequence[Example]] = {
         Example(
             "Applied",
             {**_APP, "event": EVENT},
-            answer={
+            response={
                 "event": EVENT,
                 "status": "applied",
                 "board": "main",
@@ -229,12 +229,12 @@ EXAMPLES: Mapping[str, Sequence[Example]] = {
             },
         )
     ],
-    "getTop": [Example("The top of the world", _BOARD, {"limit": "10"}, answer=_PAGE)],
+    "getTop": [Example("The top of the world", _BOARD, {"limit": "10"}, response=_PAGE)],
     "getStanding": [
         Example(
             "Second of three",
             _STANDING,
-            answer={
+            response={
                 "player": "alice",
                 "season": "all",
                 "region": None,
@@ -249,13 +249,13 @@ EXAMPLES: Mapping[str, Sequence[Example]] = {
             },
         )
     ],
-    "getAround": [Example("One neighbour on each side", _STANDING, {"radius": "1"}, answer=_PAGE)],
+    "getAround": [Example("One neighbour on each side", _STANDING, {"radius": "1"}, response=_PAGE)],
     "queryPlayers": [
         Example(
             "Friends",
             _BOARD,
             body={"players": ["alice", "zoe", "nobody"]},
-            answer={"entries": _ENTRIES[1:], "not_found": ["nobody"]},
+            response={"entries": _ENTRIES[1:], "not_found": ["nobody"]},
         )
     ],
     "listEntries": [
@@ -263,7 +263,7 @@ EXAMPLES: Mapping[str, Sequence[Example]] = {
             "The first entry",
             _BOARD,
             {"limit": "1"},
-            answer={
+            response={
                 "entries": [{**_FIRST, "score": 5, "previous_score": None}],
                 "next_after": EVENT,
                 "at": "2026-11-21T19:00:00.000000Z",
@@ -275,7 +275,7 @@ EXAMPLES: Mapping[str, Sequence[Example]] = {
             "A lap of last year",
             {**_APP, "board": "laps"},
             body={"entries": [{"event": EVENT, "player": "alice", "value": 61234, "metadata": {"car": 7}}]},
-            answer={
+            response={
                 "applied": 1,
                 "refused": 0,
                 "accepted": 0,
@@ -294,16 +294,16 @@ EXAMPLES: Mapping[str, Sequence[Example]] = {
         )
     ],
     "rebuildBoard": [
-        Example("A board", _BOARD, answer={"tables": 2, "standings": 4, "rank_state": "exact"}),
+        Example("A board", _BOARD, response={"tables": 2, "standings": 4, "rank_state": "exact"}),
     ],
-    "listBoards": [Example("All boards", _APP, answer={"boards": [_LAPS, _MAIN]})],
-    "isLive": [Example("It runs", answer={"status": "live"})],
-    "isReady": [Example("It takes requests", answer={"status": "ready"})],
+    "listBoards": [Example("All boards", _APP, response={"boards": [_LAPS, _MAIN]})],
+    "isLive": [Example("It runs", response={"status": "live"})],
+    "isReady": [Example("It takes requests", response={"status": "ready"})],
     "getPublicBoards": [
         Example(
             "A board, and the first to choose from",
             query={"app": "game", "board": "main", "limit": "1"},
-            answer={"shown": _PUBLIC_MAIN, "seasons": ["all"], "boards": [_PUBLIC_MAIN]},
+            response={"shown": _PUBLIC_MAIN, "seasons": ["all"], "boards": [_PUBLIC_MAIN]},
         )
     ],
     "deleteAction": [Example("A win", _ACTION, status=204)],
@@ -327,10 +327,10 @@ _DEAD_UPDATE = {
     "value": 5,
 }
 
-# What only a server with a queue answers so, when an update could not be applied.
-WITH_A_QUEUE: Mapping[str, Sequence[Example]] = {
-    "listDeadLetters": [Example("The oldest", query={"limit": "100"}, answer={"dead_letters": [_DEAD]})],
-    "getDeadLetter": [Example("A dead letter", _LETTER, answer={**_DEAD, "updates": [_DEAD_UPDATE]})],
+# Only a server with a queue has these responses, after an update could not be applied.
+EXAMPLES_WITH_QUEUE: Mapping[str, Sequence[Example]] = {
+    "listDeadLetters": [Example("The oldest", query={"limit": "100"}, response={"dead_letters": [_DEAD]})],
+    "getDeadLetter": [Example("A dead letter", _LETTER, response={**_DEAD, "updates": [_DEAD_UPDATE]})],
     "retryDeadLetter": [Example("A dead letter", _LETTER, status=204)],
     "dropDeadLetter": [Example("A dead letter", _LETTER, status=204)],
 }

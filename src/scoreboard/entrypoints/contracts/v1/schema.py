@@ -12,6 +12,8 @@ from scoreboard.entrypoints.contracts.v1.entries import Entry
 Score = int | Annotated[str, Meta(pattern=r"^-?[0-9]{1,19}$")]
 """A signed 64-bit integer, as text where it may exceed the integers that every JSON parser reads exactly."""
 
+BATCH_BYTES = 4 * 1024 * 1024  # of the body of a batch
+
 RankState = Literal["exact", "warming", "unavailable", "out_of_range"]
 
 

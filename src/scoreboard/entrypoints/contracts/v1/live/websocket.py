@@ -17,6 +17,7 @@ from scoreboard.domain.errors import ScoreboardError, Unauthenticated
 from scoreboard.entrypoints.contracts.v1.live import messages
 from scoreboard.entrypoints.contracts.v1.live.tables import channel_key
 from scoreboard.entrypoints.contracts.v1.live.top import encode_top
+from scoreboard.entrypoints.http.endpoint import endpoint
 from scoreboard.entrypoints.http.request import RequestContext
 from scoreboard.entrypoints.sockets.connections import Ended, LiveConnections
 from scoreboard.entrypoints.sockets.sessions import PING, Framing, LiveSession, ws_frame
@@ -46,9 +47,10 @@ class LiveSocket:
         self._directory = directory
         self._authenticators = authenticators
 
-    async def open(self, call: RequestContext) -> web.StreamResponse:
-        """One socket, from upgrade to close."""
-        return await self._live.websocket(call.request, call.principal, FRAMING, self._receive)
+    @endpoint("GET", "/v1/live", name="openLive", tag="live", policy="read_standings", described=False)
+    async def open(self, context: RequestContext) -> web.StreamResponse:
+        """Watch any number of tables over a WebSocket."""
+        return await self._live.websocket(context.request, context.principal, FRAMING, self._receive)
 
     async def _receive(self, connection: LiveSession, text: str) -> None:
         request = _decoded(text)
