@@ -12,10 +12,10 @@ import pytest
 from harness.service import Running, running
 from harness.waiting import BOUND_S, eventually
 from harness.wire import Wire, wire
-from scoreboard.entrypoints.http import connection as connection_module
-from scoreboard.entrypoints.http.connection import KEEP_ALIVE_S, HttpConnection
+from scoreboard.entrypoints.http.connection import HttpConnection
 from scoreboard.entrypoints.http.connection_limiter import RESERVED_FILES, default_limit
 from scoreboard.entrypoints.http.fast_path import FastConnection
+from scoreboard.entrypoints.http.timeouts import HttpTimeouts
 from tests.faults.held import pending, writer_held
 from tests.http.test_protocol import request, update
 
@@ -113,15 +113,16 @@ async def test_who_left_is_not_counted(limited: Running) -> None:
     assert await metric(limited, "scoreboard_http_turned_away_total") == 0
 
 
-@pytest.mark.parametrize("requests", [0, 1, 3])
-async def test_a_request_that_trickles_for_ever_ends_the_connection(
-    service: Running, monkeypatch: pytest.MonkeyPatch, requests: int
-) -> None:
-    monkeypatch.setattr(connection_module, "HEAD_TIMEOUT_S", BOUND_S if requests else 0.3)
+@pytest.mark.parametrize(
+    ("requests", "timeouts"),
+    [(0, HttpTimeouts(head_s=0.3)), (1, HttpTimeouts(head_s=BOUND_S)), (3, HttpTimeouts(head_s=BOUND_S))],
+)
+async def test_a_head_that_trickles_in_times_out(service: Running, requests: int) -> None:
     async with wire(service.port) as raw:
         for _ in range(requests):
             assert await asked(raw) == 200
-        monkeypatch.setattr(connection_module, "HEAD_TIMEOUT_S", 0.3)
+        if requests:
+            opened[-1].timeouts = HttpTimeouts(head_s=0.3)
         async with asyncio.timeout(BOUND_S):
             ended = asyncio.create_task(raw.reader.read())
             await raw.send(b"GET /health/live HTTP/1.1\r\nX-Slow: ")
@@ -153,7 +154,7 @@ async def test_a_request_that_is_there_is_answered_however_long_that_takes(servi
             await pending(service, 1)
             answering = opened[-1]
             await raw.send(next_one[:9])
-            answering.idle_since = -2 * KEEP_ALIVE_S
+            answering.idle_since = -2 * answering.timeouts.keep_alive_s
             answering.close_if_idle()
             assert not answering.awaits_head
         assert (await raw.answer()).body["score"] == 1
@@ -170,8 +171,8 @@ async def test_after_an_update_no_head_is_due_until_a_part_of_it_comes(service: 
             assert not opened[-1].awaits_head
 
 
-async def test_who_says_nothing_more_is_ended(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection_module, "KEEP_ALIVE_S", 0.1)
+@pytest.mark.parametrize("timeouts", [HttpTimeouts(keep_alive_s=0.1)], ids=["short"])
+async def test_an_idle_connection_is_closed(service: Running) -> None:
     async with wire(service.port) as raw:
         assert await asked(raw) == 200
         assert await raw.rest() == b""

@@ -16,6 +16,7 @@ from aiohttp import web
 
 from harness.client import Answer, Client
 from harness.service import Running, running
+from harness.waiting import PATIENCE
 from harness.wire import wire
 from scoreboard.application.identity.authentication import authenticate
 from scoreboard.application.identity.principals import principal_of
@@ -24,15 +25,16 @@ from scoreboard.application.standings.reads import Page
 from scoreboard.application.standings.top_pages import TopPages
 from scoreboard.application.updates.requests import UpdateRequest
 from scoreboard.bootstrap.lifecycle import Service
+from scoreboard.bootstrap.timings import Timings
 from scoreboard.domain import codes, errors
 from scoreboard.domain.board import Board
 from scoreboard.domain.errors import ScoreboardError
-from scoreboard.entrypoints.http import request as request_module
 from scoreboard.entrypoints.http.contract import Authenticate, Contract
 from scoreboard.entrypoints.http.endpoint import endpoint, routes
 from scoreboard.entrypoints.http.errors import HttpError
 from scoreboard.entrypoints.http.request import RequestContext
 from scoreboard.entrypoints.http.response import Response
+from scoreboard.entrypoints.http.timeouts import HttpTimeouts
 
 APP, BOARD = "game", "main"
 FORM, TEXT = "application/x-www-form-urlencoded", "text/plain; charset=utf-8"
@@ -121,8 +123,9 @@ def arcade(service: Service) -> Contract:
 
 
 @pytest.fixture
-async def service(tmp_path: Path) -> AsyncIterator[Running]:
-    async with running(tmp_path / "data", origins="https://arcade.example") as started:
+async def service(tmp_path: Path, timeouts: HttpTimeouts) -> AsyncIterator[Running]:
+    timings = Timings(patience=PATIENCE, http=timeouts)
+    async with running(tmp_path / "data", origins="https://arcade.example", timings=timings) as started:
         await started.board(BOARD, app=APP)
         started.service.server.mount(arcade(started.service))
         yield started
@@ -153,7 +156,8 @@ async def test_an_update_and_a_read_go_through_the_same_core(service: Running) -
     assert [(entry["player"], entry["score"]) for entry in top["entries"]] == [("b", 9), ("ann", 7)]
 
 
-async def test_every_refusal_has_the_shape_of_this_contract(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("timeouts", [HttpTimeouts(body_s=0.1)], ids=["short"])
+async def test_every_refusal_has_the_shape_of_this_contract(service: Running) -> None:
     key, body = "key-of-the-server", "player=ann&points=5"
     refused(await say(service, "POST", "/arcade/score", "points=5", key=key), 400, "invalid_body")
     refused(await say(service, "GET", "/arcade/players/%FF"), 400, "invalid_path")
@@ -171,7 +175,6 @@ async def test_every_refusal_has_the_shape_of_this_contract(service: Running, mo
     json = {"Content-Type": "application/json"}
     refused(await say(service, "POST", "/arcade/score", "{}", key=key, **json), 415, "unsupported_media_type")
     refused(await say(service, "GET", "/arcade/broken"), 500, "internal_error")
-    monkeypatch.setattr(request_module, "BODY_TIMEOUT_S", 0.1)
     async with wire(service.port) as raw:
         head = f"POST /arcade/score HTTP/1.1\r\nHost: x\r\nX-Api-Key: {key}\r\nContent-Type: {FORM}\r\n"
         await raw.send(f"{head}Content-Length: 9\r\n\r\nplayer".encode())

@@ -18,11 +18,11 @@ import scoreboard
 from harness.waiting import BOUND_S, eventually
 from harness.wire import wire
 from scoreboard.entrypoints.contracts.v1.errors import render_error
-from scoreboard.entrypoints.http import connection as connection_module
 from scoreboard.entrypoints.http.connection import ConnectionFactory, HttpConnection
 from scoreboard.entrypoints.http.connection_limiter import ConnectionLimiter
 from scoreboard.entrypoints.http.fast_path import FastConnection
 from scoreboard.entrypoints.http.response import Response
+from scoreboard.entrypoints.http.timeouts import HttpTimeouts
 
 GET = b"GET /a%20b?x=1 HTTP/1.1\r\nHost: x\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody"
@@ -40,9 +40,13 @@ class Served:
 
 @asynccontextmanager
 async def serving(
-    handler: Handler, kind: type[HttpConnection] = FastConnection, stop_s: float = BOUND_S
+    handler: Handler,
+    kind: type[HttpConnection] = FastConnection,
+    stop_s: float = BOUND_S,
+    timeouts: HttpTimeouts = HttpTimeouts(),  # noqa: B008 - frozen
 ) -> AsyncIterator[Served]:
-    connections = ConnectionFactory(handler, ConnectionLimiter(100, lambda: 0, CollectorRegistry()), render_error, kind)
+    limiter = ConnectionLimiter(100, lambda: 0, CollectorRegistry())
+    connections = ConnectionFactory(handler, limiter, render_error, kind, timeouts)
     runner = web.ServerRunner(connections, handle_signals=False, shutdown_timeout=stop_s)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -201,15 +205,14 @@ class TestHandler:
                 assert len((await raw.answer()).raw) == 1_000_000
             assert asked == 101
 
-    async def test_it_gives_up_on_a_client_that_never_reads(
-        self, kind: type[HttpConnection], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    async def test_it_disconnects_a_client_that_never_reads(
+        self, kind: type[HttpConnection], caplog: pytest.LogCaptureFixture
     ) -> None:
-        monkeypatch.setattr(connection_module, "KEEP_ALIVE_S", 0.2)
-
         async def handler(_: web.BaseRequest) -> web.StreamResponse:
             return Response(200, bytes(1_000_000))
 
-        async with serving(handler, kind) as served, wire(served.port) as raw:
+        timeouts = HttpTimeouts(keep_alive_s=0.2)
+        async with serving(handler, kind, timeouts=timeouts) as served, wire(served.port) as raw:
             (connection,) = await found_connections(served)
             await raw.send(GET * 100)
             await eventually(lambda: connection.transport is None, "the connection is closed")

@@ -12,15 +12,18 @@ import pytest
 from harness.service import Running, running
 from harness.waiting import BOUND_S
 from harness.wire import wire
-from scoreboard.entrypoints.http import request as request_module
 from scoreboard.entrypoints.http.connection import HttpConnection
 from scoreboard.entrypoints.http.fast_path import FastConnection
+from scoreboard.entrypoints.http.timeouts import HttpTimeouts
 from tests.faults.held import pending, writer_held
 
 
 @pytest.fixture(params=[FastConnection, HttpConnection])
 def kind(request: pytest.FixtureRequest) -> type[HttpConnection]:
     return cast("type[HttpConnection]", request.param)
+
+
+impatient = pytest.mark.parametrize("timeouts", [HttpTimeouts(body_s=0.2)], ids=["short"])
 
 
 def request(method: str, path: str, *headers: str, body: bytes = b"", version: str = "1.1") -> bytes:
@@ -298,9 +301,9 @@ async def test_what_is_not_http_is_refused_and_closed(service: Running, bytes_se
     (await service.anybody.get("/health/live")).ok()
 
 
-async def test_a_broken_chunk_is_refused(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    """At once where the parser says so; else when the rest of the body has not come in time."""
-    monkeypatch.setattr(request_module, "BODY_TIMEOUT_S", 0.2)
+@impatient
+async def test_a_malformed_chunk_is_refused(service: Running) -> None:
+    """Check that it is refused by the parser, or when the rest of the body does not arrive in time."""
     board = await service.board()
     sent = (f"Authorization: Bearer {service.token('server', 'game')}", "Content-Type: application/json")
     head = request("POST", f"{board}/scores", *sent, "Transfer-Encoding: chunked")
@@ -322,10 +325,8 @@ async def test_a_broken_chunk_is_refused(service: Running, monkeypatch: pytest.M
     assert await top(service, board) == {}
 
 
-async def test_a_body_that_never_comes_is_not_waited_for_without_end(
-    service: Running, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(request_module, "BODY_TIMEOUT_S", 0.2)
+@impatient
+async def test_a_body_that_never_arrives_times_out(service: Running) -> None:
     board = await service.board()
     async with wire(service.port) as raw:
         await raw.send(update(board, service.token("server", "game"), "a")[:-3])

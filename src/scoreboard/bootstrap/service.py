@@ -89,7 +89,9 @@ def _build(shared: Container, parts: frozenset[Part]) -> Service:
         tenants=shared.tenants,
         publisher=shared.read_path.publisher,
         live=shared.read_path.live,
-        server=Server(mount_contracts(shared, parts), shared.read_path.origins, limiter, shared.metrics),
+        server=Server(
+            mount_contracts(shared, parts), shared.read_path.origins, limiter, shared.metrics, shared.timings.http
+        ),
         warmed=shared.warmed,
     )
 

@@ -1,8 +1,9 @@
 """Timings: the periods of background work. Tests inject shorter or longer ones."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from scoreboard.application.upkeep import drift
+from scoreboard.entrypoints.http.timeouts import HttpTimeouts
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,3 +16,4 @@ class Timings:
     patience: float = 1.0
     drift_s: float = 60.0
     drift_recheck_s: float = drift.RECHECK_AFTER_S
+    http: HttpTimeouts = field(default_factory=HttpTimeouts)

@@ -18,11 +18,10 @@ from scoreboard.domain import codes
 from scoreboard.entrypoints.http.connection_limiter import ConnectionLimiter
 from scoreboard.entrypoints.http.contract import RenderError
 from scoreboard.entrypoints.http.errors import INTERNAL_ERROR, INVALID_REQUEST
+from scoreboard.entrypoints.http.timeouts import HttpTimeouts
 
 log = structlog.get_logger(__name__)
 
-HEAD_TIMEOUT_S = 20.0  # from the first byte of a request, or from the connection, to the end of the head
-KEEP_ALIVE_S = 75.0
 LINGER_S = 0.2  # for requests that are in transit when the server stops
 LINE_BYTES = 8_190
 
@@ -32,7 +31,7 @@ Handler: TypeAlias = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 class HttpConnection(RequestHandler):
     """Reject malformed HTTP with a rendered error, and close idle or trickling connections."""
 
-    def __init__(self, server: web.Server, limiter: ConnectionLimiter, render_error: RenderError) -> None:
+    def __init__(self, server: "ConnectionFactory") -> None:
         self.loop = asyncio.get_running_loop()
         super().__init__(
             server,
@@ -43,8 +42,9 @@ class HttpConnection(RequestHandler):
             max_field_size=LINE_BYTES,
             auto_decompress=False,  # so that the work is proportional to the bytes received
         )
-        self._limiter = limiter
-        self._render_error = render_error
+        self.timeouts = server.timeouts
+        self._limiter = server.limiter
+        self._render_error = server.render_error
         self._head_timer: asyncio.TimerHandle | None = None
         self._idle_timer: asyncio.TimerHandle | None = None
         self.idle_since = 0.0  # the time of the last response, by the clock of the event loop
@@ -57,7 +57,7 @@ class HttpConnection(RequestHandler):
         super().connection_made(transport)
         if self._limiter.admit(self):
             self._start_head_timer()
-            self._idle_timer = self.loop.call_later(KEEP_ALIVE_S, self.close_if_idle)
+            self._idle_timer = self.loop.call_later(self.timeouts.keep_alive_s, self.close_if_idle)
         else:
             self._reject()
 
@@ -111,7 +111,7 @@ class HttpConnection(RequestHandler):
         Raises ConnectionError, and closes, if that takes too long.
         """
         try:
-            async with asyncio.timeout(KEEP_ALIVE_S):
+            async with asyncio.timeout(self.timeouts.keep_alive_s):
                 await self.writable.wait()
         except TimeoutError:
             self.force_close()
@@ -129,7 +129,7 @@ class HttpConnection(RequestHandler):
 
     def _start_head_timer(self) -> None:
         if self._head_timer is None:
-            self._head_timer = self.loop.call_later(HEAD_TIMEOUT_S, self.force_close)
+            self._head_timer = self.loop.call_later(self.timeouts.head_s, self.force_close)
 
     def _stop_head_timer(self) -> None:
         if self._head_timer is not None:
@@ -137,7 +137,8 @@ class HttpConnection(RequestHandler):
             self._head_timer = None
 
     def close_if_idle(self) -> None:
-        remaining_s = self.idle_since + KEEP_ALIVE_S - self.loop.time() if self.idle else KEEP_ALIVE_S
+        keep_alive_s = self.timeouts.keep_alive_s
+        remaining_s = self.idle_since + keep_alive_s - self.loop.time() if self.idle else keep_alive_s
         if remaining_s > 0:
             self._idle_timer = self.loop.call_later(remaining_s, self.close_if_idle)
         else:
@@ -171,11 +172,13 @@ class ConnectionFactory(web.Server):
         limiter: ConnectionLimiter,
         render_error: RenderError,
         kind: type[HttpConnection] = HttpConnection,
+        timeouts: HttpTimeouts = HttpTimeouts(),  # noqa: B008 - frozen
     ) -> None:
         super().__init__(self._handle)
         self.handler = handler
-        self._limiter = limiter
-        self._render_error = render_error
+        self.limiter = limiter
+        self.render_error = render_error
+        self.timeouts = timeouts
         self._kind = kind
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -200,4 +203,4 @@ class ConnectionFactory(web.Server):
         await asyncio.sleep(LINGER_S)
 
     def __call__(self) -> RequestHandler:
-        return self._kind(self, self._limiter, self._render_error)
+        return self._kind(self)

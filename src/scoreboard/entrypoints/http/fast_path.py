@@ -25,8 +25,6 @@ from aiohttp.http import HttpVersion, RawRequestMessage, StreamWriter
 from aiohttp.web_protocol import RequestHandler
 
 from scoreboard.entrypoints.http.connection import ConnectionFactory, HttpConnection
-from scoreboard.entrypoints.http.connection_limiter import ConnectionLimiter
-from scoreboard.entrypoints.http.contract import RenderError
 from scoreboard.entrypoints.http.response import Response
 
 
@@ -69,8 +67,8 @@ class BufferedRequest(web.BaseRequest):
 class FastConnection(HttpConnection):
     """A connection that starts handling a request itself when it is complete and the only one."""
 
-    def __init__(self, server: ConnectionFactory, limiter: ConnectionLimiter, render_error: RenderError) -> None:
-        super().__init__(server, limiter, render_error)
+    def __init__(self, server: ConnectionFactory) -> None:
+        super().__init__(server)
         self._handler = server.handler
         self._handling: Task[None] | None = None  # while a handler waits
 

@@ -16,7 +16,6 @@ from scoreboard.entrypoints.http.errors import BODY_TIMEOUT, BODY_TOO_BIG, UNSUP
 T = TypeVar("T")
 
 BODY_BYTES = 64 * 1024
-BODY_TIMEOUT_S = 20.0
 MAX_PARAMETERS = 20
 
 
@@ -27,7 +26,7 @@ class RequestContext:
     aiohttp's, for handlers that stream their response.
     """
 
-    __slots__ = ("_media_types", "path", "principal", "query_text", "request")
+    __slots__ = ("_body_timeout_s", "_media_types", "path", "principal", "query_text", "request")
 
     def __init__(
         self,
@@ -36,12 +35,14 @@ class RequestContext:
         path: Sequence[str],
         query_text: str,
         principal: Principal | None,
+        body_timeout_s: float,
     ) -> None:
         self.request = request
         self._media_types = media_types
         self.path = path
         self.query_text = query_text
         self.principal = principal
+        self._body_timeout_s = body_timeout_s
 
     def header(self, name: str) -> str | None:
         return self.request.headers.get(name)
@@ -71,7 +72,7 @@ class RequestContext:
         else:
             if "Expect" in headers and self.request.transport is not None:
                 self.request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            body = await _read(content, limit)
+            body = await _read(content, limit, self._body_timeout_s)
         if len(body) > limit:
             raise _body_too_big(limit)
         return body
@@ -98,14 +99,14 @@ def _parse_query(kind: Any, text: str) -> object:
         raise codes.INVALID_QUERY.error(str(error)) from error
 
 
-async def _read(content: Any, limit: int) -> bytes:
+async def _read(content: Any, limit: int, timeout_s: float) -> bytes:
     body = b""
     try:
-        async with asyncio.timeout(BODY_TIMEOUT_S):
+        async with asyncio.timeout(timeout_s):
             while len(body) <= limit and (piece := await content.readany()):
                 body += piece
     except TimeoutError as error:
-        raise BODY_TIMEOUT.error(f"the body did not arrive within {BODY_TIMEOUT_S:g} s of its head; retry") from error
+        raise BODY_TIMEOUT.error(f"the body did not arrive within {timeout_s:g} s of its head; retry") from error
     except (web.RequestPayloadError, ValueError) as error:
         raise codes.INVALID_BODY.error("the body is incomplete; retry with the whole body") from error
     return body

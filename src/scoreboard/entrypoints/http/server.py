@@ -20,6 +20,7 @@ from scoreboard.entrypoints.http.request import RequestContext
 from scoreboard.entrypoints.http.request_durations import RequestDurations
 from scoreboard.entrypoints.http.response import Response
 from scoreboard.entrypoints.http.router import Router
+from scoreboard.entrypoints.http.timeouts import HttpTimeouts
 
 log = structlog.get_logger(__name__)
 
@@ -31,6 +32,7 @@ class Server:
         origins: Origins,
         limiter: ConnectionLimiter,
         registry: CollectorRegistry,
+        timeouts: HttpTimeouts = HttpTimeouts(),  # noqa: B008 - frozen
     ) -> None:
         """Create a server. The first contract also renders the errors of paths that belong to none."""
         self._default = contracts[0]
@@ -39,6 +41,7 @@ class Server:
             self.mount(contract)
         self._origins = origins
         self._limiter = limiter
+        self._timeouts = timeouts
         self._durations = RequestDurations()
         registry.register(self._durations)
         self._failures = Counter(
@@ -51,7 +54,7 @@ class Server:
 
     def connections(self, kind: type[HttpConnection] = HttpConnection) -> ConnectionFactory:
         """Return the factory of connections, for a listening socket."""
-        return ConnectionFactory(self._answer, self._limiter, self._default.render_error, kind)
+        return ConnectionFactory(self._answer, self._limiter, self._default.render_error, kind, self._timeouts)
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         started = time.perf_counter()
@@ -68,7 +71,9 @@ class Server:
             principal = await contract.authenticate(request) if accepts_token else None
             if requires_token and principal is None:  # before the body is read
                 raise token_missing()
-            context = RequestContext(request, contract.media_types, values, query_text, principal)
+            context = RequestContext(
+                request, contract.media_types, values, query_text, principal, self._timeouts.body_s
+            )
             response = await endpoint.handler(context)
         except (ConnectionError, asyncio.CancelledError):
             raise
