@@ -1,1 +1,1 @@
-"""Entry points: one package per protocol, each translating between it and the use cases."""
+"""Entry points: one package per protocol, which calls the use cases."""

@@ -1,1 +1,4 @@
-"""The HTTP kit: endpoints, contracts, server. It has no contract, error shape or token format."""
+"""HTTP kit: endpoints, contracts, server.
+
+Each contract defines its paths, error shape and authentication.
+"""

@@ -1,4 +1,4 @@
-"""HttpConnection: aiohttp's HTTP connection with a connection limit, timeouts and rendered errors.
+"""HttpConnection: aiohttp's connection with limit, time-outs and rendered errors.
 
 This module uses one private name of aiohttp, `RequestHandler._waiter`: the future on which a connection waits for its
 next request.
@@ -29,7 +29,7 @@ Handler: TypeAlias = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 class HttpConnection(RequestHandler):
-    """Reject malformed HTTP with a rendered error, and close idle or trickling connections."""
+    """A connection that rejects malformed HTTP, and ends when it is idle or too slow."""
 
     def __init__(self, server: "ConnectionFactory") -> None:
         self.loop = asyncio.get_running_loop()
@@ -47,7 +47,7 @@ class HttpConnection(RequestHandler):
         self._render_error = server.render_error
         self._head_timer: asyncio.TimerHandle | None = None
         self._idle_timer: asyncio.TimerHandle | None = None
-        self.idle_since = 0.0  # the time of the last response, by the clock of the event loop
+        self.idle_since = 0.0  # when the last response was sent, by the clock of the event loop
         self.closes_next = False  # whether the next response is the last
         self.write_listener: WriteListener | None = None
         self.writable = asyncio.Event()  # cleared while the client does not read
@@ -108,7 +108,7 @@ class HttpConnection(RequestHandler):
     async def wait_writable(self) -> None:
         """Wait until the client has read earlier responses.
 
-        Raises ConnectionError, and closes, if that takes too long.
+        After the time-out, close the connection and raise ConnectionError.
         """
         try:
             async with asyncio.timeout(self.timeouts.keep_alive_s):
@@ -148,7 +148,7 @@ class HttpConnection(RequestHandler):
         self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
     ) -> web.StreamResponse:
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            if not isinstance(exc, ConnectionError):  # the client left before its body was complete
+            if not isinstance(exc, ConnectionError):  # the client disconnected before its body was complete
                 log.error("request_failed", path=request.path, exc_info=exc)
             failure = INTERNAL_ERROR.error("the server failed unexpectedly; its log has the details")
         else:
@@ -158,7 +158,7 @@ class HttpConnection(RequestHandler):
         return response
 
     def log_exception(self, *args: Any, **kw: Any) -> None:
-        """Log a failure, unless the body contradicts its head: the client receives that error."""
+        """Log a failure, except a body that contradicts its head, a client's error."""
         if not isinstance(kw.get("exc_info"), web.RequestPayloadError):
             super().log_exception(*args, **kw)
 

@@ -1,4 +1,4 @@
-"""ConnectionLimiter: a limit on open connections, which idle ones make room for."""
+"""ConnectionLimiter: a limit on open connections, which evicts idle ones."""
 
 import resource
 from collections.abc import Callable
@@ -12,7 +12,10 @@ SCAN_LIMIT = 100  # connections searched for an idle one
 
 
 def default_limit(live: int) -> int:
-    """Return the connections that the limit on open files allows in addition to `live` ones, at least a quarter."""
+    """Return the limit that the system's limit on open files allows.
+
+    It excludes `live` connections, and is at least a quarter of the files.
+    """
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if files == resource.RLIM_INFINITY:
         files = 1_000_000
@@ -29,7 +32,7 @@ class ClosableConnection(Protocol):
 
 
 class ConnectionLimiter:
-    """A limit on open connections; `live` returns the number of live ones, which do not count."""
+    """A limit on open connections, without the live ones that `live` counts."""
 
     def __init__(self, limit: int, live: Callable[[], int], registry: CollectorRegistry) -> None:
         self._limit = limit
@@ -46,7 +49,7 @@ class ConnectionLimiter:
         )
 
     def admit(self, connection: ClosableConnection) -> bool:
-        """Register a new connection, closing an idle one if necessary; return False if there is no room."""
+        """Register a connection, evicting an idle one if needed; return False if full."""
         if self._count() >= self._limit and not self._close_idle():
             self._rejected.inc()
             return False

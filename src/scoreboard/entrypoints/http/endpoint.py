@@ -1,4 +1,4 @@
-"""Endpoint: one method and path of an API, declared beside its handler.
+"""Endpoint: one method and path of an API, declared at its handler.
 
 Routing, authorization tests and OpenAPI follow from the declaration.
 """
@@ -94,7 +94,7 @@ endpoint = _decorator(Endpoint)
 
 
 def routes(*objects: object) -> list[Endpoint]:
-    """Return the endpoints of the objects' declared methods, in the order of their source."""
+    """Return the endpoints that the objects' methods declare, in source order."""
     return [
         getattr(function, _BIND)(getattr(item, name))
         for item in objects

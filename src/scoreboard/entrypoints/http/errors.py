@@ -1,4 +1,4 @@
-"""HttpError: the failure of a request outside the use cases, and the codes of such errors."""
+"""HttpError: failures of requests outside the use cases, and their codes."""
 
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -23,7 +23,7 @@ class HttpError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class HttpCode:
-    """A stable error code of the HTTP layer, in addition to those of `scoreboard.domain.codes`."""
+    """A stable error code of the HTTP layer; those of use cases are `domain.codes`."""
 
     name: str
     status: HTTPStatus

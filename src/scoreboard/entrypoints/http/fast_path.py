@@ -1,4 +1,4 @@
-"""FastConnection: the fast path, which answers a complete request in the callback that received it.
+"""FastConnection: the fast path, which handles requests as they are received.
 
 For every request aiohttp wakes a task and creates another, a request and a writer. Here, a complete request on an idle
 connection is handled at once. Its handler starts as an eager task and needs the event loop only when it has to wait.
@@ -29,7 +29,10 @@ from scoreboard.entrypoints.http.response import Response
 
 
 class BufferedRequest(web.BaseRequest):
-    """A request whose body has arrived. Attributes outside its slots are initialized on first use."""
+    """A request whose body has arrived.
+
+    Attributes outside its slots are initialized on first use.
+    """
 
     __slots__ = ("content", "headers", "message", "method", "protocol", "raw_path", "version")
 
@@ -65,7 +68,7 @@ class BufferedRequest(web.BaseRequest):
 
 
 class FastConnection(HttpConnection):
-    """A connection that starts handling a request itself when it is complete and the only one."""
+    """A connection that handles single, complete requests without aiohttp's task."""
 
     def __init__(self, server: ConnectionFactory) -> None:
         super().__init__(server)
@@ -88,7 +91,7 @@ class FastConnection(HttpConnection):
             self._start_head_timer()
 
     def _start_handling(self, waiter: "asyncio.Future[None]") -> bool:
-        """Start to handle the parsed request; return False, and do nothing, if it needs the slow path."""
+        """Start to handle the parsed request, or return False if it needs the slow path."""
         message, content = self._messages[0]
         if len(self._messages) > 1 or not isinstance(message, RawRequestMessage):
             return False
@@ -125,7 +128,7 @@ class FastConnection(HttpConnection):
                 waiter.set_result(None)
 
     async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109 - as aiohttp declares it
-        """Wait for a handler of the fast path, as aiohttp waits for those of the slow path."""
+        """Wait for the fast path's handler, as aiohttp waits for the slow path's."""
         if self._handling is not None:
             await asyncio.wait((self._handling,), timeout=timeout)
         if self._handling is not None:
@@ -136,7 +139,7 @@ class FastConnection(HttpConnection):
 if sys.version_info >= (3, 12):
 
     def _start(handling: Coroutine[Any, Any, None], loop: AbstractEventLoop) -> Task[None] | None:
-        """Run up to the first wait; return the task that continues from there, or None at the end."""
+        """Run up to the first wait; return the task that continues, or None at the end."""
         task = Task(handling, loop=loop, eager_start=True)
         return None if task.done() else task
 
@@ -158,7 +161,7 @@ else:
             return getattr(self.task, name)
 
     def _start(handling: Coroutine[Any, Any, None], loop: AbstractEventLoop) -> Task[None] | None:
-        """Run up to the first wait; return the task that continues from there, or None at the end."""
+        """Run up to the first wait; return the task that continues, or None at the end."""
         context, proxy = copy_context(), _TaskProxy()
         current = cast("Task[None]", proxy)
         _enter_task(loop, current)

@@ -20,7 +20,7 @@ def json_response(body: msgspec.Struct, status: int = 200) -> Response:
 
 
 def decode_json(decoder: "msgspec.json.Decoder[T]", body: bytes) -> T:
-    """Decode a body. Raises Invalid: `invalid_json` for malformed JSON, or `invalid_body`."""
+    """Decode a body. Raises Invalid (`invalid_json` or `invalid_body`)."""
     try:
         if not body.isascii():
             body.decode()  # the decoder does not check the encoding of raw fields, such as metadata

@@ -1,4 +1,4 @@
-"""OpenAPI 3.1: the document of a contract, from its endpoints and the types of their bodies."""
+"""OpenAPI 3.1: the document of a contract, from its endpoints and their types."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ SCHEMA_REF = "#/components/schemas/{name}"
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One request and its response; `path` has the values of the braces in the address."""
+    """One request and its response; `path` has the values of the address's braces."""
 
     title: str
     path: Mapping[str, str] = field(default_factory=dict)
@@ -34,7 +34,7 @@ class Example:
 
 
 class ErrorDescription(Protocol):
-    """The errors of a contract: their body `types`, and `examples` that all responses share."""
+    """The errors of a contract: their body `types`, and examples for all responses."""
 
     @property
     def types(self) -> Sequence[type]: ...
@@ -204,7 +204,7 @@ class _Document:
 
 
 def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return the schema of a query parameter, which clients omit rather than send as null."""
+    """Return the schema of a query parameter, which is never null."""
     kinds = [kind for kind in schema.get("anyOf", [schema]) if kind != {"type": "null"}]
     return {key: value for key, value in kinds[0].items() if key != "default" or value not in {None, ""}}
 

@@ -48,14 +48,14 @@ class RequestContext:
         return self.request.headers.get(name)
 
     def has_current(self, etag: str) -> bool:
-        """Return whether `If-None-Match` lists this validator, by weak comparison (RFC 9110, 13.1.2)."""
+        """Return whether `If-None-Match` lists this validator (RFC 9110, 13.1.2)."""
         listed = self.request.headers.get("If-None-Match")
         if listed is None:
             return False
         return listed.strip() == "*" or etag in {item.strip().removeprefix("W/") for item in listed.split(",")}
 
     async def body(self, limit: int = BODY_BYTES) -> bytes:
-        """Return the body: at most `limit` bytes, of an accepted media type. Raises HttpError."""
+        """Return the body: up to `limit` bytes of an accepted type. Raises HttpError."""
         headers, content = self.request.headers, self.request.content
         media_type = headers.get("Content-Type", "")
         if (

@@ -1,4 +1,4 @@
-"""RequestDurations: a histogram of request times that costs a tenth of a labelled one."""
+"""RequestDurations: a histogram at a tenth of the cost of a labelled one."""
 
 from bisect import bisect_left
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 
 
 
 class RequestDurations(Collector):
-    """Seconds by contract, operation and status. Only the event loop writes, so no lock is needed."""
+    """Seconds by contract, operation and status; only the event loop may write."""
 
     def __init__(self) -> None:
         self._counts: dict[tuple[str, str, int], list[int]] = {}

@@ -25,7 +25,7 @@ class Router:
     """A tree of path segments, so that a match costs the same with many routes."""
 
     def __init__(self, default: Contract) -> None:
-        """Create a router; `default` renders the errors of paths that belong to no contract."""
+        """Create a router; `default` renders the errors of paths without a contract."""
         self.routes: list[Route] = []
         self._root: dict[object, Any] = {}
         self._default = default
@@ -33,7 +33,7 @@ class Router:
         self._depth = 0
 
     def add(self, contract: Contract) -> None:
-        """Add the routes of a contract. Raises ValueError for an endpoint that exists already."""
+        """Add the routes of a contract. Raises ValueError if one exists already."""
         for endpoint in contract.routes:
             self._add(Route(contract, endpoint, endpoint.accepts_token, endpoint.requires_token))
             self._claim(endpoint.path, contract)
@@ -49,9 +49,9 @@ class Router:
         self.routes.append(route)
 
     def _claim(self, path: str, contract: Contract) -> None:
-        """Assign each prefix of a path to its contract, or to the default if contracts share it.
+        """Assign the prefixes of a path, up to the first brace, to its contract.
 
-        Prefixes end before the first brace.
+        Prefixes that contracts share belong to the default.
         """
         prefix = path.partition("/{")[0]
         self._depth = max(self._depth, prefix.count("/"))
@@ -61,7 +61,7 @@ class Router:
             prefix = prefix.rpartition("/")[0]
 
     def owner(self, path: str) -> Contract:
-        """Return the contract that renders errors at this path: that of the longest prefix, or the default."""
+        """Return the contract of the longest prefix, which renders errors at the path."""
         prefix = "/".join(path.split("/", self._depth + 1)[: self._depth + 1])
         while prefix:
             if prefix in self._owners:
@@ -70,9 +70,10 @@ class Router:
         return self._default
 
     def match(self, method: str, path: str) -> tuple[Route, list[str]]:
-        """Return the route of a raw (percent-encoded) path, and the values of its braces. Raises HttpError.
+        """Return the route of a percent-encoded path, and the values of its braces.
 
-        A literal segment precedes a brace unless it leads nowhere, as for a player with the id `query`.
+        A literal segment precedes a brace unless it leads nowhere, as for a player with the id `query`. Raises
+        HttpError if there is no route.
         """
         segments = path.split("/")[1:]
         if method == "HEAD":
@@ -105,7 +106,7 @@ class Router:
 
 
 def _branches(node: dict[object, Any], segments: list[str], at: int) -> Iterator[tuple[dict[str, Route], list[str]]]:
-    """Yield the methods and brace values of every matching branch, literal segments first."""
+    """Yield the methods and brace values of each matching branch, literals first."""
     if at == len(segments):
         if None in node:
             yield node[None], []

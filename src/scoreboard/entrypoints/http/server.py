@@ -1,4 +1,4 @@
-"""Server: routing, authentication and error handling around the endpoints of all contracts."""
+"""Server: routing, authentication and error handling for all contracts."""
 
 import asyncio
 import time
@@ -34,7 +34,7 @@ class Server:
         registry: CollectorRegistry,
         timeouts: HttpTimeouts = HttpTimeouts(),  # noqa: B008 - frozen
     ) -> None:
-        """Create a server. The first contract also renders the errors of paths that belong to none."""
+        """Create a server; the first contract renders the errors of unknown paths."""
         self._default = contracts[0]
         self.router = Router(self._default)
         for contract in contracts:
@@ -119,7 +119,7 @@ class Server:
 
 
 def _refuse_encoded_body(request: web.BaseRequest) -> None:
-    """Raise HttpError for a compressed body: a small one can take seconds to decompress."""
+    """Raise HttpError for a compressed body, which may take seconds to decompress."""
     if request.headers["Content-Encoding"].strip().lower() != "identity":
         raise UNSUPPORTED_CONTENT_ENCODING.error("the body is encoded; send it uncompressed, without Content-Encoding")
 
@@ -136,6 +136,6 @@ def _preflight(contract: Contract) -> bytes:
 
 
 def _path_of_absolute_form(target: str) -> str:
-    """Return the path of a target that includes the server, as sent to a proxy (RFC 9112, 3.2.2)."""
+    """Return the path of a target in absolute form, as for a proxy (RFC 9112, 3.2.2)."""
     scheme, _, rest = target.partition("://")
     return "/" + rest.partition("/")[2] if scheme.lower() in {"http", "https"} else target

@@ -9,7 +9,7 @@ from scoreboard.application.ports.timeouts import Timeouts
 class HttpTimeouts(Timeouts):
     """Time-outs of HTTP connections and requests.
 
-    `head_s` runs from the first byte of a request, or from the connection, to the end of the head, and `body_s` from
+    `head_s` runs from the first byte of a request, or from the connection, to the end of the head. `body_s` runs from
     there to the end of the body. `keep_alive_s` ends idle connections, and those whose client does not read.
     """
 

@@ -21,7 +21,7 @@ def v1(routes: Sequence[Endpoint], authenticators: Sequence[Authenticator]) -> C
 
 
 def v1_live(routes: Sequence[Endpoint], authenticators: Sequence[Authenticator]) -> Contract:
-    """Return the contract of the live endpoints, which also accept a token in the query."""
+    """Return the contract of the live endpoints, with tokens also in the query."""
     return Contract(
         "v1-live", routes, bearer_or_query(authenticators), render_error, (), REQUEST_HEADERS, RESPONSE_HEADERS
     )

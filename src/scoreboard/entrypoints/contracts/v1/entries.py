@@ -20,7 +20,7 @@ class Entry(msgspec.Struct):
 
 
 def is_wide(board: Board) -> bool:
-    """Return whether totals may exceed the integers that every JSON parser reads exactly."""
+    """Return whether totals may exceed what every JSON parser reads exactly."""
     return board.min_total < -SAFE_INTEGER or board.max_total > SAFE_INTEGER
 
 

@@ -1,6 +1,6 @@
 """Examples of the API, in an order in which they work on an empty server.
 
-A test sends each of them with the token of the operator, and compares the answers; ids, times and positions differ.
+A test sends each of them with the operator's token, and compares the responses except for ids, times and positions.
 """
 
 from collections.abc import Mapping, Sequence
@@ -73,8 +73,8 @@ def _applied(score: int, previous: int | None, rank: int, previous_rank: int | N
 
 def _entry(rank: int, player: str, username: str, score: int) -> dict[str, Any]:
     reached_at = "2026-11-21T18:04:05.123456Z"
-    named = {"rank": rank, "player": player, "username": username, "avatar_url": None}
-    return {**named, "score": score, "reached_at": reached_at}
+    entry = {"rank": rank, "player": player, "username": username, "avatar_url": None}
+    return {**entry, "score": score, "reached_at": reached_at}
 
 
 _ENTRIES = [_entry(1, "bob", "bob", 40), _entry(2, "alice", "Alice", 32), _entry(3, "zoe", "zoe", 12)]
@@ -90,7 +90,7 @@ _PAGE = {
     "next_cursor": None,
 }
 
-_FIRST = {
+_LEDGER_ENTRY = {
     "event": EVENT,
     "accepted_at": "2026-11-21T18:04:05.123456Z",
     "season": "all",
@@ -103,17 +103,17 @@ EXAMPLES: Mapping[str, Sequence[Example]] = {
     "createApp": [Example("An app", body=_GAME, status=201, response=_GAME)],
     "listApps": [Example("All apps", response={"apps": [_GAME]})],
     "getApp": [Example("An app", _APP, response=_GAME)],
-    "updateApp": [Example("Another name", _APP, body={"name": "My game"}, response=_GAME)],
+    "updateApp": [Example("A new name", _APP, body={"name": "My game"}, response=_GAME)],
     "createBoard": [
         Example(
-            "Points that add up, in two regions",
+            "A board that adds up points, with two regions",
             _APP,
             body={"board": "main", "name": "All-time points", "regions": ["eu", "us"]},
             status=201,
             response=_MAIN,
         ),
         Example(
-            "Fastest lap of the week",
+            "The fastest lap of each week",
             _APP,
             body=_FASTEST,
             status=201,
@@ -122,11 +122,11 @@ EXAMPLES: Mapping[str, Sequence[Example]] = {
     ],
     "getBoard": [Example("A board", _BOARD, response=_MAIN)],
     "updateBoard": [
-        Example("A longer live top", _BOARD, body={"top_n": 25}, response={**_MAIN, "top_n": 25}),
-        Example("The usual live top", _BOARD, body={"top_n": 10}, response=_MAIN),
+        Example("A live top 25", _BOARD, body={"top_n": 25}, response={**_MAIN, "top_n": 25}),
+        Example("A live top 10", _BOARD, body={"top_n": 10}, response=_MAIN),
     ],
     "createAction": [Example("A win", _APP, body={**_WIN, "per_day": 5}, status=201, response={**_WIN, "per_day": 5})],
-    "updateAction": [Example("It counts more often", _ACTION, body={"per_day": 10}, response=_WIN)],
+    "updateAction": [Example("A higher daily limit", _ACTION, body={"per_day": 10}, response=_WIN)],
     "listActions": [Example("All actions", _APP, response={"actions": [_WIN]})],
     "getAction": [Example("A win", _ACTION, response=_WIN)],
     "createPlayer": [
@@ -145,20 +145,20 @@ EXAMPLES: Mapping[str, Sequence[Example]] = {
     "getPlayer": [Example("A player", _PLAYER, response=_ALICE)],
     "updateScore": [
         Example(
-            "Points",
+            "An increment",
             _BOARD,
             headers={"Idempotency-Key": "match-4711-alice"},
             body={"player": "alice", "increment": 5},
             response=_applied(5, None, 1, None),
         ),
         Example(
-            "An action, worth what the server says",
+            "An action",
             _BOARD,
             body={"player": "alice", "action": "win", "metadata": {"level": 7}},
             response=_applied(30, 5, 1, 1),
         ),
         Example(
-            "Answered as soon as it cannot be lost",
+            "An asynchronous update",
             _BOARD,
             headers={"Prefer": "respond-async"},
             body={"player": "alice", "increment": 2},
@@ -168,7 +168,7 @@ EXAMPLES: Mapping[str, Sequence[Example]] = {
     ],
     "updateScores": [
         Example(
-            "Three updates, of which one is refused",
+            "Three updates, one of them refused",
             _BOARD,
             headers={"Idempotency-Key": "match-4712"},
             body={
@@ -213,7 +213,7 @@ EXAMPLES: Mapping[str, Sequence[Example]] = {
     ],
     "getEvent": [
         Example(
-            "Applied",
+            "An applied update",
             {**_APP, "event": EVENT},
             response={
                 "event": EVENT,
@@ -229,10 +229,10 @@ EXAMPLES: Mapping[str, Sequence[Example]] = {
             },
         )
     ],
-    "getTop": [Example("The top of the world", _BOARD, {"limit": "10"}, response=_PAGE)],
+    "getTop": [Example("The top ten of the world", _BOARD, {"limit": "10"}, response=_PAGE)],
     "getStanding": [
         Example(
-            "Second of three",
+            "The second of three players",
             _STANDING,
             response={
                 "player": "alice",
@@ -264,7 +264,7 @@ EXAMPLES: Mapping[str, Sequence[Example]] = {
             _BOARD,
             {"limit": "1"},
             response={
-                "entries": [{**_FIRST, "score": 5, "previous_score": None}],
+                "entries": [{**_LEDGER_ENTRY, "score": 5, "previous_score": None}],
                 "next_after": EVENT,
                 "at": "2026-11-21T19:00:00.000000Z",
             },
@@ -297,11 +297,11 @@ EXAMPLES: Mapping[str, Sequence[Example]] = {
         Example("A board", _BOARD, response={"tables": 2, "standings": 4, "rank_state": "exact"}),
     ],
     "listBoards": [Example("All boards", _APP, response={"boards": [_LAPS, _MAIN]})],
-    "isLive": [Example("It runs", response={"status": "live"})],
-    "isReady": [Example("It takes requests", response={"status": "ready"})],
+    "isLive": [Example("A running process", response={"status": "live"})],
+    "isReady": [Example("A ready server", response={"status": "ready"})],
     "getPublicBoards": [
         Example(
-            "A board, and the first to choose from",
+            "One board, and a list of one",
             query={"app": "game", "board": "main", "limit": "1"},
             response={"shown": _PUBLIC_MAIN, "seasons": ["all"], "boards": [_PUBLIC_MAIN]},
         )
@@ -313,14 +313,14 @@ EXAMPLES: Mapping[str, Sequence[Example]] = {
 }
 
 _LETTER = {"letter": "5f0c5d2a9b7e4c1f8a3d6e2b1c4f7a90"}
-_DEAD = {
+_DEAD_LETTER = {
     **_LETTER,
     "reason": "not_storable",
     "since": "2026-11-21T18:04:36.654321Z",
     "attempts": 5,
     "count": 1,
 }
-_DEAD_UPDATE = {
+_LETTER_UPDATE = {
     **_STANDING,
     "event": EVENT,
     "accepted_at": "2026-11-21T18:04:05.123456Z",
@@ -329,8 +329,8 @@ _DEAD_UPDATE = {
 
 # Only a server with a queue has these responses, after an update could not be applied.
 EXAMPLES_WITH_QUEUE: Mapping[str, Sequence[Example]] = {
-    "listDeadLetters": [Example("The oldest", query={"limit": "100"}, response={"dead_letters": [_DEAD]})],
-    "getDeadLetter": [Example("A dead letter", _LETTER, response={**_DEAD, "updates": [_DEAD_UPDATE]})],
+    "listDeadLetters": [Example("The oldest", query={"limit": "100"}, response={"dead_letters": [_DEAD_LETTER]})],
+    "getDeadLetter": [Example("A dead letter", _LETTER, response={**_DEAD_LETTER, "updates": [_LETTER_UPDATE]})],
     "retryDeadLetter": [Example("A dead letter", _LETTER, status=204)],
     "dropDeadLetter": [Example("A dead letter", _LETTER, status=204)],
 }

@@ -1,4 +1,4 @@
-"""Refusals of `/v1`: the error codes of each endpoint, as the API description lists them."""
+"""Refusals of `/v1`: the error codes of each endpoint, for the API description."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence

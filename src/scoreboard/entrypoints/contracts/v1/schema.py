@@ -1,4 +1,4 @@
-"""Bodies of `/v1`: the types that decode requests, encode responses and define the OpenAPI schemas."""
+"""Bodies of `/v1`: types that decode requests, encode responses, define schemas."""
 
 from collections.abc import Sequence
 from typing import Annotated, Literal
@@ -12,7 +12,7 @@ from scoreboard.entrypoints.contracts.v1.entries import Entry
 Score = int | Annotated[str, Meta(pattern=r"^-?[0-9]{1,19}$")]
 """A signed 64-bit integer, as text where it may exceed the integers that every JSON parser reads exactly."""
 
-BATCH_BYTES = 4 * 1024 * 1024  # of the body of a batch
+BATCH_BYTES = 4 * 1024 * 1024  # the limit for the body of a batch
 
 RankState = Literal["exact", "warming", "unavailable", "out_of_range"]
 
@@ -44,9 +44,10 @@ class Batch(RequestBody):
 
 
 class Applied(msgspec.Struct):
-    """An applied update; `rank` is null unless `rank_state` is `exact`.
+    """An applied update.
 
-    With `out_of_range` the player is not among the best that the ranking keeps. The standing has the rank.
+    `rank` is null unless `rank_state` is `exact`. With `out_of_range` the player is not among the best that the ranking
+    keeps; read the standing to get the rank.
     """
 
     event: str
@@ -64,7 +65,7 @@ class Applied(msgspec.Struct):
 
 
 class Accepted(msgspec.Struct):
-    """A durable update; `outcome` is the address of its result."""
+    """An update that is durable, with the address of its outcome."""
 
     event: str
     status: Literal["accepted"]
@@ -284,9 +285,10 @@ class LedgerQuery(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class LedgerEntry(RequestBody, kw_only=True):
-    """One applied update; `value` is its increment or score.
+    """One applied update.
 
-    An import reads `event`, `player`, `value`, `region` and `metadata`, and computes the rest.
+    `value` is its increment or score. An import reads `event`, `player`, `value`, `region` and `metadata`, and computes
+    the rest.
     """
 
     event: str

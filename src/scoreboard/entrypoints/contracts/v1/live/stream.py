@@ -1,4 +1,4 @@
-"""One table as Server-Sent Events (the HTML standard, 9.2)."""
+"""TopStream: one table as Server-Sent Events (the HTML standard, 9.2)."""
 
 from urllib.parse import parse_qs
 
@@ -41,15 +41,15 @@ class TopStream:
     async def open(self, context: RequestContext) -> web.StreamResponse:
         """Watch one table as Server-Sent Events."""
         query = {name: values[-1] for name, values in parse_qs(context.query_text).items()}
-        app, name = context.path
+        app, board_id = context.path
         season = query.get("season")
-        board, table = await self._reads.open(context.principal, app, name, season, query.get("region"))
+        board, table = await self._reads.open(context.principal, app, board_id, season, query.get("region"))
 
         async def begin(connection: LiveSession) -> None:
             connection.write(b"retry: 2000\n\n")
             channel = await self._live.join(connection, board, channel_key(table, season))
             if channel.message is None:
-                channel.sessions[connection] = None  # it is sent the first that can be read
+                channel.sessions[connection] = None  # the first top N is sent once it can be read
                 return
             if _position(context.header("Last-Event-ID")) == channel.message.position:
                 channel.sessions[connection] = channel.message.position

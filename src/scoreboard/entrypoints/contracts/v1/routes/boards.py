@@ -1,5 +1,6 @@
 """Reads of a board: top, standing, neighbours, a set of players."""
 
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
@@ -23,6 +24,8 @@ RANKING = (codes.RANKING_WARMING, codes.RANKING_UNAVAILABLE)
 _decoder = msgspec.json.Decoder(schema.StandingsRequest)
 _NO_QUERY = schema.TopQuery()
 
+_endpoint = partial(endpoint, tag="boards", policy="read_standings")
+
 
 class _EncodedPage(NamedTuple):
     etag: str
@@ -35,12 +38,10 @@ class BoardRoutes:
         self._reads = reads
         self._pages = TopPages(reads, _encode_page)
 
-    @endpoint(
+    @_endpoint(
         "GET",
         "/v1/apps/{app}/boards/{board}/top",
         name="getTop",
-        tag="boards",
-        policy="read_standings",
         query=schema.TopQuery,
         responses={200: schema.Page, 304: None},
         errors=[*TABLE, *RANKING, codes.INVALID_LIMIT, codes.INVALID_CURSOR],
@@ -58,7 +59,7 @@ class BoardRoutes:
         without polling, use a live connection (`/asyncapi.json`).
 
         - **Access**: everyone for a public board, otherwise any token of the app.
-        - **Cost**: low; an unchanged page is served from memory.
+        - **Cost**: low, as unchanged pages are served from memory.
         """
         query = context.query(schema.TopQuery) if context.query_text else _NO_QUERY
         app, board_id = context.path
@@ -68,12 +69,10 @@ class BoardRoutes:
             return Response(304, b"", page.headers)
         return Response(200, page.body, page.headers)
 
-    @endpoint(
+    @_endpoint(
         "GET",
         "/v1/apps/{app}/boards/{board}/players/{player}",
         name="getStanding",
-        tag="boards",
-        policy="read_standings",
         query=schema.TableQuery,
         responses={200: schema.Standing},
         errors=[*TABLE, codes.STANDING_NOT_FOUND],
@@ -81,8 +80,8 @@ class BoardRoutes:
     async def standing(self, context: RequestContext) -> Response:
         """Get the score and rank of one player.
 
-        The response also has the number of players with the same score, the share of players with a worse one, and the
-        distance to the next better one.
+        `ties` counts the other players with the same score. `percentile` is the share of the others with a worse score,
+        and `gap_to_next` the distance to the next better score.
 
         While the ranking is not available, the score is read from the database. `rank` is then null, and `rank_state`
         has the reason. A rank is exact or absent. If the server keeps only the best of a table in Redis
@@ -95,12 +94,10 @@ class BoardRoutes:
         standing = await self._reads.get_standing(board, key, context.path[2])
         return json_response(_standing(board, standing))
 
-    @endpoint(
+    @_endpoint(
         "GET",
         "/v1/apps/{app}/boards/{board}/players/{player}/around",
         name="getAround",
-        tag="boards",
-        policy="read_standings",
         query=schema.AroundQuery,
         responses={200: schema.Page},
         errors=[*TABLE, *RANKING, codes.STANDING_NOT_FOUND, codes.INVALID_RADIUS],
@@ -120,12 +117,10 @@ class BoardRoutes:
         page = await self._reads.around(board, key, player, query.radius)
         return json_response(_page(board, page))
 
-    @endpoint(
+    @_endpoint(
         "POST",
         "/v1/apps/{app}/boards/{board}/players/query",
         name="queryPlayers",
-        tag="boards",
-        policy="read_standings",
         body=schema.StandingsRequest,
         query=schema.TableQuery,
         responses={200: schema.StandingsResponse},

@@ -1,4 +1,6 @@
-"""Dead letters: queued updates that could not be applied, for the operator to read, requeue or drop."""
+"""Dead letters: the operator reads, requeues or drops failed updates."""
+
+from functools import partial
 
 import msgspec
 
@@ -12,22 +14,21 @@ from scoreboard.entrypoints.http.json_body import json_response
 from scoreboard.entrypoints.http.request import RequestContext
 from scoreboard.entrypoints.http.response import Response
 
-ERRORS = (codes.OPERATOR_ONLY, codes.QUEUE_UNAVAILABLE)
+_endpoint = partial(
+    endpoint, tag="dead letters", policy="manage_dead_letters", errors=(codes.OPERATOR_ONLY, codes.QUEUE_UNAVAILABLE)
+)
 
 
 class DeadLetterRoutes:
     def __init__(self, letters: DeadLetters) -> None:
         self._letters = letters
 
-    @endpoint(
+    @_endpoint(
         "GET",
         "/v1/dead-letters",
         name="listDeadLetters",
-        tag="dead letters",
-        policy="manage_dead_letters",
         query=schema.DeadLettersQuery,
         responses={200: schema.DeadLetterList},
-        errors=ERRORS,
     )
     async def list(self, context: RequestContext) -> Response:
         """List the oldest dead letters, with the reason of each.
@@ -39,15 +40,7 @@ class DeadLetterRoutes:
         letters = await self._letters.list(context.principal, context.query(schema.DeadLettersQuery).limit)
         return json_response(schema.DeadLetterList([_letter(letter) for letter in letters]))
 
-    @endpoint(
-        "GET",
-        "/v1/dead-letters/{letter}",
-        name="getDeadLetter",
-        tag="dead letters",
-        policy="manage_dead_letters",
-        responses={200: schema.DeadLetterDetails},
-        errors=ERRORS,
-    )
+    @_endpoint("GET", "/v1/dead-letters/{letter}", name="getDeadLetter", responses={200: schema.DeadLetterDetails})
     async def get(self, context: RequestContext) -> Response:
         """Get a dead letter with its updates.
 
@@ -59,15 +52,7 @@ class DeadLetterRoutes:
         updates = None if letter.submissions is None else [_update(submission) for submission in letter.submissions]
         return json_response(schema.DeadLetterDetails(**msgspec.structs.asdict(_letter(letter)), updates=updates))
 
-    @endpoint(
-        "POST",
-        "/v1/dead-letters/{letter}/retry",
-        name="retryDeadLetter",
-        tag="dead letters",
-        policy="manage_dead_letters",
-        responses={204: None},
-        errors=ERRORS,
-    )
+    @_endpoint("POST", "/v1/dead-letters/{letter}/retry", name="retryDeadLetter", responses={204: None})
     async def retry(self, context: RequestContext) -> Response:
         """Requeue a dead letter.
 
@@ -79,15 +64,7 @@ class DeadLetterRoutes:
         await self._letters.requeue(context.principal, context.path[0])
         return Response(204)
 
-    @endpoint(
-        "DELETE",
-        "/v1/dead-letters/{letter}",
-        name="dropDeadLetter",
-        tag="dead letters",
-        policy="manage_dead_letters",
-        responses={204: None},
-        errors=ERRORS,
-    )
+    @_endpoint("DELETE", "/v1/dead-letters/{letter}", name="dropDeadLetter", responses={204: None})
     async def drop(self, context: RequestContext) -> Response:
         """Delete a dead letter, and refuse its updates.
 

@@ -1,4 +1,6 @@
-"""History of a board, for admins: read and import its ledger, and rebuild its ranking."""
+"""History of a board: its ledger is read and imported, its ranking rebuilt."""
+
+from functools import partial
 
 import msgspec
 
@@ -21,18 +23,18 @@ REBUILD_WAIT_S = 30.0
 
 _decoder = msgspec.json.Decoder(schema.LedgerBatch)
 
+_endpoint = partial(endpoint, tag="history", policy="manage_records")
+
 
 class HistoryRoutes:
     def __init__(self, history: History, rebuild: Rebuild) -> None:
         self._history = history
         self._rebuild = rebuild
 
-    @endpoint(
+    @_endpoint(
         "GET",
         "/v1/apps/{app}/boards/{board}/ledger",
         name="listEntries",
-        tag="history",
-        policy="manage_records",
         query=schema.LedgerQuery,
         responses={200: schema.LedgerPage},
         errors=[codes.INVALID_EVENT],
@@ -56,12 +58,10 @@ class HistoryRoutes:
         next_after = found[-1].event if len(found) == query.limit else None
         return json_response(schema.LedgerPage(found, next_after, at))
 
-    @endpoint(
+    @_endpoint(
         "POST",
         "/v1/apps/{app}/boards/{board}/ledger",
         name="importEntries",
-        tag="history",
-        policy="manage_records",
         body=schema.LedgerBatch,
         responses={200: schema.BatchResult},
         errors=[codes.OVERLOADED, codes.SHUTTING_DOWN, codes.RANKING_UNAVAILABLE],
@@ -85,12 +85,10 @@ class HistoryRoutes:
         applied = sum(isinstance(result, schema.BatchApplied) for result in results)
         return Response(200, encode_json(schema.BatchResult(applied, len(results) - applied, results)))
 
-    @endpoint(
+    @_endpoint(
         "POST",
         "/v1/apps/{app}/boards/{board}/rebuild",
         name="rebuildBoard",
-        tag="history",
-        policy="manage_records",
         responses={200: schema.RebuildResult},
         errors=[codes.RANKING_UNAVAILABLE],
     )

@@ -109,15 +109,14 @@ class ScoreRoutes:
         result, in the order of the request: `applied` with the new score, or `refused` with a `code`. A refused update
         does not affect the others. Results have no ranks.
 
-        On a `queued` board of a server with a queue, valid updates are `accepted`: they are in the queue, and the
-        address of their event will have the outcome. A `replayed` update was sent before; its result has its first
-        event.
+        If the board is `queued` and the server has a queue, valid updates are `accepted` into the queue. Their outcome
+        is at the address of their event. A `replayed` update was sent before, and its result has the first event.
 
         To make retries safe, give each update an `idempotency_key`, or send the `Idempotency-Key` header for the whole
         batch. With the header, the key of an update is the batch's key and the update's place.
 
         - **Access**: a server's or admin's token.
-        - **Cost**: one update of the rate limit per item; far less work for the server than single requests.
+        - **Cost**: one update of the rate limit per item, with far less work for the server than single updates.
         """
         app, board_id = context.path
         sender = self._submit.batch_sender(context.principal, app)
@@ -174,13 +173,13 @@ def _to_request(update: schema.ScoreUpdate, raw: bytes, key: str | None) -> Upda
 
 
 def _to_batch_request(item: schema.BatchItem, *, keyed: bool) -> UpdateRequest:
-    """Return the request of an item; `keyed` batches have a key, which covers the items without one."""
+    """Return the request of an item; the key of a `keyed` batch covers all items."""
     raw = encode_json(item) if keyed or item.idempotency_key is not None else b""
     return _to_request(item, raw, item.idempotency_key)
 
 
 def _prefers_async(prefer: str) -> bool | None:
-    """Return whether the client prefers 202 (RFC 7240), or None to follow the board's setting."""
+    """Return whether the client prefers 202 (RFC 7240), or None without preference."""
     if "respond-async" in prefer:
         return True
     return False if _WAIT.search(prefer) else None

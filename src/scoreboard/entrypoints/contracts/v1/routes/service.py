@@ -1,6 +1,7 @@
 """The service: health and metrics."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Literal
 
 import msgspec
@@ -13,6 +14,8 @@ from scoreboard.entrypoints.http.json_body import UNCACHED, json_response
 from scoreboard.entrypoints.http.request import RequestContext
 from scoreboard.entrypoints.http.response import Response
 
+_endpoint = partial(endpoint, "GET", tag="service", policy="use_service")
+
 
 class Health(msgspec.Struct):
     status: Literal["live", "ready"]
@@ -23,7 +26,7 @@ class ServiceRoutes:
         self._ready = ready
         self._registry = registry
 
-    @endpoint("GET", "/health/live", name="isLive", tag="service", policy="use_service", responses={200: Health})
+    @_endpoint("/health/live", name="isLive", responses={200: Health})
     async def live(self, _: RequestContext) -> Response:
         """Check that the process is running.
 
@@ -31,15 +34,7 @@ class ServiceRoutes:
         """
         return json_response(Health("live"))
 
-    @endpoint(
-        "GET",
-        "/health/ready",
-        name="isReady",
-        tag="service",
-        policy="use_service",
-        responses={200: Health},
-        errors=[codes.NOT_READY],
-    )
+    @_endpoint("/health/ready", name="isReady", responses={200: Health}, errors=[codes.NOT_READY])
     async def ready(self, _: RequestContext) -> Response:
         """Check that the server can handle requests.
 
@@ -49,7 +44,7 @@ class ServiceRoutes:
             raise codes.NOT_READY.error("the rankings are being loaded; retry in a second", retry_after_s=1)
         return json_response(Health("ready"))
 
-    @endpoint("GET", "/metrics", name="getMetrics", tag="service", policy="use_service", responses={200: "text/plain"})
+    @_endpoint("/metrics", name="getMetrics", responses={200: "text/plain"})
     async def metrics(self, _: RequestContext) -> Response:
         """Get metrics for Prometheus.
 

@@ -1,5 +1,6 @@
 """Apps, boards, actions and players: list, create, read, change, delete."""
 
+from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
@@ -21,6 +22,8 @@ APP_ERRORS = (codes.INVALID_NAME, codes.INVALID_TIME_ZONE)
 BOARD_ERRORS = (codes.INVALID_NAME, codes.INVALID_TOP_N, codes.INVALID_BOUNDS)
 ACTION_ERRORS = (codes.INVALID_POINTS, codes.INVALID_PER_DAY, codes.INVALID_COOLDOWN)
 PLAYER_ERRORS = (codes.INVALID_USERNAME, codes.INVALID_AVATAR_URL, codes.INVALID_EMAIL, codes.INVALID_REGION)
+
+_endpoint = partial(endpoint, policy="manage_app")
 
 
 class TenantRoutes:
@@ -66,7 +69,7 @@ class TenantRoutes:
         app = await self._tenants.create_app(context.principal, body.app, body.name, body.time_zone)
         return json_response(_app(app), 201)
 
-    @endpoint("GET", "/v1/apps/{app}", name="getApp", tag="apps", policy="manage_app", responses={200: schema.App})
+    @_endpoint("GET", "/v1/apps/{app}", name="getApp", tag="apps", responses={200: schema.App})
     async def get_app(self, context: RequestContext) -> Response:
         """Get an app: its name and time zone.
 
@@ -74,12 +77,11 @@ class TenantRoutes:
         """
         return json_response(_app(await self._app(context)))
 
-    @endpoint(
+    @_endpoint(
         "PATCH",
         "/v1/apps/{app}",
         name="updateApp",
         tag="apps",
-        policy="manage_app",
         body=schema.AppChange,
         responses={200: schema.App},
         errors=APP_ERRORS,
@@ -116,14 +118,7 @@ class TenantRoutes:
         await self._tenants.delete_app(context.principal, context.path[0])
         return Response(204)
 
-    @endpoint(
-        "GET",
-        "/v1/apps/{app}/boards",
-        name="listBoards",
-        tag="boards",
-        policy="manage_app",
-        responses={200: schema.Boards},
-    )
+    @_endpoint("GET", "/v1/apps/{app}/boards", name="listBoards", tag="boards", responses={200: schema.Boards})
     async def list_boards(self, context: RequestContext) -> Response:
         """List the boards of an app, by id.
 
@@ -134,12 +129,11 @@ class TenantRoutes:
         boards = await self._tenants.boards(await self._app(context))
         return json_response(schema.Boards([_board(board) for board in boards]))
 
-    @endpoint(
+    @_endpoint(
         "POST",
         "/v1/apps/{app}/boards",
         name="createBoard",
         tag="boards",
-        policy="manage_app",
         body=schema.Board,
         responses={201: schema.Board},
         errors=[
@@ -154,8 +148,8 @@ class TenantRoutes:
     async def create_board(self, context: RequestContext) -> Response:
         """Create a board.
 
-        A board is one rule of ranking. The fields that define its standings cannot be changed later: `operator` (add
-        up, keep the best, keep the latest), `direction`, `ties`, `numbering`, `period`, `time_zone`, `regions` and the
+        A board is one rule of ranking. Its `operator` adds up scores, keeps the best, or keeps the latest. These fields
+        cannot be changed later: `operator`, `direction`, `ties`, `numbering`, `period`, `time_zone`, `regions`, and the
         bounds of totals.
 
         Scores are exact signed 64-bit integers. By default their bounds are plus and minus 2^53 - 1, the range that
@@ -168,14 +162,7 @@ class TenantRoutes:
         rules["regions"] = tuple(rules["regions"])
         return json_response(_board(await self._tenants.create_board(app, rules.pop("board"), rules)), 201)
 
-    @endpoint(
-        "GET",
-        "/v1/apps/{app}/boards/{board}",
-        name="getBoard",
-        tag="boards",
-        policy="manage_app",
-        responses={200: schema.Board},
-    )
+    @_endpoint("GET", "/v1/apps/{app}/boards/{board}", name="getBoard", tag="boards", responses={200: schema.Board})
     async def get_board(self, context: RequestContext) -> Response:
         """Get the current rules of a board.
 
@@ -184,12 +171,11 @@ class TenantRoutes:
         app = await self._app(context)
         return json_response(_board(await self._tenants.board(app, context.path[1])))
 
-    @endpoint(
+    @_endpoint(
         "PATCH",
         "/v1/apps/{app}/boards/{board}",
         name="updateBoard",
         tag="boards",
-        policy="manage_app",
         body=schema.BoardChange,
         responses={200: schema.Board},
         errors=BOARD_ERRORS,
@@ -207,14 +193,7 @@ class TenantRoutes:
         changes = _given(await _body(context, schema.BoardChange))
         return json_response(_board(await self._tenants.update_board(board, changes)))
 
-    @endpoint(
-        "DELETE",
-        "/v1/apps/{app}/boards/{board}",
-        name="deleteBoard",
-        tag="boards",
-        policy="manage_app",
-        responses={204: None},
-    )
+    @_endpoint("DELETE", "/v1/apps/{app}/boards/{board}", name="deleteBoard", tag="boards", responses={204: None})
     async def delete_board(self, context: RequestContext) -> Response:
         """Delete a board.
 
@@ -226,14 +205,7 @@ class TenantRoutes:
         await self._tenants.delete_board(await self._tenants.board(app, context.path[1]))
         return Response(204)
 
-    @endpoint(
-        "GET",
-        "/v1/apps/{app}/actions",
-        name="listActions",
-        tag="actions",
-        policy="manage_app",
-        responses={200: schema.Actions},
-    )
+    @_endpoint("GET", "/v1/apps/{app}/actions", name="listActions", tag="actions", responses={200: schema.Actions})
     async def list_actions(self, context: RequestContext) -> Response:
         """List the actions of an app, by id.
 
@@ -242,12 +214,11 @@ class TenantRoutes:
         actions = await self._tenants.actions(await self._app(context))
         return json_response(schema.Actions([_action(action) for action in actions]))
 
-    @endpoint(
+    @_endpoint(
         "POST",
         "/v1/apps/{app}/actions",
         name="createAction",
         tag="actions",
-        policy="manage_app",
         body=schema.Action,
         responses={201: schema.Action},
         errors=[codes.ACTION_EXISTS, codes.INVALID_ACTION, *ACTION_ERRORS],
@@ -266,13 +237,8 @@ class TenantRoutes:
         action = domain.Action(0, app, body.action, int(body.points), body.per_day, body.cooldown_s)
         return json_response(_action(await self._tenants.create_action(action)), 201)
 
-    @endpoint(
-        "GET",
-        "/v1/apps/{app}/actions/{action}",
-        name="getAction",
-        tag="actions",
-        policy="manage_app",
-        responses={200: schema.Action},
+    @_endpoint(
+        "GET", "/v1/apps/{app}/actions/{action}", name="getAction", tag="actions", responses={200: schema.Action}
     )
     async def get_action(self, context: RequestContext) -> Response:
         """Get an action: its points and limits.
@@ -282,12 +248,11 @@ class TenantRoutes:
         app = await self._app(context)
         return json_response(_action(await self._tenants.action(app, context.path[1])))
 
-    @endpoint(
+    @_endpoint(
         "PATCH",
         "/v1/apps/{app}/actions/{action}",
         name="updateAction",
         tag="actions",
-        policy="manage_app",
         body=schema.ActionChange,
         responses={200: schema.Action},
         errors=ACTION_ERRORS,
@@ -304,14 +269,7 @@ class TenantRoutes:
         changes = _given(await _body(context, schema.ActionChange))
         return json_response(_action(await self._tenants.update_action(action, changes)))
 
-    @endpoint(
-        "DELETE",
-        "/v1/apps/{app}/actions/{action}",
-        name="deleteAction",
-        tag="actions",
-        policy="manage_app",
-        responses={204: None},
-    )
+    @_endpoint("DELETE", "/v1/apps/{app}/actions/{action}", name="deleteAction", tag="actions", responses={204: None})
     async def delete_action(self, context: RequestContext) -> Response:
         """Delete an action.
 
@@ -323,12 +281,11 @@ class TenantRoutes:
         await self._tenants.delete_action(await self._tenants.action(app, context.path[1]))
         return Response(204)
 
-    @endpoint(
+    @_endpoint(
         "GET",
         "/v1/apps/{app}/players",
         name="listPlayers",
         tag="players",
-        policy="manage_app",
         query=schema.PlayersQuery,
         responses={200: schema.Players},
     )
@@ -344,12 +301,11 @@ class TenantRoutes:
         players = await self._tenants.players(app, query.after, query.limit)
         return json_response(schema.Players([_player(player) for player in players]))
 
-    @endpoint(
+    @_endpoint(
         "POST",
         "/v1/apps/{app}/players",
         name="createPlayer",
         tag="players",
-        policy="manage_app",
         body=schema.Player,
         responses={201: schema.Player},
         errors=[codes.PLAYER_EXISTS, codes.INVALID_PLAYER, *PLAYER_ERRORS],
@@ -367,13 +323,8 @@ class TenantRoutes:
         profile = {"avatar_url": body.avatar_url, "email": body.email, "region": body.region}
         return json_response(_player(await self._tenants.create_player(app, body.player, body.username, profile)), 201)
 
-    @endpoint(
-        "GET",
-        "/v1/apps/{app}/players/{player}",
-        name="getPlayer",
-        tag="players",
-        policy="manage_app",
-        responses={200: schema.Player},
+    @_endpoint(
+        "GET", "/v1/apps/{app}/players/{player}", name="getPlayer", tag="players", responses={200: schema.Player}
     )
     async def get_player(self, context: RequestContext) -> Response:
         """Get the profile of a player.
@@ -385,12 +336,11 @@ class TenantRoutes:
         app = await self._app(context)
         return json_response(_player(await self._tenants.player(app, context.path[1])))
 
-    @endpoint(
+    @_endpoint(
         "PATCH",
         "/v1/apps/{app}/players/{player}",
         name="updatePlayer",
         tag="players",
-        policy="manage_app",
         body=schema.PlayerChange,
         responses={200: schema.Player},
         errors=PLAYER_ERRORS,
@@ -407,14 +357,7 @@ class TenantRoutes:
         changes = _given(await _body(context, schema.PlayerChange))
         return json_response(_player(await self._tenants.update_player(app, player, changes)))
 
-    @endpoint(
-        "DELETE",
-        "/v1/apps/{app}/players/{player}",
-        name="deletePlayer",
-        tag="players",
-        policy="manage_app",
-        responses={204: None},
-    )
+    @_endpoint("DELETE", "/v1/apps/{app}/players/{player}", name="deletePlayer", tag="players", responses={204: None})
     async def delete_player(self, context: RequestContext) -> Response:
         """Delete a player.
 
