@@ -18,7 +18,7 @@ def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], AbstractEventLo
 
 @pytest.fixture
 def kind() -> type[HttpConnection]:
-    """Return the kind of connections of `service`, which modules that test both kinds override."""
+    """Return the kind of connections of `service`, which modules override."""
     return FastConnection
 
 

@@ -25,7 +25,7 @@ from scoreboard.entrypoints.sockets.sessions import PING, Framing, LiveSession, 
 
 def _subscription_ended(channel: Channel) -> bytes:
     board, (_, season, region) = channel.board, channel.key
-    error = codes.SUBSCRIPTION_ENDED.error("the board was deleted or made private; remove it, or subscribe again")
+    error = codes.SUBSCRIPTION_ENDED.error("the board was deleted or made private")
     message = messages.Error(error.code, error.detail, board.app.slug, board.slug, region or None, season)
     return ws_frame(messages.encode(message))
 
