@@ -26,15 +26,15 @@ _RESULTS = ROOT / "bench" / "results"
 def _arguments() -> argparse.Namespace:
     listed = "; ".join(f"{row.number} {row.work}" for row in sorted(ROWS, key=lambda row: row.number))
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__, epilog=f"rows: {listed}")
-    parser.add_argument("--only", action="append", type=int, default=[], metavar="ROW", help="this row (repeatable)")
+    parser.add_argument("--only", action="append", type=int, default=[], metavar="ROW", help="one row (repeatable)")
     parser.add_argument("--quick", action="store_true", help="100,000 players, 2,000 sockets, short rounds")
-    parser.add_argument("--players", type=int, metavar="N", help="players loaded (1,000,000)")
-    parser.add_argument("--sockets", type=int, metavar="N", help="screens held (10,000)")
-    parser.add_argument("--connections", type=int, default=Sizes.connections, metavar="N", help="of a closed loop (64)")
-    parser.add_argument("--rounds", type=int, metavar="N", help="of limit and product each (4); 9 to compare versions")
+    parser.add_argument("--players", type=int, metavar="N", help="players on the board (1,000,000)")
+    parser.add_argument("--sockets", type=int, metavar="N", help="open screens (10,000)")
+    parser.add_argument("--connections", type=int, default=Sizes.connections, metavar="N", help="closed loop (64)")
+    parser.add_argument("--rounds", type=int, metavar="N", help="for limit and product (4); 9 to compare versions")
     command = str(Path(sys.executable).with_name("scoreboard"))
     parser.add_argument(
-        "--urgent", action="store_true", help="raised priority, for a shared machine (needs permission)"
+        "--urgent", action="store_true", help="raise the priority, for a shared machine (needs permission)"
     )
     parser.add_argument("--command", default=command, metavar="FILE", help="the program to measure")
     return parser.parse_args()
@@ -82,7 +82,7 @@ def main() -> int:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # inherited by every process of the run
     if cpu.LOAD_CORE == cpu.SERVER_CORE:
-        print("this machine has one core, which server and load share: the figures mean little", file=sys.stderr)
+        print("this machine has one core, which server and load share: the figures are not valid", file=sys.stderr)
     sizes = _sizes(arguments)
     _BUILD.mkdir(exist_ok=True)
     here = machine.describe(_BUILD)
@@ -92,7 +92,7 @@ def main() -> int:
         file=sys.stderr,
     )
     if here.filesystem in {"tmpfs", "ramfs"}:
-        print("the data folder is in memory, where durability costs nothing: the figures mean little", file=sys.stderr)
+        print("the data folder is in memory, so durability costs nothing: the figures are not valid", file=sys.stderr)
     lines = []
     with Run(sizes, [arguments.command], _BUILD) as run:
         for row in ROWS:

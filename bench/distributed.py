@@ -1,4 +1,4 @@
-"""The product on PostgreSQL, Redis and RabbitMQ of the benchmark."""
+"""The product on the PostgreSQL, Redis and RabbitMQ of the benchmark."""
 
 import asyncio
 import os

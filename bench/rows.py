@@ -328,7 +328,7 @@ ROWS = [
         players=MILLION,
         sockets=10_000,
     ),
-    Row(9, "memory a connection", _memory_a_connection, at_most(18, 18, " KB"), sockets=10_000),
+    Row(9, "memory per connection", _memory_a_connection, at_most(18, 18, " KB"), sockets=10_000),
     Row(
         11,
         f"CPU of an update against {SMALL:,} players",

@@ -1,1 +1,1 @@
-"""Kill -9 of every process and server under load, again and again, and what became of every update."""
+"""Repeated kill -9 of processes and servers under load, with checked updates."""

@@ -1,4 +1,4 @@
-"""What clients log, a line a request, and what that comes to."""
+"""Client logs, with one line per request, and the scores that follow from them."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -6,15 +6,21 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 Kind = Literal["A", "Q", "B", "T", "R", "X"]
-"""Answered with success, or with 202; no answer: broken, or not in time; told to come back; refused, which is wrong."""
+"""The result of a request: success, 202, a lost connection, a time-out, a 503 or another refusal.
+
+Only the last is an error of the service.
+"""
 
 
 REGIONS = ("eu", "us")
 
 
 class Line(NamedTuple):
-    """Times in seconds of the monotonic clock, which all processes of a machine share. `event` is the id of what was
-    answered, or what a refusal said."""
+    """One request of a client.
+
+    Times are seconds of the monotonic clock, which all processes of a machine share. `event` is the event id of a
+    success, or the text of a refusal.
+    """
 
     kind: Kind
     key: str
@@ -26,7 +32,7 @@ class Line(NamedTuple):
 
 
 def update(player: str, increment: int) -> bytes:
-    """The body of a request. Each player is of one region, so every update counts in two tables."""
+    """Return the body of a request. It has a region, so an update changes two tables."""
     return b'{"player":"%b","increment":%d,"region":"%b"}' % (player.encode(), increment, region_of(player).encode())
 
 
@@ -40,7 +46,7 @@ def text(line: Line) -> str:
 
 
 def read(log: Path) -> list[Line]:
-    """All that was logged; a line that is being written is not there yet."""
+    """Return the complete lines of a log. An unfinished last line is left out."""
     whole, _, _ = log.read_text().rpartition("\n") if log.exists() else ("", "", "")
     return [_line(one) for one in whole.splitlines()]
 
@@ -52,17 +58,17 @@ def _line(one: str) -> Line:
 
 
 def acknowledged(lines: Iterable[Line]) -> dict[str, Line]:
-    """The last success of each key: what its client goes by."""
+    """Return the last success of each key, which is the one its client relies on."""
     return {line.key: line for line in lines if line.kind in {"A", "Q"}}
 
 
 def in_flight(lines: Iterable[Line], at: float) -> int:
-    """Requests that had been sent at this instant, and whose answer had not been received."""
+    """Count the requests that were sent, but not answered, at an instant."""
     return sum(line.sent < at < line.ended for line in lines)
 
 
 def sums(lines: Iterable[Line]) -> Counter[str]:
-    """The score of each player, when each acknowledged key counts once."""
+    """Return the score of each player when each acknowledged key counts once."""
     scores: Counter[str] = Counter()
     for line in acknowledged(lines).values():
         scores[line.player] += line.increment
@@ -70,5 +76,5 @@ def sums(lines: Iterable[Line]) -> Counter[str]:
 
 
 def tables(scores: Mapping[str, int]) -> dict[tuple[str, str], int]:
-    """By region and player: the world ('') has everybody."""
+    """Return the scores by region and player. The region '' is the world."""
     return {(region, player): score for player, score in scores.items() for region in ("", region_of(player))}

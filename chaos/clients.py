@@ -1,19 +1,19 @@
-"""`python -m chaos.clients ORDERS`: clients and screens of one board, in a process that is not killed.
+"""`python -m chaos.clients ORDERS`: the clients and screens of one board.
 
-ORDERS is JSON (`Orders`). Each connection has one update under way, half of them with `Prefer: respond-async`, each
-under a key of its own, sent again under that key, to another address too, until it is answered; every answer is in the
-log before anything else is done. Each screen holds a live board by WebSocket and comes back when it is lost.
+ORDERS is JSON (`Orders`). Each connection has one update in flight, half of them with `Prefer: respond-async`. Each
+update has its own key. A client repeats it under that key, at all addresses in turn, until it has an answer. It logs
+every answer before it continues. Each screen holds a live board by WebSocket, and reconnects after a loss.
 
-On stdin a line an order, on stdout a line of JSON when it is done:
+Each line of stdin is an order, answered by a line of JSON on stdout when it is done:
 
-    burst                        no pause between updates; the answer is how many are acknowledged so far
-    calm                         two seconds of pause
-    hold                         no updates; done when none is under way
-    count                        nothing, but for the answer
-    shown PLAYER SCORE SECONDS   wait until every screen has it; whether it came to that
-    screens                      what they show (`Screens`)
+    burst                        send updates without a pause; return the number acknowledged so far
+    calm                         pause for two seconds between updates; return the same number
+    hold                         stop sending and wait for the updates in flight; return the same number
+    count                        return the same number
+    shown PLAYER SCORE SECONDS   wait until every screen shows the score; return whether they did
+    screens                      return the contents of the screens (`Screens`)
 
-It ends with stdin.
+The process ends with its stdin.
 """
 
 import asyncio
@@ -34,14 +34,14 @@ from scoreboard.client.results import LiveTop
 
 PLAYERS = 300
 CALM_S = 2.0
-ANSWER_S = 40.0  # for an answer; the service promises one within its own bounds, which are below
+ANSWER_S = 40.0  # for an answer; the bounds that the service promises are lower
 LOOK_S = 0.02
 KINDS: dict[int, Kind] = {200: "A", 202: "Q", 503: "R"}
 ASYNC = "Prefer: respond-async\r\n"
 
 
 class Orders(msgspec.Struct):
-    """Where to, as whom, and how many."""
+    """The addresses, the credential and the numbers of connections and screens."""
 
     apis: list[str]
     live: str
@@ -54,8 +54,10 @@ class Orders(msgspec.Struct):
 
 
 class Screens(msgspec.Struct):
-    """What each screen shows: players and scores from the first on. `backwards` counts frames that were older than the
-    one before them on the same connection and in the same epoch."""
+    """The players and scores on each screen, the leader first.
+
+    `backwards` counts the frames that were older than the one before them in the same connection and epoch.
+    """
 
     shown: list[list[tuple[str, int]]]
     backwards: int
@@ -77,13 +79,13 @@ class Clients:
         self._log = Log(Path(orders.log))
         self._going = asyncio.Event()
         self._hurrying = asyncio.Event()
-        self._under_way = 0
+        self._in_flight = 0
         self._acknowledged = 0
         self._tops: list[LiveTop | None] = [None] * orders.screens
         self._backwards = 0
 
     async def run(self) -> None:
-        """Until stdin ends."""
+        """Follow the orders until stdin ends."""
         async with aiohttp.ClientSession() as http:
             tasks = [asyncio.create_task(self._client(number)) for number in range(self._orders.connections)]
             tasks += [asyncio.create_task(self._screen(http, number)) for number in range(self._orders.screens)]
@@ -113,7 +115,7 @@ class Clients:
             case ["hold"]:
                 self._going.clear()
                 self._hurrying.clear()
-                while self._under_way:
+                while self._in_flight:
                     await asyncio.sleep(LOOK_S)
             case ["shown", player, score, seconds]:
                 return await self._shown(player, int(score), float(seconds))
@@ -145,10 +147,10 @@ class Clients:
         while True:
             await self._going.wait()
             count += 1
-            self._under_way += 1
+            self._in_flight += 1
             player, increment = f"p{chance.randrange(PLAYERS)}", chance.randint(1, 1_000)
             await self._until_answered(links, f"{orders.board}-{number}-{count}", player, increment, headers)
-            self._under_way -= 1
+            self._in_flight -= 1
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(CALM_S):
                     await self._hurrying.wait()
@@ -162,7 +164,7 @@ class Clients:
             link = links[tries % len(links)]
             await link.connect()
             sent = time.monotonic()
-            kind, event = await _sent(link, key, body, headers)
+            kind, event = await _send(link, key, body, headers)
             self._log.say(text(Line(kind, key, player, increment, sent, time.monotonic(), event)))
             if kind in {"A", "Q", "X"}:
                 self._acknowledged += kind != "X"
@@ -195,7 +197,7 @@ class Clients:
                 self._tops[number] = got
 
 
-async def _sent(link: Connection, key: str, body: bytes, headers: str) -> tuple[Kind, str]:
+async def _send(link: Connection, key: str, body: bytes, headers: str) -> tuple[Kind, str]:
     try:
         async with asyncio.timeout(ANSWER_S):
             answer = await link.send(key, body, headers)
@@ -204,11 +206,11 @@ async def _sent(link: Connection, key: str, body: bytes, headers: str) -> tuple[
         return "T", "-"
     if answer is None:
         return "B", "-"
-    status, said = answer
+    status, content = answer
     kind = KINDS.get(status, "X")
     if kind in {"A", "Q"}:
-        return kind, msgspec.json.decode(said, type=_Event).event
-    return kind, f"{status} {said.decode(errors='replace')[:300]!r}"
+        return kind, msgspec.json.decode(content, type=_Event).event
+    return kind, f"{status} {content.decode(errors='replace')[:300]!r}"
 
 
 def _shows(top: LiveTop, player: str, score: int) -> bool:

@@ -1,4 +1,4 @@
-"""PostgreSQL, Redis, RabbitMQ and every role, as processes that can be killed and started again where they were."""
+"""PostgreSQL, Redis, RabbitMQ and every role, as processes to kill and restart."""
 
 import asyncio
 import contextlib
@@ -30,14 +30,14 @@ DAY_S = 24 * HOUR_S
 
 
 class Killable(Protocol):
-    """Something that runs; `start` gives it back its address, and what it had on disk."""
+    """A process or server. `start` restores its address and its data on disk."""
 
     def kill(self) -> None: ...
     def start(self) -> None: ...
 
 
 class Member:
-    """One process of a role. It is started anew on the port that it had."""
+    """One process of a role, which restarts on the same port."""
 
     def __init__(self, folder: Path, role: str, number: int, environment: dict[str, str]) -> None:
         self._data = folder / f"{role}-{number}"
@@ -68,7 +68,7 @@ class Member:
 
 
 def ranking_of(victim: Victim) -> Ranking:
-    """What the rankings are in when it is killed."""
+    """Return the kind of ranking that a victim needs."""
     match victim:
         case "sentinel" | "cluster":
             return victim
@@ -77,7 +77,7 @@ def ranking_of(victim: Victim) -> Ranking:
 
 
 class Cluster:
-    """All of it. `turn` says which of several is next to be killed."""
+    """All servers and roles."""
 
     def __init__(self, folder: Path, stack: ExitStack, ranking: Ranking, program: Path) -> None:
         self._folder = folder
@@ -109,7 +109,7 @@ class Cluster:
 
     @property
     def settings(self) -> Settings:
-        """For a look at the database and the ranking from outside of the roles."""
+        """Settings to inspect the database and the ranking outside of the roles."""
         given = {name.removeprefix("SCOREBOARD_").lower(): value for name, value in self._environment.items()}
         return settings(self._folder / "look", **given)
 
@@ -117,28 +117,29 @@ class Cluster:
         return tokens.mint(self.settings, role=role, app=app, subject="chaos", ttl_s=DAY_S)
 
     async def ready(self) -> None:
-        """Every role takes requests."""
+        """Wait until every role accepts requests."""
         await asyncio.gather(*(member.ready() for members in self._members.values() for member in members))
 
     def victim(self, name: Victim, turn: int) -> Killable:
+        """Return the victim of a round. Processes of a role take turns."""
         members: Sequence[Member] = self._members.get(name, ())
         return members[turn % len(members)] if members else self._servers[name]
 
-    def whole(self) -> None:
-        """Returns when what was killed and started has its part again, so that the next may be killed."""
+    def wait_for_replicas(self) -> None:
+        """Wait until a restarted server follows its master, so that the next can fail."""
         if self._failover is not None:
-            self._failover.whole()
+            self._failover.wait_for_replicas()
 
     def left_in_queues(self) -> int:
-        """Messages that are not done with, wherever they wait; dead letters too."""
+        """Count the messages in all queues, in flight and dead letters included."""
         return sum(int(line) for line in self.rabbitmq.control("list_queues", "messages").split() if line.isdigit())
 
     def logs(self) -> list[Path]:
-        """Of every role's processes."""
+        """Return the log files of all processes of roles."""
         return [log for role in ROLES for log in sorted(self._folder.glob(f"{role}-*.log"))]
 
     def _ranking(self, stack: ExitStack, kind: Ranking, program: Path) -> str:
-        """Started; its URL."""
+        """Start the ranking and return its URL."""
         if kind == "redis":
             server = stack.enter_context(redis.started(redis.Server(self._folder, server=program)))
             self._servers[kind] = server
@@ -165,6 +166,6 @@ class Cluster:
 
 @contextmanager
 def cluster(folder: Path, ranking: Ranking, program: Path) -> Iterator[Cluster]:
-    """What was started is stopped in the end, whatever happens. `program` is that of Redis or Valkey."""
+    """Start all servers and roles; stop them at the end. `program` is Redis or Valkey."""
     with ExitStack() as stack:
         yield Cluster(folder, stack, ranking, program)

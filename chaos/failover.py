@@ -1,10 +1,10 @@
-"""Several servers of Redis or Valkey, of which a master is killed and another takes over."""
+"""Failover of Redis or Valkey: a master is killed and a replica takes over."""
 
 from harness.servers import redis
 
 
 class Failover:
-    """One master after another is killed, and comes back, empty, when another has taken over."""
+    """A group of servers whose masters are killed in turn, and restart empty."""
 
     def __init__(self, servers: redis.Sentinels | redis.Cluster) -> None:
         self._servers = servers
@@ -17,16 +17,16 @@ class Failover:
         self._killed.kill()
 
     def start(self) -> None:
-        """Returns when another is the master and the killed one runs again. It has yet to follow."""
+        """Wait for another master, then restart the killed one as its replica."""
         assert self._killed is not None, "nothing was killed"
         redis.until(lambda: self._master() is not self._killed, "another takes over")
         self._killed.start()
 
-    def whole(self) -> None:
-        """Returns when all follow their masters, so that the next may be killed."""
+    def wait_for_replicas(self) -> None:
+        """Wait until all replicas follow their masters, so that the next may be killed."""
         self._servers.whole()
 
     def _master(self) -> redis.Server:
-        """Of the slots whose turn it is; behind Sentinels there is one for all."""
+        """Return the master whose turn it is. Behind Sentinels there is only one."""
         masters = self._servers.masters()
         return masters[self._turn % len(masters)]

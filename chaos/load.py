@@ -1,4 +1,4 @@
-"""The process of clients and screens, as who starts it sees it."""
+"""The controlling side of the process of clients and screens."""
 
 import asyncio
 import sys
@@ -23,23 +23,26 @@ class Load:
         self._process = process
 
     async def burst(self, answers: int) -> None:
-        """Load, until so many more updates are acknowledged."""
+        """Send updates without a pause until `answers` more are acknowledged."""
         wanted = answers + await self._order("burst", int)
         async with asyncio.timeout(4 * BOUND_S):
             while await self._order("count", int) < wanted:
                 await asyncio.sleep(0.01)
 
     async def calm(self) -> None:
-        """Go on with a little."""
+        """Continue with pauses between updates."""
         await self._order("calm", int)
 
     async def hold(self) -> None:
-        """Begin nothing more, and wait until everything has been answered."""
+        """Stop sending, and wait for the updates in flight."""
         async with asyncio.timeout(4 * BOUND_S):
             await self._order("hold", int)
 
     async def shown(self, player: str, score: int) -> bool:
-        """Wait until every screen shows the player with at least this score; whether that came true."""
+        """Wait until every screen shows this score of the player, or a higher one.
+
+        Return whether they do.
+        """
         return await self._order(f"shown {player} {score} {2 * BOUND_S}", bool)
 
     async def screens(self) -> Screens:

@@ -1,4 +1,4 @@
-"""Whether all is as it should be: an update of each kind by each api, exact ranks, and every screen."""
+"""The check of a recovery: updates by each `api`, exact ranks and every screen."""
 
 import asyncio
 import itertools
@@ -19,11 +19,11 @@ KINDS = {200: "A", 202: "Q", 503: "R"}
 
 
 class NotRecovered(Exception):
-    """What was waited for, in words."""
+    """A recovery that took too long. str() describes the missing condition."""
 
 
 class Probe:
-    """`lines` are what it sent, as clients log it."""
+    """A client that checks one board. `lines` are its requests, as in a client log."""
 
     def __init__(self, http: aiohttp.ClientSession, apis: list[str], token: str, app: str, board: str) -> None:
         self._clients = [Client(http, url, token) for url in apis]
@@ -33,7 +33,7 @@ class Probe:
         self.lines: list[Line] = []
 
     async def works(self) -> None:
-        """Returns when updates succeed and are ranked. Raises NotRecovered."""
+        """Wait until updates of both kinds succeed and are ranked. Raises NotRecovered."""
         try:
             async with asyncio.timeout(LONGEST_S):
                 await asyncio.gather(*(self._works(client) for client in self._clients))
@@ -43,7 +43,7 @@ class Probe:
             ) from error
 
     async def is_shown(self, load: Load) -> None:
-        """Returns when every screen has seen what was acknowledged. Raises NotRecovered."""
+        """Wait until every screen shows the acknowledged updates. Raises NotRecovered."""
         score = sums(self.lines)[PLAYER]
         if not await load.shown(PLAYER, score):
             raise NotRecovered(f"not every screen shows {PLAYER} with {score:,}")
@@ -56,7 +56,7 @@ class Probe:
             await asyncio.sleep(LOOK_S)
 
     async def _update(self, client: Client, **headers: str) -> Answer:
-        """The answer that it gets in the end, under one key."""
+        """Send an update under one key until it succeeds. Return the answer."""
         key = next(self._keys)
         while True:
             sent = time.monotonic()
@@ -73,9 +73,9 @@ class Probe:
         answer = await _answered(client, "GET", f"{self._app}/events/{event}", {})
         if answer is None or answer.status != 200:
             return "unknown"
-        told = answer.body
-        # Counted under another event: that of a first try that was not answered.
-        return "applied" if told.get("code") == "key_replayed" else str(told["status"])
+        outcome = answer.body
+        # A replayed key was applied under another event: that of an earlier, unanswered attempt.
+        return "applied" if outcome.get("code") == "key_replayed" else str(outcome["status"])
 
 
 async def _answered(client: Client, method: str, path: str, headers: dict[str, str]) -> Answer | None:

@@ -1,4 +1,4 @@
-"""The table."""
+"""The table of results."""
 
 from chaos.rounds import Outcome
 
@@ -6,8 +6,11 @@ HEAD = ("victim", "rounds", "in flight", "acknowledged", "lost", "doubled", "wit
 
 
 def table(outcomes: list[Outcome]) -> str:
-    """In Markdown: `in flight` is the least at any kill; times (median and worst) are from the kill until updates of
-    both kinds succeed at every api with exact ranks, and every screen shows them."""
+    """Return the outcomes as a table in Markdown, followed by the faults.
+
+    `in flight` is the smallest number at any kill. The times run from a kill until updates of both kinds succeed at
+    every `api` with exact ranks and every screen shows them.
+    """
     lines = ["| " + " | ".join(HEAD) + " |", "|" + "---|" * len(HEAD)]
     lines += ["| " + " | ".join(_cells(outcome)) + " |" for outcome in outcomes]
     for outcome in outcomes:

@@ -1,4 +1,4 @@
-"""The rounds of one victim: killed under load and started again, and in the end the judgement."""
+"""The rounds of one victim: kills and restarts under load, then a verdict."""
 
 import asyncio
 import statistics
@@ -19,19 +19,22 @@ from chaos.probe import NotRecovered, Probe
 from harness.client import Client
 
 APP = "chaos"
-BOARDS = 4  # with their regions, twelve tables, which all masters of a Cluster have a part of
+BOARDS = 4  # with their regions twelve tables, so that every master of a Cluster holds some
 CONNECTIONS = 320
 SCREENS = 12
 IN_FLIGHT = 200  # at least, at each kill
 ANSWERS = 1_000  # of load before each kill
 
-Say = Callable[[str], None]
+LogLine = Callable[[str], None]
 
 
 @dataclass
 class Outcome:
-    """Of all rounds of a victim. `recovered` are seconds from the kill to when all was as it should be; None is never.
-    `in_flight` requests at each kill."""
+    """The result of all rounds of a victim.
+
+    `in_flight` has the number of requests at each kill. `recovered` has the seconds from each kill to the recovery, or
+    None where the service did not recover.
+    """
 
     victim: Victim
     in_flight: list[int] = field(default_factory=list)
@@ -39,7 +42,7 @@ class Outcome:
     verdict: Verdict = field(default_factory=Verdict)
 
     @property
-    def well(self) -> bool:
+    def passed(self) -> bool:
         return not self.verdict.faults and None not in self.recovered and min(self.in_flight) >= IN_FLIGHT
 
     @property
@@ -53,16 +56,16 @@ class Outcome:
         return None if len(times) < len(self.recovered) else max(times)
 
 
-async def prepared(cluster: Cluster, http: aiohttp.ClientSession) -> None:
-    """The app in which all boards are."""
+async def create_app(cluster: Cluster, http: aiohttp.ClientSession) -> None:
+    """Create the app of all boards."""
     await cluster.ready()
     (await Client(http, cluster.apis[0], cluster.token("admin", "*")).post("/v1/apps", {"app": APP})).ok(201)
 
 
-async def killed(
-    cluster: Cluster, http: aiohttp.ClientSession, folder: Path, victim: Victim, rounds: int, say: Say
+async def run_rounds(
+    cluster: Cluster, http: aiohttp.ClientSession, folder: Path, victim: Victim, rounds: int, log: LogLine
 ) -> Outcome:
-    """All rounds of this victim, on boards of its own."""
+    """Run all rounds of a victim on new boards."""
     outcome, killed_at = Outcome(victim), list[float]()
     async with AsyncExitStack() as stack:
         names = [f"{victim}-{number}" for number in range(BOARDS)]
@@ -70,13 +73,13 @@ async def killed(
         for number in range(rounds):
             await asyncio.gather(*(board.load.burst(ANSWERS // BOARDS) for board in boards))
             killed_at.append(time.monotonic())
-            outcome.recovered.append(await _round(cluster, boards, victim, number, say))
-            await asyncio.to_thread(cluster.whole)
+            outcome.recovered.append(await _round(cluster, boards, victim, number, log))
+            await asyncio.to_thread(cluster.wait_for_replicas)
         await asyncio.gather(*(board.load.hold() for board in boards))
         judged = [board.judged() for board in boards]
         outcome.in_flight = [sum(in_flight(one.lines, at) for one in judged) for at in killed_at]
         outcome.verdict = await judge(cluster, http, APP, judged)
-    say(f"{victim}: {outcome.verdict.acknowledged:,} acknowledged; faults: {outcome.verdict.faults or 'none'}")
+    log(f"{victim}: {outcome.verdict.acknowledged:,} acknowledged; faults: {outcome.verdict.faults or 'none'}")
     return outcome
 
 
@@ -90,13 +93,13 @@ class Loaded:
     log: Path
 
     def judged(self) -> Judged:
-        """With all that clients and probe have logged."""
+        """Return the board with all requests of its clients and its probe."""
         return Judged(self.name, self.load, read(self.log) + self.probe.lines)
 
 
 @asynccontextmanager
 async def loaded(cluster: Cluster, http: aiohttp.ClientSession, folder: Path, name: str) -> AsyncIterator[Loaded]:
-    """A new board with its share of clients and screens."""
+    """Create a board and start its share of the clients and screens."""
     operator = Client(http, cluster.apis[0], cluster.token("admin", "*"))
     (await operator.post(f"/v1/apps/{APP}/boards", {"board": name, "regions": REGIONS})).ok(201)
     token, log = cluster.token("server", APP), folder / f"clients-of-{name}.log"
@@ -106,8 +109,8 @@ async def loaded(cluster: Cluster, http: aiohttp.ClientSession, folder: Path, na
         yield Loaded(name, clients, Probe(http, cluster.apis, token, APP, name), log)
 
 
-async def _round(cluster: Cluster, boards: list[Loaded], victim: Victim, number: int, say: Say) -> float | None:
-    """Seconds to recover."""
+async def _round(cluster: Cluster, boards: list[Loaded], victim: Victim, number: int, log: LogLine) -> float | None:
+    """Kill and restart the victim. Return the seconds to recover, or None."""
     target, at = cluster.victim(victim, number), time.monotonic()
     await asyncio.to_thread(target.kill)
     await asyncio.gather(*(board.load.calm() for board in boards))
@@ -119,8 +122,8 @@ async def _round(cluster: Cluster, boards: list[Loaded], victim: Victim, number:
         works_s = time.monotonic() - at
         await asyncio.gather(*(board.probe.is_shown(board.load) for board in boards))
     except NotRecovered as error:
-        say(f"{victim} {number + 1}: NOT RECOVERED: {error}")
+        log(f"{victim} {number + 1}: NOT RECOVERED: {error}")
         return None
     took_s = time.monotonic() - at
-    say(f"{victim} {number + 1}: started {started_s:.1f} s, updates {works_s:.1f} s, screens {took_s:.1f} s")
+    log(f"{victim} {number + 1}: started {started_s:.1f} s, updates {works_s:.1f} s, screens {took_s:.1f} s")
     return took_s

@@ -1,1 +1,1 @@
-"""What is run to make things, and is no part of the service."""
+"""Programs for development, which are not part of the service."""

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
 
-MESSAGE = 4  # words from which on a string literal is taken for a message
+MESSAGE = 4  # words; a shorter string literal is not a message
 FOLDERS = (".ci", "bench", "chaos", "clients", "deploy", "docs", "harness", "src", "tests", "tools")
-OTHERS = re.compile(  # folders of files that others wrote, or programs
+OTHERS = re.compile(  # third-party and generated files, and migrations
     r"third_party|swagger-ui|node_modules|__pycache__|bench/(?:results|build)/|migration/v"
 )
 COMMENTS = {  # the comments of a file, by its suffix or name
@@ -24,14 +24,14 @@ SCRIPT_PROSE = re.compile(
     re.DOTALL,
 )
 TAG = re.compile(r"\s*@\w+(?: \{.*\})?(?: \[?[\w.]+(?:=[^]]*)?\]?)?")  # of JSDoc, with its type and its name
-SPOKEN = ("alt", "aria-label", "title", "placeholder", "content")
+TEXT_ATTRIBUTES = ("alt", "aria-label", "title", "placeholder", "content")
 SQL = re.compile(r"\b(?:SELECT|INSERT|UPDATE|DELETE|CREATE|ALTER|WITH|FROM|WHERE)\b")
 PROPERTIES = re.compile(r"property|fixture|\.setter|overload")
 
 
 @dataclass(frozen=True, slots=True)
 class Prose:
-    """A piece of text. Its `kind` decides which rules hold."""
+    """A piece of text. Its `kind` decides which rules apply."""
 
     path: str
     line: int
@@ -51,7 +51,7 @@ def sources(root: Path, paths: list[Path] | None = None) -> list[Path]:
 
 
 def prose_of(file: Path, root: Path) -> Iterator[Prose]:
-    """Yield the prose of one file; none of a format that has none."""
+    """Yield the prose of one file, or nothing for other formats."""
     path = file.relative_to(root).as_posix()
     if file.suffix == ".py":
         yield from _python(path, file.read_text())
@@ -186,7 +186,7 @@ class _Texts(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.code = tag in ("script", "style")
-        self.texts += [(self.getpos()[0], value) for name, value in attrs if name in SPOKEN and value]
+        self.texts += [(self.getpos()[0], value) for name, value in attrs if name in TEXT_ATTRIBUTES and value]
 
     def handle_endtag(self, tag: str) -> None:
         self.code = False

@@ -1,6 +1,6 @@
 """`python -m tools.suites`: run every suite, for `make test`.
 
-When at most FEW tests fail, they run once more, alone. A test that fails again has failed. A test that passes alone is
+When at most FEW tests fail, they run again, alone. A test that fails again has failed. A test that passes alone is
 unsteady: it is named, and in CI it fails the run unless UNSTEADY lists it. An entry there needs a reason and an expiry
 date; an expired entry, or one that names no test, fails every run.
 """
@@ -82,11 +82,11 @@ def main(arguments: list[str]) -> int:
     status = pytest.main([*options, *arguments], plugins=[recorder])
     if status != pytest.ExitCode.TESTS_FAILED or not 0 < len(recorder.failed) <= FEW:
         return status
-    print("\nOnce more, alone:", *recorder.failed, sep="\n  ", flush=True)
+    print("\nRunning again, alone:", *recorder.failed, sep="\n  ", flush=True)
     command = [sys.executable, "-m", "pytest", *recorder.failed]
-    if again := subprocess.run(command, check=False).returncode:  # noqa: S603 - names of our own tests
+    if again := subprocess.run(command, check=False).returncode:  # noqa: S603 - names of this project's tests
         return again
-    print("UNSTEADY, failed beside others and passed alone:", *recorder.failed, sep="\n  ")
+    print("UNSTEADY, failed with others and passed alone:", *recorder.failed, sep="\n  ")
     unlisted = [test for test in recorder.failed if test.partition("[")[0] not in entries]
     if "CI" not in os.environ or not unlisted:
         return pytest.ExitCode.OK

@@ -1,9 +1,9 @@
-"""`python -m tools.trace_update`: which files and functions one update passes through, by layer.
+"""`python -m tools.trace_update`: print the path of one update, by layer and file.
 
 The service runs embedded in this process, with one WebSocket subscriber. Some increments without an idempotency key
-are traced by `sys.setprofile`, from the request to the subscriber's message. Only code under `src/` counts. What is
-not part of every one of them (a timer, a cache that filled up) is left out. Comprehensions belong to the function
-that holds them.
+are traced by `sys.setprofile`, from the request to the subscriber's message. Only code under `src/` counts. Functions
+that not every increment calls (a timer, a full cache) are left out. Comprehensions belong to the function that
+contains them.
 """
 
 import asyncio
@@ -73,7 +73,7 @@ def _step(code: CodeType) -> Step | None:
 
 
 async def trace_update() -> list[Step]:
-    """Return the functions that every traced update passes through, in the order of their first call."""
+    """Return the steps that every traced update takes, in order of their first call."""
     trace = Trace()
     threading.setprofile(trace.profile)
     sys.setprofile(trace.profile)

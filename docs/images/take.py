@@ -1,6 +1,7 @@
-"""Takes the pictures of the page anew, from a running service in a real browser: `python -m docs.images.take`.
+"""`python -m docs.images.take`: take the pictures of the live page.
 
-Needs Chromium and ffmpeg, and looks best where the typeface Inter is installed.
+They show a running service in a real browser. This needs Chromium and ffmpeg, and looks best if the typeface Inter
+is installed.
 """
 
 import asyncio
@@ -45,7 +46,7 @@ async def main() -> None:
 
 
 async def prepare(service: Running, chance: random.Random) -> Client:
-    """A board that has been played on for a while."""
+    """Create a board with scores, and return a client that can add to them."""
     operator = service.operator
     (await operator.post("/v1/apps", {"app": "arcade", "name": "Arcade"})).ok(201)
     rules = {"board": "sprint", "name": "Weekly sprint", "period": "weekly", "regions": ["americas", "asia", "europe"]}
@@ -67,7 +68,7 @@ async def shown(page: Page) -> None:
 
 
 async def still(browser: Browser, service: Running, work: Path, name: str, query: str, **how: Any) -> None:
-    """A picture after a few changes, in at most COLOURS colours."""
+    """Save a screenshot after a few changes, in at most COLOURS colours."""
     players = service.client("server", "arcade")
     async with viewing(browser, f"{service.url}/?board=sprint&{query}", **how) as page:
         await shown(page)
@@ -83,7 +84,7 @@ async def still(browser: Browser, service: Running, work: Path, name: str, query
 
 
 async def film(browser: Browser, service: Running, players: Client, work: Path, chance: random.Random) -> None:
-    """The page in motion: the browser's own frames, each shown for as long as it stood."""
+    """Save an animation of the page, with each frame as long as the browser showed it."""
     frames: list[tuple[float, bytes]] = []
     async with viewing(browser, f"{service.url}/?board=sprint&find=hana", viewport=FILM, color_scheme="light") as page:
         await shown(page)

@@ -1,4 +1,4 @@
-"""The files in deploy/, as far as can be shown without containers."""
+"""The files in deploy/, checked without containers."""
 
 import re
 import shutil
@@ -28,7 +28,7 @@ def compose() -> Any:
     return yaml.safe_load((DEPLOY / "compose.yaml").read_text())
 
 
-def test_each_role_is_run_and_all_is_watched(compose: Any) -> None:
+def test_compose_runs_each_role_and_checks_the_health_of_each_service(compose: Any) -> None:
     services = compose["services"]
     assert services.keys() == ROLES | {"migrate", "nginx", "postgres", "redis", "rabbitmq"}
     for role in ROLES:
@@ -41,7 +41,7 @@ def test_each_role_is_run_and_all_is_watched(compose: Any) -> None:
     }
 
 
-def test_no_secret_is_written_down_and_each_that_is_missing_is_asked_for(compose: Any) -> None:
+def test_compose_contains_no_secret_and_demands_each_missing_one(compose: Any) -> None:
     text = (DEPLOY / "compose.yaml").read_text()
     variables = re.findall(r"(?<!\$)\$\{([A-Z_]+)(:\?[^}]+)?\}", text)
     assert {name for name, _ in variables} == SECRETS
@@ -53,12 +53,13 @@ def test_no_secret_is_written_down_and_each_that_is_missing_is_asked_for(compose
 
 
 def has_compose() -> bool:
-    asked = ["docker", "compose", "version"]
-    return shutil.which("docker") is not None and not subprocess.run(asked, capture_output=True, check=False).returncode
+    if not shutil.which("docker"):
+        return False
+    return subprocess.run(["docker", "compose", "version"], capture_output=True, check=False).returncode == 0
 
 
-@pytest.mark.skipif(not has_compose(), reason="docker compose is not here")
-def test_docker_reads_it(tmp_path: Path) -> None:
+@pytest.mark.skipif(not has_compose(), reason="docker compose is not installed")
+def test_docker_accepts_the_compose_file(tmp_path: Path) -> None:
     command = ["docker", "compose", "--env-file", str(tmp_path / "env"), "-f", str(DEPLOY / "compose.yaml"), "config"]
     (tmp_path / "env").write_text("")
     refused = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -67,7 +68,7 @@ def test_docker_reads_it(tmp_path: Path) -> None:
     subprocess.run(command, capture_output=True, check=True)
 
 
-def test_the_image_is_not_roots_and_what_it_installs_is_checked_by_hash() -> None:
+def test_the_image_does_not_run_as_root_and_installs_only_hashed_packages() -> None:
     lines = (DEPLOY / "Dockerfile").read_text().splitlines()
     build, run = (i for i, line in enumerate(lines) if line.startswith("FROM "))
     assert build < run
@@ -79,7 +80,7 @@ def test_the_image_is_not_roots_and_what_it_installs_is_checked_by_hash() -> Non
         assert "--hash=sha256:" in (DEPLOY.parent / lock).read_text()
 
 
-def test_nginx_does_what_the_how_to_says() -> None:
+def test_the_nginx_configuration_has_the_directives_of_the_how_to() -> None:
     shown = (DOCS / "how-to" / "nginx.md").read_text()
     used = re.sub(r" #.*", "", (DEPLOY / "nginx.conf").read_text())
     for directive in (
@@ -98,7 +99,7 @@ def test_nginx_does_what_the_how_to_says() -> None:
 
 @asynccontextmanager
 async def role(name: str) -> AsyncIterator[int]:
-    """The port of a server that answers with its name."""
+    """Start a server that answers with its name, and yield its port."""
 
     async def answer(_: web.BaseRequest) -> web.Response:
         return web.Response(text=name)
@@ -113,7 +114,7 @@ async def role(name: str) -> AsyncIterator[int]:
 
 
 def configured(folder: Path, port: int, api: int, live: int) -> Path:
-    """The file with the addresses of this test, and what a container gives it."""
+    """Write the configuration with this test's addresses, to run outside a container."""
     text = (DEPLOY / "nginx.conf").read_text()
     for written, here in (
         ("api:8000", f"127.0.0.1:{api}"),

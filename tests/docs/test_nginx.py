@@ -1,4 +1,4 @@
-"""The configuration of the how-to, in a real nginx before the real service."""
+"""The nginx configuration of the how-to, in a real nginx in front of the service."""
 
 import asyncio
 import io
@@ -26,13 +26,13 @@ NAME = "scores.example.com"
 
 
 def program() -> str:
-    """A machine without nginx skips the test, and CI fails."""
+    """Return the path of nginx. Without it the test is skipped, and CI fails."""
     found = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
     return found or missing("install nginx")
 
 
 def configured(folder: Path, port: int, service: Running) -> Path:
-    """The how-to's file with the addresses and the certificate of this test, and what stands around it on a server."""
+    """Write the how-to's configuration with this test's addresses and certificate."""
     (shown,) = [block.text for block in blocks(DOCS / "how-to" / "nginx.md") if block.language == "nginx"]
     for written, here in (
         ("listen 443 ssl", f"listen 127.0.0.1:{port} ssl"),
@@ -60,7 +60,7 @@ def as_this_user(configuration: str) -> str:
 
 @contextmanager
 def nginx(folder: Path, port: int, service: Running) -> Iterator["subprocess.Popen[bytes]"]:
-    """nginx in front of the service, with a certificate that nobody signed."""
+    """Run nginx in front of the service, with a self-signed certificate."""
     request = f"openssl req -x509 -newkey rsa:2048 -nodes -subj /CN={NAME} -days 1 -keyout cert.key -out cert.pem"
     subprocess.run(request.split(), cwd=folder, check=True, capture_output=True)
     file = configured(folder, port, service)
@@ -74,7 +74,7 @@ def nginx(folder: Path, port: int, service: Running) -> Iterator["subprocess.Pop
 
 @asynccontextmanager
 async def proxied(service: Running, folder: Path) -> AsyncIterator[str]:
-    """The address of an nginx in front of the service."""
+    """Run nginx in front of the service, and yield its address."""
     port = free_port()
     with nginx(folder, port, service) as started:
         await eventually(lambda: open_port(port, started), "nginx listens")

@@ -1,4 +1,7 @@
-"""`/docs` of a running service, in a real browser: it shows the API, sends real requests, and needs nobody else."""
+"""`/docs` of a running service, in a real browser.
+
+The page shows the API, sends real requests, and uses no other server.
+"""
 
 import hashlib
 import json
@@ -23,52 +26,52 @@ async def service(tmp_path: Path) -> AsyncIterator[Running]:
         yield started
 
 
-class Watched:
-    """A page, and all that it asked for and complained of."""
+class RecordedPage:
+    """A page with its requests, and its errors and warnings."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
-        self.asked: list[str] = []
-        self.complaints: list[str] = []
-        page.on("request", lambda request: self.asked.append(request.url))
+        self.requested: list[str] = []
+        self.errors: list[str] = []
+        page.on("request", lambda request: self.requested.append(request.url))
         page.on("console", self._console)
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
 
     def _console(self, message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"}:
-            self.complaints.append(message.text)
+            self.errors.append(message.text)
 
-    def needed_nobody_but(self, server: str) -> None:
-        """It asked this server alone, and did so."""
-        assert self.complaints == []
-        elsewhere = [url for url in self.asked if not url.startswith((f"{server}/", "data:"))]
-        assert (elsewhere, len(self.asked) > 4) == ([], True)
+    def assert_only_requested(self, server: str) -> None:
+        """Check that the page had no errors and used this server alone."""
+        assert self.errors == []
+        others = [url for url in self.requested if not url.startswith((f"{server}/", "data:"))]
+        assert (others, len(self.requested) > 4) == ([], True)
 
 
 @pytest.fixture
-async def watched(service: Running) -> AsyncIterator[Watched]:
+async def recorded(service: Running) -> AsyncIterator[RecordedPage]:
     async with chromium() as browser:
-        seen = Watched(await browser.new_page(color_scheme="dark"))
-        await seen.page.goto(f"{service.url}/docs")
-        yield seen
+        recorded = RecordedPage(await browser.new_page(color_scheme="dark"))
+        await recorded.page.goto(f"{service.url}/docs")
+        yield recorded
 
 
 @pytest.mark.slow
-async def test_it_shows_every_operation_and_asks_nobody_else(service: Running, watched: Watched) -> None:
+async def test_the_page_shows_all_operations_and_uses_no_other_server(service: Running, recorded: RecordedPage) -> None:
     described = (await service.anybody.get("/openapi.json")).ok()
     operations = [(method, path) for path, methods in described["paths"].items() for method in methods]
-    await expect(watched.page.locator(".opblock")).to_have_count(len(operations))
-    shown = await watched.page.locator(".opblock-summary-path").all_text_contents()
+    await expect(recorded.page.locator(".opblock")).to_have_count(len(operations))
+    shown = await recorded.page.locator(".opblock-summary-path").all_text_contents()
     assert sorted(path.replace("\u200b", "") for path in shown) == sorted(path for _, path in operations)
-    assert "dark-mode" in (await watched.page.locator("html").get_attribute("class") or "")
-    watched.needed_nobody_but(service.url)
+    assert "dark-mode" in (await recorded.page.locator("html").get_attribute("class") or "")
+    recorded.assert_only_requested(service.url)
 
 
 @pytest.mark.slow
-async def test_try_it_out_sends_a_real_request_and_shows_its_answer(service: Running, watched: Watched) -> None:
+async def test_try_it_out_sends_a_real_request_and_shows_the_response(service: Running, recorded: RecordedPage) -> None:
     board = await service.board()
-    page = watched.page
-    await authorized(page, service.token("server", "game"))
+    page = recorded.page
+    await authorize(page, service.token("server", "game"))
     operation = page.locator("#operations-scores-updateScore")
     await operation.locator(".opblock-summary-control").click()
     await expect(operation.get_by_label("Request body")).to_have_value(re.compile('"increment": 5'))
@@ -79,28 +82,28 @@ async def test_try_it_out_sends_a_real_request_and_shows_its_answer(service: Run
     await expect(operation.locator(".live-responses-table .response .response-col_status")).to_contain_text("200")
     standing: dict[str, Any] = (await service.anybody.get(f"{board}/players/alice")).ok()
     assert (standing["score"], standing["rank"]) == (5, 1)
-    watched.needed_nobody_but(service.url)
+    recorded.assert_only_requested(service.url)
 
 
 @pytest.mark.slow
-async def test_a_token_stays_in_the_memory_of_the_page(service: Running, watched: Watched) -> None:
-    page = watched.page
+async def test_a_token_is_not_stored_by_the_browser(service: Running, recorded: RecordedPage) -> None:
+    page = recorded.page
     token = service.token("server", "game")
-    await authorized(page, token)
-    kept = await page.evaluate(
+    await authorize(page, token)
+    stored = await page.evaluate(
         "JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie, location.href])"
     )
-    assert token not in json.dumps(kept)
+    assert token not in json.dumps(stored)
     await page.reload()
     await expect(page.get_by_role("button", name="Authorize")).to_have_class(re.compile("unlocked"))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("colours", ["light", "dark"])
-async def test_axe_finds_nothing_on_the_page_and_in_an_operation(
-    service: Running, watched: Watched, colours: Literal["light", "dark"]
+async def test_axe_finds_no_problem_on_the_page_and_in_an_operation(
+    service: Running, recorded: RecordedPage, colours: Literal["light", "dark"]
 ) -> None:
-    page = watched.page
+    page = recorded.page
     await page.emulate_media(color_scheme=colours)
     operation = page.locator("#operations-scores-updateScore")
     await operation.locator(".opblock-summary-control").click()
@@ -111,7 +114,7 @@ async def test_axe_finds_nothing_on_the_page_and_in_an_operation(
     assert [(one["id"], one["nodes"][0]["html"]) for one in found["violations"]] == []
 
 
-async def authorized(page: Page, token: str) -> None:
+async def authorize(page: Page, token: str) -> None:
     await page.get_by_role("button", name="Authorize").first.click()
     dialog = page.locator(".modal-ux")
     await dialog.locator("input").fill(token)
@@ -119,7 +122,7 @@ async def authorized(page: Page, token: str) -> None:
     await dialog.get_by_role("button", name="Close").last.click()
 
 
-async def test_its_files_come_with_a_strict_policy_and_are_asked_for_once(service: Running) -> None:
+async def test_the_files_have_a_strict_policy_and_are_cached(service: Running) -> None:
     page = await service.anybody.get("/docs")
     policy = page.headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy
@@ -134,7 +137,7 @@ async def test_its_files_come_with_a_strict_policy_and_are_asked_for_once(servic
     (await service.anybody.get("/docs/LICENSE")).refused(404, "file_not_found")
 
 
-def test_what_is_vendored_is_what_its_note_says() -> None:
+def test_vendored_files_have_the_digests_of_their_readme() -> None:
     rows = re.findall(r"\| `(\S+)` \| `(\w+)` \|", (VENDORED / "README.md").read_text())
     assert {name for name, _ in rows} == {"swagger-ui.css", "swagger-ui-bundle.js"}
     for name, digest in rows:

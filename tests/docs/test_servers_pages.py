@@ -1,4 +1,4 @@
-"""The commands that the pages on servers and roles show are commands."""
+"""The commands and settings on the pages about servers and roles exist."""
 
 import re
 import shlex
@@ -13,7 +13,7 @@ PAGES = ("how-to/servers.md", "how-to/grow.md", "explanation/availability.md")
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_each_command_and_each_setting_is_there(page: str) -> None:
+def test_each_command_and_setting_on_the_page_exists(page: str) -> None:
     text = (DOCS / page).read_text()
     for line in re.findall(r"^scoreboard .*$|(?<=`)scoreboard [^`]+(?=`)", text, re.MULTILINE):
         words = [word for word in shlex.split(line, comments=True) if word != "&"]

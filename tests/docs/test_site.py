@@ -1,4 +1,4 @@
-"""The documents: what is made from the code is current, and the site is whole."""
+"""The documentation site: generated pages are current, and every link resolves."""
 
 import re
 import shutil
@@ -14,8 +14,8 @@ ROOT = DOCS.parent
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_page_that_is_made_from_the_code_is_current(page: str) -> None:
-    assert (DOCS / page).read_text() == made(page), "run `make docs`, and commit what it changed"
+def test_generated_pages_are_current(page: str) -> None:
+    assert (DOCS / page).read_text() == made(page), "run `make docs`, and commit its changes"
 
 
 def built(folder: Path) -> "subprocess.CompletedProcess[str]":
@@ -31,7 +31,7 @@ def source(tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_the_site_is_built_without_a_broken_link_and_needs_no_other_server(source: Path) -> None:
+def test_the_site_has_no_broken_link_and_loads_nothing_from_other_servers(source: Path) -> None:
     done = built(source)
     assert done.returncode == 0, done.stdout + done.stderr
     pages = [source / "site" / page.relative_to(DOCS).with_suffix(".html") for page in DOCS.rglob("*.md")]
@@ -42,7 +42,7 @@ def test_the_site_is_built_without_a_broken_link_and_needs_no_other_server(sourc
 
 @pytest.mark.slow
 @pytest.mark.parametrize("link", ["nowhere.md", "tutorial.md#nowhere", "reference/codes.md#no_such_code"])
-def test_a_broken_link_is_found(source: Path, link: str) -> None:
+def test_the_build_reports_a_broken_link(source: Path, link: str) -> None:
     with (source / "docs" / "index.md").open("a") as page:
         page.write(f"\n[broken]({link})\n")
     done = built(source)
@@ -57,4 +57,4 @@ def test_every_page_is_linked_from_another() -> None:
         linked = any(
             f"({name}" in text or f"/{name}" in text for p, text in written.items() if p != page for name in names
         )
-        assert linked or page == Path("index.md"), f"no page leads to docs/{page}"
+        assert linked or page == Path("index.md"), f"no page links to docs/{page}"

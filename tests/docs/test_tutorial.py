@@ -1,4 +1,4 @@
-"""The tutorial does what it says: every command of it is run, in a fresh folder, as a reader types them."""
+"""The tutorial works: every command runs in a fresh folder, as a reader types it."""
 
 import asyncio
 import json
@@ -23,15 +23,18 @@ from tests.docs.typed import Block, blocks
 from tools.reference import DOCS
 
 ADDRESSES = {"First terminal": "http://127.0.0.1:8000/", "Third terminal": "http://127.0.0.1:8080/"}
-OURS = ("docs", "src", "requirements", "Makefile", "pyproject.toml", "README.md", "LICENSE")
+SOURCES = ("docs", "src", "requirements", "Makefile", "pyproject.toml", "README.md", "LICENSE")
 
 
 class Reader:
-    """Somebody with a copy of the source, who types what the page says. `said` is what each command printed."""
+    """A reader who follows the tutorial in a copy of the source.
+
+    `outputs` has the output of each command.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.said: list[str] = []
+        self.outputs: list[str] = []
         self._ports = {"8000": free_port(), "8080": free_port()}
         self._variables = folder.parent / "variables"
         self._variables.touch()
@@ -41,20 +44,20 @@ class Reader:
         match step.title:
             case "First terminal" | "Third terminal":
                 await asyncio.to_thread(self.start, step)
-                await eventually(lambda: asyncio.to_thread(answers, self.mine(ADDRESSES[step.title])), step.text)
+                await eventually(lambda: asyncio.to_thread(answers, self.localize(ADDRESSES[step.title])), step.text)
             case "Second terminal":
-                self.said.append(await asyncio.to_thread(self.type, step))
-                assert '"code"' not in self.said[-1], self.said[-1]
-            case "Answer":
-                assert steady(self.said[-1]) == steady(step.text)
+                self.outputs.append(await asyncio.to_thread(self.type, step))
+                assert '"code"' not in self.outputs[-1], self.outputs[-1]
+            case "Response" | "Output":
+                assert comparable(self.outputs[-1]) == comparable(step.text)
             case file:
                 (self.folder / file).parent.mkdir(exist_ok=True)
-                (self.folder / file).write_text(self.mine(step.text))
+                (self.folder / file).write_text(self.localize(step.text))
 
     def type(self, step: Block) -> str:
-        """Run it in the terminal that goes on, to its end; what it prints."""
-        kept = shlex.quote(str(self._variables))
-        script = f"set -e; source {kept}; {self.mine(step.text)}\ndeclare -px > {kept}"
+        """Run a step in the second terminal to its end, and return its output."""
+        variables = shlex.quote(str(self._variables))
+        script = f"set -e; source {variables}; {self.localize(step.text)}\ndeclare -px > {variables}"
         run = subprocess.run(
             ["bash", "-c", script],
             cwd=self.folder,
@@ -67,12 +70,12 @@ class Reader:
         return run.stdout
 
     def start(self, step: Block) -> None:
-        """Leave it running in this terminal, after Ctrl-C for what ran there."""
+        """Start a step in its terminal, after Ctrl-C for the previous one."""
         self.stop(step.title)
         port = str(self._ports["8000"])
         with (self.folder.parent / "terminals.log").open("ab") as log:
             self._running[step.title] = subprocess.Popen(
-                ["bash", "-c", self.mine(step.text)],
+                ["bash", "-c", self.localize(step.text)],
                 cwd=self.folder,
                 env={**self._environment(), "SCOREBOARD_PORT": port},
                 stdin=subprocess.DEVNULL,
@@ -91,8 +94,8 @@ class Reader:
         for terminal in list(self._running):
             self.stop(terminal)
 
-    def mine(self, text: str) -> str:
-        """The ports of the page are not free on every machine."""
+    def localize(self, text: str) -> str:
+        """Replace the ports of the tutorial with free ones."""
         for written, port in self._ports.items():
             text = text.replace(written, str(port))
         return text
@@ -103,10 +106,10 @@ class Reader:
 
 @pytest.fixture
 def reader(tmp_path: Path) -> Iterator[Reader]:
-    """In a copy of the source, with what `make run` would install there already."""
+    """A reader in a copy of the source, with the environment of `make run` in place."""
     folder = tmp_path / "source"
     folder.mkdir()
-    for name in OURS:
+    for name in SOURCES:
         source = DOCS.parent / name
         if source.is_dir():
             shutil.copytree(source, folder / name)
@@ -114,24 +117,24 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
             shutil.copy2(source, folder / name)
     (folder / ".venv").mkdir()
     (folder / ".venv" / "bin").symlink_to(Path(sys.executable).parent)
-    (folder / ".venv" / ".run").touch()  # newer than what it is made from: `make run` installs nothing
+    (folder / ".venv" / ".run").touch()  # newer than its sources, so that `make run` installs nothing
     reader = Reader(folder)
     yield reader
     reader.close()
 
 
 @pytest.mark.slow
-async def test_the_tutorial(reader: Reader) -> None:
+async def test_every_step_of_the_tutorial_works(reader: Reader) -> None:
     *steps, last = blocks(DOCS / "tutorial.md")
     for step in steps:
         await reader.follow(step)
-    top, end = json.JSONDecoder().raw_decode(reader.said[-1])
+    top, end = json.JSONDecoder().raw_decode(reader.outputs[-1])
     assert [(entry["player"], entry["score"]) for entry in top["entries"]] == [("bob", 37), ("alice", 15)]
-    assert json.loads(reader.said[-1][end:])["gap_to_next"] == 22
+    assert json.loads(reader.outputs[-1][end:])["gap_to_next"] == 22
     async with chromium() as browser:
         pages = [await browser.new_page(), await browser.new_page()]
-        await pages[0].goto(reader.mine("http://127.0.0.1:8000/?app=game&board=main"))
-        await pages[1].goto(reader.mine("http://127.0.0.1:8080/"))
+        await pages[0].goto(reader.localize("http://127.0.0.1:8000/?app=game&board=main"))
+        await pages[1].goto(reader.localize("http://127.0.0.1:8080/"))
         for page in pages:
             await expect(page.get_by_text("37", exact=True).first).to_be_visible()
         await reader.follow(last)
@@ -147,8 +150,8 @@ def answers(url: str) -> bool:
         return False
 
 
-def steady(text: str) -> object:
-    """What is said, without ids and times; JSON by its meaning."""
+def comparable(text: str) -> object:
+    """Return an output without ids and times, to compare it. JSON is parsed."""
     if text.startswith("{"):
         answer = json.loads(text)
         return {name: "" if name in {"event", "accepted_at"} else value for name, value in answer.items()}

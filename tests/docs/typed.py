@@ -1,4 +1,4 @@
-"""What a page of the documents tells a reader to type and to save, in its order."""
+"""The code blocks of a documentation page, in order."""
 
 import re
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ _BLOCK = re.compile(r'^```(\w+)(?: title="([^"]*)")?\n(.*?)^```$', re.MULTILINE 
 
 @dataclass(frozen=True)
 class Block:
-    """`title` is the terminal it is typed in, or the name of the file it is saved as."""
+    """A code block. Its `title` names the terminal to type it in, or the file to save."""
 
     language: str
     title: str

@@ -1,4 +1,4 @@
-"""What clients were told, beside what the service has."""
+"""The outcomes that clients received, compared with the data of the service."""
 
 import sqlite3
 import subprocess
@@ -36,7 +36,7 @@ class Clients:
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def lines(self) -> list[Line]:
-        """What was logged so far; a line that is being written is not there yet."""
+        """Return the complete lines of the logs. An unfinished last line is left out."""
         found = []
         for log in self.logs:
             whole, _, _ = log.read_text().rpartition("\n") if log.exists() else ("", "", "")
@@ -46,11 +46,11 @@ class Clients:
         return found
 
     def size(self) -> int:
-        """How much was logged so far: grows as long as there are answers."""
+        """Return the bytes logged so far, which grow with every answer."""
         return sum(log.stat().st_size for log in self.logs if log.exists())
 
     def stop(self) -> None:
-        """Each finishes the update it has under way, and ends."""
+        """Let each client finish its update in flight, and end."""
         for process in self.processes:
             if process.stdin is not None:
                 process.stdin.close()
@@ -79,7 +79,7 @@ def clients(
 
 
 def in_flight(lines: list[Line], at: float) -> int:
-    """Requests that had been sent at this instant, and whose answer had not been received."""
+    """Count the requests that were sent, but not answered, at an instant."""
     return sum(line.sent < at < line.ended for line in lines)
 
 
@@ -92,8 +92,11 @@ class Account:
 
 
 def account(data: Path, lines: list[Line]) -> Account:
-    """Every acknowledged update against the ledger and the totals. `wrong` are players whose total is not the sum."""
-    told = {line.key: line for line in lines if line.kind == "A"}
+    """Compare the acknowledged updates with the ledger and the totals.
+
+    `wrong` counts the players whose total is not the sum of their updates.
+    """
+    acknowledged = {line.key: line for line in lines if line.kind == "A"}
     with closing(sqlite3.connect(data / DATABASE)) as database:
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         kept: Counter[str] = Counter(
@@ -107,16 +110,16 @@ def account(data: Path, lines: list[Line]) -> Account:
             database.execute("SELECT p.player, s.score FROM standings s JOIN players p ON p.number = s.player")
         )
     sums: Counter[str] = Counter()
-    for line in told.values():
+    for line in acknowledged.values():
         sums[line.player] += line.increment
-    lost = sum(key not in kept for key in told)
+    lost = sum(key not in kept for key in acknowledged)
     doubled = entries - len(kept) + sum(count - 1 for count in kept.values())
     wrong = sum(totals.get(player) != sums.get(player) for player in totals.keys() | sums.keys())
-    return Account(len(told), lost, doubled, wrong)
+    return Account(len(acknowledged), lost, doubled, wrong)
 
 
 async def verified(data: Path, app: str, board: str) -> Report:
-    """The service's own opinion: fold = totals = ranking."""
+    """Return the service's own comparison of ledger, totals and ranking."""
     async with bootstrap.open_service(settings(data)) as service:
         await eventually(lambda: service.ready)
         return await verify(service.ledger, service.ranking, await service.directory.board(app, board))

@@ -1,7 +1,8 @@
-"""`python consuming.py FOLDER NAMES ROLE --data DATA --port PORT`: a role with consumers that record.
+"""A role with consumers that record.
 
-Each of NAMES (separated by commas) is a consumer that adds a line to FOLDER/NAME for each event it handles, and returns
-when the line is on the disk. One whose name begins with "flaky" fails often, before or after that.
+`python consuming.py FOLDER NAMES ROLE --data DATA --port PORT` starts it. NAMES is a comma-separated list of consumers.
+Each adds a line to FOLDER/NAME for each event, and returns when the line is on disk. A consumer whose name begins with
+"flaky" often fails before or after that.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""A disk that fails below SQLite, in a real process: `disk.c`, compiled, and what it is told."""
+"""A disk that fails below SQLite in a real process: `disk.c` and its orders."""
 
 import errno
 import mmap
@@ -15,11 +15,11 @@ from harness.missing import missing
 ORDERS = struct.Struct("=9i")
 FILES = ("log", "database")
 CALLS = ("sync", "write")
-POWER = 0  # in the place of an error: the power is cut
+POWER = 0  # instead of an error number: a power cut
 
 
 class Disk:
-    """`environment` gives a process this disk. A sync that fails drops what it was to keep."""
+    """A disk for processes with its `environment`. A failed sync drops its data."""
 
     def __init__(self, library: Path, orders: Path) -> None:
         orders.write_bytes(bytes(ORDERS.size))
@@ -36,18 +36,18 @@ class Disk:
         skip: int = 0,
         times: int = 1,
     ) -> None:
-        """After `skip` more such calls the next `times` fail."""
+        """Let the next `times` calls fail, after `skip` more that succeed."""
         ORDERS.pack_into(self._orders, 0, 0, FILES.index(of), CALLS.index(call), skip, times, error, 0, *self.syncs)
         self._orders[:4] = struct.pack("=i", 1)
 
     @property
     def failed(self) -> int:
-        """How many calls have failed since."""
+        """The number of calls that have failed since."""
         return int(ORDERS.unpack_from(self._orders)[6])
 
     @property
     def syncs(self) -> tuple[int, int]:
-        """How often the log and the database were synced with success."""
+        """The numbers of successful syncs of the log and of the database."""
         *_, log, database = ORDERS.unpack_from(self._orders)
         return log, database
 

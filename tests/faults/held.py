@@ -1,4 +1,4 @@
-"""Moments held open, and faults at a chosen statement."""
+"""Tools for races and faults: a held writer, and failures of chosen statements."""
 
 import asyncio
 import sqlite3
@@ -19,7 +19,7 @@ def database_of(running: Running) -> Database:
 
 @asynccontextmanager
 async def writer_held(running: Running) -> AsyncIterator[Callable[[], None]]:
-    """Nothing is written while this is open, or until what is yielded is called: transactions wait."""
+    """Hold all transactions until the yielded function is called, or the block ends."""
     going = threading.Event()
     waiting = database_of(running).writing.submit(lambda: going.wait(BOUND_S))
     try:
@@ -30,13 +30,15 @@ async def writer_held(running: Running) -> AsyncIterator[Callable[[], None]]:
 
 
 async def pending(running: Running, count: int) -> None:
-    """Wait until so many updates wait for a transaction, or are in one."""
+    """Wait until `count` updates wait for a transaction, or are in one."""
     await eventually(lambda: running.service.commit.pending == count, f"{count} updates are pending")
 
 
 class Faulty:
-    """A SQLite connection that fails at the `at`-th statement from `armed` on, before or after doing it, and `times` in
-    a row. `failed` says whether it came to that."""
+    """A SQLite connection whose statements fail on demand.
+
+    Once armed, the `at`-th statement and the `times - 1` after it fail, before or after they run. `failed` lists them.
+    """
 
     def __init__(self, inner: sqlite3.Connection) -> None:
         self._inner = inner
@@ -71,7 +73,7 @@ class Faulty:
 
 
 def failure(code: int) -> Callable[[], BaseException]:
-    """What the sqlite3 module raises for this error code of SQLite."""
+    """Return a factory of the exception that sqlite3 raises for an error code."""
 
     def made() -> BaseException:
         kind = {

@@ -1,4 +1,7 @@
-"""Promise 1, on PostgreSQL, Redis and RabbitMQ: kill -9 of any process and server, once each; `make chaos` goes on."""
+"""Promise 1 on PostgreSQL, Redis and RabbitMQ: one kill -9 of every victim.
+
+`make chaos` repeats them.
+"""
 
 from pathlib import Path
 

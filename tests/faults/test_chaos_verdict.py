@@ -1,4 +1,4 @@
-"""`make chaos` would have seen it: real runs in which something is put wrong between the load and the judgement."""
+"""Real runs of the chaos suite with a fault injected between load and verdict."""
 
 import signal
 import sys
@@ -19,7 +19,7 @@ from chaos.__main__ import main
 from chaos.account import Line, acknowledged, update
 from chaos.cluster import ROLES, Cluster, Victim, cluster
 from chaos.judge import Judged, Verdict, judge
-from chaos.rounds import APP, BOARDS, SCREENS, Loaded, loaded, prepared
+from chaos.rounds import APP, BOARDS, SCREENS, Loaded, create_app, loaded
 from harness.client import Client
 from harness.servers.redis import program
 from harness.waiting import eventually
@@ -30,14 +30,14 @@ from scoreboard.domain.submission import TableKey
 
 pytestmark = pytest.mark.slow
 
-PATIENCE_S = 10.0  # for what is never to come
+PATIENCE_S = 10.0  # for conditions that never come true
 LOAD = 300  # answers
 LEADER, LEAD = "leader", 10_000_000
 
 
 @dataclass
 class Run:
-    """A board that was under load, and is not any more."""
+    """A board that was under load, and is idle now."""
 
     cluster: Cluster
     http: aiohttp.ClientSession
@@ -47,19 +47,19 @@ class Run:
         return await judge(self.cluster, self.http, APP, [self.board.judged()], PATIENCE_S)
 
     async def update(self, **headers: str) -> str:
-        """One more by another client, who leads with it; its event."""
+        """Send one more update, of a player who then leads. Return its event."""
         client = Client(self.http, self.cluster.apis[0], self.cluster.token("server", APP))
         path = f"/v1/apps/{APP}/boards/{self.board.name}/scores"
         answer = await client.call("POST", path, raw=update(LEADER, LEAD), headers=headers)
         return str(answer.ok(202 if headers else 200)["event"])
 
     def acknowledge(self, event: str) -> None:
-        """As if one of the judged clients had sent that update."""
+        """Log an update as if one of the judged clients had sent it."""
         self.board.probe.lines.append(Line("A", "of the test", LEADER, LEAD, 0.0, 0.0, event))
 
     @contextmanager
     def without(self, role: Victim) -> Iterator[None]:
-        """Every process of a role is killed, and in the end started again."""
+        """Kill every process of a role, and restart them at the end."""
         members = [self.cluster.victim(role, turn) for turn in range(ROLES[role])]
         for member in members:
             member.kill()
@@ -70,7 +70,7 @@ class Run:
                 member.start()
 
     async def ranking(self) -> "Ranking":
-        """The board's, of all regions."""
+        """Return the ranking of the board's world table."""
         async with bootstrap.open_service(self.cluster.settings, parts=frozenset()) as service:
             board = await service.directory.board(APP, self.board.name)
         name = keys.of(TableKey(board.pk, "all", ""))
@@ -85,7 +85,7 @@ class Ranking(NamedTuple):
     held: str
 
     def members(self) -> list[bytes]:
-        """Best first: 32 digits for score and time, then the player."""
+        """Return the members in order: 32 digits of score and time, then the player."""
         return list(self.ask("ZRANGE", self.order, 0, -1))
 
     def ask(self, *command: str | bytes | int) -> Any:
@@ -94,30 +94,29 @@ class Ranking(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def all_of_it(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+def started_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    async def prepare() -> None:
+        async with aiohttp.ClientSession() as http:
+            await create_app(started, http)
+
     with cluster(tmp_path_factory.mktemp("chaos"), "redis", program()) as started:
-        uvloop.run(_made(started))
+        uvloop.run(prepare())
         yield started
 
 
-async def _made(started: Cluster) -> None:
-    async with aiohttp.ClientSession() as http:
-        await prepared(started, http)
-
-
 @pytest.fixture
-async def run(all_of_it: Cluster, tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Run]:
-    """Each on a board of its own."""
-    await all_of_it.ready()
+async def run(started_cluster: Cluster, tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Run]:
+    """A run on a new board."""
+    await started_cluster.ready()
     name = request.node.name.split("[")[0][-40:].strip("_")
-    async with aiohttp.ClientSession() as http, loaded(all_of_it, http, tmp_path, name) as board:
+    async with aiohttp.ClientSession() as http, loaded(started_cluster, http, tmp_path, name) as board:
         await board.load.burst(LOAD)
         await board.load.hold()
-        yield Run(all_of_it, http, board)
+        yield Run(started_cluster, http, board)
 
 
 async def remove_from_ledger(cluster: Cluster, judged: Judged) -> None:
-    """One update that was acknowledged, behind the service's back."""
+    """Delete one acknowledged update from the database."""
     answered = next(line for line in acknowledged(judged.lines).values() if line.kind == "A")
     connection = await asyncpg.connect(cluster.settings.database_url)
     try:
@@ -127,7 +126,7 @@ async def remove_from_ledger(cluster: Cluster, judged: Judged) -> None:
         await connection.close()
 
 
-async def test_nothing_is_found_where_nothing_is_wrong(run: Run) -> None:
+async def test_a_sound_board_has_no_faults(run: Run) -> None:
     run.acknowledge(await run.update())
     assert (await run.verdict()).faults == {}
 
@@ -135,7 +134,7 @@ async def test_nothing_is_found_where_nothing_is_wrong(run: Run) -> None:
 async def test_a_loss_is_found(run: Run) -> None:
     await remove_from_ledger(run.cluster, run.board.judged())
     faults = (await run.verdict()).faults
-    assert faults.pop("differences"), "the fold has less than the totals"
+    assert faults.pop("differences"), "the ledger amounts to less than the totals"
     assert faults == {"lost": 1, "without": 1}
 
 
@@ -173,13 +172,13 @@ async def test_an_update_without_an_outcome_is_found(run: Run) -> None:
 
 
 def waiting(cluster: Cluster) -> list[str]:
-    """The queues that have messages, in somebody's hands or not."""
-    told = cluster.rabbitmq.control("list_queues", "name", "messages").splitlines()
-    return [name for name, count in map(str.split, told) if count.isdigit() and int(count)]
+    """Return the queues that have messages, in flight or not."""
+    rows = cluster.rabbitmq.control("list_queues", "name", "messages").splitlines()
+    return [name for name, count in map(str.split, rows) if count.isdigit() and int(count)]
 
 
 def purged(cluster: Cluster) -> bool:
-    """Throw away what waits; whether there was anything."""
+    """Purge all queues. Return whether any had messages."""
     names = waiting(cluster)
     for name in names:
         cluster.rabbitmq.control("purge_queue", name)
@@ -187,7 +186,7 @@ def purged(cluster: Cluster) -> bool:
 
 
 async def test_a_wrong_rank_is_found(run: Run) -> None:
-    """Of the last, so that no screen shows it."""
+    """The rank is that of the last player, whom no screen shows."""
     with run.without("jobs"):
         ranking = await run.ranking()
         member = ranking.members()[-1]
@@ -200,7 +199,7 @@ async def test_a_wrong_rank_is_found(run: Run) -> None:
     assert [one.rpartition(": ")[2] for one in verdict.differences] == [f"{member[32:].decode()} differs"]
 
 
-async def test_a_rank_that_only_its_player_is_told_wrong_is_found(run: Run) -> None:
+async def test_a_rank_that_is_wrong_only_in_a_query_for_its_player_is_found(run: Run) -> None:
     with run.without("jobs"):
         ranking = await run.ranking()
         first, *_, last = (member[32:] for member in ranking.members())

@@ -1,13 +1,13 @@
-"""Promise 1 on a disk that fails below SQLite: a write or a sync of the log or the database file, and a power cut.
+"""Promise 1 on a failing disk: writes, syncs and power cuts of log and database.
 
-What SQLite does after a sync that failed, and what follows for us:
+SQLite's behavior after a failed sync decides how the service continues:
 
-- *A commit's* sync of the log: the transaction is rolled back, and the next writes over the same place in the log, so
-  a later sync covers all that counts, whatever the system dropped. To go on is safe. To end there and begin again with
-  what the system still shows of the log is not, so a start copies the log and syncs it before anything is answered.
-- *A checkpoint's* sync of the database file: SQLite may already have noted as copied what the system then dropped, as
-  it syncs only when it has come to the end of the log. Another try would sync nothing and let the log begin anew. So
-  the process ends, and the next one copies the whole log again.
+- *A commit* syncs the log. If that fails, the transaction is rolled back. The next transaction overwrites the same
+  place in the log, so a later sync covers it, even if the system dropped pages. To continue is safe. To restart from
+  the log as the system shows it is not. So a start copies the log and syncs it before it answers anything.
+- *A checkpoint* syncs the database file. If that fails, SQLite may already count dropped pages as copied, because it
+  syncs only at the end of the log. A second attempt would sync nothing and start a new log. So the process ends, and
+  the next one copies the whole log again.
 """
 
 import errno
@@ -31,11 +31,11 @@ from tests.faults.test_kill import APP, BOARD, made, more
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(sys.platform != "linux", reason="LD_PRELOAD and what Linux does"),
+    pytest.mark.skipif(sys.platform != "linux", reason="needs LD_PRELOAD and the semantics of Linux"),
 ]
 
 CONNECTIONS = 64
-MUCH = 400_000  # of what the clients log: enough updates for several checkpoints
+MUCH = 400_000  # bytes of client logs: enough updates for several checkpoints
 
 
 @dataclass
@@ -48,12 +48,12 @@ class Loaded:
     running: Process
     load: Clients
 
-    async def again(self) -> None:
-        """Start on what is left, on a disk that is well."""
+    async def restart(self) -> None:
+        """Start the service again, on a sound disk."""
         self.running = await self.stack.enter_context(process(self.data, port=self.running.port)).ready()
 
     async def settled(self) -> dict[str, int]:
-        """What the clients were told beside what there is; how often they were told what."""
+        """Compare the clients' answers with the data. Count the answers by kind."""
         await more(self.load, 100_000)
         self.load.stop()
         self.running.terminate()
@@ -87,20 +87,20 @@ async def loaded(tmp_path: Path, stack: ExitStack) -> Loaded:
 @pytest.mark.parametrize("error", [errno.EIO, errno.ENOSPC], ids=["EIO", "ENOSPC"])
 @pytest.mark.parametrize("call", ["sync", "write"])
 @pytest.mark.parametrize(("skip", "times"), [(0, 1), (5, 8)], ids=["once", "for-longer-than-retries"])
-async def test_a_log_that_fails_costs_no_update_and_the_service_goes_on(
+async def test_a_log_that_fails_costs_no_update_and_the_service_continues(
     loaded: Loaded, call: Any, error: int, skip: int, times: int
 ) -> None:
     loaded.disk.fail(call, "log", error, skip=skip, times=times)
     await eventually(lambda: loaded.disk.failed == times, "the log has failed")
     before = loaded.disk.syncs[1]
     await more(loaded.load, MUCH)
-    assert loaded.disk.syncs[1] > before  # checkpoints go on too
+    assert loaded.disk.syncs[1] > before  # checkpoints continue, too
     loaded.disk.fail("sync", "log", POWER)
     assert await loaded.running.ended() == -signal.SIGKILL
-    await loaded.again()
-    told = await loaded.settled()
-    assert told["X"] == 0
-    assert (told["R"] > 0) == (times > 4)  # 503 only when retries did not help
+    await loaded.restart()
+    counts = await loaded.settled()
+    assert counts["X"] == 0
+    assert (counts["R"] > 0) == (times > 4)  # 503 only when retries did not help
 
 
 @pytest.mark.parametrize("error", [errno.EIO, errno.ENOSPC], ids=["EIO", "ENOSPC"])
@@ -112,19 +112,17 @@ async def test_a_database_file_that_cannot_be_written_is_copied_to_later(loaded:
     assert loaded.disk.syncs[1] > before
     loaded.disk.fail("sync", "log", POWER)
     assert await loaded.running.ended() == -signal.SIGKILL
-    await loaded.again()
-    told = await loaded.settled()
-    assert (told["R"], told["X"]) == (0, 0)
+    await loaded.restart()
+    counts = await loaded.settled()
+    assert (counts["R"], counts["X"]) == (0, 0)
 
 
 @pytest.mark.parametrize("skip", [0, 1, 2, 3])
-async def test_a_database_file_that_cannot_be_synced_ends_the_process_and_the_next_has_it_all(
-    loaded: Loaded, skip: int
-) -> None:
+async def test_a_database_file_that_cannot_be_synced_ends_the_process_without_loss(loaded: Loaded, skip: int) -> None:
     loaded.disk.fail("sync", "database", skip=skip)
     assert await loaded.running.ended() == EXIT_STATUS
     assert "database_not_synced" in loaded.running.log
-    await loaded.again()
+    await loaded.restart()
     assert (await loaded.settled())["X"] == 0
 
 
@@ -134,12 +132,12 @@ async def test_a_database_file_that_cannot_be_synced_ends_the_process_and_the_ne
 async def test_a_power_cut_costs_no_acknowledged_update(loaded: Loaded, call: Any, of: Any, skip: int) -> None:
     loaded.disk.fail(call, of, POWER, skip=skip)
     assert await loaded.running.ended() == -signal.SIGKILL
-    await loaded.again()
+    await loaded.restart()
     assert (await loaded.settled())["X"] == 0
 
 
-async def test_a_start_that_cannot_make_durable_what_it_found_does_not_serve(loaded: Loaded) -> None:
-    """What a killed process left in the log may be in the system's memory only."""
+async def test_a_start_that_cannot_sync_the_log_it_found_does_not_serve(loaded: Loaded) -> None:
+    """The log of a killed process may exist only in the system's memory."""
     loaded.disk.fail("sync", "log", times=1)
     await eventually(lambda: loaded.disk.failed == 1, "the log has failed")
     loaded.running.kill()
@@ -147,5 +145,5 @@ async def test_a_start_that_cannot_make_durable_what_it_found_does_not_serve(loa
     with process(loaded.data, port=loaded.running.port, **loaded.disk.environment) as refused:
         assert await refused.ended() == 2
         assert f"cannot use the data folder {loaded.data}: disk i/o error" in refused.log
-    await loaded.again()
+    await loaded.restart()
     assert (await loaded.settled())["X"] == 0

@@ -1,4 +1,4 @@
-"""A full disk: updates are refused as our fault, reads go on, nothing is broken, and service resumes with the space."""
+"""A full disk: updates get 503, reads continue, and updates resume with the space."""
 
 import contextlib
 import subprocess
@@ -36,7 +36,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def fill(disk: Path) -> Path:
-    """Take all the space there is."""
+    """Fill all free space."""
     ballast = disk / "ballast"
     with ballast.open("wb", buffering=0) as file:
         for size in (MEBIBYTE, 4_096):
@@ -47,7 +47,7 @@ def fill(disk: Path) -> Path:
 
 
 async def send(server: Client, board: str, number: int) -> int:
-    """One update under its key: 200 or a 503 that says why."""
+    """Send one update under its key. Return 200, or 503 with the code for a full disk."""
     body = {"player": f"p{number % 50}", "increment": 1, "metadata": "x" * 2_000}
     answer = await server.post(f"{board}/scores", body, Idempotency_Key=f"k-{number}")
     if answer.status != 200:
@@ -82,7 +82,7 @@ async def test_a_full_disk_costs_no_update_and_no_read(small_disk: Path) -> None
             async def counts(retried: int = number) -> bool:
                 return await send(server, board, retried) == 200
 
-            await eventually(counts, "there is service again when there is space")
+            await eventually(counts, "updates succeed when there is space")
             for later in range(number + 1, number + 20):
                 assert await send(server, board, later) == 200
             number += 20

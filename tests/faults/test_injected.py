@@ -1,5 +1,8 @@
-"""A fault before and after each statement, each commit and each answer: the update is absent, or counted exactly once
-after a retry under the same key; never refused for our fault, never answered with success and lost."""
+"""Faults before and after each statement, commit and answer.
+
+An update is absent, or applied exactly once after a retry under the same key. It is never refused as the client's
+fault, and never lost after a success.
+"""
 
 import asyncio
 import sqlite3
@@ -56,7 +59,7 @@ async def sent(service: Running, board: str, player: str, subject: str = "somebo
 
 
 async def shown(service: Running, board: str, player: str) -> None:
-    """The board has the player's one update: at once, or when repair has come round."""
+    """Wait until the board shows the player's one update: at once, or after a repair."""
 
     async def counted() -> bool:
         answer = await service.anybody.get(f"{board}/players/{player}")
@@ -75,7 +78,7 @@ async def is_sound(service: Running, board: str) -> None:
 
 @pytest.mark.parametrize("times", [1, FOR_GOOD], ids=["once", "until-repaired"])
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-async def test_an_update_is_counted_once_whatever_statement_failed(
+async def test_an_update_is_applied_once_at_a_failure_of_any_statement(
     service: Running, faulty: Faulty, *, after: bool, times: int
 ) -> None:
     board = await service.board()
@@ -84,15 +87,15 @@ async def test_an_update_is_counted_once_whatever_statement_failed(
         player = f"p{at}"
         faulty.arm(failure(sqlite3.SQLITE_IOERR), at, after=after, times=times)
         answer = await sent(service, board, player)
-        failed, told = bool(faulty.failed), list(faulty.failed)
-        seen.update(told)
+        failed = list(faulty.failed)
+        seen.update(failed)
         faulty.disarm()
-        assert answer.status in {200, 503}, (at, told, answer.raw)
+        assert answer.status in {200, 503}, (at, failed, answer.raw)
         if answer.status == 503:
             answer.refused(503, "storage_failed")
             assert failed
         again = await sent(service, board, player)
-        assert again.ok()["score"] == 5, (at, told)
+        assert again.ok()["score"] == 5, (at, failed)
         await shown(service, board, player)
         if not failed:
             break
@@ -105,19 +108,19 @@ async def test_an_update_is_counted_once_whatever_statement_failed(
 
 @pytest.mark.parametrize("times", [1, FOR_GOOD], ids=["once", "until-repaired"])
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-async def test_the_first_update_of_a_board_by_a_new_credential_is_counted_once_whatever_statement_failed(
+async def test_the_first_update_of_a_board_is_applied_once_at_a_failure_of_any_statement(
     service: Running, faulty: Faulty, *, after: bool, times: int
 ) -> None:
-    """Here the numbers of the table, the credential and the player are new, too."""
+    """The table, the credential and the player are new here."""
     for at in range(1, STATEMENTS):
         board = await service.board(f"b{at}")
         faulty.arm(failure(sqlite3.SQLITE_IOERR), at, after=after, times=times)
         answer = await sent(service, board, f"p{at}", f"server-{at}")
-        failed, told = bool(faulty.failed), list(faulty.failed)
+        failed = list(faulty.failed)
         faulty.disarm()
-        assert answer.status in {200, 503}, (at, told, answer.raw)
+        assert answer.status in {200, 503}, (at, failed, answer.raw)
         again = await sent(service, board, f"p{at}", f"server-{at}")
-        assert again.ok()["score"] == 5, (at, told)
+        assert again.ok()["score"] == 5, (at, failed)
         await shown(service, board, f"p{at}")
         await is_sound(service, board)
         if not failed:
@@ -125,7 +128,9 @@ async def test_the_first_update_of_a_board_by_a_new_credential_is_counted_once_w
 
 
 @pytest.mark.parametrize("code", OURS)
-async def test_a_fault_of_ours_is_never_told_as_the_clients(service: Running, faulty: Faulty, code: int) -> None:
+async def test_a_fault_of_the_store_is_never_answered_as_the_clients_fault(
+    service: Running, faulty: Faulty, code: int
+) -> None:
     board = await service.board()
     (await sent(service, board, "before")).ok()
     for at in (1, 2, 5):
@@ -140,11 +145,11 @@ async def test_a_fault_of_ours_is_never_told_as_the_clients(service: Running, fa
 
 async def test_a_retry_is_answered_while_nothing_can_be_written(service: Running, faulty: Faulty) -> None:
     board = await service.board()
-    told = (await sent(service, board, "a")).ok()
+    first = (await sent(service, board, "a")).ok()
     faulty.arm(failure(OURS[0]), 1, times=FOR_GOOD)
     again = await sent(service, board, "a")
     faulty.disarm()
-    assert (again.ok()["event"], again.headers["Idempotent-Replayed"]) == (told["event"], "true")
+    assert (again.ok()["event"], again.headers["Idempotent-Replayed"]) == (first["event"], "true")
 
 
 async def test_a_transaction_that_was_left_open_does_not_stop_those_that_follow(service: Running) -> None:
@@ -157,7 +162,7 @@ async def test_a_transaction_that_was_left_open_does_not_stop_those_that_follow(
 
 
 async def test_a_neighbour_of_a_poisonous_update_is_counted(service: Running, faulty: Faulty) -> None:
-    """A row that the store will not take, among others in one transaction: only its own update is refused."""
+    """Only the update is refused whose row the store rejects."""
     board = await service.board()
     inner = faulty.execute
 
@@ -194,10 +199,10 @@ async def test_an_answer_that_never_arrived_is_replayed(service: Running, monkey
     assert (again.ok()["score"], again.headers["Idempotent-Replayed"]) == (5, "true")
 
 
-async def test_what_could_not_be_ranked_is_answered_without_a_rank_and_ranked_later(
+async def test_an_update_that_could_not_be_ranked_is_answered_without_a_rank_and_ranked_later(
     service: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Promise 3: absent, never wrong."""
+    """Promise 3: a rank may be absent, but is never wrong."""
     board = await service.board()
     (await sent(service, board, "first")).ok()
     ranking, apply = service.service.ranking, type(service.service.ranking).apply
@@ -216,7 +221,7 @@ async def test_what_could_not_be_ranked_is_answered_without_a_rank_and_ranked_la
     await is_sound(service, board)
 
 
-async def test_what_was_not_ranked_before_a_crash_is_ranked_after_it(
+async def test_an_update_not_ranked_before_a_crash_is_ranked_after_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with running(tmp_path / "data") as service:
@@ -236,7 +241,7 @@ async def test_what_was_not_ranked_before_a_crash_is_ranked_after_it(
 async def test_an_update_without_a_key_is_counted_once_when_its_commit_was_in_doubt(
     service: Running, faulty: Faulty
 ) -> None:
-    """The transaction is tried again under the same event id, by which it is known."""
+    """The transaction is retried under the same event id, which identifies it."""
     board = await service.board()
     (await sent(service, board, "before")).ok()
     server = service.client("server", "game")
@@ -255,7 +260,7 @@ async def test_an_update_without_a_key_is_counted_once_when_its_commit_was_in_do
 async def test_an_update_whose_commit_was_in_doubt_is_shown_at_once(
     service: Running, faulty: Faulty, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not only with the next change of the board, or when repair has come round."""
+    """It does not wait for the next change of the board, or for repair."""
 
     async def idle(_: Repair) -> int:
         return 0
@@ -280,7 +285,7 @@ async def test_an_update_whose_commit_was_in_doubt_is_shown_at_once(
 
 
 async def commit_of(service: Running, faulty: Faulty, board: str) -> int:
-    """Which statement of a new player's update is the commit."""
+    """Return the number of the statement that commits a new player's update."""
     for at in range(1, STATEMENTS):
         faulty.arm(failure(sqlite3.SQLITE_IOERR), at, after=True)
         (await sent(service, board, f"p{at}")).ok()
@@ -291,7 +296,7 @@ async def commit_of(service: Running, faulty: Faulty, board: str) -> int:
 
 
 async def test_updates_wait_out_a_fault_that_passes(service: Running, faulty: Faulty) -> None:
-    """Forty at once while the store fails twice: all are answered with success, each counted once."""
+    """The store fails twice. Forty concurrent updates succeed, each applied once."""
     board = await service.board()
     for code in TRANSIENT:
         faulty.arm(failure(code), 3, times=2)

@@ -1,4 +1,4 @@
-"""Promise 1: an update that was answered with success is never lost and never counted twice, not by kill -9."""
+"""Promise 1: kill -9 neither loses nor doubles an acknowledged update."""
 
 import os
 import random
@@ -61,13 +61,13 @@ async def test_no_acknowledged_update_is_lost_or_doubled_by_kill_9_under_load(tm
 
 
 async def more(load: Clients, size: int) -> None:
-    """Wait until the clients have logged so much more: some 70 bytes an answer."""
+    """Wait until the clients have logged `size` more bytes, about 70 for each answer."""
     before = load.size()
     await eventually(lambda: load.size() - before > size, "updates are answered")
 
 
 async def replayed(running: Process, board: str, token: str, lines: list[Line]) -> None:
-    """Every acknowledged key still answers with its first outcome."""
+    """Check that every acknowledged key still returns its first outcome."""
     async with aiohttp.ClientSession() as http:
         server = Client(http, running.url, token)
         for line in lines:
@@ -104,8 +104,8 @@ async def test_no_accepted_request_is_dropped_by_sigterm_under_load(tmp_path: Pa
         assert await running.ended() == 0
         lines = load.lines()
         assert in_flight(lines, stopped_at) > 0
-        told = account(data, lines)
-        assert (told.lost, told.doubled) == (0, 0)
+        books = account(data, lines)
+        assert (books.lost, books.doubled) == (0, 0)
         again = await stack.enter_context(process(data, port=running.port)).ready()
         load.stop()
         again.terminate()

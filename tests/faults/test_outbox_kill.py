@@ -1,4 +1,4 @@
-"""Every applied update reaches every consumer, and no other does, through kill -9 of the processes."""
+"""Delivery of exactly the applied updates to every consumer, through kill -9."""
 
 import asyncio
 import json
@@ -35,12 +35,15 @@ KEY = "a key that every process of this test has"
 
 
 def consuming(folder: Path) -> list[str | Path]:
-    """The program of a process whose consumers record in this folder."""
+    """Return the command of a process whose consumers record in this folder."""
     return [sys.executable, Path(__file__).with_name("consuming.py"), folder, ",".join(CONSUMERS)]
 
 
 class Recorded:
-    """What a consumer has put on the disk. A kill may have cut a line short, whose event was not handled then."""
+    """The events that a consumer recorded.
+
+    A kill may have truncated a line. Its event was not handled.
+    """
 
     def __init__(self, folder: Path, name: str) -> None:
         self._path = folder / name

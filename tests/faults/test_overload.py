@@ -1,4 +1,4 @@
-"""More updates than may wait for a commit: the rest are told to come back before memory grows, and nothing is lost."""
+"""Overload: updates beyond the limit of pending ones get 503, and nothing is lost."""
 
 import asyncio
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 ROOM = 3
 
 
-async def test_who_finds_no_room_is_told_to_come_back_and_counts_then(service: Running) -> None:
+async def test_an_update_beyond_the_limit_gets_503_and_succeeds_on_a_retry(service: Running) -> None:
     board = await service.board()
     server = service.client("server", "game")
     service.service.commit.batcher.limits = BatchLimits(pending=ROOM)
@@ -32,8 +32,8 @@ async def test_who_finds_no_room_is_told_to_come_back_and_counts_then(service: R
         for refused in (await send(ROOM + 1), await server.post(f"{board}/scores/batch", one_update())):
             refused.refused(503, "overloaded")
             assert int(refused.headers["Retry-After"]) >= 1
-        assert (await send(0)).headers["Idempotent-Replayed"] == "true", "what counted is told without room"
-        assert (await service.anybody.get(f"{board}/top")).ok()["total"] == 1, "and reads go on"
+        assert (await send(0)).headers["Idempotent-Replayed"] == "true", "a replay needs no room"
+        assert (await service.anybody.get(f"{board}/top")).ok()["total"] == 1, "reads continue"
         assert await service.records() == before
         release()
         for answer in await asyncio.gather(*waiting):

@@ -1,4 +1,4 @@
-"""Races, each held open at its point."""
+"""Races, each held at its critical point."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -29,7 +29,7 @@ async def top(service: Running, board: str) -> list[tuple[str, int]]:
 
 
 async def test_a_retry_that_the_limit_refuses_before_the_first_has_an_outcome_counts_nothing(service: Running) -> None:
-    """The recall is between the two: it finds nothing yet, and everything after."""
+    """The lookup of the receipt comes between the two. It finds nothing yet."""
     board = await service.board()
     (await service.operator.post("/v1/apps/game/actions", {"action": "coin", "points": 5})).ok(201)
     submit = service.service.submit
@@ -112,7 +112,7 @@ async def test_a_client_that_hangs_up_takes_nothing_back(service: Running) -> No
 
 
 async def test_a_caller_that_is_cancelled_harms_none_of_its_batch(service: Running) -> None:
-    """Below HTTP: the caller's task is cancelled while its update waits with others for one transaction."""
+    """The caller's task is cancelled while its update waits for a transaction."""
     board = await service.board()
     server = principal_of("server", "game", "somebody")
     submit = service.service.submit
@@ -140,7 +140,7 @@ async def test_a_caller_that_is_cancelled_harms_none_of_its_batch(service: Runni
 async def test_a_player_renamed_while_the_names_are_read_is_shown_with_the_new_name(
     service: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Trap 10: what was read before the rename is kept by no page, cache or socket after it."""
+    """Trap 10: no page, cache or socket keeps a name that was read before the rename."""
     board = await service.board()
     (await service.operator.post("/v1/apps/game/players", {"player": "a", "username": "Old"})).ok(201)
     server = service.client("server", "game")
@@ -156,7 +156,7 @@ async def test_a_player_renamed_while_the_names_are_read_is_shown_with_the_new_n
     async def idle(_: Repair) -> int:
         return 0
 
-    monkeypatch.setattr(Repair, "once", idle)  # it would show the new name in the end, whatever went wrong before
+    monkeypatch.setattr(Repair, "once", idle)  # repair would hide a failure, because it shows the new name later
 
     def names(message: Mapping[str, Any]) -> list[str]:
         return [entry["username"] for entry in message["entries"]]
@@ -182,7 +182,7 @@ async def test_a_player_renamed_while_the_names_are_read_is_shown_with_the_new_n
 
 
 async def test_a_board_deleted_under_an_update_leaves_nothing_for_the_next_of_that_name(service: Running) -> None:
-    """Trap 7, held open: the update waits for its transaction while its board is deleted and made again."""
+    """Trap 7: the board is deleted and created again while an update waits."""
     board = await service.board()
     server = service.client("server", "game")
     (await server.post(f"{board}/scores", {"player": "early", "increment": 1})).ok()
@@ -248,7 +248,7 @@ async def test_a_board_made_while_its_app_changes_is_of_the_app_as_it_is_then(
 
 
 async def at_once(service: Running, monkeypatch: pytest.MonkeyPatch, *changes: tuple[str, dict[str, Any]]) -> None:
-    """Send each when the one before has read what it changes, and has not written it yet."""
+    """Send each change after the one before has read, and before it has written."""
     begun: list[str] = []
     for name in ("update_app", "update_board", "update_action", "update_player", "create_board"):
         monkeypatch.setattr(Tenants, name, noted(begun, getattr(Tenants, name)))

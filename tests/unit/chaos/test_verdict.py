@@ -15,7 +15,7 @@ from harness.servers.redis import SLOTS
 from scoreboard.adapters.redis.keys import of
 from scoreboard.domain.submission import TableKey
 
-WELL = Outcome("redis", in_flight=[320, IN_FLIGHT], recovered=[1.0, 3.0], verdict=Verdict(acknowledged=7))
+PASSED = Outcome("redis", in_flight=[320, IN_FLIGHT], recovered=[1.0, 3.0], verdict=Verdict(acknowledged=7))
 FAULTS: list[dict[str, object]] = [
     {"lost": 1},
     {"doubled": 1},
@@ -31,15 +31,15 @@ FAULTS: list[dict[str, object]] = [
 
 
 def test_all_is_well_when_nothing_is_found() -> None:
-    assert WELL.well
-    assert table([WELL]).splitlines()[2:] == ["| redis | 2 | 200 | 7 | 0 | 0 | 0 | 2.0 s | 3.0 s |"]
+    assert PASSED.passed
+    assert table([PASSED]).splitlines()[2:] == ["| redis | 2 | 200 | 7 | 0 | 0 | 0 | 2.0 s | 3.0 s |"]
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: next(iter(fault)))
 def test_each_fault_makes_the_verdict_fail_and_is_named(fault: dict[str, object]) -> None:
-    outcome = replace(WELL, verdict=Verdict(7, **fault))  # type: ignore[arg-type]
+    outcome = replace(PASSED, verdict=Verdict(7, **fault))  # type: ignore[arg-type]
     ((name, found),) = fault.items()
-    assert not outcome.well
+    assert not outcome.passed
     assert table([outcome]).splitlines()[3:] == [f"redis: {name}: {found}"]
 
 
@@ -48,12 +48,12 @@ def test_every_field_of_a_verdict_is_a_fault_but_the_number_of_updates() -> None
 
 
 def test_too_few_in_flight_at_a_kill_proves_nothing() -> None:
-    assert not replace(WELL, in_flight=[320, IN_FLIGHT - 1]).well
+    assert not replace(PASSED, in_flight=[320, IN_FLIGHT - 1]).passed
 
 
 def test_a_round_that_never_recovered_is_not_well() -> None:
-    outcome = replace(WELL, recovered=[1.0, None])
-    assert not outcome.well
+    outcome = replace(PASSED, recovered=[1.0, None])
+    assert not outcome.passed
     assert table([outcome]).splitlines()[2].endswith("| 1.0 s | never |")
 
 

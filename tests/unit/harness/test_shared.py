@@ -30,7 +30,7 @@ async def passes_a_message(url: str) -> bool:
 
 
 def test_a_node_that_can_declare_no_queue_is_replaced(capsys: pytest.CaptureFixture[str]) -> None:
-    """The node answers, but the supervisor has gone that every quorum queue with dead letters needs."""
+    """The node answers, but the supervisor of dead-letter queues has ended."""
     if not rabbitmq.PROGRAM.exists():
         missing("install rabbitmq-server")
     with rabbitmq.started() as server, shared.kept_working(server):

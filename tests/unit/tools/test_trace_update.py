@@ -10,7 +10,7 @@ LIMITS = {
 }
 
 
-async def test_an_update_passes_through_no_more_files_and_functions_than_allowed() -> None:
+async def test_an_update_passes_through_at_most_the_allowed_files_and_functions() -> None:
     layers = by_layer(await trace_update())
     assert layers.keys() == LIMITS.keys()
     over = {

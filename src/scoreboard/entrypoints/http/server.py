@@ -54,9 +54,9 @@ class Server:
 
     def connections(self, kind: type[HttpConnection] = HttpConnection) -> ConnectionFactory:
         """Return the factory of connections, for a listening socket."""
-        return ConnectionFactory(self._answer, self._limiter, self._default.render_error, kind, self._timeouts)
+        return ConnectionFactory(self._handle, self._limiter, self._default.render_error, kind, self._timeouts)
 
-    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         started = time.perf_counter()
         path, _, query_text = request.raw_path.partition("?")
         if not path.startswith("/"):

@@ -61,7 +61,7 @@ class TenantRoutes:
 
         An app is a tenant: its boards, actions, players and tokens are separate from those of other apps.
 
-        `time_zone` determines when a day begins, for the daily limits of actions and for boards without one.
+        `time_zone` determines when a day begins, for the daily limits of actions and for boards that do not set one.
 
         - **Access**: the operator (an admin's token for all apps).
         """
