@@ -1,5 +1,7 @@
 """The API's own description: OpenAPI, from the endpoints really served, AsyncAPI, and a page to read and try."""
 
+from functools import partial
+
 from aiohttp import web
 
 from scoreboard.entrypoints.http.endpoint import endpoint
@@ -13,6 +15,9 @@ POLICY = (
 )
 
 
+_endpoint = partial(endpoint, "GET", tag="service", policy="use_service", described=False)
+
+
 class Reference:
     """An OpenAPI document, in JSON, and a page that shows it. The page needs nothing from elsewhere."""
 
@@ -20,17 +25,17 @@ class Reference:
         self._openapi = openapi
         self._files = Files(POLICY, "docs", "docs/swagger-ui")
 
-    @endpoint("GET", "/openapi.json", name="getOpenApi", tag="service", policy="use_service", described=False)
+    @_endpoint("/openapi.json", name="getOpenApi")
     async def openapi(self, _: RequestContext) -> web.StreamResponse:
         """Get the OpenAPI document."""
         return Response(200, self._openapi, b"Cache-Control: no-cache\r\n")
 
-    @endpoint("GET", "/docs", name="getDocs", tag="service", policy="use_service", described=False)
+    @_endpoint("/docs", name="getDocs")
     async def page(self, call: RequestContext) -> web.StreamResponse:
         """Get the page of the API documentation."""
         return self._files.reply(call, "index.html")
 
-    @endpoint("GET", "/docs/{file}", name="getDocsFile", tag="service", policy="use_service", described=False)
+    @_endpoint("/docs/{file}", name="getDocsFile")
     async def file(self, call: RequestContext) -> web.StreamResponse:
         """Get a file of the documentation page."""
         return self._files.reply(call, call.path[0])
@@ -42,7 +47,7 @@ class LiveReference:
     def __init__(self, asyncapi: bytes) -> None:
         self._asyncapi = asyncapi
 
-    @endpoint("GET", "/asyncapi.json", name="getAsyncApi", tag="service", policy="use_service", described=False)
+    @_endpoint("/asyncapi.json", name="getAsyncApi")
     async def asyncapi(self, _: RequestContext) -> web.StreamResponse:
         """Get the AsyncAPI document."""
         return Response(200, self._asyncapi, b"Cache-Control: no-cache\r\n")

@@ -7,6 +7,7 @@ good. The two addresses that do not change, `/` and `/embed.js`, name the versio
 import hashlib
 import re
 from collections.abc import Iterator
+from functools import partial
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
@@ -30,6 +31,9 @@ ASKED_EACH_TIME = b"Cache-Control: no-cache\r\n"
 KEPT_FOR_GOOD = b"Cache-Control: public, max-age=31536000, immutable\r\n"
 
 
+_endpoint = partial(endpoint, "GET", tag="service", policy="use_service", described=False)
+
+
 class PublicResponse(Response):
     """What a page of any origin may read. The server's own word on origins, added to every reply, is not needed."""
 
@@ -49,29 +53,22 @@ class Pages:
         self._version = whole.hexdigest()
         self._files = {name: body.replace(PLACEHOLDER, self._version.encode()) for name, body in found.items()}
 
-    @endpoint("GET", "/", name="getPage", tag="service", policy="use_service", described=False)
+    @_endpoint("/", name="getPage")
     async def page(self, call: RequestContext) -> web.StreamResponse:
         """Get the live page."""
         return self._file(Response, call, "index.html", POLICY + ASKED_EACH_TIME)
 
-    @endpoint("GET", "/embed.js", name="getEmbed", tag="service", policy="use_service", described=False)
+    @_endpoint("/embed.js", name="getEmbed")
     async def embed(self, call: RequestContext) -> web.StreamResponse:
         """Get the element for pages of other sites."""
         return self._file(PublicResponse, call, "embed.js", ASKED_EACH_TIME)
 
-    @endpoint("GET", "/page/{version}/{file}", name="getPageFile", tag="service", policy="use_service", described=False)
+    @_endpoint("/page/{version}/{file}", name="getPageFile")
     async def file(self, call: RequestContext) -> web.StreamResponse:
         """Get a file of the live page."""
         return self._versioned(call, call.path[1])
 
-    @endpoint(
-        "GET",
-        "/page/{version}/client/{module}",
-        name="getPageModule",
-        tag="service",
-        policy="use_service",
-        described=False,
-    )
+    @_endpoint("/page/{version}/client/{module}", name="getPageModule")
     async def module(self, call: RequestContext) -> web.StreamResponse:
         """Get a module of the client."""
         return self._versioned(call, f"client/{call.path[1]}")

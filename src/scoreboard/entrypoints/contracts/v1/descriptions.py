@@ -69,10 +69,7 @@ DESCRIPTION = Description(
             "description": "`respond-async`: respond once the update is durable. `wait=N`: wait for its outcome.",
             "schema": {**_TEXT, "pattern": "^(respond-async|wait=[0-9]{1,4})$"},
         },
-        "If-None-Match": {
-            "description": "The ETag of your copy; the response is 304 if it is current.",
-            "schema": _TEXT,
-        },
+        "If-None-Match": {"description": "The ETag of your copy; if it is current, you get 304.", "schema": _TEXT},
     },
     response_headers={
         "ETag": "The version of the page.",

@@ -71,6 +71,11 @@ def _applied(score: int, previous: int | None, rank: int, previous_rank: int | N
     }
 
 
+def _batch_applied(player: str, score: int) -> dict[str, Any]:
+    result = {"status": "applied", "player": player, "event": EVENT, "score": score, "previous_score": None}
+    return {**result, "changed": True, "replayed": False}
+
+
 def _entry(rank: int, player: str, username: str, score: int) -> dict[str, Any]:
     reached_at = "2026-11-21T18:04:05.123456Z"
     entry = {"rank": rank, "player": player, "username": username, "avatar_url": None}
@@ -183,24 +188,8 @@ EXAMPLES: Mapping[str, Sequence[Example]] = {
                 "refused": 1,
                 "accepted": 0,
                 "results": [
-                    {
-                        "status": "applied",
-                        "player": "bob",
-                        "event": EVENT,
-                        "score": 40,
-                        "previous_score": None,
-                        "changed": True,
-                        "replayed": False,
-                    },
-                    {
-                        "status": "applied",
-                        "player": "zoe",
-                        "event": EVENT,
-                        "score": 12,
-                        "previous_score": None,
-                        "changed": True,
-                        "replayed": False,
-                    },
+                    _batch_applied("bob", 40),
+                    _batch_applied("zoe", 12),
                     {
                         "status": "refused",
                         "player": "zoe",
@@ -279,17 +268,7 @@ EXAMPLES: Mapping[str, Sequence[Example]] = {
                 "applied": 1,
                 "refused": 0,
                 "accepted": 0,
-                "results": [
-                    {
-                        "status": "applied",
-                        "player": "alice",
-                        "event": EVENT,
-                        "score": 61234,
-                        "previous_score": None,
-                        "changed": True,
-                        "replayed": False,
-                    }
-                ],
+                "results": [_batch_applied("alice", 61234)],
             },
         )
     ],

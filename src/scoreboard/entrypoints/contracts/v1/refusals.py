@@ -9,32 +9,22 @@ import msgspec
 
 from scoreboard.domain import codes
 from scoreboard.entrypoints.contracts.v1.errors import CODES, MEDIA_TYPE, Problem, status_of
-from scoreboard.entrypoints.http import errors as http_codes
 from scoreboard.entrypoints.http.endpoint import Endpoint
-from scoreboard.entrypoints.http.errors import ErrorCode
-
-ALWAYS = (
-    http_codes.INVALID_REQUEST,
-    http_codes.INTERNAL_ERROR,
-    http_codes.UNSUPPORTED_CONTENT_ENCODING,
-    codes.TOO_MANY_CONNECTIONS,
+from scoreboard.entrypoints.http.errors import (
+    BODY_TIMEOUT,
+    BODY_TOO_BIG,
+    INTERNAL_ERROR,
+    INVALID_REQUEST,
+    UNSUPPORTED_CONTENT_ENCODING,
+    UNSUPPORTED_MEDIA_TYPE,
+    ErrorCode,
 )
+
+ALWAYS = (INVALID_REQUEST, INTERNAL_ERROR, UNSUPPORTED_CONTENT_ENCODING, codes.TOO_MANY_CONNECTIONS)
 WITH_PATH = (codes.INVALID_PATH,)
 WITH_QUERY = (codes.INVALID_QUERY,)
-WITH_BODY = (
-    http_codes.BODY_TIMEOUT,
-    http_codes.BODY_TOO_BIG,
-    http_codes.UNSUPPORTED_MEDIA_TYPE,
-    codes.INVALID_JSON,
-    codes.INVALID_BODY,
-)
-WITH_TOKEN = (
-    codes.TOKEN_MISSING,
-    codes.TOKEN_INVALID,
-    codes.TOKEN_EXPIRED,
-    codes.SCOPE_MISSING,
-    codes.STORAGE_FAILED,
-)
+WITH_BODY = (BODY_TIMEOUT, BODY_TOO_BIG, UNSUPPORTED_MEDIA_TYPE, codes.INVALID_JSON, codes.INVALID_BODY)
+WITH_TOKEN = (codes.TOKEN_MISSING, codes.TOKEN_INVALID, codes.TOKEN_EXPIRED, codes.SCOPE_MISSING, codes.STORAGE_FAILED)
 WITH_WRITES = (codes.STORAGE_FULL,)
 
 
