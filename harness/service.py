@@ -16,12 +16,13 @@ import uvloop
 from aiohttp import web
 
 from harness.client import Client
-from harness.waiting import PATIENCE, eventually
+from harness.waiting import BOUND_S, PATIENCE, eventually
 from scoreboard.adapters.sqlite.ledger import SqliteLedger
 from scoreboard.application.identity.principals import principal_of
 from scoreboard.application.ports.authentication import Role
 from scoreboard.application.ports.clock import Clock
 from scoreboard.application.ports.outbox import EventConsumer
+from scoreboard.application.updates.commit import CommitRetries
 from scoreboard.bootstrap import mounting
 from scoreboard.bootstrap import service as bootstrap
 from scoreboard.bootstrap.lifecycle import Service
@@ -38,6 +39,7 @@ from scoreboard.entrypoints.http.response import Response
 from scoreboard.entrypoints.http.server import Server
 
 HOUR_S = 3_600
+TIMINGS = Timings(patience=PATIENCE, commit_retries=CommitRetries(within_s=BOUND_S))  # tolerate a busy machine
 
 
 def loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
@@ -108,7 +110,7 @@ async def running(
     clock: Clock = bootstrap.wall_clock,
     kind: type[HttpConnection] = FastConnection,
     consumers: Sequence[EventConsumer] = (),
-    timings: Timings = Timings(patience=PATIENCE),  # noqa: B008 - frozen
+    timings: Timings = TIMINGS,
     **given: Any,
 ) -> AsyncIterator[Running]:
     """Run the service, or some of its parts, on a free port."""

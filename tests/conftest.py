@@ -24,7 +24,6 @@ from scoreboard.adapters.redis import feed as redis_feed
 from scoreboard.adapters.redis import rate_limiter as redis_rate_limiter
 from scoreboard.adapters.sqlite import database
 from scoreboard.adapters.sqlite.database import Database
-from scoreboard.application.updates import commit as accept
 from tests.making import ManualClock
 
 FAILED_BEFORE = pytest.StashKey[int]()
@@ -33,7 +32,6 @@ settings.register_profile("patient", settings(), deadline=None, suppress_health_
 settings.load_profile("patient")
 
 PATIENCE: Mapping[ModuleType, tuple[str, ...]] = {
-    accept: ("RETRY_WITHIN_S",),
     memory_ranking: ("GRACE_S",),
     postgres_database: ("CONNECT_S", "ACQUIRE_S", "COMMAND_S"),
     postgres_directory: ("TRANSACTION_S",),

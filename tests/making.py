@@ -1,4 +1,4 @@
-"""Boards, submissions and time, as tests of the inside make them."""
+"""Boards, submissions and a clock for tests."""
 
 from dataclasses import replace
 from itertools import count
@@ -21,7 +21,7 @@ _randomness = count(1)
 
 
 class ManualClock:
-    """A wall clock in microseconds that stands still unless it is moved."""
+    """A wall clock in microseconds that only tests advance."""
 
     def __init__(self, now: int = NOON) -> None:
         self.now = now
@@ -39,7 +39,7 @@ def action(**rules: Any) -> Action:
 
 
 def event(at: int = NOON) -> EventId:
-    """Each is greater than the one made before it for the same instant."""
+    """Return an event id, greater than the previous one for the same instant."""
     return event_id.make(at, next(_randomness))
 
 

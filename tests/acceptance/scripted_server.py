@@ -71,7 +71,7 @@ def _handler(script: Scripted) -> type[BaseHTTPRequestHandler]:
             elif step == "down":
                 self._send(503, {"code": "overloaded", "detail": "try again"}, retry_after="0")
             elif step == "broken":
-                self._send(403, {"code": "server_only", "detail": "batches come from a server's token"})
+                self._send(403, {"code": "server_only", "detail": "a batch requires a server's token"})
             else:
                 self.close_connection = True
 

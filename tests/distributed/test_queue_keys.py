@@ -29,7 +29,7 @@ async def test_keys_are_changed_and_what_was_sealed_with_another_waits_for_an_op
             (await update(api, board, "ann", 5)).ok(202)
             await eventually(lambda: letters(api), "it is refused as tampered with")
         (letter,) = await letters(api)
-        assert "not ours" in letter["reason"]
+        assert "unknown key" in letter["reason"]
         assert await top(api, board) == []
         async with (
             running(tmp_path / "both", parts=frozenset({"worker"}), **given, queue_keys=f"{NEW}, {OLD}"),

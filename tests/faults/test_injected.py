@@ -7,15 +7,16 @@ fault, and never lost after a success.
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
 import pytest
 
 from harness.client import Answer
-from harness.service import Running, running
+from harness.service import TIMINGS, Running, running
 from harness.waiting import BOUND_S, eventually
-from scoreboard.application.updates import commit as accept
+from scoreboard.application.updates.commit import CommitRetries
 from scoreboard.application.upkeep.repair import Repair
 from scoreboard.application.upkeep.verify import verify
 from scoreboard.entrypoints.http.response import Response
@@ -37,9 +38,12 @@ OURS = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def retries_come_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(accept, "RETRY_PAUSES_S", (0.0, 0.0, 0.0))
+@pytest.fixture
+async def service(tmp_path: Path) -> AsyncIterator[Running]:
+    """Run a service whose commits are retried without pauses."""
+    retries = CommitRetries(pauses_s=(0.0, 0.0, 0.0), within_s=BOUND_S)
+    async with running(tmp_path / "data", timings=replace(TIMINGS, commit_retries=retries)) as started:
+        yield started
 
 
 @pytest.fixture

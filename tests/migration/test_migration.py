@@ -1,5 +1,6 @@
 """Stores made by version 0.1.0 (schema 1 of SQLite, 3 of PostgreSQL), opened by this version."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,9 +8,8 @@ import pytest
 
 from harness.client import Client
 from harness.servers.redis import emptied
-from harness.service import Running
-from harness.waiting import BOUND_S, PATIENCE, eventually
-from scoreboard.bootstrap.timings import Timings
+from harness.service import TIMINGS, Running
+from harness.waiting import BOUND_S, eventually
 from tests.making import ManualClock
 from tests.migration.stores import (
     LATE,
@@ -172,7 +172,7 @@ async def test_what_redis_does_not_have_is_ranked_from_the_old_note(
 ) -> None:
     """The ranking is made without the one player, as it was when the process of the old version ended."""
     # A shorter wait would let the drift check rank the player.
-    timings = Timings(patience=PATIENCE, drift_recheck_s=2 * BOUND_S)
+    timings = replace(TIMINGS, drift_recheck_s=2 * BOUND_S)
     old = await restored("postgres", tmp_path, clock, ranking_url=emptied(redis_url), timings=timings)
     await old.migrate()
     await old.execute(

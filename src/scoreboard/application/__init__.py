@@ -1,1 +1,1 @@
-"""What the service does, without a technology: the way of an update, reads, live boards and operations."""
+"""Use cases, and the ports through which they reach servers and stores."""

@@ -76,6 +76,7 @@ class Container:
             reads=self.read_path.reads,
             publisher=self.read_path.publisher,
             commit_idle=self.read_path.commit_idle,
+            commit_retries=timings.commit_retries,
         )
         self.tenants = Tenants(self.directory, self.ranking, self.read_path.invalidator)
         self.rebuild = Rebuild(self.ledger, self.ranking, self.read_path.publisher, clock)

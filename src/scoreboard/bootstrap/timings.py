@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from scoreboard.application.updates.commit import DEFAULT_RETRIES, CommitRetries
 from scoreboard.application.upkeep import drift
 from scoreboard.entrypoints.http.timeouts import HttpTimeouts
 
@@ -14,6 +15,7 @@ class Timings:
     """
 
     patience: float = 1.0
+    commit_retries: CommitRetries = DEFAULT_RETRIES
     drift_s: float = 60.0
     drift_recheck_s: float = drift.RECHECK_AFTER_S
     http: HttpTimeouts = field(default_factory=HttpTimeouts)

@@ -12,7 +12,7 @@ from scoreboard.application.ports.rate_limiter import RateLimiter
 from scoreboard.application.standings.reads import Reads
 from scoreboard.application.updates.batching import BatchLimits
 from scoreboard.application.updates.checks.rate_limit import UpdateRateLimit
-from scoreboard.application.updates.commit import GroupCommit
+from scoreboard.application.updates.commit import CommitRetries, GroupCommit
 from scoreboard.application.updates.message_codec import MessageCodec
 from scoreboard.application.updates.outcomes import Outcomes
 from scoreboard.application.updates.queue_publisher import QueuePublisher
@@ -38,9 +38,10 @@ class WritePath:
         reads: Reads,
         publisher: Publisher,
         commit_idle: asyncio.Event,
+        commit_retries: CommitRetries,
     ) -> None:
         batch_limits = BatchLimits(settings.pending_updates, interval_s=settings.batch_interval_ms / 1_000)
-        self.commit = GroupCommit(ledger, ranking, publisher, clock, batch_limits, commit_idle)
+        self.commit = GroupCommit(ledger, ranking, publisher, clock, batch_limits, commit_idle, commit_retries)
         self.codec = MessageCodec(keys.read_queue_keys(settings, key))
         self.publisher: QueuePublisher | None = None
         event_key = b""

@@ -1,1 +1,1 @@
-"""Loops, waits and shared calls that every layer uses: one implementation each."""
+"""Loops, backoff and shared calls: one implementation each, for all layers."""

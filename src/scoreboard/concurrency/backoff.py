@@ -8,7 +8,7 @@ from dataclasses import dataclass
 class Backoff:
     """Waits whose upper limit doubles from `first_s` to `longest_s`, with full jitter.
 
-    Jitter spreads clients that lost the same server
+    Jitter spreads the retries of clients that lost the same server
     (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
     """
 
@@ -16,10 +16,10 @@ class Backoff:
     longest_s: float
 
     def pause_s(self, failures: int, asked_s: float | None = None, chance: float | None = None) -> float:
-        """Return the wait in seconds after this number of failures in a row.
+        """Return the wait in seconds after this number of failures in a row, from 1.
 
-        `failures` counts from 1. The wait is never shorter than `asked_s`, the server's `Retry-After`. `chance` is
-        from 0 to 1, drawn at random unless given.
+        The wait is never shorter than `asked_s`, the server's `Retry-After`. `chance` is from 0 to 1; it is drawn at
+        random unless given.
         """
         drawn = random.random() if chance is None else chance  # noqa: S311 - jitter, no secret
         longest_s: float = min(self.longest_s, self.first_s * 2 ** min(failures - 1, 60))

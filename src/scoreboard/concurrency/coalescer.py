@@ -14,8 +14,9 @@ Call: TypeAlias = Callable[[K, Sequence[Q]], Awaitable[Sequence[A]]]
 class Coalescer(Generic[K, Q, A]):
     """Questions by key, answered by one call at a time for each key.
 
-    A question joins only a call that has not begun: an answer is never older than its question. While a call is under
-    way, new questions wait for the next one. A call costs as much as many answers, so sharing raises the throughput.
+    A question joins only a call that has not started, so that an answer is never older than its question. While a call
+    runs, new questions wait for the next one. Sharing raises the throughput, because one call can answer many questions
+    at little more than the cost of one.
 
     `call` receives a key and at most `most` questions, oldest first, and returns their answers in the same order.
     """
@@ -28,14 +29,11 @@ class Coalescer(Generic[K, Q, A]):
 
     @property
     def idle(self) -> bool:
-        """Whether no question waits and no call is under way."""
+        """True if no question waits and no call runs."""
         return not self._waiting and not self._calling
 
     async def ask(self, key: K, question: Q) -> A:
-        """Return the answer, or raise the error of the shared call.
-
-        A cancelled caller does not affect the others.
-        """
+        """Return the answer or raise the call's error. Cancelling affects no one else."""
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[A] = loop.create_future()
         self._waiting.setdefault(key, []).append((question, answer))
@@ -44,12 +42,12 @@ class Coalescer(Generic[K, Q, A]):
         return await answer
 
     async def close(self) -> None:
-        """Cancel the calls under way, and every caller that waits."""
+        """Cancel the running calls, and every caller that waits."""
         calling = list(self._calling.values())
         for task in calling:
             task.cancel()
         await asyncio.gather(*calling, return_exceptions=True)
-        # A task that is cancelled before its first step never reaches its own cleanup.
+        # A task that is cancelled before its first step never reaches its `finally`.
         for key in list(self._waiting):
             self._leave(key)
 
@@ -79,7 +77,7 @@ class Coalescer(Generic[K, Q, A]):
                     answer.set_result(one)
 
     def _leave(self, key: K) -> None:
-        """Remove a key, and cancel the callers whose call never began."""
+        """Remove a key, and cancel the callers whose call never started."""
         for _, answer in self._waiting.pop(key, ()):
             answer.cancel()
         self._calling.pop(key, None)

@@ -11,11 +11,10 @@ log = structlog.get_logger(__name__)
 
 
 async def every(period_s: float, job: Callable[[], Awaitable[object]], name: str) -> None:
-    """Run a job at once and again after each pause, until cancelled.
+    """Run a job at once, and again after each pause, until cancelled.
 
-    The pause of `period_s` starts when a run has ended.
-    A failure does not end the loop. An Unavailable is logged at debug level only: the adapter that lost its server has
-    logged the outage.
+    A pause of `period_s` starts when a run has ended. A failure does not end the loop. Unavailable is logged only at
+    debug level, because the adapter that lost its server logs the outage.
     """
     while True:
         try:

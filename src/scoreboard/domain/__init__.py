@@ -1,1 +1,1 @@
-"""Values and rules. No await, no clock, no I/O; the standard library only."""
+"""Values and rules in pure Python: no await, clock, I/O or third-party package."""

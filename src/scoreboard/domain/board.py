@@ -1,4 +1,7 @@
-"""What a tenant has: its app, boards, actions and players. Plain values; each can say what is wrong with it."""
+"""The definitions of a tenant: its app, boards, actions and players.
+
+They are plain values. `check` returns a value itself, and raises Invalid when a field is out of bounds.
+"""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -26,12 +29,12 @@ Priority = Literal["high", "normal", "low"]
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 SAFE_INTEGER = 2**53 - 1  # the greatest integer that every JSON reader reads exactly
-FILE_TIME_ZONES = {"localtime", "posixrules"}  # time zones by which two servers could disagree on the season
+FILE_TIME_ZONES = {"localtime", "posixrules"}  # names that mean different time zones on different servers
 
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """A tenant. `number` is the store's key for it and is never used again after a deletion."""
+    """A tenant, with a primary key that is never reused after a deletion."""
 
     pk: int
     slug: str
@@ -49,9 +52,9 @@ class App:
 class Board:
     """One ranking rule of an app. Values and totals are integers, bounds inclusive.
 
-    `number` is the store's key: a board deleted and made again under the same id gets another, and so shares nothing
-    with the old one. What decides the meaning of the standings (operator to regions) is fixed when the board is made.
-    `priority` is that of its updates in a queue.
+    A board that is deleted and created again under the same id gets another `pk`, and so shares nothing with the old
+    one. The fields that define the meaning of standings (`operator` to `regions`) are fixed at creation. Its updates
+    have the `priority` in a queue.
     """
 
     pk: int
@@ -100,7 +103,7 @@ class Board:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """Something a player does that is worth points. `number` as in Board; a day is one of the app's time zone."""
+    """An activity that earns points. Its daily limit follows the app's time zone."""
 
     pk: int
     app: App
@@ -126,7 +129,10 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Player:
-    """Who scores. Ids are unique in the app; `region` is where the player counts when an update does not say."""
+    """A subject of scores, with an id that is unique in the app.
+
+    `region` is the region of updates that name none.
+    """
 
     id: str
     username: str
@@ -150,8 +156,8 @@ class Player:
 
 def check_time_zone(name: str) -> None:
     try:
-        known = name not in FILE_TIME_ZONES and ZoneInfo(name)
+        exists = name not in FILE_TIME_ZONES and ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        known = False
-    if not known:
+        exists = False
+    if not exists:
         raise codes.INVALID_TIME_ZONE.error("time_zone is an IANA name such as UTC or Europe/Berlin")

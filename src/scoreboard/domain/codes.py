@@ -1,4 +1,4 @@
-"""The index of error codes: every `code` of the application, with its cause and its remedy.
+"""The index of error codes: every `code`, with its cause and its remedy.
 
 An error is raised through its code: `raise codes.BOARD_NOT_FOUND.error("this app has no such board")`. A code never
 changes its meaning. `docs/reference/codes.md` and the API description are made from this index.
@@ -41,7 +41,7 @@ class Code(Generic[E_co]):
     remedy: str
 
     def error(self, detail: str, *, retry_after_s: float | None = None) -> E_co:
-        """Return the error to raise. `detail` is for people: what is wrong, what is allowed, what to do next."""
+        """Return the error to raise. `detail` is a text for people."""
         return self.kind(self.name, detail, retry_after_s=retry_after_s)
 
 

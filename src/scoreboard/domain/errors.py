@@ -1,17 +1,7 @@
-"""Every error a user can be told, as one tree.
+"""The errors that callers see, as one tree.
 
-    ScoreboardError
-    ├── Invalid            the request is malformed; the same request will never do
-    ├── Unauthenticated    no credential, or one that does not hold
-    ├── Forbidden          a good credential without the right
-    ├── NotFound           no such app, board, player, action, event or standing
-    ├── Conflict           it contradicts what is already there
-    ├── Refused            well-formed, but a rule of the board says no; nothing was changed
-    ├── TooMany            a limit on the caller; `retry_after_s` says when to come back
-    └── Unavailable        a limit or a fault of ours; the same request may do later
-
-`code` is stable and never changes its meaning; `detail` is for people and may. Adapters translate their technology's
-errors into these at their edge; entry points render them through one table each.
+`code` is stable and never changes its meaning. `detail` is for people and may change. Adapters translate the errors of
+their technology into these. Each entry point renders them through one table.
 """
 
 import os
@@ -19,7 +9,7 @@ import socket
 
 
 class ScoreboardError(Exception):
-    """The root of the tree. Raising one means: nothing was changed."""
+    """The root of the tree. After any error but Unavailable, nothing was changed."""
 
     def __init__(self, code: str, detail: str, *, retry_after_s: float | None = None) -> None:
         super().__init__(detail)
@@ -29,39 +19,42 @@ class ScoreboardError(Exception):
 
 
 class Invalid(ScoreboardError):
-    pass
+    """A malformed request, which cannot succeed on a retry."""
 
 
 class Unauthenticated(ScoreboardError):
-    pass
+    """A missing or invalid credential."""
 
 
 class Forbidden(ScoreboardError):
-    pass
+    """A valid credential without the necessary permission."""
 
 
 class NotFound(ScoreboardError):
-    pass
+    """A missing app, board, player, action, event or standing."""
 
 
 class Conflict(ScoreboardError):
-    pass
+    """A request that contradicts the stored state."""
 
 
 class Refused(ScoreboardError):
-    pass
+    """A valid request that a rule of the board refuses."""
 
 
 class TooManyRequests(ScoreboardError):
-    pass
+    """A limit of the caller that is reached; `retry_after_s` is the wait."""
 
 
 class Unavailable(ScoreboardError):
-    """Whether anything was changed may be unknown; a retry under the same ids or key finds out."""
+    """A failure or overload of the service. The outcome may be unknown.
+
+    A retry under the same ids or idempotency key returns it.
+    """
 
 
 def describe_error(error: BaseException) -> str:
-    """What went wrong, for operators: a few words, never none. An error that says nothing is told by its kind."""
+    """Describe an error in a few words for operators, by its type if it has no text."""
     match error:
         case TimeoutError():
             return "it does not answer"

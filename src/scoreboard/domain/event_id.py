@@ -1,6 +1,7 @@
-"""Event ids: UUIDv7 (RFC 9562) whose 12 bits of sub-millisecond precision (its method 3) hold the microsecond.
+"""Event ids: UUIDv7 (RFC 9562) with the microsecond in the bits after the version.
 
-So the bytes of event ids sort by `accepted_at`, and an id alone tells the instant it was accepted, to the microsecond.
+These bits hold sub-millisecond precision by method 3 of the RFC. So event ids sort by `accepted_at`, and each contains
+its `accepted_at` to the microsecond.
 """
 
 import hashlib
@@ -16,22 +17,25 @@ _VARIANT = 0b10 << RANDOM_BITS
 
 
 def make(accepted_at: int, randomness: int) -> EventId:
-    """`accepted_at` in microseconds since 1970, `randomness` of 62 bits."""
+    """Return an id for an instant in microseconds since 1970 and 62 random bits."""
     ms, us = divmod(accepted_at, 1000)
     return EventId((ms << 80 | 0x7 << 76 | us << 64 | _VARIANT | randomness).to_bytes(16, "big"))
 
 
-SIGNATURE_BITS = 32  # of the random ones, in an event that waits in a queue
+SIGNATURE_BITS = 32  # the random bits that a signature replaces, in the id of a queued event
 
 
 def make_signed(accepted_at: int, randomness: int, key: bytes, app: int) -> EventId:
-    """An id that `is_sealed` knows again without having kept it: the last of the `randomness` is replaced."""
+    """Return an id that `is_signed` can verify without a stored copy.
+
+    The signature replaces the last bits of `randomness`.
+    """
     event = make(accepted_at, randomness >> SIGNATURE_BITS << SIGNATURE_BITS)
     return EventId(event[:-4] + _signature(event, key, app))
 
 
 def is_signed(event: EventId, key: bytes, app: int) -> bool:
-    """Whether this id was made by `sealed`, with this key, for this app."""
+    """Return whether `make_signed` made this id with this key for this app."""
     return hmac.compare_digest(event[-4:], _signature(event, key, app))
 
 
@@ -40,7 +44,7 @@ def _signature(event: EventId, key: bytes, app: int) -> bytes:
 
 
 def accepted_at(event: EventId) -> int:
-    """The instant in the id, in microseconds since 1970."""
+    """Return the instant in an id, in microseconds since 1970."""
     head = int.from_bytes(event[:8], "big")
     return (head >> 16) * 1000 + (head & 0xFFF)
 
@@ -51,11 +55,11 @@ def to_text(event: EventId) -> str:
 
 
 def from_text(text: str) -> EventId:
-    """Raises Invalid unless it is the text of a UUIDv7, hyphens and all."""
+    """Parse an event id. Raises Invalid unless it is a UUIDv7 with its hyphens."""
     try:
         event = EventId(bytes.fromhex(text.replace("-", "")))
     except ValueError:
         event = EventId(b"")
     if len(event) != 16 or event[6] >> 4 != 7 or event[8] >> 6 != 2 or to_text(event) != text.lower():
-        raise codes.INVALID_EVENT.error("an event id is a UUIDv7, as given in the answer to an update")
+        raise codes.INVALID_EVENT.error("an event id is a UUIDv7, as returned in the response to an update")
     return event

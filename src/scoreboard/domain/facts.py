@@ -1,7 +1,7 @@
-"""Facts: counters about a player, which rules read and write inside the transaction of a batch.
+"""Facts: counters per player that rules read and write inside a transaction.
 
-A fact lives under (rule, player, bucket, key). The bucket is the hour since 1970 at which every fact in it has
-expired, so old facts are removed by ranges of buckets. Bucket 0 never expires.
+The bucket of a fact is an hour, counted from 1970, at which every fact in the bucket has expired. So old facts are
+removed by ranges of buckets. Bucket 0 never expires.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ HOUR_US = 3_600 * 1_000_000
 
 
 class FactKey(NamedTuple):
-    """Where a fact is stored. `app` is the number of the app that `player` belongs to."""
+    """The key under which a fact is stored. `app` is the `pk` of the player's app."""
 
     rule: str
     app: int
@@ -22,7 +22,7 @@ class FactKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """A counter: how many, their sum, and the instant of the last, in microseconds since 1970."""
+    """A count, a sum, and the last instant `at`, in microseconds since 1970."""
 
     count: int = 0
     sum: int = 0
@@ -33,5 +33,5 @@ NO_FACT = Fact()
 
 
 def bucket_of(expires_at: int, width_h: int) -> int:
-    """Return the end, in hours, of the slot of `width_h` hours in which a fact expires."""
+    """Return the bucket of a fact: the end of the `width_h` hours in which it expires."""
     return (expires_at // (width_h * HOUR_US) + 1) * width_h

@@ -1,8 +1,8 @@
-"""The rules by which a submission changes a standing: pure, exact, and the same wherever they run.
+"""The fold: pure functions that combine a standing with a submission.
 
-Scores do not depend on the order in which submissions arrive: `latest` goes by (accepted_at, event id), not by
-arrival. So a redelivered or reordered queue ends in the same scores. `reached_at` may depend on it on `increment` and
-`latest` boards, where an update that leaves the score alone arrives out of order.
+Scores do not depend on the order in which submissions arrive: `latest` compares (accepted_at, event id). So redelivery
+and reordering by a queue lead to the same scores. `reached_at` may depend on the order, on `increment` and `latest`
+boards, when an update that does not change the score arrives out of order.
 """
 
 from typing import assert_never
@@ -13,9 +13,12 @@ from scoreboard.domain.submission import Standing, Submission
 
 
 def fold(board: Board, old: Standing | None, new: Submission) -> Standing:
-    """The standing after `new`; `old` itself when nothing changes. Raises Refused when the total leaves its bounds."""
+    """Return the standing after `new`, or `old` itself when nothing changes.
+
+    Raises Refused when the total would leave its bounds.
+    """
     if old is None:
-        # The first version is the instant: a player deleted and made again goes on above every version of before.
+        # The first version is the instant, so that versions keep growing when a player is deleted and created again.
         return Standing(_bounded(board, new.value), new.accepted_at, new.accepted_at, new.event, new.accepted_at)
     match board.operator:
         case "increment":
@@ -37,7 +40,7 @@ def _increment(board: Board, old: Standing, new: Submission) -> Standing:
 
 
 def _best(board: Board, old: Standing, new: Submission) -> Standing:
-    """The better run as a whole: score, instant and event (and through the event its metadata) stay together."""
+    """Return the better run with its own instant and event (and so its metadata)."""
     score = _bounded(board, new.value)
     if score == old.score:
         better = (new.accepted_at, new.event) < (old.event_at, old.event)

@@ -1,22 +1,22 @@
-"""URLs and settings as they may be shown: without users, passwords and options."""
+"""Redaction of URLs: without users, passwords and options they can be shown."""
 
 import re
 
 HIDDEN = "(hidden)"
 _HOST = r"(?:\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::[0-9]+)?"
 _ADDRESS = re.compile(
-    rf"(?P<scheme>[a-z+]+://)(?:[^/?#@]*(?P<at>@))?(?P<rest>(?:{_HOST}(?:,{_HOST})*)?(?:/[a-z0-9_.%/-]*)?)(?P<more>\?[^@]*)?",
+    rf"(?P<scheme>[a-z+]+://)(?:[^/?#@]*(?P<at>@))?(?P<rest>(?:{_HOST}(?:,{_HOST})*)?(?:/[a-z0-9_.%/-]*)?)(?P<query>\?[^@]*)?",
     re.IGNORECASE,
 )
 
 
 def redact_url(url: str) -> str:
-    """Return scheme, hosts and path; hide the user, the password and what follows a '?'.
+    """Hide the user, the password and the query of a URL.
 
-    A text that is not clearly a URL is hidden whole.
+    A text that is not clearly a URL is hidden completely.
     """
-    found = _ADDRESS.fullmatch(url)
-    if found is None:
+    match = _ADDRESS.fullmatch(url)
+    if match is None:
         return HIDDEN
-    who = f"{HIDDEN}@" if found["at"] else ""
-    return f"{found['scheme']}{who}{found['rest']}{'?' + HIDDEN if found['more'] else ''}"
+    user = f"{HIDDEN}@" if match["at"] else ""
+    return f"{match['scheme']}{user}{match['rest']}{'?' + HIDDEN if match['query'] else ''}"

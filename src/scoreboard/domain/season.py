@@ -1,7 +1,8 @@
-"""Seasons: the periods of a board, cut at midnights of its time zone.
+"""Seasons: the periods of a board, which start at midnight in its time zone.
 
-A season is named by its local calendar (`all`, `2026-11-21`, `2026-W47` by ISO 8601, `2026-11`), bounded in UTC: a
-day of 23 or 25 hours is one season, never none or two. It holds what was accepted in [starts_at, ends_at).
+The name of a season comes from the local calendar: `all`, `2026-11-21`, `2026-W47` (ISO 8601) or `2026-11`. Its bounds
+are instants in UTC, so that a day of 23 or 25 hours is exactly one season. A season contains the updates that were
+accepted in [starts_at, ends_at).
 """
 
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ ALL_TIME = "all"
 
 @dataclass(frozen=True, slots=True)
 class Season:
-    """`starts_at` and `ends_at` in microseconds since 1970."""
+    """A season with its name and its bounds, in microseconds since 1970."""
 
     name: str
     starts_at: int
@@ -28,19 +29,19 @@ _ENDLESS = Season(ALL_TIME, INT64_MIN, INT64_MAX)
 
 
 def season_at(period: Period, time_zone: str, at: int) -> Season:
-    """The season to which what is accepted at `at` (microseconds since 1970) belongs."""
+    """Return the season of the instant `at`, in microseconds since 1970."""
     if period == "all_time":
         return _ENDLESS
     return _season_of(period, time_zone, local_day(time_zone, at))
 
 
 def was_over(period: Period, time_zone: str, name: str, at: int) -> bool:
-    """Whether the season of this name had ended before `at`. Names of one period are in the order of time."""
+    """Return whether a season had ended before `at`. Names sort by time."""
     return name < season_at(period, time_zone, at).name
 
 
 def local_day(time_zone: str, at: int) -> date:
-    """The calendar day of the instant `at` in a time zone."""
+    """Return the calendar day of the instant `at` in a time zone."""
     return datetime.fromtimestamp(at // 1_000_000, ZoneInfo(time_zone)).date()
 
 
@@ -62,19 +63,22 @@ def _season_of(period: Period, time_zone: str, day: date) -> Season:
 
 
 def _midnight(day: date, time_zone: str) -> int:
-    """The first instant of a local day. Where midnight is skipped, the offset before the gap gives that instant."""
+    """Return the first instant of a local day.
+
+    Where a time change skips midnight, the UTC offset before the change gives that instant.
+    """
     return int(datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(time_zone)).timestamp()) * 1_000_000
 
 
 def check_name(period: Period, name: str) -> str:
-    """Raises Invalid unless a season of this period has this name."""
+    """Return the name of a season. Raises Invalid if the period has no such season."""
     if name != (ALL_TIME if period == "all_time" else _canonical_name(period, name)):
         raise codes.INVALID_SEASON.error(f"not the name of a season of a board whose period is {period}")
     return name
 
 
 def _canonical_name(period: Period, name: str) -> str | None:
-    """The name of the season that begins with the day that `name` tells."""
+    """Return the name of the season that starts on the first day in `name`."""
     try:
         match period:
             case "daily":

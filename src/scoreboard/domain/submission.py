@@ -1,4 +1,4 @@
-"""Submissions: checked and stamped requests to change a score, the rules that bear on them, and their outcomes."""
+"""Submissions: validated requests to change a score, their rules and outcomes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,11 +8,11 @@ from scoreboard.domain.board import Action, Board
 from scoreboard.domain.event_id import EventId
 from scoreboard.domain.facts import Fact, FactKey
 
-WORLD = ""  # the region of the table that holds everybody
+WORLD = ""  # the region of the table that ranks all players
 
 
 class TableKey(NamedTuple):
-    """What is ranked: the standings of one board, in one season, of one region or the world."""
+    """The key of a table: a board's `pk`, a season, and a region or the world."""
 
     board: int
     season: str
@@ -20,10 +20,11 @@ class TableKey(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """A player's place in a table, without the rank. Times in microseconds since 1970.
+    """A player's entry in a table, without the rank.
 
-    `event` is the submission that gave the score (the last that counted, on an `increment` board) and `event_at` its
-    `accepted_at`; `version` begins at the first `accepted_at`, grows by one with each change and tells copies apart.
+    Times are in microseconds since 1970. `event` is the submission that led to the score; on an `increment` board, the
+    last one that counted. `event_at` is its `accepted_at`. `version` starts at the first `accepted_at` and grows by one
+    with each change, so that the newest copy of a standing is known.
     """
 
     score: int
@@ -34,30 +35,30 @@ class Standing(NamedTuple):
 
 
 class Rule(Protocol):
-    """A condition that is decided inside the transaction, under the lock of the submission's player.
+    """A check inside the transaction, under the lock of the submission's player.
 
     A rule is made for one board and action. Both methods are pure.
     """
 
     def facts(self, submission: "Submission") -> Sequence[FactKey]:
         """Return the keys of the facts to read, all of the submission's player."""
-        ...
 
     def decide(self, submission: "Submission", facts: Mapping[FactKey, Fact]) -> Mapping[FactKey, Fact]:
-        """Return the facts to write. Raise Refused to refuse the submission; then nothing is written.
+        """Return the facts to write, or raise Refused to refuse the submission.
 
-        `facts` holds those of the keys that exist, with the changes of earlier submissions of the batch.
+        `facts` has the existing facts of the keys, with the changes of earlier submissions of the batch. A refusal
+        writes no facts.
         """
-        ...
 
 
 @dataclass(slots=True)
 class Submission:
-    """A request to change a score, checked and stamped by the server.
+    """A validated request to change a score, with an event id and a time.
 
-    `value` is an increment or a score, by the board's operator. With an action it comes from the server. `region` None
-    is still to be resolved from the player's profile. `credential` and `key` name the receipt, `digest` the body it
-    stands for. `metadata` is compact JSON. A `queued` submission gets an outcome at its event, whatever happens to it.
+    `value` is an increment or a score, by the board's operator; for an action, it is the action's points. A `region` of
+    None is resolved from the player's profile later. The receipt is stored under `credential` and `key`, with the
+    `digest` of the body. `metadata` is compact JSON. The outcome of a `queued` submission is recorded under its event,
+    unless its board was deleted.
     """
 
     event: EventId
@@ -94,12 +95,12 @@ Status = Literal["pending", "applied", "refused"]
 
 @dataclass(slots=True)
 class Outcome:
-    """The one thing that became of a submission. Scores are those of the board's world table.
+    """The final result of a submission. Scores are those of the board's world table.
 
-    `code` and `detail` say why one was refused; then `score` and `previous_score` mean nothing.
-    `replayed`: this is the outcome of an earlier submission under the same idempotency key. `recorded`: it can be read
-    again by its event. `retry_after_s`: when the same may do, where that is known; not recorded. `version`: that of the
-    world's standing after it; not recorded, so 0 in an outcome that is read again.
+    A refusal has `code` and `detail`, and no meaningful scores. `replayed` marks the outcome of an earlier submission
+    under the same idempotency key. A `recorded` outcome can be read again by its event. `retry_after_s` is the wait
+    before a retry may succeed, if known. `version` is that of the world standing after the submission. These two
+    are not stored: in an outcome that is read again, they are None and 0.
     """
 
     event: EventId

@@ -1,4 +1,4 @@
-"""The live top N: its lines, and how one top N differs from the one before."""
+"""The live top N: its lines, and the changes between two of them."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -7,7 +7,7 @@ from scoreboard.domain.board import Board
 
 
 class Line(NamedTuple):
-    """One line of a board. `reached_at` in microseconds since 1970."""
+    """One line of a board. `reached_at` is in microseconds since 1970."""
 
     rank: int
     player: str
@@ -18,8 +18,10 @@ class Line(NamedTuple):
 
 
 class TopSnapshot(NamedTuple):
-    """A top N as read: the board as it is now, the season it is of, when it was read. Nothing read in one `epoch` of
-    the ranking is older or newer than what was read in another."""
+    """The top N of a board's season, read at the instant `at`.
+
+    Snapshots from different epochs of the ranking have no order.
+    """
 
     board: Board
     epoch: str
@@ -30,7 +32,7 @@ class TopSnapshot(NamedTuple):
 
 
 class Change(NamedTuple):
-    """One player's move in the top N; a rank of None means outside it."""
+    """A player's change in the top N. Outside the top N a rank is None."""
 
     player: str
     rank: int | None
@@ -39,14 +41,17 @@ class Change(NamedTuple):
 
 
 def changes(old: Sequence[Line], new: Sequence[Line]) -> list[Change]:
-    """Who entered, moved, scored or left, in the order of the new board, then who left in the order of the old."""
-    before = {line.player: line for line in old}
+    """Return the players that entered, moved or scored, then those that left.
+
+    The former have the order of the new top N, and the latter that of the old.
+    """
+    old_lines = {line.player: line for line in old}
     found = []
     for line in new:
-        was = before.pop(line.player, None)
-        if was is None:
+        previous = old_lines.pop(line.player, None)
+        if previous is None:
             found.append(Change(line.player, line.rank, None, line.score))
-        elif was != line:
-            found.append(Change(line.player, line.rank, was.rank, line.score))
-    found += [Change(line.player, None, line.rank, line.score) for line in before.values()]
+        elif previous != line:
+            found.append(Change(line.player, line.rank, previous.rank, line.score))
+    found += [Change(line.player, None, line.rank, line.score) for line in old_lines.values()]
     return found

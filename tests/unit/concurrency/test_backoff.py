@@ -3,7 +3,7 @@ from scoreboard.concurrency.backoff import Backoff
 BACKOFF = Backoff(first_s=0.5, longest_s=4.0)
 
 
-def test_waits_are_drawn_from_a_range_that_doubles_up_to_the_longest() -> None:
+def test_the_range_of_waits_doubles_up_to_the_longest() -> None:
     longest = [BACKOFF.pause_s(failures, chance=1.0) for failures in (1, 2, 3, 4, 5, 10_000)]
     assert longest == [0.5, 1.0, 2.0, 4.0, 4.0, 4.0]
     assert [BACKOFF.pause_s(failures, chance=0.0) for failures in (1, 5)] == [0.0, 0.0], "full jitter"
@@ -17,4 +17,4 @@ def test_chance_is_drawn_for_each_wait() -> None:
 
 def test_a_wait_is_never_shorter_than_the_server_asks_for() -> None:
     assert BACKOFF.pause_s(1, asked_s=7.0, chance=0.0) == 7.0
-    assert BACKOFF.pause_s(1, asked_s=7.0, chance=1.0) == 7.5, "and still not the same for all"
+    assert BACKOFF.pause_s(1, asked_s=7.0, chance=1.0) == 7.5, "with jitter"

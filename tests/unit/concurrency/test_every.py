@@ -9,7 +9,7 @@ from scoreboard.domain import codes
 
 
 async def run_until(runs: int, errors: list[Exception], name: str = "repair") -> int:
-    """Run a job that raises the errors in order, until it ran `runs` times. Return the number of runs."""
+    """Run a job that raises the errors in order; return the number of its runs."""
     done = asyncio.Event()
     count = 0
 

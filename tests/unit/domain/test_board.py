@@ -21,9 +21,9 @@ from tests.making import APP, WIDE, action, board
         WIDE,
     ],
 )
-def test_a_board_within_its_limits_will_do(rules: dict[str, Any]) -> None:
-    made = board(**rules)
-    assert made.check() is made
+def test_a_board_within_its_bounds_is_valid(rules: dict[str, Any]) -> None:
+    valid = board(**rules)
+    assert valid.check() is valid
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_a_board_within_its_limits_will_do(rules: dict[str, Any]) -> None:
         ({"min_total": INT64_MIN - 1}, "invalid_bounds"),
     ],
 )
-def test_a_board_beyond_them_says_what_is_wrong(rules: dict[str, Any], code: str) -> None:
+def test_a_board_outside_its_bounds_is_invalid(rules: dict[str, Any], code: str) -> None:
     with pytest.raises(Invalid) as refusal:
         board(**rules).check()
     assert refusal.value.code == code
@@ -66,7 +66,7 @@ def test_a_board_beyond_them_says_what_is_wrong(rules: dict[str, Any], code: str
         "x" * 5_000,
     ],
 )
-def test_what_is_no_time_zone_is_refused(zone: str) -> None:
+def test_an_unknown_time_zone_is_refused(zone: str) -> None:
     with pytest.raises(Invalid):
         check_time_zone(zone)
 
@@ -82,11 +82,11 @@ def test_what_is_no_time_zone_is_refused(zone: str) -> None:
         ({"cooldown_s": 366 * 86_400 + 1}, "invalid_cooldown"),
     ],
 )
-def test_an_action_says_what_is_wrong(rules: dict[str, Any], code: str) -> None:
-    good = action(per_day=1)
-    assert good.check() is good
+def test_an_action_outside_its_bounds_is_invalid(rules: dict[str, Any], code: str) -> None:
+    valid = action(per_day=1)
+    assert valid.check() is valid
     with pytest.raises(Invalid) as refusal:
-        replace(good, **rules).check()
+        replace(valid, **rules).check()
     assert refusal.value.code == code
 
 
@@ -101,15 +101,15 @@ def test_an_action_says_what_is_wrong(rules: dict[str, Any], code: str) -> None:
         ({"region": "E U"}, "invalid_region"),
     ],
 )
-def test_a_player_says_what_is_wrong(profile: dict[str, str], code: str) -> None:
-    good = Player("ann", "Ann", "https://example.org/a.png", "ann@example.org", "eu")
-    assert good.check() is good
+def test_a_player_outside_its_bounds_is_invalid(profile: dict[str, str], code: str) -> None:
+    valid = Player("ann", "Ann", "https://example.org/a.png", "ann@example.org", "eu")
+    assert valid.check() is valid
     with pytest.raises(Invalid) as refusal:
-        replace(good, **profile).check()
+        replace(valid, **profile).check()
     assert refusal.value.code == code
 
 
-def test_an_app_says_what_is_wrong() -> None:
+def test_an_app_with_an_unknown_time_zone_is_invalid() -> None:
     assert APP.check() is APP
     with pytest.raises(Invalid) as refusal:
         replace(APP, time_zone="nowhere").check()

@@ -1,4 +1,4 @@
-"""The index of codes explains every code that the source raises, and no other."""
+"""The index of codes contains exactly the codes that the source raises."""
 
 import ast
 import re
@@ -14,7 +14,7 @@ from scoreboard.entrypoints.contracts.v1.errors import CODES, STATUSES, status_o
 
 SOURCE = Path(scoreboard.__file__).parent
 INDEXES = {SOURCE / "domain" / "codes.py", SOURCE / "entrypoints" / "http" / "errors.py"}
-MADE_ONLY_BY_THE_INDEX = {kind.__name__ for kind in STATUSES} | {"HttpError"}
+CREATED_BY_THE_INDEX = {kind.__name__ for kind in STATUSES} | {"HttpError"}
 
 
 def server_nodes() -> list[ast.AST]:
@@ -27,14 +27,14 @@ def test_every_code_is_used() -> None:
     assert [name for name in CODES if name.upper() not in names] == []
 
 
-def test_an_error_is_only_made_from_its_code() -> None:
+def test_errors_are_created_only_through_their_codes() -> None:
     calls = [node for node in server_nodes() if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
-    made = [call for call in calls if call.func.id in MADE_ONLY_BY_THE_INDEX]  # type: ignore[attr-defined]  # a Name
-    assert [ast.unparse(call) for call in made if call.args] == []
+    created = [call for call in calls if call.func.id in CREATED_BY_THE_INDEX]  # type: ignore[attr-defined]  # a Name
+    assert [ast.unparse(call) for call in created if call.args] == []
 
 
 @pytest.mark.parametrize("name", CODES)
-def test_each_has_a_status_a_cause_and_a_remedy(name: str) -> None:
+def test_each_code_has_a_status_a_cause_and_a_remedy(name: str) -> None:
     code = CODES[name]
     assert code.name == name
     assert 400 <= status_of(code) < 600
@@ -46,7 +46,7 @@ def test_every_branch_of_the_error_tree_has_a_status() -> None:
     assert set(ScoreboardError.__subclasses__()) == set(STATUSES)
 
 
-def test_every_close_is_explained() -> None:
+def test_every_close_code_has_a_cause_and_a_remedy() -> None:
     defined = [value for value in vars(close_codes).values() if isinstance(value, Close)]
     assert list(close_codes.CLOSES) == sorted(defined)
     assert len({close.code for close in defined}) == len(defined)

@@ -6,31 +6,31 @@ from scoreboard.domain import event_id
 from scoreboard.domain.errors import Invalid
 from tests.making import NOON
 
-MOST = 2**event_id.RANDOM_BITS - 1
+MAX_RANDOMNESS = 2**event_id.RANDOM_BITS - 1
 
 
 @pytest.mark.parametrize("at", [0, 1, 999, 1_000, NOON, NOON + 999_999])
-@pytest.mark.parametrize("randomness", [0, MOST])
-def test_an_id_tells_the_microsecond_it_was_accepted(at: int, randomness: int) -> None:
+@pytest.mark.parametrize("randomness", [0, MAX_RANDOMNESS])
+def test_an_id_contains_its_microsecond(at: int, randomness: int) -> None:
     assert event_id.accepted_at(event_id.make(at, randomness)) == at
 
 
-@pytest.mark.parametrize("randomness", [0, MOST])
+@pytest.mark.parametrize("randomness", [0, MAX_RANDOMNESS])
 def test_an_id_is_a_uuid_of_version_7(randomness: int) -> None:
-    made = uuid.UUID(bytes=event_id.make(NOON, randomness))
-    assert (made.version, made.variant) == (7, uuid.RFC_4122)
+    event = uuid.UUID(bytes=event_id.make(NOON, randomness))
+    assert (event.version, event.variant) == (7, uuid.RFC_4122)
 
 
-def test_the_text_of_an_id_is_that_of_its_uuid_and_reads_back() -> None:
-    made = event_id.make(NOON, 12_345)
-    text = event_id.to_text(made)
-    assert text == str(uuid.UUID(bytes=made))
-    assert event_id.from_text(text) == event_id.from_text(text.upper()) == made
+def test_the_text_of_an_id_is_that_of_its_uuid_and_can_be_parsed() -> None:
+    event = event_id.make(NOON, 12_345)
+    text = event_id.to_text(event)
+    assert text == str(uuid.UUID(bytes=event))
+    assert event_id.from_text(text) == event_id.from_text(text.upper()) == event
 
 
 @pytest.mark.parametrize("step", [1, 999, 1_000, 1_000_000])
-def test_ids_sort_by_time_whatever_is_random(step: int) -> None:
-    assert event_id.make(NOON, MOST) < event_id.make(NOON + step, 0)
+def test_ids_sort_by_time_with_any_random_bits(step: int) -> None:
+    assert event_id.make(NOON, MAX_RANDOMNESS) < event_id.make(NOON + step, 0)
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_ids_sort_by_time_whatever_is_random(step: int) -> None:
         "\u0660\u0661\u0669eb39e-c800-7000-8000-000000000000",
     ],
 )
-def test_what_is_not_the_text_of_an_id_is_refused(text: str) -> None:
+def test_an_invalid_text_is_refused(text: str) -> None:
     with pytest.raises(Invalid) as refusal:
         event_id.from_text(text)
     assert refusal.value.code == "invalid_event"

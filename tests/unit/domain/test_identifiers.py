@@ -6,12 +6,12 @@ from scoreboard.domain.identifiers import check_idempotency_key, check_player, c
 
 
 @pytest.mark.parametrize("slug", ["a", "0", "weekly-best_2", "a" * 50])
-def test_a_slug_is_what_an_address_can_hold(slug: str) -> None:
+def test_a_valid_slug_is_accepted(slug: str) -> None:
     assert check_slug(slug, codes.INVALID_BOARD) == slug
 
 
 @pytest.mark.parametrize("slug", ["", "-a", "_a", "A", "a b", "a/b", "é", "a" * 51, "a\n", "٣"])
-def test_what_an_address_cannot_hold_is_refused_by_the_name_of_its_kind(slug: str) -> None:
+def test_an_invalid_slug_is_refused_with_the_given_code(slug: str) -> None:
     with pytest.raises(Invalid) as refusal:
         check_slug(slug, codes.INVALID_BOARD)
     assert refusal.value.code == "invalid_board"
@@ -23,7 +23,7 @@ def test_a_player_id_is_printable_in_any_script(player: str) -> None:
 
 
 @pytest.mark.parametrize("player", ["", "a" * 51, "a\0", "a\n", "\u200b", "\ud800", "\u2028", "\x7f"])
-def test_a_player_id_that_does_not_print_is_refused(player: str) -> None:
+def test_an_unprintable_or_long_player_id_is_refused(player: str) -> None:
     with pytest.raises(Invalid) as refusal:
         check_player(player)
     assert refusal.value.code == "invalid_player"
@@ -43,7 +43,7 @@ def test_an_idempotency_key_is_visible_ascii(key: str) -> None:
 
 
 @pytest.mark.parametrize("key", ["", " ", "a b", "a\n", "é", "x" * 256, "\x7f"])
-def test_another_idempotency_key_is_refused(key: str) -> None:
+def test_an_invalid_idempotency_key_is_refused(key: str) -> None:
     with pytest.raises(Invalid) as refusal:
         check_idempotency_key(key)
     assert refusal.value.code == "invalid_idempotency_key"

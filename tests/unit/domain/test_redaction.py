@@ -1,4 +1,4 @@
-"""URLs as they may be shown."""
+"""Redaction of URLs."""
 
 import pytest
 

@@ -25,7 +25,9 @@ def utc(instant: int) -> str:
         ("monthly", "2026-11", "2026-11-01 00:00", "2026-12-01 00:00"),
     ],
 )
-def test_a_season_is_named_and_bounded_by_its_calendar(period: Period, name: str, starts_at: str, ends_at: str) -> None:
+def test_a_season_has_the_name_and_bounds_of_its_period(
+    period: Period, name: str, starts_at: str, ends_at: str
+) -> None:
     season = season_at(period, "UTC", NOON)
     assert (season.name, utc(season.starts_at), utc(season.ends_at)) == (name, starts_at, ends_at)
 
@@ -57,8 +59,8 @@ def test_the_end_of_a_season_is_the_next_ones() -> None:
         ("Europe/Berlin", "2026-03-29T12:00+02:00", "2026-03-29", 23),
         ("Europe/Berlin", "2026-10-25T12:00+01:00", "2026-10-25", 25),
         ("Europe/Berlin", "2026-10-26T12:00+01:00", "2026-10-26", 24),
-        ("America/Sao_Paulo", "2018-11-04T12:00-02:00", "2018-11-04", 23),  # began at 01:00
-        ("America/Sao_Paulo", "2018-02-17T12:00-02:00", "2018-02-17", 25),  # its last hour came twice
+        ("America/Sao_Paulo", "2018-11-04T12:00-02:00", "2018-11-04", 23),  # started at 01:00
+        ("America/Sao_Paulo", "2018-02-17T12:00-02:00", "2018-02-17", 25),  # its last hour was repeated
         ("Asia/Kolkata", "2026-11-21T12:00+05:30", "2026-11-21", 24),
     ],
 )
@@ -75,28 +77,28 @@ def test_a_day_of_23_or_25_hours_is_one_season(zone: str, noon: str, name: str, 
     [
         ("America/Sao_Paulo", "2018-11-04T12:00-02:00", "2018-11-04 03:00"),
         ("Asia/Kolkata", "2026-11-21T12:00+05:30", "2026-11-20 18:30"),
-        ("America/Havana", "2026-11-01T12:00-05:00", "2026-11-01 04:00"),  # midnight came twice: the first
+        ("America/Havana", "2026-11-01T12:00-05:00", "2026-11-01 04:00"),  # midnight was repeated; the first counts
     ],
 )
-def test_a_day_begins_with_its_first_instant(zone: str, noon: str, starts_at: str) -> None:
+def test_a_day_starts_at_its_first_instant(zone: str, noon: str, starts_at: str) -> None:
     assert utc(season_at("daily", zone, at(noon)).starts_at) == starts_at
 
 
-def test_a_day_that_a_country_left_out_is_no_season() -> None:
+def test_a_skipped_calendar_day_is_no_season() -> None:
     before = season_at("daily", "Pacific/Apia", at("2011-12-29T12:00-10:00"))
     after = season_at("daily", "Pacific/Apia", before.ends_at)
     assert (before.name, after.name) == ("2011-12-29", "2011-12-31")
     assert before.ends_at == after.starts_at
 
 
-def test_a_local_day_is_the_zones_own() -> None:
+def test_a_local_day_depends_on_the_time_zone() -> None:
     late = at("2026-11-21T23:00+00:00")
     assert [local_day(zone, late).day for zone in ("UTC", "Asia/Kolkata", "America/Sao_Paulo")] == [21, 22, 21]
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "Asia/Kolkata"])
 @pytest.mark.parametrize("period", get_args(Period))
-def test_the_name_of_every_season_can_be_asked_for(period: Period, zone: str) -> None:
+def test_the_name_of_every_season_is_valid(period: Period, zone: str) -> None:
     name = season_at(period, zone, NOON).name
     assert check_name(period, name) == name
 
@@ -114,7 +116,7 @@ def test_the_name_of_every_season_can_be_asked_for(period: Period, zone: str) ->
         ("monthly", ""),
     ],
 )
-def test_a_name_of_another_form_is_refused(period: Period, name: str) -> None:
+def test_a_name_of_another_format_is_refused(period: Period, name: str) -> None:
     with pytest.raises(Invalid) as refusal:
         check_name(period, name)
     assert refusal.value.code == "invalid_season"
@@ -132,6 +134,6 @@ def test_a_name_of_another_form_is_refused(period: Period, name: str) -> None:
         ("monthly", "2026-13"),
     ],
 )
-def test_a_name_that_no_season_has_is_refused(period: Period, name: str) -> None:
+def test_a_name_of_no_season_is_refused(period: Period, name: str) -> None:
     with pytest.raises(Invalid):
         check_name(period, name)

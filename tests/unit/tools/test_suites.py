@@ -44,7 +44,7 @@ def test_nothing_runs_again_when_all_pass(tmp_path: Path) -> None:
     status, printed = run(tmp_path, PASSES, ci=True)
     assert status == 0
     assert "1 passed" in printed
-    assert "Once more" not in printed
+    assert "Running again" not in printed
 
 
 @pytest.mark.slow
@@ -80,7 +80,7 @@ def test_one_that_passes_alone_and_is_listed_passes_ci(tmp_path: Path) -> None:
 def test_one_that_fails_twice_has_failed(tmp_path: Path) -> None:
     status, printed = run(tmp_path, PASSES + FAILS, LISTED.replace("unsteady", "fails"), ci=True)
     assert status == 1
-    assert "Once more" in printed
+    assert "Running again" in printed
     assert "UNSTEADY" not in printed
 
 
@@ -88,14 +88,14 @@ def test_one_that_fails_twice_has_failed(tmp_path: Path) -> None:
 def test_many_do_not_run_again(tmp_path: Path) -> None:
     status, printed = run(tmp_path, MANY)
     assert status == 1
-    assert "Once more" not in printed
+    assert "Running again" not in printed
 
 
 @pytest.mark.slow
 def test_a_file_that_cannot_be_imported_does_not_run_again(tmp_path: Path) -> None:
     status, printed = run(tmp_path, "import nothing_of_this_name\n")
     assert status != 0
-    assert "Once more" not in printed
+    assert "Running again" not in printed
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""Authentication: whose token this is, asked of several authenticators in order."""
+"""Authentication: the step that turns a token into a principal."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from scoreboard.domain import codes
 
 
 async def authenticate(authenticators: Sequence[Authenticator], token: str) -> Principal:
-    """Return the principal of a token. Raises Unauthenticated for one that is not valid or that nobody recognises."""
+    """Ask each authenticator for the token's principal. Raises Unauthenticated."""
     for authenticator in authenticators:
         principal = await authenticator.authenticate(token)
         if principal is not None:

@@ -1,4 +1,4 @@
-"""The policy table: what each use case demands of a principal. Endpoints name the row that they fall under."""
+"""The policy table: the requirements of use cases. Each endpoint names its row."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,11 +23,12 @@ UseCase = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """What a use case demands. The default is a principal of the same app (or the operator) with the permission.
+    """The requirement of a use case.
 
-    `permission`: None demands nothing, not even a principal. `public_boards`: a public board demands nothing.
-    `operator`: the operator alone. `trusted`: a server or an admin, not a player. `others`: whether a player may use
-    it for another player; `hidden` answers as if there were nothing.
+    A principal needs the `permission`, and must belong to the same app or be the operator. Without a `permission`, no
+    principal is needed, and with `public_boards` none is needed for a public board. `operator` requires the operator.
+    `trusted` requires a server or an admin. `others` states whether a player may use it for another player; `hidden`
+    behaves as if the other player had no data.
     """
 
     permission: str | None

@@ -1,4 +1,4 @@
-"""The principals that this service issues tokens for, with the permissions of their roles."""
+"""The principals that this service issues tokens for, by role."""
 
 from collections.abc import Mapping
 
@@ -13,7 +13,7 @@ PERMISSIONS: Mapping[Role, frozenset[str]] = {
 
 
 def principal_of(role: Role, app: str, subject: str) -> Principal:
-    """Raises ValueError for a principal of every app that is not an admin."""
+    """Return a principal. Raises ValueError if its role cannot be for all apps."""
     if app == ALL_APPS and role != "admin":
         raise ValueError("only an admin's token can be for every app")
     return Principal(app, subject, role, PERMISSIONS[role])

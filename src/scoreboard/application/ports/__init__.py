@@ -1,1 +1,4 @@
-"""What the core needs from the world. Each docstring is the contract; `tests/ports` holds every backend to it."""
+"""The ports of the application: protocols that adapters implement.
+
+Each docstring is a contract. `tests/ports` runs the same tests against every backend.
+"""

@@ -1,4 +1,4 @@
-"""Principals, and the ports that recognise and issue their credentials."""
+"""Principals, and the ports that verify and issue their tokens."""
 
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
@@ -10,11 +10,11 @@ ALL_APPS = "*"
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """The sender of a request: `subject` in `app` (EVERY_APP for the operator).
+    """The authenticated sender of a request, in an app.
 
-    A player acts for itself, a server or an admin for every player of the app. `permissions` are open: the policy table
-    says which ones count. `session` is the one that the credential belongs to, None for a credential without one.
-    `name` is what receipts are kept under: it survives the renewal of a token or session.
+    `app` is ALL_APPS for the operator. A player acts for itself; a server or an admin acts for every player of the app.
+    `permissions` may contain any string; the policy table lists the ones that count. `session` is None for a credential
+    without a session. Receipts are stored under `name`, which stays the same when a token or session is renewed.
     """
 
     app: str
@@ -33,12 +33,10 @@ class Authenticator(Protocol):
     async def authenticate(self, token: str) -> Principal | None:
         """Return the principal of a token, or None for a token of another kind or issuer.
 
-        Raises Unauthenticated for a token of its own that is forged, expired or not valid yet.
+        Raises Unauthenticated for a token that is forged, expired or not valid yet.
         """
-        ...
 
 
 class TokenIssuer(Protocol):
     async def issue(self, principal: Principal, ttl_s: int) -> str:
         """Return a token for this principal that is valid for `ttl_s` seconds."""
-        ...

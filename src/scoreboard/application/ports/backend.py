@@ -1,11 +1,10 @@
-"""Backend plugins: one class per technology opens the ports and diagnoses its server.
+"""Backend plugins: one class per technology opens ports and diagnoses a server.
 
 A plugin is registered by setting and URL scheme in `scoreboard.bootstrap.registry`, or by another distribution as an
-entry point. Its module, and with it the driver, is imported when a URL of its scheme is used, and not before.
+entry point. Its module, and with it the driver, is imported only when a URL of its scheme is used.
 
-A plugin of `database_url` is a ServerPlugin and a DatabaseOpener, one of `ranking_url` a ServerPlugin and a
-RankingOpener, one of `queue_url` a ServerPlugin and a QueueOpener. One of `database_replica_url` is a ServerPlugin:
-the primary's plugin opens the replica too, because it reads from both.
+The settings `database_url`, `ranking_url` and `queue_url` take a DatabasePlugin, RankingPlugin and QueuePlugin. The
+setting `database_replica_url` takes a ServerPlugin: the plugin of the primary opens the replica too.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -36,15 +35,15 @@ LoadTable: TypeAlias = Callable[[TableKey, Board], Awaitable[int]]
 
 
 class NotUsable(Exception):
-    """A server or a store that the service cannot start without is missing or unfit; str() says what to do."""
+    """The failure of a server that the service cannot start without, with a remedy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackendOptions:
-    """The settings that plugins read. A URL is empty where there is no such server, and may contain a password.
+    """The settings that plugins read.
 
-    `events`: event consumers are configured, so the ledger writes the outbox. `patience` is the factor for every
-    time-out of a server: tests on a busy machine raise it.
+    A URL is empty where there is no such server, and may contain a password. `events` is set when event consumers are
+    configured: then the ledger writes the outbox. `patience` multiplies every time-out of a server; tests raise it.
     """
 
     data: Path
@@ -60,9 +59,9 @@ class BackendOptions:
 
 @dataclass(frozen=True, slots=True)
 class ReplicaBackend:
-    """A replica of the database, used by the ports of the DatabaseBackend that it belongs to.
+    """A replica of the database. The ports of its DatabaseBackend read from it.
 
-    `totals` reads the ledger's totals from the replica. `lag_s` is how far it was behind at the last ping.
+    `totals` reads the ledger's totals from the replica. `lag_s` returns its lag at the last ping.
     """
 
     totals: LedgerTotals
@@ -73,8 +72,9 @@ class ReplicaBackend:
 class DatabaseBackend:
     """The ports of an open database.
 
-    `turns` is None where one process has the database to itself. `totals` serves while the ranking is down. `pings` has
-    each server by its plugin's name. Every process runs `tasks`; one process at a time runs each of `jobs`.
+    `leader_lock` is None where only one process can open the database. `totals` answers reads while the ranking is
+    down. `pings` has a ping for each server, by plugin name. Every process runs all `tasks`. Each of `jobs`, by name,
+    runs in one process at a time.
     """
 
     directory: Directory
@@ -92,9 +92,9 @@ class DatabaseBackend:
 class RankingBackend:
     """The ports of an open ranking.
 
-    `load_table` is given where the ranking is in the memory of this process. Otherwise processes share it: then `feed`
-    publishes its changes, and the service has a fallback for its reads and limits. `cache` is given where the ranking
-    may keep a part of each table. `pings` and `tasks` are as those of a DatabaseBackend.
+    A ranking in the memory of this process has `load_table`. A shared one has `feed` instead, and the service provides
+    fallbacks for its reads and rate limits. `cache` is set where the ranking may hold only a part of each table.
+    `pings` and `tasks` are those of a DatabaseBackend.
     """
 
     ranking: Ranking
@@ -116,45 +116,43 @@ class QueueBackend:
 
 class DatabaseOpener(Protocol):
     async def open(self, options: BackendOptions, clock: Clock, stack: AsyncExitStack) -> DatabaseBackend:
-        """Open the database and push its close on `stack`. Raises NotUsable when it is unreachable or has no schema."""
-        ...
+        """Open the database and push its closing on `stack`.
+
+        Raises NotUsable when the database is unreachable or has no schema.
+        """
 
     async def migrate(self, options: BackendOptions) -> list[str]:
-        """Apply the missing migrations and return their names. Raises NotUsable when the database is unreachable."""
-        ...
+        """Apply the missing migrations, and return their names. Raises NotUsable."""
 
 
 class RankingOpener(Protocol):
     async def open(
         self, options: BackendOptions, database: DatabaseBackend, clock: Clock, stack: AsyncExitStack
     ) -> RankingBackend:
-        """Open a ranking of the database's standings and push its close on `stack`. Its server may be down."""
-        ...
+        """Open the ranking, even while its server is down; push its closing on `stack`."""
 
 
 class QueueOpener(Protocol):
     async def open(self, options: BackendOptions, clock: Clock, stack: AsyncExitStack) -> QueueBackend:
-        """Open the queue and push its close on `stack`. Its server may be down."""
-        ...
+        """Open the queue, even while its server is down; push its closing on `stack`."""
 
 
 class ServerPlugin(Protocol):
     @property
     def name(self) -> str:
-        """The server's name in `scoreboard doctor` and in the metric `scoreboard_server_up`."""
-        ...
+        """The server's name in `scoreboard doctor` and the metric `scoreboard_server_up`."""
 
     def check_url(self, url: str) -> None:
-        """Raise ValueError for a malformed URL; its text has nothing of the URL in it."""
-        ...
+        """Raise ValueError for a malformed URL; the message contains no part of the URL."""
 
     def diagnose(self, options: BackendOptions) -> AsyncIterator[Finding]:
-        """Look at the server without changing it. Raises Unavailable when it does not answer; its detail says why."""
-        ...
+        """Yield findings about the server without changing anything on it.
+
+        Raises Unavailable when the server does not answer; its `detail` gives the reason.
+        """
 
     def remedy(self, error: BaseException | None, options: BackendOptions) -> str:
-        """Return what to do about an error that the driver raised when it connected."""
-        ...
+        """Return advice on an error that the driver raised when it connected."""
 
 
 class DatabasePlugin(ServerPlugin, DatabaseOpener, Protocol):

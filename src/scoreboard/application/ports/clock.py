@@ -1,7 +1,7 @@
-"""Time, as the core sees it."""
+"""The clock port."""
 
 from collections.abc import Callable
 from typing import TypeAlias
 
 Clock: TypeAlias = Callable[[], int]
-"""The wall clock, in microseconds since 1970."""
+"""Returns the time of the wall clock, in microseconds since 1970."""

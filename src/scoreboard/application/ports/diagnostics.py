@@ -8,7 +8,7 @@ State: TypeAlias = Literal["ok", "warning", "problem"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One fact about the settings, the data folder or a server. `remedy` says what to do about it."""
+    """One fact about the settings, the data folder or a server, with its remedy."""
 
     check: str
     state: State
@@ -17,7 +17,7 @@ class Finding:
 
 
 def version_finding(check: str, name: str, *, new_enough: bool, oldest: str) -> Finding:
-    """Return whether a server, named with its version, is at least the `oldest` one supported."""
+    """Return the finding on a server's version. `name` contains the version."""
     if new_enough:
         return Finding(check, "ok", name)
     return Finding(check, "problem", f"{name} is too old", f"update it to at least {oldest}")

@@ -1,4 +1,4 @@
-"""Word of changed tables, from whoever ranks to whoever shows them."""
+"""The feed port: notifications of changed tables between processes."""
 
 from collections.abc import Callable, Collection
 from typing import Protocol
@@ -7,16 +7,22 @@ from scoreboard.domain.submission import TableKey
 
 
 class Feed(Protocol):
-    """It may lose a word, and may say one twice. Who must not miss a change compares positions from time to time."""
+    """A channel on which processes learn that the top N of a table changed.
 
-    def listen(self, heard: Callable[[TableKey], None]) -> None:
-        """Tell `heard` of each change to the top N of a watched table, as soon as reads see it. It must not raise."""
-        ...
+    A notification may be lost or repeated. A consumer that must not miss a change also compares positions regularly.
+    """
+
+    def listen(self, listener: Callable[[TableKey], None]) -> None:
+        """Call `listener` after each change to the top N of a watched table.
+
+        Reads see the change when the call is made. `listener` must not raise.
+        """
 
     def watch(self, keys: Collection[TableKey]) -> None:
-        """Watch these tables from now on, and no others. It takes effect within a moment."""
-        ...
+        """Replace the set of watched tables. This takes effect within a moment."""
 
     async def run(self) -> None:
-        """Listen, for ever; through failures of the server, which it says once each in the log."""
-        ...
+        """Receive notifications until cancelled.
+
+        The loop survives outages of the server, and logs each of them once.
+        """

@@ -1,4 +1,4 @@
-"""Work that one process at a time does, whatever the number of processes."""
+"""The leader lock port: jobs that run in one process at a time."""
 
 from collections.abc import Awaitable, Callable
 from typing import Protocol
@@ -6,6 +6,8 @@ from typing import Protocol
 
 class LeaderLock(Protocol):
     async def run_as_leader(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
-        """For ever: wait for the turn under this name, do `work`, and stop it (it is cancelled) when the turn is lost.
-        When the process that has the turn dies, another gets it within seconds. Cancelling gives the turn back."""
-        ...
+        """Run `work` whenever this process holds the lock of this name, until cancelled.
+
+        `work` is cancelled when the lock is lost. If the holder dies, another process gets the lock within seconds.
+        Cancelling this call releases the lock.
+        """

@@ -1,4 +1,4 @@
-"""The truth: the ledger, its receipts and the totals derived from it, changed together or not at all."""
+"""The ledger port: entries, receipts and totals, changed in one transaction."""
 
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,12 +10,15 @@ from scoreboard.domain.facts import Fact, FactKey
 from scoreboard.domain.submission import Outcome, Standing, Submission, TableKey
 
 MIN_EVENT_ID = EventId(b"")  # sorts before every event
-IMPORTED = "import"  # the credential of entries of another ledger, whoever brings them; no token has this name
+# The credential of entries that were imported from another ledger. No principal has this name.
+IMPORTED = "import"
 
 
 class Receipt(NamedTuple):
-    """What stands under an idempotency key: the digest of the first body, and what became of it (None when the player
-    or the board was deleted since)."""
+    """The digest of the first body under an idempotency key, and its outcome.
+
+    `outcome` is None when the player or the board was deleted since.
+    """
 
     digest: bytes
     outcome: Outcome | None
@@ -23,10 +26,11 @@ class Receipt(NamedTuple):
 
 @dataclass(slots=True)
 class BatchState:
-    """The stored state that bears on a batch, read under the locks of its transaction. What is absent does not exist.
+    """The stored state that a batch depends on, read under its transaction's locks.
 
-    `receipts` by (app number, credential, key). `outcomes` of submissions of this batch that were applied before.
-    `facts` of the keys that the submissions' rules asked for. `gone` are the boards of the batch that were deleted.
+    A key that is absent here does not exist in the store. `receipts` are by (`App.pk`, credential, key). `outcomes` are
+    those of submissions of this batch that were applied earlier. `facts` are those that the submissions' rules read.
+    `gone` contains the `pk` of each board of the batch that was deleted.
     """
 
     receipts: dict[tuple[int, str, str], Receipt] = field(default_factory=dict)
@@ -38,12 +42,12 @@ class BatchState:
 
 @dataclass(slots=True)
 class Decision:
-    """The result of deciding a batch. `outcomes` has one for each submission, in order.
+    """The result of deciding a batch: one outcome for each submission, in order.
 
-    `new_outcomes` are the submissions whose outcome is to be written. `standings` and `facts` are absolute values to
-    be written. `to_rank` are the standings to be ranked: those written, and those that a submission left as they were.
-    `unconfirmed_tables` belong to submissions that an earlier transaction wrote without confirming it: their changes
-    were not published. The ledger sets `note`, the number of the batch's projection note (0: no standing changed).
+    The ledger writes `new_outcomes`, `standings` and `facts`; the last two are absolute values. `to_rank` has the
+    standings to rank: the written ones, and those that a submission left unchanged. The changes of
+    `unconfirmed_tables` were committed by an earlier transaction, but perhaps not published. The ledger sets
+    `projection_id`, the id of the batch's pending projection (0: no standing changed).
     """
 
     outcomes: list[Outcome] = field(default_factory=list)
@@ -56,7 +60,7 @@ class Decision:
 
 
 class PurgeResult(NamedTuple):
-    """How many rows were removed, and whether with them all there is was looked at."""
+    """The number of removed rows, and whether a pass over all rows is complete."""
 
     removed: int
     complete: bool
@@ -66,64 +70,63 @@ Decide: TypeAlias = Callable[[Sequence[Submission], BatchState], Decision]
 
 
 class Ledger(Protocol):
-    async def transact(self, batch: Sequence[Submission], decide: Decide) -> Decision:
-        """Read what is known, `decide`, and write it: one durable transaction, serial with every other on its players.
+    """The append-only record of updates. Every method may raise Unavailable."""
 
-        Returning means durable. With the decision goes one row, the projection note, that names the standings it
-        changed. Players that are new are created. Raises Unavailable when the outcome may be unknown (a retry with the
-        same submissions finds out: `BatchState.outcomes`); anything else that is raised means nothing was written.
-        `decide` must be pure: it may be called on another thread, and again.
+    async def transact(self, batch: Sequence[Submission], decide: Decide) -> Decision:
+        """Decide a batch in one transaction: read its state, call `decide`, and write.
+
+        The decision is durable when the call returns. Transactions that share a player are serialized. New players
+        are created. A pending projection, one row with the names of the changed standings, is written too.
+
+        Raises Unavailable when the outcome may be unknown. A retry with the same submissions is safe: those that were
+        written are in `BatchState.outcomes`. After any other exception nothing was written. `decide` must be pure: it
+        may be called on another thread, and more than once.
         """
-        ...
 
     async def receipts(self, app: App, credential: str, keys: Collection[str]) -> Mapping[str, Receipt]:
-        """Return the receipts of those keys that have one. A fast look-up: `transact` decides for good."""
-        ...
+        """Return the receipts of those keys that have one, without locks."""
 
     async def outcome(self, app: App, event: EventId) -> Outcome | None:
-        """What became of a submission to this app."""
-        ...
+        """Return the outcome of a submission to this app, or None."""
 
     async def outcomes(self, app: App, events: Collection[EventId]) -> Mapping[EventId, Outcome]:
-        """The same of many at once: of those that have one."""
-        ...
+        """Return the outcomes of those submissions to this app that have one."""
 
     async def standing(self, key: TableKey, app: App, player: str) -> Standing | None: ...
 
     def standings(self, key: TableKey) -> AsyncIterator[list[tuple[str, Standing]]]:
-        """Every standing of a table, in chunks, in no order. Not a snapshot: a standing that changes meanwhile may be
-        given old or new, so what is ranked meanwhile must be kept by its version."""
-        ...
+        """Yield every standing of a table once, in chunks without an order.
+
+        This is no snapshot: a standing that changes during the call has its old or its new value. A caller that
+        ranks updates during the call must keep the standing with the greatest version.
+        """
 
     async def tables(self, board: Board) -> list[TableKey]:
-        """The tables of a board that hold, or held, a standing."""
-        ...
+        """Return the tables of a board that have, or had, a standing."""
 
     async def pending_projections(self) -> tuple[list[int], list[tuple[TableKey, str, Standing]]]:
-        """The projection notes that are not done with, and the standings they name, as they are now."""
-        ...
+        """Return the ids of all pending projections, and the current standings in them."""
 
-    async def ack_projections(self, notes: Collection[int]) -> None:
-        """What these notes name is in the ranking: they go, with a later batch."""
-        ...
+    async def ack_projections(self, projection_ids: Collection[int]) -> None:
+        """Acknowledge ranked projections. A later transaction deletes their rows."""
 
     async def purge(self, before: int, facts_before: int) -> PurgeResult:
-        """Look at some of the receipts, refusals and facts, and remove the old ones.
+        """Check some of the receipts, refusals and facts, and remove the old ones.
 
-        Old are receipts and refusals of what was accepted before `before`, and facts that expired before
-        `facts_before`. Applied submissions stay, and so do IMPORTED receipts, as their instants are not those at which
-        they came. No refusal is removed before the receipt that leads to it. The call after the one that was
-        `complete` begins again. No transaction waits for it longer than for another.
+        Receipts and refusals are old when their submissions were accepted before `before`; facts are old when they
+        expired before `facts_before`. Both are in microseconds since 1970. Applied submissions stay. IMPORTED receipts
+        stay too, because their instants are not those of the import. A refusal is never removed before its receipt. The
+        call after a `complete` one starts a new pass. Other transactions wait for this call no longer than for one
+        another.
         """
-        ...
 
     async def latest_instant(self) -> int:
-        """The greatest `accepted_at` in the ledger, 0 when empty: a restarted server stamps from there on."""
-        ...
+        """Return the greatest `accepted_at` in the ledger, 0 when empty."""
 
     def entries(
         self, board: Board, after: EventId = MIN_EVENT_ID, chunk: int = 10_000
     ) -> AsyncIterator[list[tuple[Submission, Outcome]]]:
-        """The applied submissions to a board in the order of (accepted_at, event id), those past `after`, so many at a
-        time. Of an action only the points are told."""
-        ...
+        """Yield the applied submissions to a board that are later than `after`, in chunks.
+
+        The order is that of (accepted_at, event id). The submissions have no action, only its points as their value.
+        """

@@ -1,4 +1,4 @@
-"""The outbox: applied submissions as events, kept with their batch until every event consumer has handled them."""
+"""The outbox port: events of applied submissions, stored for event consumers."""
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
@@ -10,20 +10,20 @@ from scoreboard.application.ports.ledger import Decision
 from scoreboard.domain.event_id import EventId
 from scoreboard.domain.submission import WORLD
 
-ROW_EVENTS = 256  # at most, in one row of a store
+ROW_EVENTS = 256  # the most events in one row of a store
 
 
 class ScoreUpdated(NamedTuple):
-    """One applied submission. It describes the world's table of the season; times in microseconds since 1970.
+    """One applied submission, described by the world table of its season.
 
-    `event` is the id of the submission, the same at every delivery. `score` is the total after it, and `version` that
-    of the standing after it. `value` is the increment on an `increment` board and the submitted score on others.
-    `region` is where the submission counts besides the world, empty where it names none. `action` is None for a plain
-    value.
+    `event` is the id of the submission, the same at every delivery. `accepted_at` is in microseconds since 1970.
+    `score` and `version` are those of the standing after it. `value` is the increment on an `increment` board, and the
+    submitted score on others. `region` is where the submission counts besides the world, or empty. `action` is None
+    for a plain value.
 
-    Of the events of one player in one table, the one with the greatest version has the newest score. Two events have
-    the same version when the second left the standing as it was; they have the same score. Versions grow over the
-    deletion of a player or a board that is made again.
+    Of a player's events in one table, the one with the greatest version has the newest score. Two events have the same
+    version and score when the second left the standing unchanged. Versions keep growing when a player or a board is
+    deleted and created again.
     """
 
     event: EventId
@@ -40,20 +40,21 @@ class ScoreUpdated(NamedTuple):
 
 
 OutboxPosition: TypeAlias = tuple[int, int]
-"""A place in the outbox. Only the store that gave it knows its meaning."""
+"""A place in the outbox. Only the store that returned it can interpret it."""
 
 
 class PendingEvents(NamedTuple):
-    """Events for a consumer, and the position of its cursor once it has handled them."""
+    """Events for a consumer, and the cursor's position after they are handled."""
 
     events: list[ScoreUpdated]
     position: OutboxPosition
 
 
 class Backlog(NamedTuple):
-    """Committed events past a consumer's cursor: their number, their size in bytes, and the age of the oldest.
+    """The committed events past a consumer's cursor.
 
-    `skipped` counts all events that the consumer has missed, because its backlog was larger than its bound.
+    They are described by their number, their size in bytes and the age of the oldest. `skipped` counts all events that
+    the consumer has missed, because its backlog was larger than its bound.
     """
 
     events: int
@@ -67,71 +68,63 @@ class EventConsumer(Protocol):
 
     @property
     def name(self) -> str:
-        """The name of its cursor: at most 50 characters, unique, and the same after a restart."""
-        ...
+        """The name of the consumer's cursor: at most 50 characters, unique and permanent."""
 
     async def handle(self, events: Sequence[ScoreUpdated]) -> None:
         """Handle one or more events.
 
-        Return when they cannot be lost: the cursor moves past them. Raise to get them again, after a pause that grows
-        with each failure. Events come at least once: a repeat has the same event id, and may come after later events.
-        Two events of one player come in the order of their commits where one process commits, and nearly so where
-        several do: compare versions. One process at a time calls this, one call at a time, except for the moment in
-        which another process takes over. A call that takes longer than a minute is cancelled and counts as a failure.
+        Return when they cannot be lost: the cursor moves past them. Raise to receive them again, after a pause that
+        grows with each failure. A call that takes longer than a minute is cancelled, and counts as a failure.
+
+        Events are delivered at least once. A repeated one has the same event id, and may follow later events. While one
+        process commits, the events of a player come in the order of their commits. With several processes a few may
+        be out of order, so compare versions. Calls do not overlap, except for a moment when another process takes over.
         """
-        ...
 
 
 class Outbox(Protocol):
-    """The events of batches that were committed while consumers were configured, with one cursor per consumer.
+    """The events of committed batches, with one cursor per consumer.
 
-    A ledger opened with the outbox writes the events of a batch in the transaction of the batch: an event is in the
-    outbox exactly when its submission is in the ledger. Refused and replayed submissions have none. Every method but
-    `added` may raise Unavailable.
+    While consumers are configured, the ledger writes the events of a batch in the transaction of the batch. So an event
+    is in the outbox exactly when its submission is in the ledger. Refused and replayed submissions have no events.
+    Every method except `added` may raise Unavailable.
     """
 
     async def register(self, consumers: Collection[str]) -> None:
-        """Add cursors for the consumers that have none, at the present end. Cursors that exist stay where they are.
+        """Add cursors, at the present end, for the consumers that have none.
 
-        Each event that is committed after the return is delivered. Await it before this process commits any.
+        Existing cursors do not move. Every event that is committed after the call is delivered. Await the call before
+        this process commits events.
         """
-        ...
 
     async def unregister(self, keep: Collection[str]) -> list[str]:
-        """Remove the cursors of all consumers but these, and return the names of the removed."""
-        ...
+        """Remove the cursors of all other consumers, and return their names."""
 
     async def read(self, consumer: str, max_events: int, max_bytes: int) -> PendingEvents | None:
-        """Return the next events past the cursor, in order; None when the consumer has no cursor.
+        """Return the next events past the cursor, in order, or None without a cursor.
 
-        No event is passed over: one is returned only when no event before it can still be committed. The result stays
-        within both bounds unless its first row, of at most ROW_EVENTS events, exceeds them alone.
+        No event is skipped: one is returned only when no earlier one can still be committed. The result stays within
+        both bounds, unless its first row, of at most ROW_EVENTS events, exceeds them alone.
         """
-        ...
 
     async def advance(self, consumer: str, position: OutboxPosition) -> None:
-        """Move the cursor to a position that `read` returned, durably. A cursor never moves back."""
-        ...
+        """Move the cursor durably to a position that `read` returned, and never back."""
 
     async def skip(self, consumer: str) -> int:
-        """Move the cursor to the present end, and return the number of events that the consumer misses by it."""
-        ...
+        """Move the cursor to the present end, and return the number of events skipped."""
 
     async def trim(self) -> int:
-        """Remove some of the rows that every cursor has passed, and return their number: 0 when none is left."""
-        ...
+        """Remove some of the rows that all cursors passed, and return their number."""
 
     async def backlogs(self) -> Mapping[str, Backlog]:
         """Return the backlog of each consumer that has a cursor."""
-        ...
 
     def added(self) -> asyncio.Event:
         """Return an event that is set when this process next commits events."""
-        ...
 
 
 class Arrival:
-    """The signal behind `Outbox.added`."""
+    """A signal that can be set repeatedly, for implementations of `Outbox.added`."""
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
@@ -146,11 +139,11 @@ class Arrival:
 
 _encode = msgspec.json.Encoder().encode
 decode = msgspec.json.Decoder(list[ScoreUpdated]).decode
-"""Return the events of a row's bytes."""
+"""Decodes the events of a row."""
 
 
 def encode(decision: Decision) -> list[tuple[int, bytes]]:
-    """Return the rows for the applied submissions of a batch, in order: each the number of its events, and them."""
+    """Return the rows of a batch's events, each as a number of events and bytes."""
     events = [
         ScoreUpdated(
             submission.event,

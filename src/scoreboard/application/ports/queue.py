@@ -1,4 +1,4 @@
-"""The queue between accept and apply, where there is one. It carries bytes; what they mean is the pipeline's."""
+"""The queue port: accepted updates wait as bytes until a worker commits them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -6,12 +6,14 @@ from typing import Any, NamedTuple, Protocol
 
 from scoreboard.domain.board import Priority
 
-MAX_BODY_BYTES = 128 * 1024  # of a message: what every backend takes
+MAX_BODY_BYTES = 128 * 1024  # of a message; every backend accepts this
 
 
 class Message(NamedTuple):
-    """`lane` keeps messages in order: those of one lane and tier are taken in the order in which they were put, but
-    for retries. `attempt` counts the times it failed."""
+    """A message with its partition key, priority and number of failed attempts.
+
+    Messages of one partition key and priority are received in the order in which they were published, except retries.
+    """
 
     body: bytes
     partition_key: str
@@ -21,8 +23,10 @@ class Message(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Delivery:
-    """A message in the hands of this process until it is `done`, sent again or buried; else it comes back, to this
-    process or another. `tag` is the backend's own."""
+    """A message in flight: received, but not acknowledged, retried or dead-lettered.
+
+    If this process does none of these, the message is delivered again, here or elsewhere. `tag` is for the backend.
+    """
 
     message: Message
     redelivered: bool
@@ -30,7 +34,7 @@ class Delivery:
 
 
 class StoredDeadLetter(NamedTuple):
-    """A dead letter. `id` names it for as long as it is there; `since` in microseconds since 1970."""
+    """A dead letter with its id. `since` is in microseconds since 1970."""
 
     id: str
     message: Message
@@ -39,44 +43,43 @@ class StoredDeadLetter(NamedTuple):
 
 
 class Queue(Protocol):
-    """Every method but `take` raises Unavailable (`queue_unavailable`) when the server cannot be reached in time; then
-    what it was to do may have been done, and doing it again is harmless: messages come at least once."""
+    """A queue with priorities and at-least-once delivery.
+
+    Every method except `receive` raises Unavailable (`queue_unavailable`) when the server does not answer in time.
+    The operation may still have been done. Repeating it is safe, because messages are delivered at least once. While a
+    message moves (`retry`, `dead_letter`, `requeue`), at least one durable copy exists at every moment.
+    """
 
     async def publish(self, messages: Sequence[Message]) -> None:
-        """Returning means that none of them can be lost: each is in a durable queue, on a majority of its replicas."""
-        ...
+        """Publish messages. Return when each is durable on a majority of replicas."""
 
-    async def receive(self, most: int) -> Sequence[Delivery]:
-        """At least one and at most `most` deliveries, as soon as there is one; waits through failures of the server.
-        A higher tier comes before what waits of a lower one, which still gets its share. Cancelling loses nothing."""
-        ...
+    async def receive(self, limit: int) -> Sequence[Delivery]:
+        """Return 1 to `limit` deliveries, as soon as there is one.
+
+        A message of a higher priority is received before waiting ones of a lower priority, which still get a share.
+        The call waits until the server recovers from a failure. Cancelling it loses no message.
+        """
 
     async def ack(self, deliveries: Sequence[Delivery]) -> None:
-        """They have their outcome: they do not come again (unless the server did not hear it)."""
-        ...
+        """Acknowledge deliveries. They recur only if the acknowledgement is lost."""
 
     async def retry(self, delivery: Delivery, body: bytes) -> None:
-        """Send this instead of the delivery, with its attempt one higher, after a wait that doubles with each attempt
-        and has jitter. Nothing of it is in nobody's hands meanwhile."""
-        ...
+        """Replace a delivery by a message with this body that is delivered after a wait.
+
+        Its attempt is one higher. The wait doubles with each attempt and has jitter.
+        """
 
     async def dead_letter(self, delivery: Delivery, body: bytes, reason: str) -> None:
-        """Put this among the dead letters instead of the delivery."""
-        ...
+        """Replace a delivery by a dead letter with this body."""
 
-    async def list_dead_letters(self, most: int) -> list[StoredDeadLetter]:
-        """The oldest dead letters; they stay."""
-        ...
+    async def list_dead_letters(self, limit: int) -> list[StoredDeadLetter]:
+        """Return the oldest dead letters without removing them."""
 
-    async def requeue(self, letter: str, *, again: bool) -> bool:
-        """Take the dead letter of this id out, to be taken `again` as a new message or dropped for good. False when it
-        is not there."""
-        ...
+    async def requeue(self, letter_id: str, *, again: bool) -> bool:
+        """Publish a dead letter `again`, or drop it. Return False if there is none."""
 
     async def count_dead_letters(self) -> int:
-        """How many dead letters there are, but for what is being looked at just now."""
-        ...
+        """Return the number of dead letters, except those that are being listed just now."""
 
     async def count_waiting(self) -> int:
-        """How many messages wait to be taken, those for a retry and dead letters apart."""
-        ...
+        """Return the number of messages that wait, without retries and dead letters."""

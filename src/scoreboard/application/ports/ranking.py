@@ -1,4 +1,4 @@
-"""The projection that answers with ranks: everything in it can be made again from the ledger's totals."""
+"""The ranking port: a projection of the ledger's totals that answers rank queries."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Literal, NamedTuple, Protocol
@@ -10,7 +10,7 @@ RankState = Literal["exact", "warming", "unavailable", "out_of_range"]
 
 
 class RankedEntry(NamedTuple):
-    """A standing with its rank. `reached_at` in microseconds since 1970."""
+    """A standing with its rank. `reached_at` is in microseconds since 1970."""
 
     rank: int
     player: str
@@ -19,22 +19,27 @@ class RankedEntry(NamedTuple):
 
 
 class RankChange(NamedTuple):
-    """Where an update took a player; the rank before is None for a new one."""
+    """The ranks of a player after and before an update.
+
+    `previous_rank` is None for a new player, and where it is unknown.
+    """
 
     rank: int
     previous_rank: int | None
 
 
 class Position(NamedTuple):
-    """The state of a table: `offset` grows with every change; nothing of one `epoch` compares with another."""
+    """The state of a table: a growing `offset`, comparable only within its `epoch`."""
 
     epoch: str
     offset: int
 
 
 class PlayerRank(NamedTuple):
-    """A standing among the others, at `place` (from 0) in the total order: `ties` others have the same score, `worse` a
-    worse one; `next_score` is the score of the nearest better one."""
+    """A player's standing among all others. `row` counts from 0 in the total order.
+
+    `ties` other players have the same score, and `worse` have a worse one. `next_score` is the nearest better score.
+    """
 
     row: int
     entry: RankedEntry
@@ -45,7 +50,7 @@ class PlayerRank(NamedTuple):
 
 
 class OrderKey(NamedTuple):
-    """A point in the total order of a table, where a standing is, was, or would be."""
+    """A point in the total order of a table. No standing has to be there."""
 
     score: int
     reached_at: int
@@ -53,8 +58,11 @@ class OrderKey(NamedTuple):
 
 
 class Slice(NamedTuple):
-    """Standings at consecutive places, best first, all of one instant: `start` is the place (from 0) of the first,
-    `total` how many the table has; where only the best are kept, how many it had when they were last counted."""
+    """Consecutive standings of a table at one instant, best first.
+
+    `start` is the row of the first, counted from 0. `total` is the number of standings in the table. Where only the
+    best are cached, it is the last known number.
+    """
 
     position: Position
     total: int
@@ -63,8 +71,10 @@ class Slice(NamedTuple):
 
 
 class NotRanked(Exception):
-    """The ranking cannot answer for this table now: it is `warming` (being made) or `unavailable`. Or what is asked for
-    is `out_of_range` the part that it keeps."""
+    """A query that the ranking cannot answer now, for the reason `state`.
+
+    The table is `warming` (being built) or `unavailable`, or the query is `out_of_range` of the cached part.
+    """
 
     def __init__(self, state: RankState) -> None:
         super().__init__(state)
@@ -72,87 +82,83 @@ class NotRanked(Exception):
 
 
 class Ranking(Protocol):
-    """Tables of standings in the total order that their board declares; ranks from 1 by the board's numbering.
+    """Tables of standings in the total order of their board.
 
-    Every read is of one instant, and raises NotRanked rather than give a rank that is wrong. Ranks count standings,
-    so a table that has none is ranked and empty.
+    Ranks start at 1 and follow the board's numbering. Every read shows one instant. It raises NotRanked rather than
+    return a wrong rank. Ranks count standings, so a table without standings is ranked and empty.
+
+    The writes `apply`, `remove` and `drop` raise Unavailable when the server fails. The write may still have been done,
+    and repeating it is safe.
     """
 
     async def apply(
         self, key: TableKey, board: Board, standings: Mapping[str, Standing], *, place: bool
     ) -> Mapping[str, RankChange]:
-        """Take absolute standings over; one that is not newer than the standing held is ignored (and still placed).
-        Tells where each went, but for those beyond what is kept; or nothing unless `place`. On NotRanked they are not
-        lost: the table being made will have them."""
-        ...
+        """Replace the standings of players in a table.
+
+        A standing that is not newer than the stored one, by version, is ignored. Return no rank changes unless
+        `place`. Otherwise return those of all given players, except those outside the cached part. Raises NotRanked if
+        the table is not ready. No standing is lost then, because the table will be built from the totals.
+        """
 
     async def remove(self, key: TableKey, player: str, version: int) -> None:
-        """Take a standing of this version, or an older one, out of a table; a newer one stays."""
-        ...
+        """Remove a player's standing from a table, unless it is newer than `version`."""
 
     async def drop(self, board: Board) -> None:
-        """Forget all tables of a board."""
-        ...
+        """Delete all tables of a board."""
 
     async def slice(self, key: TableKey, board: Board, start: int, stop: int) -> Slice:
-        """The standings at the places `start` to `stop` (from 0, exclusive), best first."""
-        ...
+        """Return the standings in rows `start` (from 0) to `stop` (exclusive)."""
 
     async def slice_after(self, key: TableKey, board: Board, after: OrderKey, limit: int) -> Slice:
-        """At most `limit` standings strictly after a point of the total order."""
-        ...
+        """Return at most `limit` standings strictly after a point in the total order."""
 
     async def around(self, key: TableKey, board: Board, player: str, radius: int) -> Slice | None:
-        """The player and `radius` neighbours on each side; at the top and the bottom the window is shifted, not cut.
-        None without a standing."""
-        ...
+        """Return a player and `radius` neighbours on each side.
+
+        At the top and the bottom the window is shifted, not shortened. Return None for a player without a standing.
+        """
 
     async def get_rank(self, key: TableKey, board: Board, player: str) -> PlayerRank | None:
-        """A player's standing among the others; None without one."""
-        ...
+        """Return the rank of a player, or None without a standing."""
 
     async def get_ranks(self, key: TableKey, board: Board, players: Collection[str]) -> Mapping[str, PlayerRank]:
-        """Those of `players` that have a standing."""
-        ...
+        """Return the ranks of those of `players` that have a standing."""
 
     async def total(self, key: TableKey, board: Board) -> int: ...
 
     async def position(self, key: TableKey, board: Board) -> Position:
-        """The state of the table, for caches and validators: the same position, the same standings."""
-        ...
+        """Return the state of a table. Reads at equal positions see equal standings."""
 
 
 class LedgerTotals(Ranking, Protocol):
-    """A ranking read from the ledger's totals: slower, and exact while every other is down. Nothing is applied to it.
+    """A read-only ranking on the ledger's totals: slower, and exact at all times.
 
-    `best` and `of_players` are for a ranking that keeps a part of each table. Each read is of one instant, not before
-    the call, and raises Unavailable; `total` raises NotRanked.
+    `apply` stores nothing and returns no previous ranks. `top` and `standings_of` serve a ranking that caches a part of
+    each table. They show one instant at or after the start of the call, and raise Unavailable.
     """
 
-    async def top(self, key: TableKey, board: Board, most: int) -> Sequence[tuple[str, Standing]]:
-        """The best standings of a table, best first."""
-        ...
+    async def top(self, key: TableKey, board: Board, limit: int) -> Sequence[tuple[str, Standing]]:
+        """Return the best standings of a table, best first."""
 
     async def standings_of(self, key: TableKey, board: Board, players: Collection[str]) -> Mapping[str, Standing]:
-        """The standings of those of `players` that have one."""
-        ...
+        """Return the standings of those of `players` that have one."""
 
 
 class RankingCache(Protocol):
-    """A ranking that need not keep everything: the rest is read from the totals."""
+    """A ranking that may hold a part of each table, and reads the rest from totals."""
 
     async def cached_tables(self) -> Sequence[TableKey]:
-        """The tables of which anything is kept; those that come or go meanwhile may be among them."""
-        ...
+        """Return the cached tables. Some may be added or evicted during the call."""
 
     async def cached_depth(self, key: TableKey, board: Board) -> int | None:
-        """How many of the best of a table are kept; None when all are. Raises NotRanked."""
-        ...
+        """Return how many of the best are cached, None for all. Raises NotRanked."""
 
     async def evict(self, key: TableKey) -> None:
-        """Keep nothing of a table."""
-        ...
+        """Remove a table from the cache."""
 
     async def rebuild_if_resized(self, key: TableKey, board: Board) -> None:
-        """Make a table anew that keeps far less than it is to keep, or far more. It does not answer meanwhile."""
-        ...
+        """Rebuild a table whose cached depth is far from the configured one.
+
+        The table does not answer during the rebuild.
+        """

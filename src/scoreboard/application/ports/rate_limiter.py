@@ -1,10 +1,13 @@
-"""Rate limits."""
+"""The rate limiter port."""
 
 from typing import NamedTuple, Protocol
 
 
 class RateLimitStatus(NamedTuple):
-    """What a caller has left: `remaining` of `limit`, all again after `reset_s`; `retry_after_s` is 0 when allowed."""
+    """The state of a caller's limit. `retry_after_s` is 0 when the request is allowed.
+
+    `remaining` of `limit` are left now. After `reset_s` seconds without a request, all are left.
+    """
 
     limit: int
     remaining: int
@@ -14,8 +17,8 @@ class RateLimitStatus(NamedTuple):
 
 class RateLimiter(Protocol):
     async def acquire(self, key: str, limit: int, period_s: float, cost: int = 1) -> RateLimitStatus:
-        """Take `cost` of the `limit` that `key` has in each `period_s`, or nothing when it does not have it.
+        """Take `cost` from the limit of a key, or nothing when less than that is left.
 
-        A burst of `limit` is allowed after a period of rest; a refusal costs nothing.
+        A key has `limit` in each period of `period_s` seconds, and all of it at once after a period without requests.
+        Raises Unavailable when a shared limiter is unreachable.
         """
-        ...

@@ -1,1 +1,1 @@
-"""The path of an update: submit, commit, and what lies between."""
+"""The path of an update, from the request to its commit and its rank."""

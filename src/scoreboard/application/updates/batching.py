@@ -1,6 +1,7 @@
 """Batching: requests that arrive together are processed together.
 
-The next batch is what arrived during the last one. Without an interval there is no tick, and no wait when idle.
+A batch contains the requests that arrived during the previous one. Without an interval, a request to an idle batcher
+is processed at once.
 """
 
 import asyncio
@@ -19,8 +20,8 @@ R = TypeVar("R")
 class BatchLimits:
     """Bounds of a batcher, in submissions.
 
-    At most `pending` wait for their batch; beyond that updates are refused with 503. At most `batch` share one (a
-    request with more stays whole). `interval_s` is the least time between the starts of two batches.
+    At most `pending` submissions wait for their batch; further ones are refused with 503. At most `batch` share one,
+    but a larger request is not split. `interval_s` is the least time between the starts of two batches.
     """
 
     pending: int = 20_000
@@ -30,7 +31,7 @@ class BatchLimits:
 
 @dataclass(slots=True, eq=False)
 class PendingRequest(Generic[R]):
-    """One request, and the future of its results: one for each of its submissions."""
+    """A request, and the future of its results, one for each of its submissions."""
 
     submissions: Sequence[Submission]
     ranks: bool
@@ -41,7 +42,7 @@ Batch = Sequence[PendingRequest[R]]
 
 
 class Batcher(Generic[R]):
-    """Collects requests into batches. `run` is its one worker."""
+    """A queue of requests that are processed in batches, by the single task `run`."""
 
     def __init__(self, limits: BatchLimits) -> None:
         self.limits = limits
@@ -52,7 +53,10 @@ class Batcher(Generic[R]):
         self.pending = 0
 
     async def join(self, submissions: Sequence[Submission], *, ranks: bool = False) -> list[R]:
-        """Return the results. A caller that is cancelled takes nothing back. Raise Unavailable if there is no room."""
+        """Add a request to the next batch, and return its results.
+
+        Cancelling the caller does not withdraw the request. Raises Unavailable when too many submissions are pending.
+        """
         if self._closed:
             raise codes.SHUTTING_DOWN.error("the server is shutting down; try again in a moment", retry_after_s=1)
         if self.pending + len(submissions) > self.limits.pending:
@@ -64,7 +68,7 @@ class Batcher(Generic[R]):
         return await request.results
 
     async def run(self, work: Callable[[Batch[R]], Awaitable[None]]) -> None:
-        """Process batch after batch until `close`, and then what arrived before it."""
+        """Process batches until `close`, and then the requests that arrived before it."""
         while self._queue or not self._closed:
             if not self._queue:
                 self._arrived.clear()
@@ -81,7 +85,7 @@ class Batcher(Generic[R]):
             self.pending -= size
 
     async def _wait_for_interval(self) -> None:
-        """Let more requests join: fewer and larger batches cost the store less. A full batch does not wait."""
+        """Wait for more requests, because fewer and larger batches cost the store less."""
         now = asyncio.get_running_loop().time()
         if now < self._not_before and not self._closed:
             await asyncio.sleep(self._not_before - now)
@@ -93,18 +97,18 @@ class Batcher(Generic[R]):
         self._arrived.set()
 
 
-def answer(batch: Batch[R], results: list[R]) -> None:
-    """Give each request of the batch its results. `results` has one for each submission, in order."""
+def complete(batch: Batch[R], results: list[R]) -> None:
+    """Return its results to each request. `results` has one per submission, in order."""
     start = 0
     for request in batch:
         end = start + len(request.submissions)
-        if not request.results.done():  # else the caller was cancelled
+        if not request.results.done():  # otherwise the caller was cancelled
             request.results.set_result(results[start:end])
         start = end
 
 
 def fail(batch: Batch[R], error: Exception) -> None:
-    """Raise the error in each caller of the batch."""
+    """Raise an error in each caller of the batch."""
     for request in batch:
         if not request.results.done():
             request.results.set_exception(error)

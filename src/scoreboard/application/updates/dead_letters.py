@@ -1,4 +1,4 @@
-"""Dead letters: updates that failed for good, for an operator to look at, send again or drop."""
+"""Dead letters: failed updates that an operator lists, requeues or drops."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,12 +13,15 @@ from scoreboard.domain import codes
 from scoreboard.domain.errors import NotFound
 from scoreboard.domain.submission import Submission
 
-AMONG = 1_000  # of the oldest
+MAX_LISTED = 1_000  # the oldest dead letters, among which `get` looks for an id
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """`submissions` is None when the message cannot be opened: it was tampered with, or its key is gone."""
+    """A dead letter with its submissions.
+
+    `submissions` is None for a message that was changed, or whose key was removed.
+    """
 
     id: str
     reason: str
@@ -28,45 +31,49 @@ class DeadLetter:
 
 
 class DeadLetters:
+    """Use cases of the operator. Without a queue there are no dead letters."""
+
     def __init__(self, queue: Queue | None, codec: MessageCodec, ledger: Ledger) -> None:
         self._queue = queue
         self._ledger = ledger
         self._codec = codec
 
-    async def list(self, principal: Principal | None, most: int) -> list[DeadLetter]:
-        """The oldest; without a queue there are none."""
+    async def list(self, principal: Principal | None, limit: int) -> list[DeadLetter]:
+        """Return the oldest dead letters. Raises Unavailable."""
         authorize_operator(principal, "manage_dead_letters")
-        return (
-            []
-            if self._queue is None
-            else [self._opened(letter) for letter in await self._queue.list_dead_letters(most)]
-        )
+        letters = [] if self._queue is None else await self._queue.list_dead_letters(limit)
+        return [self._decode(letter) for letter in letters]
 
-    async def get(self, principal: Principal | None, letter: str) -> DeadLetter:
-        """The one of this id, among the oldest. Raises NotFound (`letter_not_found`)."""
-        for found in await self.list(principal, AMONG):
-            if found.id == letter:
+    async def get(self, principal: Principal | None, letter_id: str) -> DeadLetter:
+        """Return one of the oldest dead letters. Raises NotFound (`letter_not_found`)."""
+        for found in await self.list(principal, MAX_LISTED):
+            if found.id == letter_id:
                 return found
         raise _letter_not_found()
 
-    async def requeue(self, principal: Principal | None, letter: str) -> None:
-        """It is applied as if it had just come; what was applied before is not counted again. Raises NotFound."""
-        authorize_operator(principal, "manage_dead_letters")
-        await self._dig_up(letter, again=True)
+    async def requeue(self, principal: Principal | None, letter_id: str) -> None:
+        """Publish a dead letter as a new message. Raises NotFound.
 
-    async def drop(self, principal: Principal | None, letter: str) -> None:
-        """Its updates are refused (`dropped`), those that have no outcome yet, and it is gone for good. Raises NotFound
-        and Unavailable."""
-        submissions = (await self.get(principal, letter)).submissions
+        Its updates that were applied earlier are not counted again.
+        """
+        authorize_operator(principal, "manage_dead_letters")
+        await self._remove(letter_id, again=True)
+
+    async def drop(self, principal: Principal | None, letter_id: str) -> None:
+        """Refuse the updates of a dead letter (`dropped`), and delete it.
+
+        Updates that have an outcome keep it. Raises NotFound and Unavailable.
+        """
+        submissions = (await self.get(principal, letter_id)).submissions
         if submissions:
             await self._ledger.transact(submissions, decide_dropped)
-        await self._dig_up(letter, again=False)
+        await self._remove(letter_id, again=False)
 
-    async def _dig_up(self, letter: str, *, again: bool) -> None:
-        if self._queue is None or not await self._queue.requeue(letter, again=again):
+    async def _remove(self, letter_id: str, *, again: bool) -> None:
+        if self._queue is None or not await self._queue.requeue(letter_id, again=again):
             raise _letter_not_found()
 
-    def _opened(self, letter: StoredDeadLetter) -> DeadLetter:
+    def _decode(self, letter: StoredDeadLetter) -> DeadLetter:
         try:
             submissions = self._codec.decode(letter.message.body)
         except InvalidSignature:

@@ -1,6 +1,6 @@
-"""Decide a batch: drop what was applied before, run the rules, fold the rest.
+"""The decision of a batch: replays, rules and folds.
 
-Everything here is pure. The ledger runs it inside one transaction.
+All functions are pure. The ledger runs them inside one transaction.
 """
 
 from collections.abc import Sequence
@@ -16,9 +16,9 @@ from scoreboard.domain.submission import Outcome, Submission
 
 
 def decide(batch: Sequence[Submission], state: BatchState) -> Decision:
-    """Return one outcome for each submission, in order, and what is to be written.
+    """Return one outcome for each submission, in order, and the values to write.
 
-    `state` is brought up to date on the way, so that submissions of one batch see each other.
+    The function updates `state`, so that each submission of the batch sees the changes of the earlier ones.
     """
     decision = Decision()
     for submission in batch:
@@ -32,11 +32,11 @@ def decide(batch: Sequence[Submission], state: BatchState) -> Decision:
 
 
 def _find_earlier(submission: Submission, state: BatchState, decision: Decision) -> Outcome | None:
-    """Return the outcome of a submission that was applied before, by its event or by its idempotency key."""
+    """Find the earlier outcome of a submission, by its event or its idempotency key."""
     receipt = state.receipts.get((submission.board.app.pk, submission.credential, submission.key or ""))
     if submission.event in state.outcomes:
         _rank_again(submission, state, decision)
-        # The event of an imported entry follows from the entry, not from the request.
+        # The event of an imported entry is derived from the entry, so it does not identify the request.
         if receipt is None or submission.credential != IMPORTED:
             return state.outcomes[submission.event]
     if receipt is None:
@@ -44,16 +44,16 @@ def _find_earlier(submission: Submission, state: BatchState, decision: Decision)
     try:
         first = match_receipt(receipt, submission.digest)
     except ScoreboardError as error:
-        return _refuse_without_key(submission, error, state, decision)  # the key keeps its first outcome
+        return _refuse_without_key(submission, error, state, decision)  # The key keeps its first outcome.
     if submission.queued:
-        counted = f"the update under this idempotency key is {event_id.to_text(first.event)}"
-        return _refuse_without_key(submission, codes.KEY_REPLAYED.error(counted), state, decision)
+        text = f"the update under this idempotency key is {event_id.to_text(first.event)}"
+        return _refuse_without_key(submission, codes.KEY_REPLAYED.error(text), state, decision)
     _rank_again(submission, state, decision)
     return replace(first, replayed=True)
 
 
 def _rank_again(submission: Submission, state: BatchState, decision: Decision) -> None:
-    """Rank what an earlier transaction wrote, as that may have ended before it was ranked or published."""
+    """Rank the standings of an earlier transaction, which may not be ranked yet."""
     for key in submission.tables:
         standing = state.standings.get(key, {}).get(submission.player)
         if standing is not None:
@@ -62,13 +62,13 @@ def _rank_again(submission: Submission, state: BatchState, decision: Decision) -
 
 
 def _apply(submission: Submission, state: BatchState, decision: Decision) -> Outcome:
-    """Run the rules, fold the submission into its tables, and give the key its receipt."""
+    """Fold a submission into its tables, and store the receipt of its key."""
     try:
         outcome = _fold(submission, state, decision)
     except Refused as refusal:
         outcome = _refused(submission, refusal)
     decision.new_outcomes.append((submission, outcome))
-    if submission.queued:  # a queue may deliver two copies to one batch
+    if submission.queued:  # A queue may deliver two copies to one batch.
         state.outcomes[submission.event] = outcome
     if submission.key is not None:
         receipt = Receipt(submission.digest, outcome)
@@ -81,20 +81,20 @@ def _fold(submission: Submission, state: BatchState, decision: Decision) -> Outc
     facts: dict[FactKey, Fact] = {}
     for rule in submission.rules:
         facts.update(rule.decide(submission, state.facts))
-    moves = []
+    changes = []
     for key in submission.tables:
         old = state.standings.setdefault(key, {}).get(player)
-        moves.append((key, old, fold(board, old, submission)))
-    # Nothing can be refused from here on, so no table changes without the others, and no fact without them.
+        changes.append((key, old, fold(board, old, submission)))
+    # No refusal is possible below this line. So the tables and facts of a submission change together or not at all.
     if facts:
         state.facts.update(facts)
         decision.facts.update(facts)
-    for key, old, new in moves:
+    for key, old, new in changes:
         decision.to_rank.setdefault(key, {})[player] = new
         if new is not old:
             state.standings[key][player] = new
             decision.standings.setdefault(key, {})[player] = new
-    _, old, new = moves[0]
+    _, old, new = changes[0]
     return Outcome(
         submission.event,
         board.pk,
@@ -112,7 +112,10 @@ def _fold(submission: Submission, state: BatchState, decision: Decision) -> Outc
 def _refuse_without_key(
     submission: Submission, error: ScoreboardError, state: BatchState, decision: Decision
 ) -> Outcome:
-    """Refuse a submission under no key. A queued one is recorded under its event, where its outcome is asked for."""
+    """Refuse a submission without a receipt under its key.
+
+    The refusal of a queued submission is recorded under its event, because its client reads it there.
+    """
     if not submission.queued:
         return _unrecorded(submission, error)
     outcome = state.outcomes[submission.event] = _refused(submission, error)
@@ -143,7 +146,7 @@ def _unrecorded(submission: Submission, error: ScoreboardError) -> Outcome:
 
 
 def decide_dropped(batch: Sequence[Submission], state: BatchState) -> Decision:
-    """Refuse the submissions of a dead letter that have no outcome yet. The counterpart of `decide` for an operator."""
+    """Refuse those submissions of a dead letter that have no outcome."""
     decision = Decision()
     for submission in batch:
         refusal = codes.DROPPED.error("the operator dropped this update, which could not be applied")
@@ -157,6 +160,6 @@ def decide_dropped(batch: Sequence[Submission], state: BatchState) -> Decision:
     return decision
 
 
-def poisoned(submission: Submission) -> Outcome:
-    """Return the outcome of a submission that the store does not take, alone or with others."""
+def refuse_unstorable(submission: Submission) -> Outcome:
+    """Return the outcome of a submission that the store rejects even alone."""
     return _unrecorded(submission, codes.NOT_STORABLE.error("this update could not be stored and was not counted"))

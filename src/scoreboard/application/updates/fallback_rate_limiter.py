@@ -1,4 +1,4 @@
-"""What a rate limit is worth while the server that counts for it is away."""
+"""The rate limiter while the server that processes share is unreachable."""
 
 import structlog
 
@@ -9,28 +9,26 @@ log = structlog.get_logger(__name__)
 
 
 class FallbackRateLimiter:
-    """Limits that all processes share; while those are unavailable, this process's own.
+    """A rate limiter that counts in this process while the shared one is unavailable.
 
-    A limit keeps one caller from crowding out the others, and no update may be lost for want of it: so while the
-    shared count is away each process allows the whole limit by itself. N processes then allow at most N times the
-    limit, which is not all there is.
+    A limit protects callers from one another. It is not worth refusing all updates during an outage. So each process
+    allows the whole limit for as long as the shared limiter is unavailable: N processes allow N times the limit.
     """
 
-    def __init__(self, shared: RateLimiter, own: RateLimiter) -> None:
+    def __init__(self, shared: RateLimiter, local: RateLimiter) -> None:
         self._shared = shared
-        self._own = own
-        self._away = False
+        self._local = local
+        self._fallback = False
 
     async def acquire(self, key: str, limit: int, period_s: float, cost: int = 1) -> RateLimitStatus:
-        """As the port says; it is never unavailable."""
         try:
-            allowance = await self._shared.acquire(key, limit, period_s, cost)
+            status = await self._shared.acquire(key, limit, period_s, cost)
         except Unavailable as error:
-            if not self._away:
-                self._away = True
+            if not self._fallback:
+                self._fallback = True
                 log.warning("limits_counted_by_process", reason=error.detail)
-            return await self._own.acquire(key, limit, period_s, cost)
-        if self._away:
-            self._away = False
+            return await self._local.acquire(key, limit, period_s, cost)
+        if self._fallback:
+            self._fallback = False
             log.info("limits_shared_again")
-        return allowance
+        return status

@@ -1,4 +1,7 @@
-"""Idempotency: a known key answers with its first outcome, even if a check would reject the request by now."""
+"""Idempotency: answer already-applied updates from their receipts.
+
+A receipt counts even if a check would now reject the request.
+"""
 
 import contextlib
 import hashlib
@@ -13,16 +16,19 @@ from scoreboard.domain.submission import Outcome
 
 
 def digest_of(board: Board, body: bytes) -> bytes:
-    """Return the digest under which a receipt is kept. The same body to another board is another request."""
+    """Return the digest of a request for its receipt. It depends on the board, too."""
     return hashlib.blake2b(body, digest_size=16, salt=board.pk.to_bytes(16, "big")).digest()
 
 
 async def find_receipts(ledger: Ledger, app: App, credential: str, keys: Iterable[str | None]) -> Mapping[str, Receipt]:
-    """Return the receipts of those keys that have one. An unreachable store has none: the transaction decides."""
+    """Return the receipts of those keys that have one.
+
+    Return none if the store is unreachable, because the transaction looks them up again.
+    """
     asked: set[str] = set()
     for key in keys:
         if key is not None:
-            with contextlib.suppress(Invalid):  # refused where the request is resolved
+            with contextlib.suppress(Invalid):  # `Submit` refuses the request.
                 asked.add(check_idempotency_key(key))
     if not asked:
         return {}
@@ -33,7 +39,10 @@ async def find_receipts(ledger: Ledger, app: App, credential: str, keys: Iterabl
 
 
 def match_receipt(receipt: Receipt, digest: bytes) -> Outcome:
-    """Return the first outcome of a request with this digest. Raise Conflict for another request or a spent key."""
+    """Return the outcome in a receipt.
+
+    Raises Conflict if the digest is another one, or if the outcome was deleted.
+    """
     if receipt.digest != digest:
         raise codes.KEY_REUSED.error(
             "this idempotency key was used for another request; use a new key for a new update"

@@ -1,4 +1,4 @@
-"""Late projection: standings that could not be ranked are ranked when the ranking is reachable again."""
+"""Late projection: ranking of standings after an outage of the ranking."""
 
 import asyncio
 from collections.abc import Mapping
@@ -13,41 +13,43 @@ from scoreboard.domain.submission import Standing, TableKey
 
 log = structlog.get_logger(__name__)
 
-RETRY_EVERY_S = 0.1
-MOST_BEHIND = 50_000  # standings
+MAX_STANDINGS = 50_000
 
 
 class LateProjection:
-    """Keeps the newest standing of each player that is not ranked yet. `run` retries until it is cancelled.
+    """The newest standings that could not be ranked, by table and player.
 
-    The projection notes stay in the ledger, so the repair job ranks what does not fit here or is lost with the process.
+    The pending projections stay in the ledger. From them the repair job ranks standings that do not fit here, or that
+    are lost with the process.
     """
 
-    def __init__(self, ranking: Ranking, publisher: Publisher) -> None:
+    def __init__(self, ranking: Ranking, publisher: Publisher, retry_s: float) -> None:
         self._ranking = ranking
         self._publisher = publisher
-        self._behind: dict[TableKey, tuple[Board, dict[str, Standing]]] = {}
+        self._retry_s = retry_s
+        self._unranked: dict[TableKey, tuple[Board, dict[str, Standing]]] = {}
         self._added = asyncio.Event()
 
     def add(self, key: TableKey, board: Board, standings: Mapping[str, Standing]) -> None:
-        _, kept = self._behind.setdefault(key, (board, {}))
-        if sum(len(some) for _, some in self._behind.values()) < MOST_BEHIND:
-            kept.update(standings)
+        _, unranked = self._unranked.setdefault(key, (board, {}))
+        if sum(len(players) for _, players in self._unranked.values()) < MAX_STANDINGS:
+            unranked.update(standings)
             self._added.set()
 
     async def run(self) -> None:
+        """Retry failed ranking writes every `retry_s` seconds until cancelled."""
         while True:
             await self._added.wait()
-            await asyncio.sleep(RETRY_EVERY_S)
-            behind, self._behind = self._behind, {}
+            await asyncio.sleep(self._retry_s)
+            unranked, self._unranked = self._unranked, {}
             self._added.clear()
-            for key, (board, standings) in behind.items():
+            for key, (board, standings) in unranked.items():
                 try:
                     await self._ranking.apply(key, board, standings, place=False)
                 except NotRanked:
-                    pass  # the table is being built from the totals, which have these standings
+                    pass  # The table is being built from the totals, which have these standings.
                 except Unavailable:
-                    newer = self._behind.get(key, (board, {}))[1]
+                    newer = self._unranked.get(key, (board, {}))[1]
                     self.add(key, board, {**standings, **newer})
                 except Exception:
                     log.exception("ranking_failed", table=key)

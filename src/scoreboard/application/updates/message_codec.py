@@ -1,9 +1,11 @@
-"""Submissions as they travel through a queue, sealed so that what is applied is what was accepted by one of us.
+"""Signed messages of submissions for the queue.
 
-    version (1 byte)  id of the key (8)  seal: keyed BLAKE2b over all else (32)  contents: MessagePack
+The signature proves that a process with the same keys accepted the submissions.
 
-The contents tell boards, apps and actions as they were when the submission was accepted: an action is limited as it was
-then, and a board that was deleted meanwhile still has a number for the ledger to refuse the submission by.
+    version (1 byte)  id of the key (8)  signature: keyed BLAKE2b over all else (32)  contents: MessagePack
+
+The contents include boards, apps and actions as they were at acceptance. So the limits of an action at that time
+apply. By the `pk` of a board that was deleted since, the ledger can refuse its submissions.
 """
 
 import hashlib
@@ -21,19 +23,19 @@ from scoreboard.domain.submission import Submission
 VERSION = 2
 MAX_SUBMISSIONS = 500
 MIN_KEY_BYTES = 32
-# Of each app's players: as many messages, at most, for what arrives together. A message costs as much as many updates,
-# so there are only as many as fill the shards evenly.
+# The partition keys of an app's players. Updates that arrive together make at most this many messages. A message costs
+# as much as many updates, so there are only as many as spread evenly over the shards of the queue.
 PARTITIONS = 8
-_ID_BYTES, _SEAL_BYTES = 8, 32
-_HEAD_BYTES = 1 + _ID_BYTES + _SEAL_BYTES
+_ID_BYTES, _SIGNATURE_BYTES = 8, 32
+_HEAD_BYTES = 1 + _ID_BYTES + _SIGNATURE_BYTES
 
 
 class InvalidSignature(Exception):
-    """The message was not sealed with one of our keys, was changed since, or is of a version this one cannot read."""
+    """A message with an unknown key, a wrong signature or an unknown version."""
 
 
 class _Submission(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
-    """`board` and `action` are places in the lists of the contents."""
+    """A submission whose `board` and `action` are indexes into lists of the contents."""
 
     event: bytes
     accepted_at: int
@@ -60,11 +62,13 @@ _decoder = msgspec.msgpack.Decoder(_Contents)
 
 
 class MessageCodec:
-    """Seals with the first key, opens with any: to change the key, put the new one second everywhere, then first, and
-    take the old one out when no message of it can be left."""
+    """A codec that signs with the first key and accepts signatures of all keys.
+
+    To rotate the key, add the new one in second place on every server, then make it the first. Remove the old key when
+    no message with its signature can be left. The constructor raises ValueError without a key or for a short one.
+    """
 
     def __init__(self, keys: Sequence[bytes]) -> None:
-        """Raises ValueError without a key, and for one of fewer than MIN_KEY_BYTES."""
         if not keys or any(len(key) < MIN_KEY_BYTES for key in keys):
             raise ValueError(f"a queue needs at least one key, each of {MIN_KEY_BYTES} bytes or more")
         digests = [hashlib.blake2b(key, digest_size=64, person=b"queue seal").digest() for key in keys]
@@ -73,38 +77,40 @@ class MessageCodec:
 
     def encode(self, submissions: Sequence[Submission]) -> bytes:
         head = bytes((VERSION,)) + self._first
-        contents = _encoder.encode(_packed(submissions))
+        contents = _encoder.encode(_pack(submissions))
         return head + self._sign(self._first, head, contents) + contents
 
     def decode(self, body: bytes) -> list[Submission]:
-        """The submissions, of boards as they were. Raises InvalidSignature."""
-        head, seal, contents = body[: 1 + _ID_BYTES], body[1 + _ID_BYTES : _HEAD_BYTES], body[_HEAD_BYTES:]
+        """Return the submissions of a message. Raises InvalidSignature."""
+        head, signature, contents = body[: 1 + _ID_BYTES], body[1 + _ID_BYTES : _HEAD_BYTES], body[_HEAD_BYTES:]
         if not head or head[0] not in (1, VERSION):
-            raise InvalidSignature("the message is of another version")
+            raise InvalidSignature("the message has an unknown version")
         if head[1:] not in self._keys:
-            raise InvalidSignature("the message was sealed with a key that is not ours")
-        if not hmac.compare_digest(seal, self._sign(head[1:], head, contents)):
-            raise InvalidSignature("the message was changed after it was sealed")
+            raise InvalidSignature("the message was signed with an unknown key")
+        if not hmac.compare_digest(signature, self._sign(head[1:], head, contents)):
+            raise InvalidSignature("the message was changed after it was signed")
         try:
-            return _unpacked(_decoder.decode(contents) if head[0] == VERSION else _decode_version_1(contents))
+            return _unpack(_decoder.decode(contents) if head[0] == VERSION else _decode_version_1(contents))
         except (msgspec.MsgspecError, IndexError) as error:
-            raise InvalidSignature("the message is of another version") from error
+            raise InvalidSignature("the message has an unknown version") from error
 
     def messages(self, submissions: Sequence[Submission]) -> list[Message]:
-        """The submissions as messages of at most MAX_BODY_BYTES and MAX_SUBMISSIONS, each in its board's tier, those of
-        one player in one lane and in their order."""
-        by_lane: defaultdict[tuple[str, Priority], list[Submission]] = defaultdict(list)
+        """Return messages of at most MAX_BODY_BYTES and MAX_SUBMISSIONS each.
+
+        A message has the priority of its boards. Submissions of one player share a partition key and keep their order.
+        """
+        groups: defaultdict[tuple[str, Priority], list[Submission]] = defaultdict(list)
         for submission in submissions:
-            by_lane[partition_key_of(submission), submission.board.priority].append(submission)
+            groups[partition_key_of(submission), submission.board.priority].append(submission)
         return [
-            Message(body, lane, tier)
-            for (lane, tier), some in by_lane.items()
-            for start in range(0, len(some), MAX_SUBMISSIONS)
-            for body in self._bodies(some[start : start + MAX_SUBMISSIONS])
+            Message(body, partition_key, priority)
+            for (partition_key, priority), group in groups.items()
+            for start in range(0, len(group), MAX_SUBMISSIONS)
+            for body in self._bodies(group[start : start + MAX_SUBMISSIONS])
         ]
 
     def _bodies(self, submissions: Sequence[Submission]) -> Iterator[bytes]:
-        """Halved until each is small enough; one submission always is."""
+        """Halve a list of submissions until each body is small enough. One submission is."""
         body = self.encode(submissions)
         if len(body) <= MAX_BODY_BYTES or len(submissions) == 1:
             yield body
@@ -114,13 +120,13 @@ class MessageCodec:
             yield from self._bodies(submissions[middle:])
 
     def _sign(self, key: bytes, head: bytes, contents: bytes) -> bytes:
-        seal = hashlib.blake2b(head, key=self._keys[key], digest_size=_SEAL_BYTES)
-        seal.update(contents)
-        return seal.digest()
+        signature = hashlib.blake2b(head, key=self._keys[key], digest_size=_SIGNATURE_BYTES)
+        signature.update(contents)
+        return signature.digest()
 
 
 def _decode_version_1(contents: bytes) -> _Contents:
-    """Decode the contents of an older release, which had other names for `pk` and `slug`."""
+    """Decode the contents of an older release, which named `pk` and `slug` otherwise."""
     boards, actions, submissions = msgspec.msgpack.decode(contents)
     for kind, definitions in (("board", boards), ("action", actions)):
         for definition in definitions:
@@ -131,53 +137,53 @@ def _decode_version_1(contents: bytes) -> _Contents:
 
 
 def partition_key_of(submission: Submission) -> str:
-    """The same for all submissions of a player of an app, whatever the board."""
+    """Return a partition key that all submissions of an app's player share."""
     app = submission.board.app.pk
-    who = hashlib.blake2b(submission.player.encode(), digest_size=8, salt=app.to_bytes(16, "big")).digest()
-    return str(int.from_bytes(who, "big") % PARTITIONS)
+    digest = hashlib.blake2b(submission.player.encode(), digest_size=8, salt=app.to_bytes(16, "big")).digest()
+    return str(int.from_bytes(digest, "big") % PARTITIONS)
 
 
-def _packed(submissions: Sequence[Submission]) -> _Contents:
-    boards = list({one.board.pk: one.board for one in submissions}.values())
-    actions = list({one.action.pk: one.action for one in submissions if one.action is not None}.values())
-    board_at = {board.pk: at for at, board in enumerate(boards)}
-    action_at = {action.pk: at for at, action in enumerate(actions)}
-    return _Contents(boards, actions, [_packed_one(one, board_at, action_at) for one in submissions])
+def _pack(submissions: Sequence[Submission]) -> _Contents:
+    boards = list({s.board.pk: s.board for s in submissions}.values())
+    actions = list({s.action.pk: s.action for s in submissions if s.action is not None}.values())
+    board_index = {board.pk: index for index, board in enumerate(boards)}
+    action_index = {action.pk: index for index, action in enumerate(actions)}
+    packed = [
+        _Submission(
+            s.event,
+            s.accepted_at,
+            board_index[s.board.pk],
+            s.season,
+            s.player,
+            s.value,
+            s.credential,
+            s.region,
+            None if s.action is None else action_index[s.action.pk],
+            s.key,
+            s.digest,
+            s.metadata,
+        )
+        for s in submissions
+    ]
+    return _Contents(boards, actions, packed)
 
 
-def _packed_one(one: Submission, board_at: dict[int, int], action_at: dict[int, int]) -> _Submission:
-    return _Submission(
-        one.event,
-        one.accepted_at,
-        board_at[one.board.pk],
-        one.season,
-        one.player,
-        one.value,
-        one.credential,
-        one.region,
-        None if one.action is None else action_at[one.action.pk],
-        one.key,
-        one.digest,
-        one.metadata,
-    )
-
-
-def _unpacked(contents: _Contents) -> list[Submission]:
+def _unpack(contents: _Contents) -> list[Submission]:
     return [
         Submission(
-            EventId(one.event),
-            one.accepted_at,
-            contents.boards[one.board],
-            one.season,
-            one.player,
-            one.value,
-            one.credential,
-            one.region,
-            None if one.action is None else contents.actions[one.action],
-            one.key,
-            one.digest,
-            one.metadata,
+            EventId(packed.event),
+            packed.accepted_at,
+            contents.boards[packed.board],
+            packed.season,
+            packed.player,
+            packed.value,
+            packed.credential,
+            packed.region,
+            None if packed.action is None else contents.actions[packed.action],
+            packed.key,
+            packed.digest,
+            packed.metadata,
             queued=True,
         )
-        for one in contents.submissions
+        for packed in contents.submissions
     ]

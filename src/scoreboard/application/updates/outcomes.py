@@ -1,4 +1,4 @@
-"""The outcome of one update, looked up by its event."""
+"""Look-up of the outcome of an update by its event."""
 
 from typing import NamedTuple
 
@@ -21,7 +21,10 @@ class EventOutcome(NamedTuple):
 
 
 class Outcomes:
-    """`event_key` seals the events of queued updates. It is empty where there is no queue."""
+    """The use case of clients that read outcomes.
+
+    The ids of queued events are signed with `event_key`, which is empty without a queue.
+    """
 
     def __init__(self, directory: Directory, ledger: Ledger, event_key: bytes = b"") -> None:
         self._directory = directory
@@ -29,7 +32,7 @@ class Outcomes:
         self._event_key = event_key
 
     async def get(self, principal: Principal | None, app_id: str, event_text: str) -> EventOutcome:
-        """Return the outcome of an event of this app. Raise NotFound; a player finds that player's events only."""
+        """Return an event's outcome. Raises NotFound, also for another player's event."""
         principal = authorize(principal, "read_outcome", app_id)
         app = await self._directory.app(app_id)
         event = event_id.from_text(event_text)

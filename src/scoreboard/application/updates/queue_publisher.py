@@ -1,16 +1,16 @@
-"""The route through the queue: updates are published to it, and applied by a consumer."""
+"""The route of updates through the queue, where a consumer applies them later."""
 
 from collections.abc import Sequence
 
 from scoreboard.application.ports.queue import Queue
-from scoreboard.application.updates.batching import Batch, Batcher, BatchLimits, answer, fail
+from scoreboard.application.updates.batching import Batch, Batcher, BatchLimits, complete, fail
 from scoreboard.application.updates.message_codec import MessageCodec
 from scoreboard.domain.errors import Unavailable
 from scoreboard.domain.submission import Outcome, Submission
 
 
 class QueuePublisher:
-    """Publishes updates that arrive together in few messages. `run` is its one worker."""
+    """A publisher that combines updates into messages, in the single task `run`."""
 
     def __init__(self, queue: Queue, codec: MessageCodec, limits: BatchLimits) -> None:
         self.queue = queue
@@ -19,22 +19,22 @@ class QueuePublisher:
 
     @property
     def pending(self) -> int:
-        """The submissions that are not in the queue yet."""
+        """The number of submissions that are not in the queue yet."""
         return self._batcher.pending
 
     async def submit(self, submissions: Sequence[Submission]) -> list[Outcome]:
-        """Return a `pending` outcome for each, once it cannot be lost.
+        """Return a `pending` outcome for each submission, once none can be lost.
 
-        Raise Unavailable when there is no room, or when the queue failed: then they may be in it all the same.
+        Raises Unavailable when too many are pending, or when the queue failed. Then some may still be in the queue.
         """
         return await self._batcher.join(submissions)
 
     async def run(self) -> None:
-        """Publish batch after batch until `close`, and then what arrived before it."""
+        """Publish batches until `close`, and then the submissions that arrived before it."""
         await self._batcher.run(self._publish)
 
     def close(self) -> None:
-        """Accept nothing more. `run` returns when all that was accepted is in the queue."""
+        """Refuse new submissions. `run` returns when all earlier ones are in the queue."""
         self._batcher.close()
 
     async def _publish(self, batch: Batch[Outcome]) -> None:
@@ -44,15 +44,7 @@ class QueuePublisher:
         except Unavailable as error:
             fail(batch, error)
         else:
-            answer(batch, [_pending(submission) for submission in submissions])
-
-
-def _pending(submission: Submission) -> Outcome:
-    return Outcome(
-        submission.event,
-        submission.board.pk,
-        submission.player,
-        submission.season,
-        submission.accepted_at,
-        "pending",
-    )
+            complete(
+                batch,
+                [Outcome(s.event, s.board.pk, s.player, s.season, s.accepted_at, "pending") for s in submissions],
+            )

@@ -1,13 +1,13 @@
-"""Requests to change a score, as the contracts make them."""
+"""Requests to change a score, as the API contracts decode them."""
 
 from dataclasses import dataclass
 
 
 @dataclass(slots=True)
 class UpdateRequest:
-    """A client's request to change a score, with one of `action`, `increment` and `score`.
+    """A request to change a score, with one of `action`, `increment` and `score`.
 
-    `raw` is the body that the idempotency key stands for; it is needed with a key only. `metadata` is JSON.
+    `raw` is the body whose digest the receipt stores; only a request with a key needs it. `metadata` is JSON.
     """
 
     raw: bytes

@@ -1,7 +1,8 @@
-"""The path of an update: authorize, replay, resolve, check, route. From there `commit.py` takes it on.
+"""The path of an update up to its route: authorize, replay, resolve, check.
 
-One update and a batch take the same path. A request is refused with a ScoreboardError, and then nothing has changed. A
-refusal of the transaction is an outcome.
+The direct route continues in `commit.py`, and the queued one in `queue_publisher.py`. A single update and a batch take
+the same path. A request is refused with a ScoreboardError, and then nothing has changed. A refusal inside the
+transaction is an outcome.
 """
 
 import hashlib
@@ -35,18 +36,18 @@ from scoreboard.domain.submission import WORLD, Outcome, Rule, Submission, Table
 
 MAX_METADATA_BYTES = 2_048
 MAX_BATCH = 1_000
-MAX_PREFIX = 240  # characters of a batch's key, so that a place in the batch fits behind it
-MAX_COMPILED = 10_000  # boards and actions whose checks and rules are kept, a few hundred bytes each
+MAX_PREFIX = 240  # characters of a batch's key, which leaves room for the index of an update
+MAX_COMPILED = 10_000  # cached checks or rules of boards and actions, a few hundred bytes each
 
 K = TypeVar("K")
 V = TypeVar("V")
 
 
 class UpdateResult(NamedTuple):
-    """The outcome of one update, and the rank it led to in the world's table.
+    """The outcome of one update, and the rank after it in the world table.
 
-    `rank` is None unless `rank_state` is `exact`. `deferred`: the client is to read the outcome at its event. `rate`
-    is None where nothing was taken from the rate limit.
+    `rank` is None unless `rank_state` is `exact`. With `deferred`, the client reads the outcome at its event later.
+    `rate` is None if the update did not count for the rate limit.
     """
 
     board: Board
@@ -68,7 +69,10 @@ class BatchSender(NamedTuple):
 
 
 class BatchResult(NamedTuple):
-    """An outcome or a refusal for each request, in order. `deferred`: outcomes follow at their events."""
+    """An outcome or a refusal for each request, in order.
+
+    With `deferred`, the client reads the outcomes at their events later.
+    """
 
     board: Board
     items: Sequence[ItemResult]
@@ -78,9 +82,9 @@ class BatchResult(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class QueueRoute:
-    """The route through the queue. `event_key` seals the ids of queued events.
+    """The route through the queue. `event_key` signs the ids of queued events.
 
-    While the queue is unreachable, updates are committed at once (`fallback`), or refused.
+    While the queue is unreachable, updates are committed directly (`fallback`), or refused.
     """
 
     publisher: QueuePublisher
@@ -89,7 +93,7 @@ class QueueRoute:
 
 
 class Submit:
-    """The use case of senders of updates."""
+    """The use case of clients that send updates."""
 
     def __init__(
         self,
@@ -124,8 +128,8 @@ class Submit:
     ) -> UpdateResult:
         """Return the outcome of one update, and its rank, once it is durable.
 
-        Raise ScoreboardError when nothing changed, or Unavailable when that may be unknown. `prefer_async` asks for
-        an answer before it is applied, or after; None leaves that to the board.
+        `prefer_async` selects the queued or the direct route; with None, the board decides. Raises ScoreboardError when
+        nothing changed, and Unavailable when it may be unknown whether anything did.
         """
         principal = authorize(principal, "update_score", app)
         board, (item,), deferred, rate = await self._submit(
@@ -140,17 +144,17 @@ class Submit:
         return UpdateResult(board, outcome, rank, rank_state, deferred, rate)
 
     def batch_sender(self, principal: Principal | None, app: str) -> BatchSender:
-        """Return the sender of a batch. Raise Unauthenticated or Forbidden. To be called before the batch is read."""
+        """Authorize a batch before it is read. Raises Unauthenticated or Forbidden."""
         return BatchSender(authorize(principal, "update_scores", app), app)
 
     async def many(
         self, sender: BatchSender, board_id: str, requests: Sequence[UpdateRequest], key: str | None = None
     ) -> BatchResult:
-        """Return an outcome or a refusal for each of up to MAX_BATCH updates from a trusted sender.
+        """Return an outcome or a refusal for each of up to MAX_BATCH updates.
 
-        They are applied in order and in one transaction, without ranks. `key` is the idempotency key of the batch:
-        each request without a key of its own gets this one and its place. Raise ScoreboardError, as `one` does, where
-        the batch is refused or fails as a whole.
+        The updates are applied in order and in one transaction, without ranks. `key` is the idempotency key of the
+        batch: a request without a key gets this key with its index. Raises ScoreboardError, as `one` does, when the
+        batch is refused or fails as a whole.
         """
         if not 1 <= len(requests) <= MAX_BATCH:
             raise codes.INVALID_BATCH.error(f"a batch has 1 to {MAX_BATCH} updates")
@@ -158,9 +162,9 @@ class Submit:
             prefix = check_idempotency_key(key)
             if len(prefix) > MAX_PREFIX:
                 prefix = hashlib.sha256(prefix.encode()).hexdigest()
-            for place, request in enumerate(requests):
+            for index, request in enumerate(requests):
                 if request.key is None:
-                    request.key = f"{prefix}/{place}"
+                    request.key = f"{prefix}/{index}"
         return await self._submit(sender.principal, sender.app, board_id, requests, None, ranks=False)
 
     async def _submit(
@@ -173,11 +177,12 @@ class Submit:
         *,
         ranks: bool,
     ) -> BatchResult:
-        """Replay what was applied before, and process the rest."""
+        """Replay the requests that have receipts, and process the others."""
         board = await self._directory.board(app, board_id)
         deferred = board.consistency == "queued" if prefer_async is None else prefer_async
         queue = self._queue if deferred else None
-        # The transaction finds receipts. A queued update is answered before it, so its key is looked up first.
+        # A transaction finds the receipts itself. The response to a queued update precedes its transaction, so the
+        # keys of queued updates are looked up here.
         receipts: Mapping[str, Receipt] = {}
         new = requests
         if queue is not None:
@@ -210,19 +215,20 @@ class Submit:
         *,
         ranks: bool,
     ) -> tuple[Sequence[ItemResult], bool]:
-        """Resolve, check and route. Return a result for each request, and whether one of them was refused.
+        """Resolve, check and route requests.
 
-        Raise Unavailable where a store failed: that is no refusal of an item.
+        Return a result for each request, and whether one was refused. Raises Unavailable when a store failed, which is
+        no refusal.
         """
         submissions: dict[int, Submission] = {}
         refusals: dict[int, ScoreboardError] = {}
-        for place, request in enumerate(requests):
+        for index, request in enumerate(requests):
             try:
-                submissions[place] = await self._resolve(principal, board, request, queue)
+                submissions[index] = await self._resolve(principal, board, request, queue)
             except Unavailable:
                 raise
             except ScoreboardError as refusal:
-                refusals[place] = refusal
+                refusals[index] = refusal
         if board.regions and queue is None:
             await resolve_regions(self._directory, submissions.values())
         if self._checks:
@@ -235,7 +241,7 @@ class Submit:
         if not refusals:
             return results, False
         outcomes = iter(results)
-        return [refusals.get(place) or next(outcomes) for place in range(len(requests))], True
+        return [refusals.get(index) or next(outcomes) for index in range(len(requests))], True
 
     async def _check(
         self,
@@ -247,33 +253,33 @@ class Submit:
     ) -> None:
         """Move the submissions that a check refuses from `submissions` to `refusals`."""
         checks = self._checks_of(board)
-        for place, submission in list(submissions.items()):
+        for index, submission in list(submissions.items()):
             try:
                 for check in checks:
-                    await check.check(Draft(principal, requests[place], submission))
+                    await check.check(Draft(principal, requests[index], submission))
             except Unavailable:
                 raise
             except ScoreboardError as refusal:
-                refusals[place] = refusal
-                del submissions[place]
+                refusals[index] = refusal
+                del submissions[index]
 
     async def _publish(
         self, submissions: Sequence[Submission], queue: QueueRoute, *, ranks: bool
     ) -> Sequence[RankedOutcome]:
-        """Publish submissions to the queue, or commit them where it is unreachable and the setting says so."""
+        """Publish submissions to the queue. During an outage, commit them if configured."""
         try:
             return [RankedOutcome(outcome) for outcome in await queue.publisher.submit(submissions)]
         except Unavailable as error:
             if not queue.fallback or error.code != codes.QUEUE_UNAVAILABLE.name:
                 raise
-            # A failing queue may have taken them all the same. Each event is applied once.
+            # The queue may have accepted them in spite of the error. Each event is applied only once.
             await resolve_regions(self._directory, submissions)
             return await self._commit.submit(submissions, ranks=ranks)
 
     async def _resolve(
         self, principal: Principal, board: Board, request: UpdateRequest, queue: QueueRoute | None
     ) -> Submission:
-        """Return the submission that a request stands for. Raise ScoreboardError for what it may not ask for."""
+        """Convert a request to a submission. Raises ScoreboardError to refuse it."""
         player = check_player(principal.subject if request.player is None else request.player)
         authorize_player(principal, "update_score", player)
         action, value = await self._resolve_value(principal, board, request)
@@ -307,7 +313,7 @@ class Submit:
     async def _resolve_value(
         self, principal: Principal, board: Board, request: UpdateRequest
     ) -> tuple[Action | None, int]:
-        """Return the value of the request: the server's points for an action, or the value of a trusted sender."""
+        """Return the action of a request, and its value (for an action, its points)."""
         if (request.action is None) + (request.increment is None) + (request.score is None) != 2:
             raise codes.ONE_VALUE.error("give exactly one of action, increment and score")
         action: Action | None = None
@@ -321,14 +327,14 @@ class Submit:
         else:
             authorize_value(principal, board)
         if value is None:
-            wanted = "increment" if board.operator == "increment" else "score"
-            raise codes.OPERATOR_MISMATCH.error(f"this board takes the field {wanted}")
+            field = "increment" if board.operator == "increment" else "score"
+            raise codes.OPERATOR_MISMATCH.error(f"this board takes the field {field}")
         if not board.min_value <= value <= board.max_value:
             raise codes.VALUE_OUT_OF_BOUNDS.error(f"one update to this board is {board.min_value} to {board.max_value}")
         return action, value
 
     def _checks_of(self, board: Board) -> tuple[Check, ...]:
-        """Return the checks of a board, compiled when it was made or changed."""
+        """Return the checks of a board, compiled again when the board has changed."""
         compiled = self._compiled_checks.get(board.pk)
         if compiled is None or compiled[0] is not board:
             checks = tuple(check for make in self._checks if (check := make(board)) is not None)
@@ -336,12 +342,12 @@ class Submit:
         return compiled[1]
 
     def _rules_of(self, board: Board, action: Action | None) -> tuple[Rule, ...]:
-        """Return the rules of a board and an action, compiled when one of them was made or changed."""
-        number = 0 if action is None else action.pk
-        compiled = self._compiled_rules.get((board.pk, number))
+        """Return the rules of a board and an action, compiled again when one has changed."""
+        action_pk = 0 if action is None else action.pk
+        compiled = self._compiled_rules.get((board.pk, action_pk))
         if compiled is None or compiled[0] is not board or compiled[1] is not action:
             rules = rules_of(board, action, self._rules)
-            compiled = _keep(self._compiled_rules, (board.pk, number), (board, action, rules))
+            compiled = _keep(self._compiled_rules, (board.pk, action_pk), (board, action, rules))
         return compiled[2]
 
     async def _find_receipts(
@@ -358,7 +364,10 @@ def _replay(
     *,
     looked_up_first: bool,
 ) -> list[ItemResult]:
-    """Answer requests with a receipt from it. `items` are of all requests, or of those without a receipt."""
+    """Replace the items of requests that have a receipt by replays.
+
+    `items` belong to all requests, or with `looked_up_first` to those without a receipt.
+    """
     processed = iter(items)
     replayed: list[ItemResult] = []
     for request in requests:
@@ -383,7 +392,7 @@ def _keep(compiled: dict[K, V], key: K, value: V) -> V:
 
 
 def _random_numbers() -> Iterator[int]:
-    """Yield random numbers of 62 bits from the system's source, fetched by the thousand."""
+    """Yield random numbers of 62 bits from the system's source, read in large blocks."""
     while True:
         for (number,) in struct.iter_unpack("=Q", os.urandom(8_192)):
             yield number >> 2

@@ -21,8 +21,8 @@ from tests.making import NOON, submission, table
 OPERATOR = principal_of("admin", "*", "operator")
 
 
-class Told:
-    """Which boards were told to be looked at again, and which to be looked at by fewer, or by nobody."""
+class FakePublisher:
+    """A publisher that records changed and restricted boards."""
 
     def __init__(self) -> None:
         self.changed_boards: Callable[[Board], bool] = lambda _: False
@@ -40,22 +40,22 @@ class Told:
 
 class Service:
     def __init__(self, store: Database) -> None:
-        self.told = Told()
-        publish = cast("Publisher", self.told)
+        self.publisher = FakePublisher()
+        publisher = cast("Publisher", self.publisher)
         self.ledger, self.directory = SqliteLedger(store), SqliteDirectory(store)
         self.ranking = MemoryRanking(self.ledger.standings, "epoch")
-        self.names = PlayerCache(self.directory)
-        self.tenants = Tenants(self.directory, self.ranking, DirectoryInvalidator(self.names, publish))
+        self.players = PlayerCache(self.directory)
+        self.tenants = Tenants(self.directory, self.ranking, DirectoryInvalidator(self.players, publisher))
         self._at = NOON
 
-    async def scored(self, board: Board, player: str, value: int) -> None:
+    async def add_score(self, board: Board, player: str, value: int) -> None:
         self._at += 1_000
         batch = [submission(board, player, value, self._at)]
         decision = await self.ledger.transact(batch, decide)
         for key, standings in decision.to_rank.items():
             await self.ranking.apply(key, board, standings, place=False)
 
-    async def shown(self, board: Board) -> list[tuple[str, int]]:
+    async def read_top(self, board: Board) -> list[tuple[str, int]]:
         await self.ranking.warm(table(board), board)
         return [(one.player, one.score) for one in (await self.ranking.slice(table(board), board, 0, 10)).rows]
 
@@ -75,57 +75,53 @@ async def main(service: Service, app: App) -> Board:
     return await service.tenants.create_board(app, "main", {"name": "Main"})
 
 
-async def test_a_player_deleted_is_not_shown_and_one_made_again_is_ranked_anew(
-    service: Service, app: App, main: Board
-) -> None:
+async def test_a_deleted_player_is_not_ranked_until_it_scores_again(service: Service, app: App, main: Board) -> None:
     for player, value in (("ann", 5), ("bob", 3), ("ann", 1)):
-        await service.scored(main, player, value)
-    assert await service.shown(main) == [("ann", 6), ("bob", 3)]
+        await service.add_score(main, player, value)
+    assert await service.read_top(main) == [("ann", 6), ("bob", 3)]
     await service.tenants.delete_player(app, await service.tenants.player(app, "ann"))
-    assert await service.shown(main) == [("bob", 3)]
-    assert service.told.changed_boards(main)
-    await service.scored(main, "ann", 2)
-    assert await service.shown(main) == [("bob", 3), ("ann", 2)]
+    assert await service.read_top(main) == [("bob", 3)]
+    assert service.publisher.changed_boards(main)
+    await service.add_score(main, "ann", 2)
+    assert await service.read_top(main) == [("bob", 3), ("ann", 2)]
 
 
-async def test_a_board_made_again_shows_nothing_of_the_old(service: Service, app: App, main: Board) -> None:
-    await service.scored(main, "ann", 5)
+async def test_a_board_created_again_is_empty(service: Service, app: App, main: Board) -> None:
+    await service.add_score(main, "ann", 5)
     await service.tenants.delete_board(main)
-    assert service.told.restricted == [(main.pk, None)]
+    assert service.publisher.restricted == [(main.pk, None)]
     again = await service.tenants.create_board(app, "main", {"name": "Main"})
-    assert await service.shown(again) == []
-    await service.scored(again, "bob", 1)
-    assert await service.shown(again) == [("bob", 1)]
+    assert await service.read_top(again) == []
+    await service.add_score(again, "bob", 1)
+    assert await service.read_top(again) == [("bob", 1)]
 
 
-async def test_the_ids_of_an_apps_players_are_freed_with_its_last_board(
-    service: Service, app: App, main: Board
-) -> None:
+async def test_player_ids_are_freed_with_the_last_board_of_an_app(service: Service, app: App, main: Board) -> None:
     another = await service.tenants.create_app(OPERATOR, "another", "Another", "UTC")
     elsewhere = await service.tenants.create_board(another, "main", {"name": "Main"})
     second = await service.tenants.create_board(app, "second", {})
     for board in (main, second, elsewhere):
-        await service.scored(board, "ann", 5)
-    held = weakref.ref(service.ranking.slots[app.pk])
+        await service.add_score(board, "ann", 5)
+    slots = weakref.ref(service.ranking.slots[app.pk])
     await service.tenants.delete_board(main)
-    assert held() is not None
-    await service.scored(second, "ann", 1)
-    assert await service.shown(second) == [("ann", 6)]
+    assert slots() is not None
+    await service.add_score(second, "ann", 1)
+    assert await service.read_top(second) == [("ann", 6)]
     await service.tenants.delete_app(OPERATOR, app.slug)
-    assert held() is None
-    assert await service.shown(elsewhere) == [("ann", 5)]
+    assert slots() is None
+    assert await service.read_top(elsewhere) == [("ann", 5)]
 
 
-async def test_a_board_that_is_public_no_more_is_restricted_and_no_other(service: Service, main: Board) -> None:
+async def test_only_a_board_that_becomes_private_is_restricted(service: Service, main: Board) -> None:
     renamed = await service.tenants.update_board(main, {"name": "Renamed"})
-    assert service.told.restricted == []
+    assert service.publisher.restricted == []
     private = await service.tenants.update_board(renamed, {"public": False})
-    assert service.told.restricted == [(main.pk, private)]
+    assert service.publisher.restricted == [(main.pk, private)]
     await service.tenants.update_board(private, {"public": True})
-    assert service.told.restricted == [(main.pk, private)]
+    assert service.publisher.restricted == [(main.pk, private)]
 
 
-async def test_a_change_meant_for_what_was_deleted_is_not_made_to_its_namesake(
+async def test_a_change_to_a_deleted_board_or_app_does_not_affect_its_successor(
     service: Service, app: App, main: Board
 ) -> None:
     await service.tenants.delete_board(main)
@@ -134,31 +130,31 @@ async def test_a_change_meant_for_what_was_deleted_is_not_made_to_its_namesake(
         await service.tenants.update_board(main, {"name": "Renamed"})
     assert await service.directory.board("game", "main") == again
     await service.tenants.delete_app(OPERATOR, app.slug)
-    anew = await service.tenants.create_app(OPERATOR, "game", "Game", "UTC")
+    successor = await service.tenants.create_app(OPERATOR, "game", "Game", "UTC")
     for change in (service.tenants.update_app(app, {"name": "Renamed"}), service.tenants.create_board(app, "main", {})):
         with pytest.raises(NotFound):
             await change
-    assert await service.directory.app("game") == anew
-    assert await service.directory.boards(anew) == []
+    assert await service.directory.app("game") == successor
+    assert await service.directory.boards(successor) == []
 
 
-async def test_a_renamed_player_has_the_new_name_at_once_and_every_board_is_told(
+async def test_a_new_player_name_is_visible_at_once_and_published_to_all_boards(
     service: Service, app: App, main: Board
 ) -> None:
     ann = await service.tenants.create_player(app, "ann", "Ann", {})
-    assert (await service.names.get(app, ["ann"]))["ann"].username == "Ann"
+    assert (await service.players.get(app, ["ann"]))["ann"].username == "Ann"
     await service.tenants.update_player(app, ann, {"username": "Annie"})
-    assert (await service.names.get(app, ["ann"]))["ann"].username == "Annie"
-    assert service.told.changed_boards(main)
+    assert (await service.players.get(app, ["ann"]))["ann"].username == "Annie"
+    assert service.publisher.changed_boards(main)
 
 
-async def test_a_player_made_after_it_was_shown_by_its_id_has_its_name(service: Service, app: App) -> None:
-    assert (await service.names.get(app, ["ann"]))["ann"].username == "ann"
+async def test_the_name_of_a_new_player_replaces_a_cached_id(service: Service, app: App) -> None:
+    assert (await service.players.get(app, ["ann"]))["ann"].username == "ann"
     await service.tenants.create_player(app, "ann", "Ann", {})
-    assert (await service.names.get(app, ["ann"]))["ann"].username == "Ann"
+    assert (await service.players.get(app, ["ann"]))["ann"].username == "Ann"
 
 
-async def test_what_is_wrong_is_refused_before_anything_changes(service: Service, app: App, main: Board) -> None:
+async def test_an_invalid_change_is_refused_and_changes_nothing(service: Service, app: App, main: Board) -> None:
     with pytest.raises(Invalid):
         await service.tenants.update_board(main, {"top_n": 0})
     with pytest.raises(Invalid):
@@ -171,7 +167,7 @@ async def test_what_is_wrong_is_refused_before_anything_changes(service: Service
         await service.tenants.player(app, "ann")
 
 
-async def test_what_is_left_out_of_a_new_thing_has_its_default(service: Service) -> None:
+async def test_missing_fields_have_defaults(service: Service) -> None:
     app = await service.tenants.create_app(OPERATOR, "game", None, "Europe/Berlin")
     assert app.name == "game"
     board = await service.tenants.create_board(app, "main", {"name": None, "time_zone": None, "max_total": None})
@@ -179,16 +175,16 @@ async def test_what_is_left_out_of_a_new_thing_has_its_default(service: Service)
     assert (await service.tenants.create_player(app, "ann", None, {"region": None})).username == "ann"
 
 
-async def test_apps_are_managed_by_those_whom_the_policy_lets(service: Service, app: App) -> None:
+async def test_only_authorized_principals_manage_apps(service: Service, app: App) -> None:
     admin, server = principal_of("admin", "game", "one"), principal_of("server", "game", "one")
     assert await service.tenants.open(admin, "game") == app
     with pytest.raises(Forbidden):
         await service.tenants.open(server, "game")
-    for refused in (
+    for call in (
         service.tenants.apps(admin),
         service.tenants.create_app(admin, "more", None, "UTC"),
         service.tenants.delete_app(admin, "game"),
     ):
         with pytest.raises(Forbidden):
-            await refused
+            await call
     assert await service.tenants.apps(OPERATOR) == [app]

@@ -26,52 +26,52 @@ async def main(store: Database) -> Board:
     return await directory.create_board(board(pk=0, app=app, max_total=6))
 
 
-async def applied(ledger: SqliteLedger, main: Board, value: int) -> Outcome:
+async def apply(ledger: SqliteLedger, main: Board, value: int) -> Outcome:
     batch = [submission(main, value=value, key="k", body=b"digest")]
     (outcome,) = (await ledger.transact(batch, decide)).outcomes
     return outcome
 
 
-async def recall(ledger: SqliteLedger, app: App, credential: str, key: str, digest: bytes) -> Outcome | None:
+async def find_outcome(ledger: SqliteLedger, app: App, credential: str, key: str, digest: bytes) -> Outcome | None:
     receipt = (await find_receipts(ledger, app, credential, [None, key, "not a key"])).get(key)
     return None if receipt is None else match_receipt(receipt, digest)
 
 
 @pytest.mark.parametrize(("value", "status"), [(5, "applied"), (9, "refused")])
-async def test_a_known_key_answers_with_its_first_outcome(
+async def test_a_known_key_returns_its_first_outcome(
     ledger: SqliteLedger, main: Board, value: int, status: str
 ) -> None:
-    outcome = await applied(ledger, main, value)
+    outcome = await apply(ledger, main, value)
     assert outcome.status == status
-    assert await recall(ledger, main.app, SERVER, "k", b"digest") == outcome
+    assert await find_outcome(ledger, main.app, SERVER, "k", b"digest") == outcome
 
 
-async def test_a_key_is_new_to_another_credential_and_another_app(
+async def test_a_key_is_unknown_to_other_credentials_and_apps(
     ledger: SqliteLedger, main: Board, store: Database
 ) -> None:
-    await applied(ledger, main, 5)
+    await apply(ledger, main, 5)
     another = await SqliteDirectory(store).create_app(App(0, "another", "Another"))
-    assert await recall(ledger, main.app, SERVER, "another", b"digest") is None
-    assert await recall(ledger, main.app, "server:two", "k", b"digest") is None
-    assert await recall(ledger, another, SERVER, "k", b"digest") is None
+    assert await find_outcome(ledger, main.app, SERVER, "another", b"digest") is None
+    assert await find_outcome(ledger, main.app, "server:two", "k", b"digest") is None
+    assert await find_outcome(ledger, another, SERVER, "k", b"digest") is None
 
 
 async def test_a_key_with_another_body_is_a_conflict(ledger: SqliteLedger, main: Board) -> None:
-    await applied(ledger, main, 5)
+    await apply(ledger, main, 5)
     with pytest.raises(Conflict) as raised:
-        await recall(ledger, main.app, SERVER, "k", b"another")
+        await find_outcome(ledger, main.app, SERVER, "k", b"another")
     assert raised.value.code == "key_reused"
 
 
-async def test_a_key_whose_player_was_deleted_is_spent(ledger: SqliteLedger, main: Board, store: Database) -> None:
-    await applied(ledger, main, 5)
+async def test_a_key_is_spent_when_its_player_was_deleted(ledger: SqliteLedger, main: Board, store: Database) -> None:
+    await apply(ledger, main, 5)
     await SqliteDirectory(store).delete_player(main.app, Player("ann", "ann"))
     with pytest.raises(Conflict) as raised:
-        await recall(ledger, main.app, SERVER, "k", b"digest")
+        await find_outcome(ledger, main.app, SERVER, "k", b"digest")
     assert raised.value.code == "key_spent"
 
 
-def test_another_body_is_told_before_that_the_key_is_spent() -> None:
+def test_a_reused_key_is_reported_even_if_it_is_spent() -> None:
     with pytest.raises(Conflict) as raised:
         match_receipt(Receipt(b"digest", None), b"another")
     assert raised.value.code == "key_reused"

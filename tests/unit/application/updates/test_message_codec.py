@@ -21,7 +21,7 @@ from scoreboard.domain.submission import Submission
 from tests.making import action, board, submission
 
 OLD, NEW, FOREIGN = b"o" * 32, b"n" * 32, b"f" * 40
-ENVELOPE = MessageCodec([NEW, OLD])
+CODEC = MessageCodec([NEW, OLD])
 VERSION_1 = bytes.fromhex(  # encoded by release 0.1 with the key below
     "014b86e8d4cf04aafb525f93692d9c1571cca317698e27b50312fe8a199b6ce7530ea9da9907b930399391de0014a66e756d"
     "62657207a361707084a66e756d62657203a3617070a467616d65a46e616d65a447616d65a974696d655f7a6f6e65ad457572"
@@ -43,13 +43,13 @@ int64s = st.integers(INT64_MIN, INT64_MAX)
 numbers = st.integers(1, 5)
 
 
-def queued(some: list[Submission]) -> list[Submission]:
-    return [replace(one, queued=True) for one in some]
+def mark_queued(submissions: list[Submission]) -> list[Submission]:
+    return [replace(submission, queued=True) for submission in submissions]
 
 
 @st.composite
 def submissions(draw: st.DrawFn) -> list[Submission]:
-    """Boards, apps and actions of one number are the same throughout, as they are in a directory."""
+    """Draw submissions. Each `pk` always stands for the same board, app or action."""
     apps = [App(n, draw(texts), draw(texts), "Europe/Berlin") for n in range(1, 4)]
     boards = [
         board(pk=n, app=apps[n % 3], slug=draw(texts), regions=tuple(draw(st.lists(texts, max_size=3))))
@@ -77,37 +77,37 @@ def submissions(draw: st.DrawFn) -> list[Submission]:
 
 
 @given(submissions())
-def test_what_is_opened_is_what_was_sealed(sealed: list[Submission]) -> None:
-    assert ENVELOPE.decode(ENVELOPE.encode(sealed)) == queued(sealed)
+def test_decoding_restores_the_submissions(encoded: list[Submission]) -> None:
+    assert CODEC.decode(CODEC.encode(encoded)) == mark_queued(encoded)
 
 
 @settings(max_examples=300)
 @given(submissions(), st.data())
-def test_a_change_anywhere_is_found(sealed: list[Submission], data: st.DataObject) -> None:
-    body = bytearray(ENVELOPE.encode(sealed))
+def test_any_changed_byte_is_detected(encoded: list[Submission], data: st.DataObject) -> None:
+    body = bytearray(CODEC.encode(encoded))
     at = data.draw(st.integers(0, len(body) - 1))
     body[at] ^= data.draw(st.integers(1, 255))
     with pytest.raises(InvalidSignature):
-        ENVELOPE.decode(bytes(body))
+        CODEC.decode(bytes(body))
 
 
 @given(submissions(), st.data())
-def test_what_is_cut_short_or_longer_is_found(sealed: list[Submission], data: st.DataObject) -> None:
-    body = ENVELOPE.encode(sealed)
+def test_a_shortened_or_extended_message_is_rejected(encoded: list[Submission], data: st.DataObject) -> None:
+    body = CODEC.encode(encoded)
     for changed in (body[: data.draw(st.integers(0, len(body) - 1))], body + b"\0"):
         with pytest.raises(InvalidSignature):
-            ENVELOPE.decode(changed)
+            CODEC.decode(changed)
 
 
 @given(st.binary(max_size=200))
-def test_what_anybody_sends_is_not_ours(body: bytes) -> None:
+def test_a_message_without_a_signature_is_rejected(body: bytes) -> None:
     with pytest.raises(InvalidSignature):
-        ENVELOPE.decode(body)
+        CODEC.decode(body)
     with pytest.raises(InvalidSignature):
-        ENVELOPE.decode(bytes((VERSION,)) + body)
+        CODEC.decode(bytes((VERSION,)) + body)
 
 
-def test_a_message_of_the_release_before_is_decoded() -> None:
+def test_a_message_of_the_previous_release_is_decoded() -> None:
     app = App(3, "game", "Game", "Europe/Berlin")
     main = Board(7, app, "main", "Main", consistency="queued")
     (found,) = MessageCodec([VERSION_1_KEY]).decode(VERSION_1)
@@ -115,81 +115,81 @@ def test_a_message_of_the_release_before_is_decoded() -> None:
     assert (found.player, found.value, found.key) == ("alice", 25, "key-1")
 
 
-def test_keys_are_changed_without_a_gap() -> None:
-    sealed = [submission(board())]
-    for sealing, opening in (([OLD], [OLD, NEW]), ([OLD, NEW], [NEW, OLD]), ([NEW, OLD], [NEW])):
-        assert MessageCodec(opening).decode(MessageCodec(sealing).encode(sealed)) == queued(sealed)
+def test_keys_are_rotated_without_a_gap() -> None:
+    encoded = [submission(board())]
+    for signing, accepted in (([OLD], [OLD, NEW]), ([OLD, NEW], [NEW, OLD]), ([NEW, OLD], [NEW])):
+        assert MessageCodec(accepted).decode(MessageCodec(signing).encode(encoded)) == mark_queued(encoded)
     with pytest.raises(InvalidSignature, match="key"):
-        MessageCodec([NEW]).decode(MessageCodec([OLD, NEW]).encode(sealed))
+        MessageCodec([NEW]).decode(MessageCodec([OLD, NEW]).encode(encoded))
     with pytest.raises(InvalidSignature, match="key"):
-        ENVELOPE.decode(MessageCodec([FOREIGN]).encode(sealed))
+        CODEC.decode(MessageCodec([FOREIGN]).encode(encoded))
 
 
 @pytest.mark.parametrize("keys", [[], [b""], [NEW, b"short"]])
-def test_a_key_that_protects_nothing_is_not_taken(keys: list[bytes]) -> None:
+def test_a_short_key_is_rejected(keys: list[bytes]) -> None:
     with pytest.raises(ValueError, match="32 bytes"):
         MessageCodec(keys)
 
 
-def test_an_update_to_a_board_that_is_gone_is_refused_and_nothing_else() -> None:
-    sealed = submission(board(), use=action(per_day=1))
-    (opened,) = ENVELOPE.decode(ENVELOPE.encode([sealed]))
-    assert opened == replace(sealed, queued=True, rules=())  # the consumer finds the rules
-    (outcome,) = decide([opened], BatchState(gone={1})).outcomes
-    assert (outcome.event, outcome.status, outcome.code) == (sealed.event, "refused", "board_not_found")
+def test_a_decoded_update_to_a_deleted_board_is_refused() -> None:
+    encoded = submission(board(), use=action(per_day=1))
+    (decoded,) = CODEC.decode(CODEC.encode([encoded]))
+    assert decoded == replace(encoded, queued=True, rules=())  # the consumer finds the rules
+    (outcome,) = decide([decoded], BatchState(gone={1})).outcomes
+    assert (outcome.event, outcome.status, outcome.code) == (encoded.event, "refused", "board_not_found")
 
 
 class TestMessages:
-    def opened(self, some: list[Submission]) -> list[list[Submission]]:
-        messages = ENVELOPE.messages(some)
+    def decode_messages(self, some: list[Submission]) -> list[list[Submission]]:
+        messages = CODEC.messages(some)
         assert all(len(message.body) <= MAX_BODY_BYTES for message in messages)
-        batches = [ENVELOPE.decode(message.body) for message in messages]
+        batches = [CODEC.decode(message.body) for message in messages]
         for message, batch in zip(messages, batches, strict=True):
             assert 1 <= len(batch) <= MAX_SUBMISSIONS
             assert {partition_key_of(one) for one in batch} == {message.partition_key}
         return batches
 
-    def test_of_nothing_there_is_none(self) -> None:
-        assert ENVELOPE.messages([]) == []
+    def test_no_submissions_are_no_messages(self) -> None:
+        assert CODEC.messages([]) == []
 
-    def test_a_player_s_updates_stay_in_order(self) -> None:
+    def test_the_updates_of_a_player_stay_in_order(self) -> None:
         some = [submission(board(pk=n % 3 + 1), f"player {n % 40}", value=n) for n in range(2_000)]
-        batches = self.opened(some)
+        batches = self.decode_messages(some)
         for player in {one.player for one in some}:
             found = [one for batch in batches for one in batch if one.player == player]
-            assert found == queued([one for one in some if one.player == player])
+            assert found == mark_queued([one for one in some if one.player == player])
 
     def test_many_updates_are_several_messages(self) -> None:
-        sizes = [len(batch) for batch in self.opened([submission(board()) for _ in range(1_200)])]
+        sizes = [len(batch) for batch in self.decode_messages([submission(board()) for _ in range(1_200)])]
         assert sizes == [500, 500, 200]
 
-    def test_great_updates_are_several_messages(self) -> None:
+    def test_large_updates_are_several_messages(self) -> None:
         some = [submission(board(), value=n, metadata=b"m" * 2_048) for n in range(200)]
-        batches = self.opened(some)
+        batches = self.decode_messages(some)
         assert len(batches) > 1
-        assert [one for batch in batches for one in batch] == queued(some)
+        assert [one for batch in batches for one in batch] == mark_queued(some)
 
-    def test_the_greatest_update_fits(self) -> None:
-        great = board(name="ß" * 100, regions=tuple(f"{n:050}" for n in range(100)))
-        one = submission(great, "語" * 50, use=action(slug="a" * 50), key="k" * 255, body=b"d" * 16)
-        assert self.opened([replace(one, metadata=b"m" * 2_048)])
+    def test_the_largest_update_fits(self) -> None:
+        large_board = board(name="ß" * 100, regions=tuple(f"{n:050}" for n in range(100)))
+        one = submission(large_board, "語" * 50, use=action(slug="a" * 50), key="k" * 255, body=b"d" * 16)
+        assert self.decode_messages([replace(one, metadata=b"m" * 2_048)])
 
-    def test_tiers_are_those_of_the_boards(self) -> None:
+    def test_messages_have_the_priorities_of_their_boards(self) -> None:
         some = [submission(board(pk=n, priority=tier)) for n, tier in enumerate(("high", "low", "normal"), 1)]
-        found = {message.priority: ENVELOPE.decode(message.body) for message in ENVELOPE.messages(some)}
-        assert {tier: [one.board.pk for one in batch] for tier, batch in found.items()} == {
+        found = {message.priority: CODEC.decode(message.body) for message in CODEC.messages(some)}
+        assert {priority: [one.board.pk for one in batch] for priority, batch in found.items()} == {
             "high": [1],
             "low": [2],
             "normal": [3],
         }
 
-    def test_players_are_spread_over_lanes(self) -> None:
+    def test_players_are_spread_over_partition_keys(self) -> None:
         one = board()
-        lanes = {partition_key_of(submission(one, f"player {n}")) for n in range(1_000)}
-        assert len(lanes) == PARTITIONS
+        partition_keys = {partition_key_of(submission(one, f"player {n}")) for n in range(1_000)}
+        assert len(partition_keys) == PARTITIONS
         assert partition_key_of(submission(one)) == partition_key_of(submission(board(pk=9)))
 
-    def test_what_arrives_together_is_few_messages(self) -> None:
+    def test_many_updates_at_once_are_few_messages(self) -> None:
         one = board()
         batch = [submission(one, f"player {n}") for n in range(MAX_SUBMISSIONS)]
-        assert len(ENVELOPE.messages(batch)) <= MAX_SUBMISSIONS // 50
+        assert len(CODEC.messages(batch)) <= MAX_SUBMISSIONS // 50

@@ -8,9 +8,8 @@ from harness.waiting import BOUND_S
 from scoreboard.application.live.publisher import Publisher
 from scoreboard.application.ports.ledger import BatchState, Decide, Decision, Ledger
 from scoreboard.application.ports.ranking import NotRanked, RankChange, Ranking
-from scoreboard.application.updates import late_projection
 from scoreboard.application.updates.batching import BatchLimits
-from scoreboard.application.updates.commit import GroupCommit, RankedOutcome
+from scoreboard.application.updates.commit import CommitRetries, GroupCommit, RankedOutcome
 from scoreboard.domain import codes
 from scoreboard.domain.board import Board
 from scoreboard.domain.submission import Standing, Submission, TableKey
@@ -19,17 +18,17 @@ from tests.making import ManualClock, board, submission, table
 REGIONAL = board(regions=("eu",))
 
 
-class World:
-    """What ranking is done with, and what of it fails."""
+class FakeServers:
+    """A ledger, ranking and publisher in memory, with injected failures."""
 
     def __init__(self) -> None:
         self.faults: dict[str, Exception] = {}  # by region
-        self.beyond = False  # what the ranking keeps
-        self.note_fault: Exception | None = None
-        self.notes: list[int] = []
+        self.out_of_range = False  # of the cached part of the ranking
+        self.ack_fault: Exception | None = None
+        self.acknowledged: list[int] = []
         self.published: list[TableKey] = []
-        self.meeting: asyncio.Barrier | None = None  # where calls wait for each other
-        self.held: dict[TableKey, dict[str, Standing]] = {}
+        self.barrier: asyncio.Barrier | None = None  # at which calls wait for each other
+        self.ranked: dict[TableKey, dict[str, Standing]] = {}
         self.commit = GroupCommit(
             cast("Ledger", self),
             cast("Ranking", self),
@@ -37,6 +36,7 @@ class World:
             ManualClock(),
             BatchLimits(),
             asyncio.Event(),
+            CommitRetries(projection_s=0.0),
         )
 
     async def transact(self, batch: Sequence[Submission], decide: Decide) -> Decision:
@@ -49,97 +49,94 @@ class World:
     ) -> Mapping[str, RankChange]:
         if key.region in self.faults:
             raise self.faults[key.region]
-        if self.meeting is not None:
-            await self.meeting.wait()
-        self.held.setdefault(key, {}).update(standings)
-        return {player: RankChange(1, None) for player in standings} if place and not self.beyond else {}
+        if self.barrier is not None:
+            await self.barrier.wait()
+        self.ranked.setdefault(key, {}).update(standings)
+        return {player: RankChange(1, None) for player in standings} if place and not self.out_of_range else {}
 
-    async def ack_projections(self, notes: Collection[int]) -> None:
-        if self.note_fault is not None:
-            raise self.note_fault
-        self.notes += notes
+    async def ack_projections(self, projection_ids: Collection[int]) -> None:
+        if self.ack_fault is not None:
+            raise self.ack_fault
+        self.acknowledged += projection_ids
 
     def changed(self, _: Board, key: TableKey) -> None:
         self.published.append(key)
 
-    async def ranks(self, value: int = 5, *, place: bool = True) -> RankedOutcome:
-        """Return the answer to a new player's update in a region."""
+    async def update(self, value: int = 5, *, place: bool = True) -> RankedOutcome:
+        """Return the result of an update in a region."""
         (result,) = await self.commit.submit([submission(REGIONAL, value=value, region="eu")], ranks=place)
         return result
 
 
 @pytest.fixture
-async def world() -> AsyncIterator[World]:
-    world = World()
-    running = asyncio.create_task(world.commit.run())
-    yield world
-    world.commit.close()
+async def servers() -> AsyncIterator[FakeServers]:
+    servers = FakeServers()
+    running = asyncio.create_task(servers.commit.run())
+    yield servers
+    servers.commit.close()
     await running
 
 
-async def test_the_tables_of_a_batch_are_ranked_at_once(world: World) -> None:
-    world.meeting = asyncio.Barrier(2)
+async def test_the_tables_of_a_batch_are_ranked_concurrently(servers: FakeServers) -> None:
+    servers.barrier = asyncio.Barrier(2)
     async with asyncio.timeout(BOUND_S):
-        assert (await world.ranks()).rank_state == "exact"
-    assert sorted(key.region for key in world.published) == ["", "eu"]
+        assert (await servers.update()).rank_state == "exact"
+    assert sorted(key.region for key in servers.published) == ["", "eu"]
 
 
-async def test_a_ranked_update_is_placed_published_and_its_note_done_with(world: World) -> None:
-    result = await world.ranks()
+async def test_an_update_gets_a_rank_is_published_and_its_projection_acknowledged(servers: FakeServers) -> None:
+    result = await servers.update()
     assert (result.rank, result.rank_state) == (RankChange(1, None), "exact")
-    assert world.published == [table(REGIONAL), table(REGIONAL, region="eu")]
-    assert world.notes == [7]
+    assert servers.published == [table(REGIONAL), table(REGIONAL, region="eu")]
+    assert servers.acknowledged == [7]
 
 
-async def test_places_are_told_only_when_asked_for(world: World) -> None:
-    assert (await world.ranks(place=False)).rank is None
+async def test_ranks_are_returned_only_on_request(servers: FakeServers) -> None:
+    assert (await servers.update(place=False)).rank is None
 
 
-async def test_while_a_table_warms_up_the_rank_is_absent_and_says_so(world: World) -> None:
-    world.faults[""] = NotRanked("warming")
-    result = await world.ranks()
+async def test_the_rank_of_a_warming_table_is_absent_with_its_state(servers: FakeServers) -> None:
+    servers.faults[""] = NotRanked("warming")
+    result = await servers.update()
     assert (result.outcome.status, result.rank, result.rank_state) == ("applied", None, "warming")
-    assert world.notes == [7]  # the table being made will have it
+    assert servers.acknowledged == [7]  # the table that is being built will have it
 
 
-async def test_the_rank_of_who_is_beyond_what_is_kept_is_absent_and_says_so(world: World) -> None:
-    world.beyond = True
-    result = await world.ranks()
+async def test_a_rank_outside_the_cached_part_is_absent_with_its_state(servers: FakeServers) -> None:
+    servers.out_of_range = True
+    result = await servers.update()
     assert (result.outcome.status, result.rank, result.rank_state) == ("applied", None, "out_of_range")
-    assert world.notes == [7]
+    assert servers.acknowledged == [7]
 
 
 @pytest.mark.parametrize("region", ["", "eu"])
-async def test_what_could_not_be_ranked_keeps_its_note(world: World, region: str) -> None:
-    world.faults[region] = RuntimeError("ranking")
-    result = await world.ranks()
+async def test_a_projection_that_failed_is_not_acknowledged(servers: FakeServers, region: str) -> None:
+    servers.faults[region] = RuntimeError("ranking")
+    result = await servers.update()
     assert result.outcome.status == "applied"
     assert result.rank_state == ("exact" if region else "unavailable")
-    assert world.notes == []
+    assert servers.acknowledged == []
 
 
-async def test_a_note_that_stays_does_not_fail_the_update(world: World) -> None:
-    world.note_fault = codes.STORAGE_FAILED.error("not now")
-    assert (await world.ranks()).outcome.status == "applied"
+async def test_a_failed_acknowledgement_does_not_fail_the_update(servers: FakeServers) -> None:
+    servers.ack_fault = codes.STORAGE_FAILED.error("not now")
+    assert (await servers.update()).outcome.status == "applied"
 
 
-async def test_what_could_not_be_ranked_is_ranked_and_shown_when_the_ranking_is_back(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(late_projection, "RETRY_EVERY_S", 0.0)
-    world.faults = {"": codes.RANKING_UNAVAILABLE.error("away"), "eu": NotRanked("warming")}
+async def test_unranked_standings_are_ranked_and_published_after_an_outage(servers: FakeServers) -> None:
+    servers.faults = {"": codes.RANKING_UNAVAILABLE.error("not now"), "eu": NotRanked("warming")}
     for value in (5, 7):
-        await world.ranks(value)
-    catching_up = asyncio.create_task(world.commit.late.run())
+        await servers.update(value)
+    retrying = asyncio.create_task(servers.commit.late.run())
     for _ in range(10):
         await asyncio.sleep(0)
-    assert world.held == {}
-    world.published.clear()
-    world.faults = {}
+    assert servers.ranked == {}
+    servers.published.clear()
+    servers.faults = {}
     async with asyncio.timeout(BOUND_S):
-        while not world.published:  # noqa: ASYNC110 - turns of the task
+        while not servers.published:  # noqa: ASYNC110 - lets the task run
             await asyncio.sleep(0)
-    catching_up.cancel()
-    assert world.published == [table(REGIONAL)]  # the other is being made, with all there is
-    assert [one.score for one in world.held[table(REGIONAL)].values()] == [7]
-    assert world.notes == []
+    retrying.cancel()
+    assert servers.published == [table(REGIONAL)]  # the other table is built from the totals
+    assert [one.score for one in servers.ranked[table(REGIONAL)].values()] == [7]
+    assert servers.acknowledged == []

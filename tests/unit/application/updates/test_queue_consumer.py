@@ -7,12 +7,12 @@ import pytest
 from harness.waiting import BOUND_S
 from scoreboard.application.ports.directory import Directory
 from scoreboard.application.ports.queue import Delivery, Message, Queue
-from scoreboard.application.updates import queue_consumer
 from scoreboard.application.updates.batching import BatchLimits
 from scoreboard.application.updates.commit import GroupCommit, RankedOutcome
 from scoreboard.application.updates.message_codec import MAX_SUBMISSIONS, MessageCodec
-from scoreboard.application.updates.queue_consumer import ATTEMPTS, POISON, QueueConsumer
+from scoreboard.application.updates.queue_consumer import MAX_ATTEMPTS, QueueConsumer
 from scoreboard.application.updates.queue_publisher import QueuePublisher
+from scoreboard.concurrency.backoff import Backoff
 from scoreboard.domain import codes
 from scoreboard.domain.board import Board
 from scoreboard.domain.errors import Unavailable
@@ -24,13 +24,13 @@ CODEC = MessageCodec([b"k" * 32])
 
 
 class FakeQueue:
-    """A queue of one process, which notes what is done with each message."""
+    """A queue in memory that logs the operations on messages."""
 
     def __init__(self) -> None:
         self.waiting: asyncio.Queue[Delivery] = asyncio.Queue()
         self.log: list[tuple[str, object]] = []
         self.faults: list[Exception] = []
-        self.takes_nothing = 0  # so many times, what is to be sent again or buried
+        self.outages = 0  # the number of moves that fail
 
     async def publish(self, messages: Sequence[Message]) -> None:
         if self.faults:
@@ -43,55 +43,55 @@ class FakeQueue:
         return [first, *(self.waiting.get_nowait() for _ in range(min(most - 1, self.waiting.qsize())))]
 
     async def ack(self, deliveries: Sequence[Delivery]) -> None:
-        self.log += [("done", _players(one.message.body)) for one in deliveries]
+        self.log += [("ack", _players(one.message.body)) for one in deliveries]
 
-    def _taking(self) -> None:
-        if self.takes_nothing:
-            self.takes_nothing -= 1
+    def _fail_during_outage(self) -> None:
+        if self.outages:
+            self.outages -= 1
             raise codes.QUEUE_UNAVAILABLE.error("not now")
 
     async def retry(self, delivery: Delivery, body: bytes) -> None:
-        self._taking()
+        self._fail_during_outage()
         self.log.append(("retry", _players(body)))
         message = delivery.message._replace(body=body, attempt=delivery.message.attempt + 1)
         self.waiting.put_nowait(Delivery(message, redelivered=False))
 
     async def dead_letter(self, delivery: Delivery, body: bytes, reason: str) -> None:
-        self._taking()
-        self.log.append(("buried", reason))
+        self._fail_during_outage()
+        self.log.append(("dead_letter", reason))
 
 
-class Store:
-    """Applies everything but the player `poison`, and is away at first for as often as `away` says."""
+class FakeCommit:
+    """A commit that rejects the player `poison`, and is unreachable `outages` times."""
 
     def __init__(self) -> None:
         self.applied: list[Submission] = []
-        self.away = 0
+        self.outages = 0
 
     async def submit(self, submissions: Sequence[Submission], *, ranks: bool) -> list[RankedOutcome]:
         assert not ranks
         assert len(submissions) <= MAX_SUBMISSIONS
-        if self.away:
-            self.away -= 1
+        if self.outages:
+            self.outages -= 1
             raise codes.STORAGE_FAILED.error("not now")
         self.applied += [one for one in submissions if one.player != "poison"]
         return [RankedOutcome(_outcome(one)) for one in submissions]
 
 
-class Boards:
+class FakeDirectory:
     def __init__(self) -> None:
-        self.now: Board | None = MAIN
+        self.current: Board | None = MAIN
 
     async def board(self, app: str, board_id: str) -> Board:
         assert (app, board_id) == (MAIN.app.slug, MAIN.slug)
-        if self.now is None:
+        if self.current is None:
             raise codes.BOARD_NOT_FOUND.error("gone")
-        return self.now
+        return self.current
 
 
 def _outcome(one: Submission) -> Outcome:
     poison = one.player == "poison"
-    code = POISON if poison else ""
+    code = codes.NOT_STORABLE.name if poison else ""
     status: Any = "refused" if poison else "applied"
     return Outcome(one.event, one.board.pk, one.player, one.season, one.accepted_at, status, code=code)
 
@@ -100,127 +100,132 @@ def _players(body: bytes) -> list[str]:
     return [one.player for one in CODEC.decode(body)]
 
 
-@pytest.fixture(autouse=True)
-def without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queue_consumer, "FIRST_PAUSE_S", 0.0)
-
-
 @pytest.fixture
 def queue() -> FakeQueue:
     return FakeQueue()
 
 
 @pytest.fixture
-def store() -> Store:
-    return Store()
+def commit() -> FakeCommit:
+    return FakeCommit()
 
 
 @pytest.fixture
-def boards() -> Boards:
-    return Boards()
+def directory() -> FakeDirectory:
+    return FakeDirectory()
 
 
 @pytest.fixture
-async def working(queue: FakeQueue, store: Store, boards: Boards) -> AsyncIterator[None]:
-    work = QueueConsumer(cast("Queue", queue), cast("Directory", boards), CODEC, cast("GroupCommit", store))
-    running = asyncio.create_task(work.run())
+async def consuming(queue: FakeQueue, commit: FakeCommit, directory: FakeDirectory) -> AsyncIterator[None]:
+    consumer = QueueConsumer(
+        cast("Queue", queue),
+        cast("Directory", directory),
+        CODEC,
+        cast("GroupCommit", commit),
+        backoff=Backoff(first_s=0.0, longest_s=0.0),
+    )
+    running = asyncio.create_task(consumer.run())
     yield
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
 
 
-async def sent(queue: FakeQueue, *messages: Sequence[str]) -> None:
+async def publish(queue: FakeQueue, *messages: Sequence[str]) -> None:
     for players in messages:
-        some = [submission(MAIN, player, n, NOON + n) for n, player in enumerate(players)]
-        await queue.publish([Message(CODEC.encode(some), "lane")])
+        submissions = [submission(MAIN, player, n, NOON + n) for n, player in enumerate(players)]
+        await queue.publish([Message(CODEC.encode(submissions), "key")])
 
 
-async def logged(queue: FakeQueue, count: int) -> list[tuple[str, object]]:
+async def wait_for_log(queue: FakeQueue, count: int) -> list[tuple[str, object]]:
     async with asyncio.timeout(BOUND_S):
-        while len(queue.log) < count:  # noqa: ASYNC110 - turns of the worker
+        while len(queue.log) < count:  # noqa: ASYNC110 - lets the consumer run
             await asyncio.sleep(0)
     return queue.log
 
 
-@pytest.mark.usefixtures("working")
-class TestWork:
-    async def test_a_message_is_done_with_when_all_of_it_has_its_outcome(self, queue: FakeQueue, store: Store) -> None:
-        await sent(queue, ["ann", "bob"], ["cat"])
-        assert await logged(queue, 2) == [("done", ["ann", "bob"]), ("done", ["cat"])]
-        assert [one.player for one in store.applied] == ["ann", "bob", "cat"]
-        assert all(one.queued for one in store.applied)
-
-    async def test_a_large_backlog_is_applied_in_parts(self, queue: FakeQueue, store: Store) -> None:
-        """However many updates may wait for a transaction, a part fits."""
-        players = [f"p{n}" for n in range(MAX_SUBMISSIONS)]
-        await sent(queue, players, ["ann"], players)
-        assert [done for done, _ in await logged(queue, 3)] == ["done"] * 3
-        assert [one.player for one in store.applied] == [*players, "ann", *players]
-
-    async def test_what_the_queue_does_not_take_back_is_kept_and_holds_up_no_outcome(self, queue: FakeQueue) -> None:
-        queue.takes_nothing = 3
-        await queue.publish([Message(b"nobody's", "lane")])
-        await sent(queue, ["poison"], ["cat"])
-        log = await logged(queue, 3)
-        assert queue.takes_nothing == 0
-        assert log[0][0] == "buried"
-        assert log[1:3] == [("done", ["cat"]), ("retry", ["poison"])]
-
-    async def test_poison_is_taken_from_its_neighbours_tried_again_and_buried(
-        self, queue: FakeQueue, store: Store
+@pytest.mark.usefixtures("consuming")
+class TestQueueConsumer:
+    async def test_a_message_is_acknowledged_when_all_its_updates_have_outcomes(
+        self, queue: FakeQueue, commit: FakeCommit
     ) -> None:
-        await sent(queue, ["ann", "poison", "bob"], ["cat"])
-        log = await logged(queue, ATTEMPTS + 2)
-        assert [one for one in log if one[0] == "done"] == [("done", ["cat"])]
-        assert [one for one in log if one[0] == "retry"] == [("retry", ["poison"])] * ATTEMPTS
-        assert log[-1] == ("buried", POISON)
-        assert [one.player for one in store.applied] == ["ann", "bob", "cat"]
+        await publish(queue, ["ann", "bob"], ["cat"])
+        assert await wait_for_log(queue, 2) == [("ack", ["ann", "bob"]), ("ack", ["cat"])]
+        assert [one.player for one in commit.applied] == ["ann", "bob", "cat"]
+        assert all(one.queued for one in commit.applied)
 
-    async def test_what_was_tampered_with_is_buried_and_nothing_of_it_is_applied(
-        self, queue: FakeQueue, store: Store
+    async def test_a_large_backlog_is_committed_in_parts(self, queue: FakeQueue, commit: FakeCommit) -> None:
+        """No part exceeds the least limit of pending updates."""
+        players = [f"p{n}" for n in range(MAX_SUBMISSIONS)]
+        await publish(queue, players, ["ann"], players)
+        assert [operation for operation, _ in await wait_for_log(queue, 3)] == ["ack"] * 3
+        assert [one.player for one in commit.applied] == [*players, "ann", *players]
+
+    async def test_a_failing_retry_or_dead_letter_is_repeated_and_delays_no_outcome(self, queue: FakeQueue) -> None:
+        queue.outages = 3
+        await queue.publish([Message(b"unsigned", "key")])
+        await publish(queue, ["poison"], ["cat"])
+        log = await wait_for_log(queue, 3)
+        assert queue.outages == 0
+        assert log[0][0] == "dead_letter"
+        assert log[1:3] == [("ack", ["cat"]), ("retry", ["poison"])]
+
+    async def test_a_rejected_update_is_separated_retried_and_dead_lettered(
+        self, queue: FakeQueue, commit: FakeCommit
+    ) -> None:
+        await publish(queue, ["ann", "poison", "bob"], ["cat"])
+        log = await wait_for_log(queue, MAX_ATTEMPTS + 2)
+        assert [one for one in log if one[0] == "ack"] == [("ack", ["cat"])]
+        assert [one for one in log if one[0] == "retry"] == [("retry", ["poison"])] * MAX_ATTEMPTS
+        assert log[-1] == ("dead_letter", codes.NOT_STORABLE.name)
+        assert [one.player for one in commit.applied] == ["ann", "bob", "cat"]
+
+    async def test_a_changed_message_is_dead_lettered_and_not_applied(
+        self, queue: FakeQueue, commit: FakeCommit
     ) -> None:
         body = bytearray(CODEC.encode([submission(MAIN, "ann")]))
         body[-1] ^= 1
-        await queue.publish([Message(bytes(body), "lane")])
-        await sent(queue, ["bob"])
-        log = await logged(queue, 2)
-        assert [kind for kind, _ in log] == ["buried", "done"]
-        assert [one.player for one in store.applied] == ["bob"]
+        await queue.publish([Message(bytes(body), "key")])
+        await publish(queue, ["bob"])
+        log = await wait_for_log(queue, 2)
+        assert [kind for kind, _ in log] == ["dead_letter", "ack"]
+        assert [one.player for one in commit.applied] == ["bob"]
 
-    async def test_while_the_store_is_away_messages_stay_in_hand(self, queue: FakeQueue, store: Store) -> None:
-        store.away = 3
-        await sent(queue, ["ann"])
-        assert await logged(queue, 1) == [("done", ["ann"])]
-        assert store.away == 0
-
-    async def test_a_board_is_as_it_is_now_and_one_that_is_gone_as_it_was(
-        self, queue: FakeQueue, store: Store, boards: Boards
+    async def test_messages_stay_unacknowledged_while_the_store_is_unreachable(
+        self, queue: FakeQueue, commit: FakeCommit
     ) -> None:
-        for now in (board(name="Renamed"), None, board(pk=9)):
-            boards.now = now
-            await sent(queue, ["ann"])
-            await logged(queue, len(store.applied) + 1)
-        renamed, gone, succeeded = (one.board for one in store.applied)
-        assert (renamed.name, gone, succeeded) == ("Renamed", MAIN, MAIN)
+        commit.outages = 3
+        await publish(queue, ["ann"])
+        assert await wait_for_log(queue, 1) == [("ack", ["ann"])]
+        assert commit.outages == 0
+
+    async def test_updates_have_the_current_board_or_the_old_one_after_a_deletion(
+        self, queue: FakeQueue, commit: FakeCommit, directory: FakeDirectory
+    ) -> None:
+        for current in (board(name="Renamed"), None, board(pk=9)):
+            directory.current = current
+            await publish(queue, ["ann"])
+            await wait_for_log(queue, len(commit.applied) + 1)
+        renamed, deleted, replaced = (one.board for one in commit.applied)
+        assert (renamed.name, deleted, replaced) == ("Renamed", MAIN, MAIN)
 
 
-class TestEnqueue:
+class TestQueuePublisher:
     async def test_updates_are_pending_once_the_queue_has_them(self, queue: FakeQueue) -> None:
-        enqueue = QueuePublisher(cast("Queue", queue), CODEC, BatchLimits())
-        running = asyncio.create_task(enqueue.run())
-        some = [submission(MAIN, player) for player in ("ann", "bob")]
-        outcomes = await enqueue.submit(some)
-        assert [(one.event, one.status) for one in outcomes] == [(one.event, "pending") for one in some]
+        publisher = QueuePublisher(cast("Queue", queue), CODEC, BatchLimits())
+        running = asyncio.create_task(publisher.run())
+        submissions = [submission(MAIN, player) for player in ("ann", "bob")]
+        outcomes = await publisher.submit(submissions)
+        assert [(one.event, one.status) for one in outcomes] == [(one.event, "pending") for one in submissions]
         assert queue.waiting.qsize() >= 1
-        enqueue.close()
+        publisher.close()
         await running
 
-    async def test_a_queue_that_fails_is_told_and_the_next_update_goes_through(self, queue: FakeQueue) -> None:
-        queue.faults.append(codes.QUEUE_UNAVAILABLE.error("away"))
-        enqueue = QueuePublisher(cast("Queue", queue), CODEC, BatchLimits())
-        running = asyncio.create_task(enqueue.run())
+    async def test_a_queue_failure_is_raised_and_the_next_update_succeeds(self, queue: FakeQueue) -> None:
+        queue.faults.append(codes.QUEUE_UNAVAILABLE.error("not now"))
+        publisher = QueuePublisher(cast("Queue", queue), CODEC, BatchLimits())
+        running = asyncio.create_task(publisher.run())
         with pytest.raises(Unavailable):
-            await enqueue.submit([submission(MAIN, "ann")])
-        assert [one.status for one in await enqueue.submit([submission(MAIN, "ann")])] == ["pending"]
-        enqueue.close()
+            await publisher.submit([submission(MAIN, "ann")])
+        assert [one.status for one in await publisher.submit([submission(MAIN, "ann")])] == ["pending"]
+        publisher.close()
         await running

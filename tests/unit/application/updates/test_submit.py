@@ -1,4 +1,4 @@
-"""The way of an update from request to rank, on the real store, ranking and limits."""
+"""The path of an update from request to rank, on a real store and ranking."""
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
@@ -52,7 +52,7 @@ PENDING = 1_500
 
 
 class World:
-    """An app `game` with the boards and actions that a test asks for."""
+    """The app `game`, in which a test creates its boards and actions."""
 
     def __init__(self, store: Database, clock: ManualClock) -> None:
         self.ledger, self.directory = SqliteLedger(store), SqliteDirectory(store)
@@ -65,7 +65,7 @@ class World:
         self.submit = self.make_submit()
 
     def changed(self, *_: object) -> None:
-        """Nobody watches."""
+        return None
 
     async def board(self, board: str = "main", **rules: Any) -> Board:
         app = await self.directory.app("game")
@@ -75,17 +75,17 @@ class World:
         app = await self.directory.app("game")
         return await self.directory.create_action(Action(0, app, action, points, **rules))
 
-    async def sent(self, who: Principal | None = SERVER, board: str = "main", **wish: Any) -> UpdateResult:
-        raw = repr(sorted(wish.items())).encode()
-        if who is SERVER:
-            wish.setdefault("player", "ann")
-        return await self.submit.one(who, "game", board, UpdateRequest(raw, **wish))
+    async def send(self, principal: Principal | None = SERVER, board: str = "main", **fields: Any) -> UpdateResult:
+        raw = repr(sorted(fields.items())).encode()
+        if principal is SERVER:
+            fields.setdefault("player", "ann")
+        return await self.submit.one(principal, "game", board, UpdateRequest(raw, **fields))
 
-    async def refused(self, kind: type[ScoreboardError], who: Principal | None = SERVER, **wish: Any) -> str:
-        """The code of the refusal, and nothing was written."""
+    async def refused(self, kind: type[ScoreboardError], principal: Principal | None = SERVER, **fields: Any) -> str:
+        """Return the code of the refusal; check that nothing was written."""
         before = [entry async for chunk in self.ledger.entries(await self._main()) for entry in chunk]
         with pytest.raises(kind) as raised:
-            await self.sent(who, **wish)
+            await self.send(principal, **fields)
         assert [entry async for chunk in self.ledger.entries(await self._main()) for entry in chunk] == before
         return raised.value.code
 
@@ -104,71 +104,67 @@ async def world(store: Database, clock: ManualClock) -> AsyncIterator[World]:
 
 
 class TestOne:
-    async def test_an_update_is_counted_ranked_and_told(self, world: World) -> None:
+    async def test_an_update_is_counted_and_ranked(self, world: World) -> None:
         main = await world.board()
-        await world.sent(player="bob", increment=7)
-        answer = await world.sent(increment=5, metadata=b'{"level":3}')
-        assert answer.board == main
-        assert answer.rank == RankChange(2, None)
-        assert (answer.outcome.status, answer.outcome.score) == ("applied", 5)
-        assert answer.rate is not None
-        assert answer.rate.remaining == SERVER_PER_SECOND - 2
-        answer = await world.sent(increment=5)
-        assert (answer.outcome.score, answer.rank) == (10, RankChange(1, 2))
+        await world.send(player="bob", increment=7)
+        result = await world.send(increment=5, metadata=b'{"level":3}')
+        assert result.board == main
+        assert result.rank == RankChange(2, None)
+        assert (result.outcome.status, result.outcome.score) == ("applied", 5)
+        assert result.rate is not None
+        assert result.rate.remaining == SERVER_PER_SECOND - 2
+        result = await world.send(increment=5)
+        assert (result.outcome.score, result.rank) == (10, RankChange(1, 2))
 
-    async def test_it_is_stamped_with_an_instant_later_than_the_last_and_an_event_that_tells_it(
-        self, world: World
-    ) -> None:
+    async def test_each_update_has_a_later_instant_and_an_event_with_it(self, world: World) -> None:
         await world.board()
-        outcomes = [(await world.sent(increment=1)).outcome for _ in range(3)]  # the clock stands still
+        outcomes = [(await world.send(increment=1)).outcome for _ in range(3)]  # the clock stands still
         assert [one.accepted_at for one in outcomes] == [NOON, NOON + 1, NOON + 2]
         assert [event_id.accepted_at(one.event) for one in outcomes] == [NOON, NOON + 1, NOON + 2]
 
-    async def test_a_player_need_not_say_who_it_is(self, world: World) -> None:
+    async def test_the_player_of_a_token_is_the_default(self, world: World) -> None:
         await world.board(player_values=True)
-        assert (await world.sent(ANN, increment=1)).outcome.player == "ann"
+        assert (await world.send(ANN, increment=1)).outcome.player == "ann"
 
-    async def test_the_season_is_that_of_the_instant_in_the_boards_time_zone(
-        self, world: World, clock: ManualClock
-    ) -> None:
+    async def test_the_season_follows_the_time_zone_of_the_board(self, world: World, clock: ManualClock) -> None:
         await world.board(period="daily", time_zone="Asia/Tokyo")
-        assert (await world.sent(increment=1)).outcome.season == "2026-11-21"
+        assert (await world.send(increment=1)).outcome.season == "2026-11-21"
         clock.now += 3 * HOUR
-        assert (await world.sent(increment=1)).outcome.season == "2026-11-22"
+        assert (await world.send(increment=1)).outcome.season == "2026-11-22"
 
     async def test_a_refusal_of_the_transaction_is_an_outcome(self, world: World) -> None:
         await world.board(max_total=6)
-        answer = await world.sent(increment=7)
-        assert (answer.outcome.status, answer.outcome.code) == ("refused", "total_out_of_bounds")
+        result = await world.send(increment=7)
+        assert (result.outcome.status, result.outcome.code) == ("refused", "total_out_of_bounds")
 
 
 class TestRefusals:
-    async def test_who_may_not_is_refused_before_the_board_is_looked_up(self, world: World) -> None:
+    async def test_authorization_precedes_the_look_up_of_the_board(self, world: World) -> None:
         with pytest.raises(Unauthenticated):
-            await world.sent(None, board="nowhere", increment=1)
+            await world.send(None, board="nowhere", increment=1)
         with pytest.raises(Forbidden):
-            await world.sent(principal_of("server", "another", "one"), board="nowhere", increment=1)
+            await world.send(principal_of("server", "another", "one"), board="nowhere", increment=1)
         with pytest.raises(NotFound):
-            await world.sent(SERVER, board="nowhere", increment=1)
+            await world.send(SERVER, board="nowhere", increment=1)
 
-    async def test_a_player_sends_for_nobody_else(self, world: World) -> None:
+    async def test_a_player_may_not_update_another_player(self, world: World) -> None:
         await world.board(player_values=True)
         assert await world.refused(Forbidden, ANN, player="bob", increment=1) == "wrong_player"
 
-    async def test_a_players_value_is_refused_where_the_board_does_not_trust_it(self, world: World) -> None:
+    async def test_a_players_value_is_refused_unless_the_board_accepts_it(self, world: World) -> None:
         await world.board()
         assert await world.refused(Forbidden, ANN, increment=1) == "value_not_allowed"
 
     @pytest.mark.parametrize(
-        "wish", [{}, {"increment": 1, "score": 1}, {"increment": 1, "action": "win"}, {"score": 1, "action": "win"}]
+        "fields", [{}, {"increment": 1, "score": 1}, {"increment": 1, "action": "win"}, {"score": 1, "action": "win"}]
     )
-    async def test_one_value_is_wanted(self, world: World, wish: dict[str, Any]) -> None:
+    async def test_exactly_one_value_is_required(self, world: World, fields: dict[str, Any]) -> None:
         await world.board()
         await world.action()
-        assert await world.refused(Invalid, **wish) == "one_value"
+        assert await world.refused(Invalid, **fields) == "one_value"
 
     @pytest.mark.parametrize(
-        ("wish", "kind", "code"),
+        ("fields", "kind", "code"),
         [
             ({"score": 1}, Invalid, "operator_mismatch"),
             ({"increment": 9}, Refused, "value_out_of_bounds"),
@@ -180,36 +176,36 @@ class TestRefusals:
             ({"increment": 1, "metadata": b" " * (MAX_METADATA_BYTES + 1)}, Invalid, "metadata_too_big"),
         ],
     )
-    async def test_what_is_wrong_is_refused_and_changes_nothing(
-        self, world: World, wish: dict[str, Any], kind: type[ScoreboardError], code: str
+    async def test_an_invalid_update_is_refused_and_changes_nothing(
+        self, world: World, fields: dict[str, Any], kind: type[ScoreboardError], code: str
     ) -> None:
         await world.board(max_value=8)
         await world.action("big", 9)
-        assert await world.refused(kind, **wish) == code
+        assert await world.refused(kind, **fields) == code
 
-    async def test_the_rate_limit_is_the_credentials(self, world: World) -> None:
+    async def test_each_credential_has_its_rate_limit(self, world: World) -> None:
         await world.board(player_values=True)
         for _ in range(PLAYER_PER_MINUTE):
-            await world.sent(ANN, increment=1)
+            await world.send(ANN, increment=1)
         assert await world.refused(TooManyRequests, ANN, increment=1) == "rate_limited"
-        await world.sent(increment=1)
+        await world.send(increment=1)
 
 
 class TestActions:
-    async def test_the_server_says_what_an_action_is_worth(self, world: World) -> None:
+    async def test_an_action_has_the_points_of_the_server(self, world: World) -> None:
         await world.board()
         await world.action(points=5)
-        assert (await world.sent(ANN, action="win")).outcome.score == 5
+        assert (await world.send(ANN, action="win")).outcome.score == 5
 
-    async def test_a_limited_action_counts_so_often(self, world: World, clock: ManualClock) -> None:
+    async def test_an_action_has_a_cooldown(self, world: World, clock: ManualClock) -> None:
         await world.board()
         await world.action(cooldown_s=10)
-        assert (await world.sent(ANN, action="win")).outcome.status == "applied"
-        refused = (await world.sent(ANN, action="win")).outcome
+        assert (await world.send(ANN, action="win")).outcome.status == "applied"
+        refused = (await world.send(ANN, action="win")).outcome
         assert refused.code == "action_cooldown"
         assert refused.retry_after_s == pytest.approx(10, abs=0.01)
         clock.now += 10 * SECOND
-        assert (await world.sent(ANN, action="win")).outcome.score == 10
+        assert (await world.send(ANN, action="win")).outcome.score == 10
 
 
 class TestRegions:
@@ -217,69 +213,67 @@ class TestRegions:
         ("profile", "given", "counted"),
         [("eu", None, "eu"), ("eu", "us", "us"), ("africa", None, ""), (None, None, "")],
     )
-    async def test_the_region_given_counts_or_else_that_of_the_profile_where_the_board_has_it(
+    async def test_the_region_of_a_request_precedes_that_of_the_profile(
         self, world: World, profile: str | None, given: str | None, counted: str
     ) -> None:
         main = await world.board(regions=("eu", "us"))
         await world.directory.create_player(main.app, Player("ann", "Ann", region=profile))
-        await world.sent(increment=1, region=given)
+        await world.send(increment=1, region=given)
         ((submission, _),) = [entry async for chunk in world.ledger.entries(main) for entry in chunk]
         assert submission.region == counted
 
 
 class TestKeys:
-    async def test_a_retry_is_answered_with_the_first_outcome_and_the_rank_of_now(self, world: World) -> None:
+    async def test_a_retry_returns_the_first_outcome_and_the_current_rank(self, world: World) -> None:
         await world.board()
-        first = await world.sent(increment=5, key="k")
-        await world.sent(player="bob", increment=7)
-        again = await world.sent(increment=5, key="k")
+        first = await world.send(increment=5, key="k")
+        await world.send(player="bob", increment=7)
+        again = await world.send(increment=5, key="k")
         assert again.outcome.replayed
         assert again.outcome.event == first.outcome.event
         assert (first.rank, again.rank) == (RankChange(1, None), RankChange(2, None))
 
-    async def test_a_key_is_for_one_body_and_one_board(self, world: World) -> None:
+    async def test_a_key_belongs_to_one_body_and_one_board(self, world: World) -> None:
         await world.board()
         await world.board("second")
-        await world.sent(increment=5, key="k")
-        assert (await world.sent(increment=6, key="k")).outcome.code == "key_reused"
-        assert (await world.sent(board="second", increment=5, key="k")).outcome.code == "key_reused"
+        await world.send(increment=5, key="k")
+        assert (await world.send(increment=6, key="k")).outcome.code == "key_reused"
+        assert (await world.send(board="second", increment=5, key="k")).outcome.code == "key_reused"
 
-    async def test_nothing_that_refuses_an_update_refuses_its_retry(self, world: World) -> None:
+    async def test_a_retry_is_replayed_even_if_a_check_would_now_refuse_it(self, world: World) -> None:
         main = await world.board(player_values=True)
-        first = (await world.sent(ANN, increment=1, key="k")).outcome
+        first = (await world.send(ANN, increment=1, key="k")).outcome
         while True:
             try:
-                await world.sent(ANN, increment=1)
+                await world.send(ANN, increment=1)
             except TooManyRequests:
                 break
-        again = await world.sent(ANN, increment=1, key="k")
+        again = await world.send(ANN, increment=1, key="k")
         assert (again.outcome.event, again.rate) == (first.event, None)
         assert again.rank == RankChange(1, None)
-        await world.directory.update_board(Board(main.pk, main.app, "main", "Main"))  # trusts players no more
-        assert (await world.sent(ANN, increment=1, key="k")).outcome.event == first.event
+        await world.directory.update_board(Board(main.pk, main.app, "main", "Main"))  # accepts no values from players
+        assert (await world.send(ANN, increment=1, key="k")).outcome.event == first.event
         world.commit.close()
-        assert (await world.sent(ANN, increment=1, key="k")).outcome.event == first.event
+        assert (await world.send(ANN, increment=1, key="k")).outcome.event == first.event
         with pytest.raises(TooManyRequests):
-            await world.sent(ANN, increment=1, key="new")
+            await world.send(ANN, increment=1, key="new")
 
-    async def test_another_body_under_a_known_key_is_told_so_where_the_update_is_refused_too(
-        self, world: World
-    ) -> None:
+    async def test_a_reused_key_precedes_other_reasons_to_refuse_an_update(self, world: World) -> None:
         await world.board()
-        await world.sent(increment=1, key="k")
+        await world.send(increment=1, key="k")
         with pytest.raises(Conflict):
-            await world.sent(score=1, key="k")
+            await world.send(score=1, key="k")
 
-    async def test_while_the_server_goes_away_a_new_update_is_told_to_come_back(self, world: World) -> None:
+    async def test_a_new_update_is_refused_while_the_server_is_stopping(self, world: World) -> None:
         await world.board()
         world.commit.close()
         with pytest.raises(Unavailable):
-            await world.sent(increment=1, key="k")
+            await world.send(increment=1, key="k")
 
 
 class TestMany:
-    async def many(self, world: World, *wishes: UpdateRequest, who: Principal | None = SERVER) -> list[Any]:
-        result = await world.submit.many(world.submit.batch_sender(who, "game"), "main", wishes)
+    async def many(self, world: World, *requests: UpdateRequest, principal: Principal | None = SERVER) -> list[Any]:
+        result = await world.submit.many(world.submit.batch_sender(principal, "game"), "main", requests)
         return [
             (item.outcome.status, item.outcome.code, item.outcome.score)
             if isinstance(item, RankedOutcome)
@@ -287,7 +281,7 @@ class TestMany:
             for item in result.items
         ]
 
-    async def test_each_has_its_own_outcome_or_error_in_order(self, world: World) -> None:
+    async def test_each_update_has_an_outcome_or_error_in_order(self, world: World) -> None:
         await world.board(max_total=6)
         answers = await self.many(
             world,
@@ -305,39 +299,39 @@ class TestMany:
             ("applied", "", 6),
         ]
 
-    async def test_a_key_counts_once_in_it_and_after_it(self, world: World) -> None:
+    async def test_a_key_counts_once_within_and_across_batches(self, world: World) -> None:
         await world.board()
-        wishes = [UpdateRequest(b"1", player="ann", increment=5, key="k")] * 2
-        assert await self.many(world, *wishes) == [("applied", "", 5)] * 2
-        assert await self.many(world, *wishes) == [("applied", "", 5)] * 2
+        requests = [UpdateRequest(b"1", player="ann", increment=5, key="k")] * 2
+        assert await self.many(world, *requests) == [("applied", "", 5)] * 2
+        assert await self.many(world, *requests) == [("applied", "", 5)] * 2
 
-    async def test_it_costs_as_much_as_it_has(self, world: World) -> None:
+    async def test_a_batch_takes_one_from_the_rate_limit_per_update(self, world: World) -> None:
         await world.board()
-        wishes = [UpdateRequest(b"1", player="ann", increment=1)] * (SERVER_PER_SECOND - 1)
-        await self.many(world, *wishes)
+        requests = [UpdateRequest(b"1", player="ann", increment=1)] * (SERVER_PER_SECOND - 1)
+        await self.many(world, *requests)
         with pytest.raises(TooManyRequests):
-            await self.many(world, *wishes[:2])
-        await self.many(world, wishes[0])
+            await self.many(world, *requests[:2])
+        await self.many(world, requests[0])
 
     @pytest.mark.parametrize("size", [0, MAX_BATCH + 1])
-    async def test_its_size_is_bounded(self, world: World, size: int) -> None:
+    async def test_the_size_of_a_batch_is_bounded(self, world: World, size: int) -> None:
         await world.board()
         with pytest.raises(Invalid) as raised:
             await self.many(world, *[UpdateRequest(b"1", player="ann", increment=1)] * size)
         assert raised.value.code == "invalid_batch"
 
-    async def test_of_nothing_but_errors_nothing_is_written(self, world: World) -> None:
+    async def test_a_batch_of_errors_writes_nothing(self, world: World) -> None:
         main = await world.board()
         assert await self.many(world, UpdateRequest(b"1", player="ann", score=5)) == ["operator_mismatch"]
         assert [chunk async for chunk in world.ledger.entries(main)] == []
 
-    async def test_a_player_sends_none(self, world: World) -> None:
+    async def test_a_player_may_not_send_a_batch(self, world: World) -> None:
         await world.board(player_values=True)
         with pytest.raises(Forbidden) as raised:
-            await self.many(world, UpdateRequest(b"1", increment=1), who=ANN)
+            await self.many(world, UpdateRequest(b"1", increment=1), principal=ANN)
         assert raised.value.code == "server_only"
 
-    async def test_its_key_and_their_places_are_the_keys_of_its_items(self, world: World) -> None:
+    async def test_the_key_of_a_batch_and_the_index_make_the_key_of_an_update(self, world: World) -> None:
         await world.board()
         for replayed in (False, True):
             requests = [UpdateRequest(b"1", player="ann", increment=1), UpdateRequest(b"2", player="ann", increment=2)]
@@ -351,14 +345,14 @@ class TestMany:
             )
         assert raised.value.code == "invalid_idempotency_key"
 
-    async def test_regions_are_looked_up_once_for_all(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_regions_are_looked_up_once_per_batch(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         main = await world.board(regions=("eu", "us"))
         await world.directory.create_player(main.app, Player("ann", "Ann", region="eu"))
-        asked: list[set[str]] = []
+        looked_up: list[set[str]] = []
         find = world.directory.find_players
 
         async def counting(app: App, players: Collection[str]) -> Mapping[str, Player]:
-            asked.append(set(players))
+            looked_up.append(set(players))
             return await find(app, players)
 
         monkeypatch.setattr(world.directory, "find_players", counting)
@@ -369,11 +363,11 @@ class TestMany:
             UpdateRequest(b"3", player="cat", increment=1, region="us"),
             UpdateRequest(b"4", player="", increment=1),
         )
-        assert asked == [{"ann", "bob"}]
+        assert looked_up == [{"ann", "bob"}]
         regions = {one.player: one.region async for chunk in world.ledger.entries(main) for one, _ in chunk}
         assert regions == {"ann": "eu", "bob": "", "cat": "us"}
 
-    async def test_an_unreachable_store_fails_it_and_refuses_no_item(
+    async def test_an_unreachable_store_fails_the_batch_and_refuses_no_update(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         main = await world.board(regions=("eu",))
@@ -400,7 +394,7 @@ class NoBob:
 
 @dataclass
 class OnceEver:
-    """A rule: each player counts once on a board, whatever the value."""
+    """A rule: each player counts once on a board."""
 
     def facts(self, submission: Submission) -> Sequence[FactKey]:
         return [FactKey("once_ever", submission.board.app.pk, submission.player, 0, str(submission.board.pk))]
@@ -412,8 +406,8 @@ class OnceEver:
         return {key: Fact(1, submission.value, submission.accepted_at)}
 
 
-class TestSeams:
-    """A check and a rule are added without a change to what is there."""
+class TestExtensions:
+    """A check and a rule are added without changes to existing code."""
 
     def strict(self, world: World, fault: ScoreboardError) -> Submit:
         def no_bob(board: Board) -> NoBob | None:
@@ -421,7 +415,7 @@ class TestSeams:
 
         return world.make_submit(checks=(no_bob,))
 
-    async def test_a_check_refuses_before_anything_happened_on_its_boards_only(self, world: World) -> None:
+    async def test_a_check_refuses_updates_of_its_boards_before_the_commit(self, world: World) -> None:
         submit = self.strict(world, codes.VALUE_NOT_ALLOWED.error("no bob"))
         strict, _ = await world.board("strict"), await world.board()
         requests = [UpdateRequest(b"", player=player, increment=1) for player in ("ann", "bob")]
@@ -442,7 +436,7 @@ class TestSeams:
         with pytest.raises(Unavailable):
             await submit.many(submit.batch_sender(SERVER, "game"), "strict", requests)
 
-    async def test_a_rule_decides_inside_the_transaction_and_keeps_its_facts(self, world: World) -> None:
+    async def test_a_rule_decides_inside_the_transaction_and_stores_its_facts(self, world: World) -> None:
         def once_ever(board: Board, action: Action | None) -> OnceEver | None:
             return OnceEver() if board.slug == "strict" and action is None else None
 
@@ -455,76 +449,76 @@ class TestSeams:
 
     async def test_checks_and_rules_follow_a_change_of_the_board(self, world: World) -> None:
         main = await world.board(max_total=5)
-        await world.sent(increment=5)
+        await world.send(increment=5)
         await world.directory.update_board(replace(main, max_value=2))
         assert await world.refused(Refused, increment=3) == "value_out_of_bounds"
 
 
-class Line:
-    """A queue that takes everything; nobody takes from it."""
+class FakeQueuePublisher:
+    """A publisher to a queue without consumers."""
 
     def __init__(self) -> None:
-        self.taken: list[Submission] = []
+        self.published: list[Submission] = []
 
     async def submit(self, submissions: Sequence[Submission]) -> list[Outcome]:
-        self.taken += submissions
+        self.published += submissions
         return [Outcome(s.event, s.board.pk, s.player, s.season, s.accepted_at, "pending") for s in submissions]
 
 
 class TestManyQueued:
-    """A batch for a queued board, where there is a queue."""
+    """Batches for a queued board."""
 
     @pytest.fixture
-    async def line(self, world: World) -> Line:
+    async def publisher(self, world: World) -> FakeQueuePublisher:
         await world.board(consistency="queued")
-        line = Line()
-        world.submit = world.make_submit(QueueRoute(cast("QueuePublisher", line), b"key", fallback=False))
-        return line
+        publisher = FakeQueuePublisher()
+        world.submit = world.make_submit(QueueRoute(cast("QueuePublisher", publisher), b"key", fallback=False))
+        return publisher
 
-    async def many(self, world: World, *wishes: UpdateRequest) -> list[Any]:
-        items = (await world.submit.many(world.submit.batch_sender(SERVER, "game"), "main", wishes)).items
+    async def many(self, world: World, *requests: UpdateRequest) -> list[Any]:
+        items = (await world.submit.many(world.submit.batch_sender(SERVER, "game"), "main", requests)).items
         return [item.outcome if isinstance(item, RankedOutcome) else item.code for item in items]
 
-    async def test_what_was_applied_is_told_under_its_first_event_and_not_queued_again(
-        self, world: World, line: Line
+    async def test_an_applied_update_is_replayed_and_not_queued_again(
+        self, world: World, publisher: FakeQueuePublisher
     ) -> None:
-        wish = UpdateRequest(b"1", player="ann", increment=5, key="k")
-        (first,) = await self.many(world, wish)
+        request = UpdateRequest(b"1", player="ann", increment=5, key="k")
+        (first,) = await self.many(world, request)
         assert (first.status, first.replayed) == ("pending", False)
-        await world.commit.submit(line.taken, ranks=False)
+        await world.commit.submit(publisher.published, ranks=False)
         reused, no_key = (
             UpdateRequest(b"2", player="ann", increment=6, key="k"),
             UpdateRequest(b"3", player="ann", increment=1, key=""),
         )
         new = UpdateRequest(b"4", player="bob", increment=7, key="l")
-        again, conflict, invalid, other = await self.many(world, wish, reused, no_key, new)
+        again, conflict, invalid, other = await self.many(world, request, reused, no_key, new)
         assert (again.event, again.status, again.replayed) == (first.event, "applied", True)
         assert (conflict, invalid) == ("key_reused", "invalid_idempotency_key")
         assert (other.player, other.replayed) == ("bob", False)
-        assert [one.player for one in line.taken] == ["ann", "bob"]
+        assert [one.player for one in publisher.published] == ["ann", "bob"]
 
-    async def test_what_is_known_costs_nothing(self, world: World, line: Line) -> None:
-        wishes = [UpdateRequest(b"1", player="ann", increment=1, key=f"k{n}") for n in range(SERVER_PER_SECOND)]
-        first = await self.many(world, *wishes)
-        await world.commit.submit(line.taken, ranks=False)
-        assert [one.event for one in await self.many(world, *wishes)] == [one.event for one in first]
+    async def test_replays_take_nothing_from_the_rate_limit(self, world: World, publisher: FakeQueuePublisher) -> None:
+        requests = [UpdateRequest(b"1", player="ann", increment=1, key=f"k{n}") for n in range(SERVER_PER_SECOND)]
+        first = await self.many(world, *requests)
+        await world.commit.submit(publisher.published, ranks=False)
+        assert [one.event for one in await self.many(world, *requests)] == [one.event for one in first]
         with pytest.raises(TooManyRequests):
             await self.many(world, UpdateRequest(b"1", player="ann", increment=1, key="new"))
 
-    async def test_while_the_store_is_away_all_is_queued(
-        self, world: World, line: Line, monkeypatch: pytest.MonkeyPatch
+    async def test_updates_are_queued_while_the_store_is_unreachable(
+        self, world: World, publisher: FakeQueuePublisher, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        async def away(*_: object) -> None:
+        async def unreachable(*_: object) -> None:
             raise codes.STORAGE_FAILED.error("not now")
 
-        monkeypatch.setattr(world.ledger, "receipts", away)
-        wish = UpdateRequest(b"1", player="ann", increment=5, key="k")
+        monkeypatch.setattr(world.ledger, "receipts", unreachable)
+        request = UpdateRequest(b"1", player="ann", increment=5, key="k")
         for _ in range(2):
-            assert [one.status for one in await self.many(world, wish)] == ["pending"]
-        assert len(line.taken) == 2
+            assert [one.status for one in await self.many(world, request)] == ["pending"]
+        assert len(publisher.published) == 2
 
-    async def test_an_update_without_region_is_queued_while_the_store_is_unreachable(
-        self, world: World, line: Line, monkeypatch: pytest.MonkeyPatch
+    async def test_an_update_without_a_region_is_queued_while_the_store_is_unreachable(
+        self, world: World, publisher: FakeQueuePublisher, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         main = await world.directory.board("game", "main")
         await world.directory.update_board(replace(main, regions=("eu",)))
@@ -534,7 +528,7 @@ class TestManyQueued:
             raise codes.STORAGE_FAILED.error("not now")
 
         monkeypatch.setattr(world.directory, "find_players", unreachable)
-        assert (await world.sent(increment=5)).outcome.status == "pending"
+        assert (await world.send(increment=5)).outcome.status == "pending"
         monkeypatch.undo()
-        await resolve_regions(world.directory, line.taken)  # as the consumer does
-        assert [one.region for one in line.taken] == ["eu"]
+        await resolve_regions(world.directory, publisher.published)  # as the consumer does
+        assert [one.region for one in publisher.published] == ["eu"]

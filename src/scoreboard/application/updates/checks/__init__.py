@@ -1,4 +1,4 @@
-"""Checks before an update is routed. A check is one file here and one row of CHECKS."""
+"""Checks of updates before routing: each has a file here and a row in CHECKS."""
 
 from collections.abc import Callable
 from typing import NamedTuple, Protocol, TypeAlias
@@ -21,15 +21,15 @@ class Check(Protocol):
     """A condition that is decided before routing. A check is made for one board."""
 
     async def check(self, draft: Draft) -> None:
-        """Return if the update may go on. Raise a ScoreboardError with a stable code if not; nothing has happened yet.
+        """Raise a ScoreboardError with a stable code to refuse the update.
 
-        Raise Unavailable where that cannot be decided: it fails the whole request, and the client retries.
+        Nothing has been written at this point. Raise Unavailable if the check cannot decide. That fails the whole
+        request, and the client retries.
         """
-        ...
 
 
 CheckFactory: TypeAlias = Callable[[Board], Check | None]
-"""Makes the check of a board. Returns None where the board does not ask for it."""
+"""Creates the check of a board, or returns None where the board does not need it."""
 
 CHECKS: tuple[CheckFactory, ...] = ()
-"""In the order in which they are decided. The first refusal wins."""
+"""The checks in the order in which they run. The first refusal wins."""

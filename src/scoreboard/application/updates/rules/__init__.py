@@ -1,4 +1,4 @@
-"""Rules inside the transaction. A rule is one file here and one row of RULES."""
+"""Rules inside the transaction: each has a file here and a row in RULES."""
 
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
@@ -9,13 +9,13 @@ from scoreboard.domain.board import Action, Board
 from scoreboard.domain.submission import Rule
 
 RuleFactory: TypeAlias = Callable[[Board, Action | None], Rule | None]
-"""Makes the rule for updates of a board with an action (None: with a value). Returns None where it does not apply."""
+"""Creates the rule for updates of a board with an action (None: with a value), or returns None if none applies."""
 
 RULES: tuple[RuleFactory, ...] = (action_per_day, action_cooldown)
-"""In the order in which they are decided. The first refusal wins."""
+"""The rules in the order in which they run. The first refusal wins."""
 
 
 def rules_of(board: Board, action: Action | None, factories: Sequence[RuleFactory] = RULES) -> tuple[Rule, ...]:
-    """Return the rules for updates of this board with this action."""
+    """Return the rules for updates of a board with an action."""
     rules = (make(board, action) for make in factories)
     return tuple(rule for rule in rules if rule is not None)

@@ -1,4 +1,4 @@
-"""Require a pause between two uses of an action by a player."""
+"""A rule: the least time between two uses of an action by a player."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from scoreboard.domain.facts import NO_FACT, Fact, FactKey, bucket_of
 from scoreboard.domain.submission import Submission
 
 NAME = "action_cooldown"
-# The last use is kept for the longest cooldown there can be, so that a cooldown that is made longer looks back too.
+# The last use is kept for the longest possible cooldown, so that a cooldown that is made longer applies to it.
 KEPT_US = MAX_COOLDOWN_S * 1_000_000
 SLOT_H = MAX_COOLDOWN_S // 3_600
 
@@ -21,18 +21,18 @@ def action_cooldown(_: Board, action: Action | None) -> "ActionCooldown | None":
 
 @dataclass(frozen=True, slots=True)
 class ActionCooldown:
-    """Keeps the instant of the last use of an action by a player.
+    """The rule for one action. Its fact is the instant of the player's last use.
 
-    It is kept while any limit of the action is set, so that one that is set later looks back too.
+    The fact is written while any limit of the action is set, so that a cooldown that is set later applies to it.
     """
 
     action: Action
 
     def facts(self, submission: Submission) -> Sequence[FactKey]:
-        """Return the slot of this use and its neighbours.
+        """Return the key of the slot of this use, and with a cooldown its neighbours.
 
-        A use that still matters is in this slot or in the one before it. One of a clock that is ahead may be in the
-        next. Without a cooldown none matters yet, and only this slot is needed.
+        The last use may be in this slot or in the previous one. If another server's clock is ahead, it may be in the
+        next. Without a cooldown the rule does not need the last use.
         """
         bucket = bucket_of(submission.accepted_at + KEPT_US, SLOT_H)
         return [

@@ -1,4 +1,4 @@
-"""Limit how often an action counts for a player on one calendar day of the app's time zone."""
+"""A rule: the daily limit of an action for a player, in the time zone of the app."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from scoreboard.domain.submission import Submission
 
 NAME = "action_per_day"
 EPOCH_DAY = 719_163  # 1970-01-01 as `date.toordinal`
-DAYS_KEPT = 2  # after the start of the day in UTC: by then it is over in every time zone
+DAYS_KEPT = 2  # after the start of the day in UTC; then the day is over in every time zone
 
 
 def action_per_day(_: Board, action: Action | None) -> "ActionPerDay | None":
@@ -20,9 +20,9 @@ def action_per_day(_: Board, action: Action | None) -> "ActionPerDay | None":
 
 @dataclass(frozen=True, slots=True)
 class ActionPerDay:
-    """Counts the uses of an action by a player and day.
+    """The rule for one action. Its fact is the number of the player's uses on a day.
 
-    They are counted while any limit of the action is set, so that one that is set later counts earlier uses too.
+    Uses are counted while any limit of the action is set, so that a daily limit that is set later includes them.
     """
 
     action: Action
@@ -34,7 +34,7 @@ class ActionPerDay:
         key = self._key(submission)
         today, per_day = facts.get(key, NO_FACT), self.action.per_day
         if per_day is not None and today.count >= per_day:
-            text = f"{self.action.slug} counts {per_day} times a day for a player, and it did"
+            text = f"{self.action.slug} counts {per_day} times a day for a player, and that number is reached"
             raise codes.ACTION_LIMIT.error(text)
         return {key: Fact(today.count + 1, 0, max(today.at, submission.accepted_at))}
 
