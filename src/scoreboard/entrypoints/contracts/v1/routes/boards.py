@@ -103,10 +103,10 @@ class BoardRoutes:
         errors=[*TABLE, *RANKING, codes.STANDING_NOT_FOUND, codes.INVALID_RADIUS],
     )
     async def around(self, context: RequestContext) -> Response:
-        """Get a player with `radius` neighbours on each side, best first.
+        """Get a player and the neighbours, best first.
 
-        Near the top and the bottom of a board the window is shifted, not shortened. It has `2 * radius + 1` entries on
-        every board with at least that many players.
+        The response has `radius` neighbours on each side. Near the top and the bottom of a board the window is shifted,
+        not shortened. It has `2 * radius + 1` entries on every board with at least that many players.
 
         - **Access**: everyone for a public board, otherwise any token of the app.
         - **Cost**: grows with `radius`, not with the board.
