@@ -22,6 +22,7 @@ from harness.servers.postgres import Server, postgres
 from scoreboard.adapters.postgres import database
 from scoreboard.adapters.postgres.maintenance import create_partitions
 from scoreboard.adapters.postgres.ranking import PostgresRanking
+from scoreboard.adapters.postgres.timeouts import DEFAULTS
 from scoreboard.application.ports.ranking import NotRanked
 from scoreboard.domain.board import App, Board
 from scoreboard.domain.submission import WORLD, TableKey
@@ -176,7 +177,7 @@ async def _print_time(what: str, read: Read) -> None:
             await read()
             times.append(1_000 * (time.perf_counter() - began))
     except NotRanked:
-        print(f"{what:<32} {NOT_MEASURED}: longer than {database.STATEMENT_S:.0f} s")
+        print(f"{what:<32} {NOT_MEASURED}: longer than {DEFAULTS.statement_s:.0f} s")
     else:
         print(f"{what:<32} {statistics.median(times):>10.2f} ms {max(times):>10.2f} ms max")
 

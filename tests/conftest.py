@@ -11,13 +11,6 @@ from harness.servers import shared
 from harness.servers.rabbitmq import Broker
 from harness.waiting import BOUND_S
 from scoreboard.adapters.memory import ranking as memory_ranking
-from scoreboard.adapters.postgres import database as postgres_database
-from scoreboard.adapters.postgres import directory as postgres_directory
-from scoreboard.adapters.postgres import inspection as postgres_inspection
-from scoreboard.adapters.postgres import ledger as postgres_ledger
-from scoreboard.adapters.postgres import replica as postgres_replica
-from scoreboard.adapters.rabbitmq import queue as rabbitmq_queue
-from scoreboard.adapters.rabbitmq import reconnecting as rabbitmq_reconnecting
 from scoreboard.adapters.redis import builder as redis_builder
 from scoreboard.adapters.redis import connection as redis_connection
 from scoreboard.adapters.redis import feed as redis_feed
@@ -33,13 +26,6 @@ settings.load_profile("patient")
 
 PATIENCE: Mapping[ModuleType, tuple[str, ...]] = {
     memory_ranking: ("GRACE_S",),
-    postgres_database: ("CONNECT_S", "ACQUIRE_S", "COMMAND_S"),
-    postgres_directory: ("TRANSACTION_S",),
-    postgres_inspection: ("CONNECT_S", "INSPECT_S"),
-    postgres_ledger: ("ROW_S",),
-    postgres_replica: ("REACH_S", "CATCH_UP_S", "CHECK_S"),
-    rabbitmq_reconnecting: ("CONNECT_S", "PATIENCE_S"),
-    rabbitmq_queue: ("CALL_S",),
     redis_connection: ("CONNECT_S", "CALL_S", "WAIT_S"),
     redis_feed: ("CALL_S",),
     redis_rate_limiter: ("ANSWER_S",),
@@ -68,12 +54,6 @@ def patience() -> Iterator[None]:
         for module, bounds in PATIENCE.items():
             for bound in bounds:
                 patched.setattr(module, bound, BOUND_S)
-        patched.setattr(
-            postgres_database.Database.transaction, "__defaults__", (postgres_database.RetryTransaction, BOUND_S)
-        )
-        patched.setattr(postgres_database.Database.fetch, "__kwdefaults__", {"within_s": BOUND_S})
-        for setting in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
-            patched.setitem(postgres_database.SESSION_SETTINGS, setting, f"{BOUND_S:.0f}s")
         yield
 
 

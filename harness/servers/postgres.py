@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from functools import cache
+from functools import cache, partial
 from itertools import count
 from pathlib import Path
 
@@ -20,13 +20,19 @@ from harness.missing import missing
 from harness.ports import free_port
 from harness.servers import processes
 from harness.servers.shared import kept_working
-from harness.waiting import BOUND_S
+from harness.waiting import BOUND_S, PATIENCE
 from scoreboard.adapters.postgres import database
+from scoreboard.adapters.postgres.inspection import fetch_once
+from scoreboard.adapters.postgres.timeouts import PostgresTimeouts
 
 URL = "SCOREBOARD_TEST_POSTGRES_URL"
+TIMEOUTS = PostgresTimeouts().scaled(PATIENCE)
 START_S = 4 * BOUND_S  # after a crash all files are synced first
 SSL_REQUEST = bytes((0, 0, 0, 8, 4, 210, 22, 47))
 _DEBIAN = Path("/usr/lib/postgresql")
+
+open_database = partial(database.open_database, timeouts=TIMEOUTS)
+query = partial(fetch_once, timeouts=TIMEOUTS)
 
 
 def programs() -> Path:
@@ -200,7 +206,7 @@ async def _template(server: str) -> str:
     """The name of a database that is migrated and has no connections, so that it can be copied."""
     name = f"migrated_{os.getpid()}"
     if server not in _templates:
-        await database.migrate(await _created(server, name, ""))
+        await database.migrate(await _created(server, name, ""), TIMEOUTS)
         _templates.add(server)
     return name
 

@@ -11,6 +11,7 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,12 +22,16 @@ from aio_pika.exceptions import CONNECTION_EXCEPTIONS
 from harness.missing import missing
 from harness.ports import free_port
 from harness.servers.shared import kept_working
-from harness.waiting import BOUND_S
+from harness.waiting import BOUND_S, PATIENCE
+from scoreboard.adapters.rabbitmq import queue
+from scoreboard.adapters.rabbitmq.timeouts import RabbitTimeouts
+from scoreboard.bootstrap.service import wall_clock
 
 URL = "SCOREBOARD_TEST_RABBITMQ_URL"
 PROGRAM = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 PROTOCOL_HEADER = b"AMQP\x00\x00\x09\x01"
 START_S = 4 * BOUND_S
+TIMEOUTS = RabbitTimeouts().scaled(PATIENCE)
 PROBE_S = 30.0
 PROBE: Mapping[str, Any] = {
     "x-queue-type": "quorum",
@@ -35,6 +40,8 @@ PROBE: Mapping[str, Any] = {
     "x-dead-letter-routing-key": "nowhere",
     "x-dead-letter-strategy": "at-least-once",
 }
+
+open_queue = partial(queue.open_queue, clock=wall_clock, timeouts=TIMEOUTS)
 
 
 class Broker(Protocol):

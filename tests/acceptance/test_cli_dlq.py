@@ -14,7 +14,6 @@ from harness.ports import free_port
 from harness.servers import postgres, rabbitmq, redis
 from harness.servers.rabbitmq import Broker
 from harness.waiting import eventually
-from scoreboard.adapters.rabbitmq import queue
 from scoreboard.adapters.rabbitmq.topology import NAME, Topology
 from scoreboard.entrypoints.contracts.v1.examples import EXAMPLES_WITH_QUEUE
 from tests.acceptance.command_line import CommandLine
@@ -45,7 +44,7 @@ def broker() -> Iterator[Broker]:
 
 async def bury(url: str, reason: str) -> None:
     """What waits in the queue becomes a dead letter, as a worker does it."""
-    async with queue.open_queue(url, Topology(NAME)) as opened:
+    async with rabbitmq.open_queue(url, Topology(NAME)) as opened:
         for delivery in await opened.receive(10):
             await opened.dead_letter(delivery, delivery.message.body, reason)
 

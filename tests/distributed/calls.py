@@ -1,4 +1,4 @@
-"""What tests of processes that share their servers ask of them."""
+"""Requests to processes that share their servers, and checks of them."""
 
 from typing import Any
 
@@ -19,21 +19,21 @@ async def update(service: Running, board: str, player: str, increment: int, **he
 
 
 async def score(service: Running, board: str, player: str, value: int) -> Any:
-    """The score that a player has after this was sent to a board that is not of increments."""
+    """Send a value to a board of best or latest scores. Return the new score."""
     body = {"player": player, "score": value}
     return (await service.client("server", "game").post(f"{board}/scores", body)).ok()["score"]
 
 
-async def known(board: str, *services: Running) -> None:
-    """Returns when all know the board that one of them made."""
+async def propagated(board: str, *services: Running) -> None:
+    """Wait until all processes have the board that one of them created."""
 
-    async def by_all() -> bool:
+    async def everywhere() -> bool:
         return all([(await one.operator.get(board)).status == 200 for one in services])
 
-    await eventually(by_all, "every process knows the board")
+    await eventually(everywhere, "every process has the board")
 
 
 async def differences(service: Running, board: str = "main") -> list[str]:
-    """Of the fold of the ledger, the totals and the ranking."""
+    """Return the differences between the folded ledger, the totals and the ranking."""
     inside = service.service
     return (await verify(inside.ledger, inside.ranking, await inside.directory.board("game", board))).differences

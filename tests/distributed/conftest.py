@@ -14,20 +14,20 @@ def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], AbstractEventLo
 
 @pytest.fixture(scope="session")
 def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
-    """PostgreSQL, Redis and RabbitMQ of this suite's own, which may be killed: each test finds them running."""
+    """Start PostgreSQL, Redis and RabbitMQ for this suite, which tests may kill."""
     with started(tmp_path_factory.mktemp("redis")) as servers:
         yield servers
 
 
 @pytest.fixture
 async def servers(machines: Servers) -> Servers:
-    """A new database, an empty Redis, and, once it is asked for, a new virtual host in RabbitMQ."""
+    """Return the servers with a new database, an empty Redis and a new virtual host."""
     await machines.renew()
     return machines
 
 
 @pytest.fixture
 async def service(servers: Servers, tmp_path: Path) -> AsyncIterator[Running]:
-    """All roles in this process, on PostgreSQL and Redis."""
+    """Run all roles in this process, on PostgreSQL and Redis."""
     async with running(tmp_path / "data", **servers.settings()) as started:
         yield started

@@ -1,4 +1,4 @@
-"""Points held open in one of several services, and what the servers tell of those who wait."""
+"""Calls that are held at a breakpoint, and queries about waiting transactions."""
 
 import asyncio
 import contextlib
@@ -14,21 +14,21 @@ from harness.waiting import BOUND_S, eventually
 from scoreboard.bootstrap.mounting import Part
 from tests.distributed.servers import Servers
 
-DOORS: frozenset[Part] = frozenset({"api", "live"})  # and nothing that mends behind them
+FRONTENDS: frozenset[Part] = frozenset({"api", "live"})  # without the jobs that repair
 
 
 @asynccontextmanager
-async def doors(servers: Servers, folder: Path, count: int = 2) -> AsyncIterator[list[Running]]:
-    """So many processes' worth of `api` and `live`, none of which repairs anything."""
+async def frontends(servers: Servers, folder: Path, count: int = 2) -> AsyncIterator[list[Running]]:
+    """Run this many services with `api` and `live`, which repair nothing."""
     async with AsyncExitStack() as stack:
         yield [
-            await stack.enter_async_context(running(folder / str(n), parts=DOORS, **servers.settings()))
+            await stack.enter_async_context(running(folder / str(n), parts=FRONTENDS, **servers.settings()))
             for n in range(count)
         ]
 
 
-class Point:
-    """Where somebody waits, once `reached`, until `release`."""
+class Breakpoint:
+    """A place where the first call waits until `release`."""
 
     def __init__(self) -> None:
         self._reached, self._released = asyncio.Event(), asyncio.Event()
@@ -41,7 +41,7 @@ class Point:
         self._released.set()
 
     async def pass_by(self) -> None:
-        """Only the first to come is held."""
+        """Hold the first call."""
         if not self._reached.is_set():
             self._reached.set()
             async with asyncio.timeout(BOUND_S):
@@ -49,9 +49,9 @@ class Point:
 
 
 @asynccontextmanager
-async def held(one: object, method: str, *, after: bool = False) -> AsyncIterator[Point]:
-    """The next call of this method of `one` is held before it begins, or after it is done, until released."""
-    call, point = getattr(one, method), Point()
+async def held(one: object, method: str, *, after: bool = False) -> AsyncIterator[Breakpoint]:
+    """Hold the next call of a method of `one`, before or after it runs."""
+    call, point = getattr(one, method), Breakpoint()
 
     async def holding(*args: Any, **named: Any) -> Any:
         if not after:
@@ -70,7 +70,7 @@ async def held(one: object, method: str, *, after: bool = False) -> AsyncIterato
 
 
 async def rows(servers: Servers, statement: str, *values: object) -> list[tuple[Any, ...]]:
-    """What PostgreSQL answers, asked by a connection of the test's own."""
+    """Return the rows of a statement, fetched on a new connection."""
     connection = await asyncpg.connect(servers.database)
     try:
         return [tuple(row) for row in await connection.fetch(statement, *values)]
@@ -79,13 +79,13 @@ async def rows(servers: Servers, statement: str, *values: object) -> list[tuple[
 
 
 async def entries(servers: Servers) -> int:
-    """How many the ledger has."""
+    """Return the number of entries in the ledger."""
     ((count,),) = await rows(servers, "SELECT count(*) FROM ledger")
     return int(count)
 
 
 async def waits_for_a_lock(servers: Servers, *unless: "asyncio.Future[Any]") -> None:
-    """Returns when a transaction waits for what another has locked, or one of `unless` is done: it did not wait."""
+    """Wait until a transaction waits for a lock, or one of `unless` is done."""
     waiting = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
     async def waits() -> bool:
@@ -95,7 +95,7 @@ async def waits_for_a_lock(servers: Servers, *unless: "asyncio.Future[Any]") -> 
 
 
 class Relay:
-    """An address that leads to one server, and then to another, as after a failover."""
+    """A proxy that leads to one server, and later to another, as after a failover."""
 
     def __init__(self, port: int) -> None:
         self._leads_to = port
@@ -108,7 +108,7 @@ class Relay:
         return int(self._server.sockets[0].getsockname()[1])
 
     def lead_to(self, port: int) -> None:
-        """From now on, also for those who are connected: they have to connect again."""
+        """Change the target, and cut the open connections."""
         self._leads_to = port
         self._cut()
 

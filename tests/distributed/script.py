@@ -1,4 +1,4 @@
-"""One script of calls, and what was answered, without what differs from run to run: times, ids, epochs, offsets."""
+"""A script of calls, and their answers without times, ids, epochs and offsets."""
 
 import itertools
 import re
@@ -10,7 +10,7 @@ from harness.client import Answer
 from harness.service import Running
 from scoreboard.application.ports.authentication import Role
 
-NEVER_THE_SAME = {"Date", "Content-Length", "RateLimit-Remaining", "RateLimit-Reset"}
+VARIABLE_HEADERS = {"Date", "Content-Length", "RateLimit-Remaining", "RateLimit-Reset"}
 PATTERNS = (
     ("instant", rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"),
     ("event", rb"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}"),
@@ -24,7 +24,7 @@ PATTERNS = (
 
 @dataclass
 class Script:
-    """`lines` are the calls and their answers so far."""
+    """A run of the script. `lines` are the calls and their answers."""
 
     service: Running
     lines: list[str] = field(default_factory=list)
@@ -44,7 +44,7 @@ class Script:
         app = app or ("*" if role == "admin" else "game")
         who = self.service.anybody if role is None else self.service.client(role, app, player)
         answer = await who.call(method, path, body, raw=raw, headers=headers)
-        shown = sorted(f"{name}: {value}" for name, value in answer.headers.items() if name not in NEVER_THE_SAME)
+        shown = sorted(f"{name}: {value}" for name, value in answer.headers.items() if name not in VARIABLE_HEADERS)
         asked = f"{method} {path} {body if raw is None else raw!r} {role} {app} {player} {headers or ''}"
         text = plain("\n".join(shown).encode() + b"\n" + answer.raw)
         self.lines.append(f"{plain(asked.encode())}\n{answer.status} {text}")
@@ -69,7 +69,7 @@ VALUES = (("ann", 30), ("bob", 10), ("cid", 30), ("dan", 20), ("ann", 0), ("bob"
 
 
 async def play(service: Running) -> list[str]:
-    """The whole script."""
+    """Run the whole script. Return the calls and their answers."""
     script = Script(service)
     for act in (tenants, rules, reads, updates, keys, actions, seasons, wide, history, refusals, deletions):
         await act(script)
@@ -101,7 +101,7 @@ async def tenants(s: Script) -> None:
 
 
 async def rules(s: Script) -> None:
-    """Boards of every operator, direction, policy of ties and numbering."""
+    """Update boards of every operator, direction, tie rule and numbering."""
     for operator, direction, ties, numbering in itertools.product(OPERATORS, DIRECTIONS, TIES, NUMBERINGS):
         name = f"{operator[0]}-{direction[0]}-{ties[0]}-{numbering[0]}"
         given = {"operator": operator, "direction": direction, "ties": ties, "numbering": numbering}
@@ -116,8 +116,8 @@ async def rules(s: Script) -> None:
 
 async def reads(s: Script) -> None:
     board = f"{GAME}/boards/read"
-    made = {"board": "read", "numbering": "competition", "regions": ["eu", "us"], "top_n": 3, "name": "To be read"}
-    await s.call("POST", f"{GAME}/boards", made)
+    rules = {"board": "read", "numbering": "competition", "regions": ["eu", "us"], "top_n": 3, "name": "Read"}
+    await s.call("POST", f"{GAME}/boards", rules)
     await s.call("GET", f"{board}/top")
     await s.call("GET", f"{board}/players/ann")
     await s.call("GET", f"{board}/players/nobody")
@@ -262,7 +262,7 @@ async def seasons(s: Script) -> None:
 
 
 async def wide(s: Script) -> None:
-    """Scores that only text tells exactly."""
+    """Use scores that a JSON number cannot represent exactly."""
     board = f"{GAME}/boards/wide"
     bounds = {name: str(sign * (2**63 - 1)) for name, sign in (("max_value", 1), ("max_total", 1), ("min_value", -1))}
     await s.call("POST", f"{GAME}/boards", {"board": "wide", **bounds, "min_total": str(-(2**63))})
@@ -315,7 +315,7 @@ async def refusals(s: Script) -> None:
 
 
 async def deletions(s: Script) -> None:
-    """What is deleted is gone, and what is made again under its id is another."""
+    """Delete objects, and create new ones under their ids."""
     board = f"{GAME}/boards/keys"
     again = {"player": "ann", "increment": 1}
     await s.call("DELETE", f"{GAME}/players/ann")

@@ -1,4 +1,4 @@
-"""The three servers that processes share, killed and started again at will."""
+"""The three servers that processes share, which tests may kill and start."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -12,7 +12,7 @@ from harness.missing import missing
 from harness.servers import postgres, rabbitmq, redis
 from harness.servers.shared import kept_working
 
-SIGNING_KEY = "a key that every process of these tests has"
+SIGNING_KEY = "the key that all processes of these tests share"
 
 _numbers = count()
 
@@ -23,8 +23,8 @@ class Killable(Protocol):
 
 
 @asynccontextmanager
-async def away(*servers: Killable) -> AsyncIterator[None]:
-    """They are killed, and in the end started again; whatever runs in this process goes on meanwhile."""
+async def down(*servers: Killable) -> AsyncIterator[None]:
+    """Kill servers, and start them at the end. This process continues to run."""
     for server in servers:
         await asyncio.to_thread(server.kill)
     try:
@@ -36,7 +36,7 @@ async def away(*servers: Killable) -> AsyncIterator[None]:
 
 @dataclass
 class Servers:
-    """`database` is the URL of the test's own database."""
+    """The shared servers, and the URL of the test's own database."""
 
     postgres: postgres.Server
     redis: redis.Server
@@ -48,14 +48,14 @@ class Servers:
     _vhost: str = ""
 
     async def renew(self) -> None:
-        """Everything runs, and has nothing of the test before."""
+        """Remove the data of the previous test."""
         self.database = await postgres.fresh_database(self.postgres.url)
         self.redis.ask("FLUSHALL")
         self._vhost = f"test{next(_numbers)}"
 
     @property
     def broker(self) -> rabbitmq.Server:
-        """RabbitMQ, started when a test first wants it."""
+        """RabbitMQ, started at its first use."""
         if self._broker is None:
             self._broker = rabbitmq.Server(self.folder)
             self.stack.callback(self._broker.stop)
@@ -65,7 +65,7 @@ class Servers:
 
     @property
     def queue_url(self) -> str:
-        """A virtual host of the test's own."""
+        """The URL of the virtual host of the test."""
         if self._vhost not in self._vhosts:
             self.broker.control("add_vhost", self._vhost)
             self.broker.control("set_permissions", "-p", self._vhost, "guest", ".*", ".*", ".*")
@@ -73,7 +73,7 @@ class Servers:
         return self.broker.url + self._vhost
 
     def settings(self, *, queue: bool = False, **given: Any) -> dict[str, Any]:
-        """The settings that name them."""
+        """Return the settings of a service on these servers."""
         return {
             "database_url": self.database,
             "ranking_url": self.redis.url,
@@ -83,13 +83,13 @@ class Servers:
         }
 
     def environment(self, *, queue: bool = False) -> dict[str, str]:
-        """The same, for a process of its own."""
+        """Return the same settings as environment variables."""
         return {f"SCOREBOARD_{name.upper()}": str(value) for name, value in self.settings(queue=queue).items()}
 
 
 @contextmanager
 def started(folder: Path) -> Iterator[Servers]:
-    """Servers that do not outlive the suite."""
+    """Start the servers, and stop them at the end."""
     if not rabbitmq.PROGRAM.exists():
         missing("install rabbitmq-server")
     with ExitStack() as stack:

@@ -1,4 +1,4 @@
-"""Event consumers of several processes. Through kill -9: tests/faults/test_outbox_kill.py."""
+"""Event consumers of several processes. See also tests/faults/test_outbox_kill.py."""
 
 import asyncio
 from collections.abc import Sequence
@@ -11,14 +11,14 @@ from harness.service import Running, running
 from harness.waiting import eventually
 from scoreboard.application.ports.outbox import ScoreUpdated
 from scoreboard.application.upkeep import event_delivery
-from tests.distributed.calls import known, update
-from tests.distributed.servers import Servers, away
+from tests.distributed.calls import propagated, update
+from tests.distributed.servers import Servers, down
 
 pytestmark = pytest.mark.slow
 
 
 class Recorder:
-    """Keeps what it gets, unless it is blocked."""
+    """A consumer that records its events, unless it is blocked."""
 
     def __init__(self, name: str, *, blocked: bool = False) -> None:
         self.name = name
@@ -36,36 +36,36 @@ class Recorder:
         return {one.player for one in self.events}
 
 
-async def test_redis_away(servers: Servers, tmp_path: Path) -> None:
+async def test_redis_down(servers: Servers, tmp_path: Path) -> None:
     one = Recorder("webhook")
     async with running(tmp_path / "data", consumers=[one], **servers.settings()) as service:
         board = await service.board()
-        async with away(servers.redis):
+        async with down(servers.redis):
             for n in range(20):
-                told = (await update(service, board, f"p{n}", n)).ok()
-                assert told["rank"] is None
+                result = (await update(service, board, f"p{n}", n)).ok()
+                assert result["rank"] is None
             await eventually(lambda: one.players() == {f"p{n}" for n in range(20)}, "events need no Redis")
 
 
-async def test_postgres_away(servers: Servers, tmp_path: Path) -> None:
+async def test_postgres_down(servers: Servers, tmp_path: Path) -> None:
     one = Recorder("webhook")
     async with running(tmp_path / "data", consumers=[one], **servers.settings()) as service:
         board = await service.board()
         (await update(service, board, "ann", 1)).ok()
         await eventually(lambda: one.players() == {"ann"})
-        async with away(servers.postgres):
+        async with down(servers.postgres):
             pass
         (await update(service, board, "bob", 1)).ok()
-        await eventually(lambda: one.players() == {"ann", "bob"}, "delivery goes on")
+        await eventually(lambda: one.players() == {"ann", "bob"}, "delivery continues")
 
 
-async def test_one_blocked_for_good_delays_no_other(servers: Servers, tmp_path: Path) -> None:
-    blocked, well = Recorder("blocked", blocked=True), Recorder("well")
-    async with running(tmp_path / "data", consumers=[blocked, well], **servers.settings()) as service:
+async def test_a_blocked_consumer_delays_no_other(servers: Servers, tmp_path: Path) -> None:
+    blocked, healthy = Recorder("blocked", blocked=True), Recorder("healthy")
+    async with running(tmp_path / "data", consumers=[blocked, healthy], **servers.settings()) as service:
         board = await service.board()
         for n in range(3):
             (await update(service, board, f"p{n}", n)).ok()
-            await eventually(lambda n=n: len(well.events) == n + 1)  # type: ignore[misc]  # bound
+            await eventually(lambda n=n: len(healthy.events) == n + 1)  # type: ignore[misc]  # bound
         assert (blocked.calls, blocked.events) == (1, [])
         assert (await service.anybody.get("/metrics")).status == 200
 
@@ -90,7 +90,7 @@ async def test_two_of_each_role_lose_no_event_when_one_leaves(
                 running(tmp_path / f"jobs-{n}", parts=frozenset({"jobs"}), consumers=consumers[n], **given)
             )
         board = await apis[0].board()
-        await known(board, apis[1])
+        await propagated(board, apis[1])
         sent: set[str] = set()
 
         async def send(prefix: str) -> None:

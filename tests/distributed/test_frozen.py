@@ -1,4 +1,4 @@
-"""A server is frozen: it takes connections, and answers nothing. Who is told to stop then does, and says what is so."""
+"""Shutdown while a server is frozen: it accepts connections, but does not respond."""
 
 import asyncio
 import json
@@ -25,13 +25,13 @@ PLAIN = ("live page ", "API ", "health ", "Ctrl-C stops", "stopping: ", "stopped
 
 
 class Sender:
-    """Sends updates of 1 one after the other, each under a key of its own, until its server is gone."""
+    """A client that sends updates of 1, each with its own key, until its server ends."""
 
     def __init__(self, client: Client, board: str, player: str) -> None:
         self._client = client
         self._board = board
         self.player = player
-        self.sent: dict[str, bool] = {}  # whether it was accepted, by the key
+        self.sent: dict[str, bool] = {}  # by key, whether it was accepted
 
     async def run(self) -> None:
         while True:
@@ -42,7 +42,7 @@ class Sender:
             except aiohttp.ClientError:
                 return
             self.sent[key] = answer in {200, 202}
-            await asyncio.sleep(0.02)  # others are heard, too
+            await asyncio.sleep(0.02)  # The other senders need their turns.
 
     async def send(self, client: Client, key: str) -> int:
         body = {"player": self.player, "increment": 1}
@@ -53,7 +53,7 @@ class Sender:
         return sum(self.sent.values())
 
     async def is_exact(self, service: Running) -> bool:
-        """Each update counts once, when what was not accepted is sent again."""
+        """Retry unaccepted updates. Return whether each update counts once."""
         client = service.client("server", "game")
         for key, accepted in self.sent.items():
             if not accepted:
@@ -67,8 +67,8 @@ def pid_of(servers: Servers, which: str) -> int:
     return int(server.pid)
 
 
-def in_form(log: str) -> None:
-    """Every line is an event with its reason, or what a role says to people."""
+def check_log(log: str) -> None:
+    """Check that every line is an event with its reason, or plain text for people."""
     for line in log.splitlines():
         if not line.startswith(PLAIN):
             event = json.loads(line)
@@ -77,9 +77,7 @@ def in_form(log: str) -> None:
 
 
 @pytest.mark.parametrize("which", ["postgres", "redis", "rabbitmq"])
-async def test_every_role_stops_and_nothing_that_was_accepted_is_lost(
-    servers: Servers, tmp_path: Path, which: str
-) -> None:
+async def test_every_role_stops_and_no_accepted_update_is_lost(servers: Servers, tmp_path: Path, which: str) -> None:
     environment = servers.environment(queue=True)
     with ExitStack() as stack:
         roles = [stack.enter_context(process(tmp_path / role, port=None, role=role, **environment)) for role in ROLES]
@@ -96,24 +94,24 @@ async def test_every_role_stops_and_nothing_that_was_accepted_is_lost(
             await asyncio.gather(*sending)
         assert statuses == [0] * len(ROLES), [role.log[-2_000:] for role in roles]
         for role in roles:
-            in_form(role.log)
+            check_log(role.log)
     async with running(tmp_path / "after", **servers.settings(queue=True)) as after:
         for sender in senders:
-            await eventually(partial(sender.is_exact, after), f"{sender.player} has what was accepted")
+            await eventually(partial(sender.is_exact, after), f"{sender.player} has all accepted updates")
 
 
-async def senders_to(doors: list[Process], http: aiohttp.ClientSession) -> list[Sender]:
-    """One to a direct and one to a queued board, through each of the doors."""
-    operator = Client(http, doors[0].url, minted(doors[0], "admin", "*"))
+async def senders_to(apis: list[Process], http: aiohttp.ClientSession) -> list[Sender]:
+    """Return two senders for each API: to a direct and to a queued board."""
+    operator = Client(http, apis[0].url, minted(apis[0], "admin", "*"))
     (await operator.post("/v1/apps", {"app": "game"})).ok(201)
     for consistency in ("direct", "queued"):
         (await operator.post("/v1/apps/game/boards", {"board": consistency, "consistency": consistency})).ok(201)
     senders = []
-    for number, door in enumerate(doors):
-        client = Client(http, door.url, minted(door, "server", "game"))
+    for number, api in enumerate(apis):
+        client = Client(http, api.url, minted(api, "server", "game"))
         for board in ("direct", "queued"):
             senders.append(Sender(client, f"/v1/apps/game/boards/{board}", f"p{number}"))
-            await eventually(partial(exists, client, board), "every door knows the board")
+            await eventually(partial(exists, client, board), "every API has the board")
     return senders
 
 

@@ -1,4 +1,4 @@
-"""Each server dies and comes back, and nothing of ours is started again."""
+"""Outages of each server, without a restart of the service."""
 
 import asyncio
 from functools import partial
@@ -10,7 +10,7 @@ import pytest
 from harness.service import Running, running
 from harness.waiting import eventually
 from tests.distributed.calls import top, update
-from tests.distributed.servers import Servers, away
+from tests.distributed.servers import Servers, down
 from tests.live.watching import page, scores_of
 
 pytestmark = pytest.mark.slow
@@ -20,12 +20,12 @@ async def rank_of(service: Running, board: str, player: str, increment: int = 0)
     return (await update(service, board, player, increment)).ok()["rank"]
 
 
-async def test_postgres_away(servers: Servers, tmp_path: Path) -> None:
+async def test_postgres_down(servers: Servers, tmp_path: Path) -> None:
     async with running(tmp_path / "data", **servers.settings(queue=True)) as service:
         direct, queued = await service.board(), await service.board("later", consistency="queued")
         await service.operator.post("/v1/apps/game/players", {"player": "ann", "username": "Ann the first"})
         (await update(service, direct, "ann", 5)).ok()
-        async with away(servers.postgres):
+        async with down(servers.postgres):
             service.service.reads.names.invalidate_all()
             accepted = [
                 (await update(service, queued, f"p{n}", n, Idempotency_Key=f"k{n}")).ok(202)["event"] for n in range(20)
@@ -36,7 +36,7 @@ async def test_postgres_away(servers: Servers, tmp_path: Path) -> None:
             assert [(e["username"], e["score"]) for e in page["entries"]] == [("ann", 5)]
             assert (await service.anybody.get(f"{direct}/players/ann")).ok()["rank"] == 1
         for n, event in enumerate(accepted):
-            await eventually(partial(_outcome, service, event), f"{event} has its outcome")
+            await eventually(partial(_has_outcome, service, event), f"{event} has its outcome")
             assert (await service.operator.get(f"/v1/apps/game/events/{event}")).ok()["score"] == n
         again = await update(service, direct, "ann", 1, Idempotency_Key="direct")
         assert again.ok()["score"] == 6
@@ -44,16 +44,16 @@ async def test_postgres_away(servers: Servers, tmp_path: Path) -> None:
         assert len(await top(service, queued)) == 10
 
 
-async def _outcome(service: Running, event: str) -> bool:
+async def _has_outcome(service: Running, event: str) -> bool:
     answer = await service.operator.get(f"/v1/apps/game/events/{event}")
     return answer.status == 200 and answer.body["status"] != "pending"
 
 
-async def test_names_that_could_not_be_looked_up_are_shown_once_they_can(service: Running, servers: Servers) -> None:
+async def test_names_are_shown_after_an_outage_of_their_database(service: Running, servers: Servers) -> None:
     board = await service.board()
     await service.operator.post("/v1/apps/game/players", {"player": "ann", "username": "Ann the first"})
     (await update(service, board, "ann", 5)).ok()
-    async with away(servers.postgres):
+    async with down(servers.postgres):
         service.service.reads.names.invalidate_all()
         assert (await service.anybody.get(f"{board}/top")).ok()["entries"][0]["username"] == "ann"
 
@@ -61,10 +61,10 @@ async def test_names_that_could_not_be_looked_up_are_shown_once_they_can(service
         entries = (await service.anybody.get(f"{board}/top")).ok()["entries"]
         return bool(entries[0]["username"] == "Ann the first")
 
-    await eventually(named, "the name is shown, though nobody scored")
+    await eventually(named, "the name is shown without an update")
 
 
-async def test_redis_away(servers: Servers, tmp_path: Path) -> None:
+async def test_redis_down(servers: Servers, tmp_path: Path) -> None:
     settings = servers.settings(player_updates_per_minute=50)
     async with running(tmp_path / "data", **settings) as service, page(service) as live:
         board = await service.board(player_values=True)
@@ -72,10 +72,10 @@ async def test_redis_away(servers: Servers, tmp_path: Path) -> None:
             await rank_of(service, board, f"p{n}", n)
         _, first = await live.watch()
         alice = service.client("player", "game", "alice")
-        async with away(servers.redis):
+        async with down(servers.redis):
             for n in range(1, 31):
-                told = (await alice.post(f"{board}/scores", {"increment": 1})).ok()
-                assert (told["score"], told["rank"], told["rank_state"]) == (n, None, "unavailable")
+                result = (await alice.post(f"{board}/scores", {"increment": 1})).ok()
+                assert (result["score"], result["rank"], result["rank_state"]) == (n, None, "unavailable")
                 assert await top(service, board) == ranked(("alice", n), *((f"p{i}", i) for i in range(1, 6)))
             standing = (await service.anybody.get(f"{board}/players/p3")).ok()
             assert (standing["rank"], standing["rank_state"], standing["total"]) == (4, "exact", 6)
@@ -87,7 +87,7 @@ async def test_redis_away(servers: Servers, tmp_path: Path) -> None:
         async def ranked_again() -> bool:
             return bool((await update(service, board, "p1", 0)).ok()["rank_state"] == "exact")
 
-        await eventually(ranked_again, "the ranking has caught up by itself")
+        await eventually(ranked_again, "the ranking has caught up")
         assert await top(service, board) == ranked(("alice", 30), *((f"p{i}", i) for i in range(1, 6)))
         (await update(service, board, "p1", 50)).ok()
         while dict(scores_of(shown)).get("p1") != 51:
@@ -95,18 +95,18 @@ async def test_redis_away(servers: Servers, tmp_path: Path) -> None:
 
 
 def ranked(*scores: tuple[str, int]) -> list[tuple[int, str, int]]:
-    """Best first; of equal scores alice came last."""
+    """Return the ranked entries. Among equal scores, alice is last."""
     return [(n, *one) for n, one in enumerate(sorted(scores, key=lambda one: (-one[1], one[0] == "alice")), 1)]
 
 
-@pytest.mark.parametrize("meanwhile", ["direct", "refuse"])
-async def test_rabbitmq_away(servers: Servers, tmp_path: Path, meanwhile: str) -> None:
-    async with running(tmp_path / "data", **servers.settings(queue=True, queue_fallback=meanwhile)) as service:
+@pytest.mark.parametrize("fallback", ["direct", "refuse"])
+async def test_rabbitmq_down(servers: Servers, tmp_path: Path, fallback: str) -> None:
+    async with running(tmp_path / "data", **servers.settings(queue=True, queue_fallback=fallback)) as service:
         board = await service.board(consistency="queued")
         (await update(service, board, "ann", 1)).ok(202)
-        async with away(servers.broker):
-            answer = await update(service, board, "ann", 2, Idempotency_Key="away")
-            if meanwhile == "direct":
+        async with down(servers.broker):
+            answer = await update(service, board, "ann", 2, Idempotency_Key="outage")
+            if fallback == "direct":
                 event = answer.ok(202)["event"]
                 assert (await service.operator.get(f"/v1/apps/game/events/{event}")).ok()["status"] == "applied"
             else:
@@ -114,17 +114,17 @@ async def test_rabbitmq_away(servers: Servers, tmp_path: Path, meanwhile: str) -
                 assert answer.headers["Retry-After"]
 
         async def accepted() -> bool:
-            return (await update(service, board, "ann", 2, Idempotency_Key="away")).status == 202
+            return (await update(service, board, "ann", 2, Idempotency_Key="outage")).status == 202
 
-        await eventually(accepted, "queued again")
+        await eventually(accepted, "updates are queued again")
 
         async def counted() -> bool:
             return await top(service, board) == [(1, "ann", 3)]
 
-        await eventually(counted, "each counted once")
+        await eventually(counted, "each update counts once")
 
 
-async def test_redis_emptied_under_updates(service: Running, servers: Servers) -> None:
+async def test_redis_emptied_during_updates(service: Running, servers: Servers) -> None:
     board = await service.board()
     acknowledged = 0
     stopped = asyncio.Event()
@@ -146,7 +146,7 @@ async def test_redis_emptied_under_updates(service: Running, servers: Servers) -
     acknowledged = (await update(service, board, "ann", 1)).ok()["score"]
     tasks = [asyncio.create_task(writes()), *(asyncio.create_task(reads()) for _ in range(3))]
     for _ in range(5):
-        await asyncio.sleep(0.1)  # some updates, whatever happens
+        await asyncio.sleep(0.1)  # for some updates
         servers.redis.ask("FLUSHALL")
     stopped.set()
     await asyncio.gather(*tasks)
@@ -154,16 +154,16 @@ async def test_redis_emptied_under_updates(service: Running, servers: Servers) -
     async def exact() -> bool:
         return bool((await update(service, board, "ann", 0)).ok()["rank_state"] == "exact")
 
-    await eventually(exact, "ranked in Redis again")
+    await eventually(exact, "it is ranked in Redis again")
     assert await top(service, board) == [(1, "ann", acknowledged)]
 
 
-async def test_postgres_and_redis_away(service: Running, servers: Servers) -> None:
-    """Nobody can be asked: that is said, and nothing is made up."""
+async def test_postgres_and_redis_down(service: Running, servers: Servers) -> None:
+    """Reads return an error, and no wrong or outdated answer."""
     board = await service.board()
     (await update(service, board, "ann", 5)).ok()
     await top(service, board)
-    async with away(servers.postgres, servers.redis):
+    async with down(servers.postgres, servers.redis):
         for path in ("top", "top?limit=3", "players/ann/around"):
             answer = await service.anybody.get(f"{board}/{path}")
             assert answer.refused(503, "ranking_unavailable").headers["Retry-After"]
@@ -174,4 +174,4 @@ async def test_postgres_and_redis_away(service: Running, servers: Servers) -> No
     async def ranked_again() -> bool:
         return bool(await rank_of(service, board, "ann", 0) == 1)
 
-    await eventually(ranked_again, "the ranking is asked again")
+    await eventually(ranked_again, "the ranking is used again")

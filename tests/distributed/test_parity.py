@@ -1,4 +1,7 @@
-"""Embedded and distributed give the same answers to the same script, byte for byte where time and ids do not enter."""
+"""The embedded and the distributed service give the same answers.
+
+They are compared byte for byte, except for times and ids.
+"""
 
 from pathlib import Path
 
@@ -11,7 +14,7 @@ from tests.distributed.servers import SIGNING_KEY
 pytestmark = pytest.mark.slow
 
 
-async def test_the_same_script_is_answered_with_the_same_bytes(service: Running, tmp_path: Path) -> None:
+async def test_the_same_script_gets_the_same_answers(service: Running, tmp_path: Path) -> None:
     async with running(tmp_path / "embedded", signing_key=SIGNING_KEY) as embedded:
         expected = await play(embedded)
     answers = await play(service)

@@ -1,4 +1,4 @@
-"""Roles as processes of their own, that share the servers."""
+"""Roles in separate processes that share the servers."""
 
 import asyncio
 import os
@@ -27,7 +27,7 @@ ROLES = ("api", "api", "live", "worker", "jobs")
 
 @dataclass
 class Roles:
-    """Two `api`, one each of the others; `clients` are the operator's, one an `api`."""
+    """Two `api` processes, each with an operator's client, and one of each other role."""
 
     processes: list[Process]
     clients: list[Client]
@@ -62,28 +62,28 @@ async def roles(servers: Servers, folder: Path) -> AsyncIterator[Roles]:
             yield Roles(started, clients, http)
 
 
-async def made(roles: Roles, **rules: object) -> str:
-    """A board, made through the first `api`, once the second knows it."""
+async def create_board(roles: Roles, **rules: object) -> str:
+    """Create a board through the first `api`. Return its path when the second has it."""
     first = roles.clients[0]
     (await first.post("/v1/apps", {"app": "game"})).ok(201)
     (await first.post("/v1/apps/game/boards", {"board": "main", **rules})).ok(201)
     board = "/v1/apps/game/boards/main"
 
-    async def known() -> bool:
+    async def propagated() -> bool:
         answers = [await Client(roles.http, one.url).get(f"{board}/top") for one in roles.processes[1:2]]
         return all(answer.status == 200 for answer in answers)
 
-    await eventually(known, "the other api knows the board")
+    await eventually(propagated, "the other api has the board")
     return board
 
 
-async def test_what_one_api_changes_the_others_show(servers: Servers, tmp_path: Path) -> None:
+async def test_a_change_through_one_api_is_shown_by_the_others(servers: Servers, tmp_path: Path) -> None:
     async with roles(servers, tmp_path) as running:
-        board = await made(running)
+        board = await create_board(running)
         first, second = running.clients
         async with running.http.ws_connect(f"{running.live.url}/v1/live") as socket:
             live = Page(socket)
-            await eventually(lambda: _watching(live), "live knows the board")
+            await eventually(lambda: _watching(live), "live has the board")
             (await running.server(0).post(f"{board}/scores", {"player": "ann", "increment": 5})).ok()
             await live.until([("ann", 5)])
             (await running.server(1).post(f"{board}/scores", {"player": "bob", "increment": 7})).ok()
@@ -101,7 +101,7 @@ async def test_what_one_api_changes_the_others_show(servers: Servers, tmp_path: 
 
             await eventually(renamed, "the other api shows the name")
             (await second.patch(board, {"public": False})).ok()
-            await dismissed(live)
+            await expect_unsubscribed(live)
 
 
 async def _watching(live: Page) -> bool:
@@ -112,19 +112,19 @@ async def _watching(live: Page) -> bool:
     return bool(message["type"] == "subscribed")
 
 
-async def dismissed(live: Page) -> None:
+async def expect_unsubscribed(live: Page) -> None:
     message = await live.socket.receive_json()
     while message["type"] == "top":
         message = await live.socket.receive_json()
     assert message.get("code") == "subscription_ended", message
 
 
-async def test_every_role_stops_under_load_and_loses_nothing(servers: Servers, tmp_path: Path) -> None:
+async def test_every_role_stops_under_load_and_loses_no_update(servers: Servers, tmp_path: Path) -> None:
     async with roles(servers, tmp_path) as running:
-        board = await made(running)
+        board = await create_board(running)
         for number in range(2):
-            await eventually(partial(takes_later_ones, running.server(number), board), "it has a way to the queue")
-        told: list[str] = []
+            await eventually(partial(can_queue, running.server(number), board), "it is connected to the queue")
+        acknowledged: list[str] = []
         dropped: dict[bool, list[str]] = {True: [], False: []}  # by whether it was sent before the signal
         stopping, stopped = asyncio.Event(), asyncio.Event()
 
@@ -142,7 +142,7 @@ async def test_every_role_stops_under_load_and_loses_nothing(servers: Servers, t
                 if answer.status == 503:
                     break
                 assert answer.status in {200, 202}, answer.raw
-                told.append(answer.body["event"])
+                acknowledged.append(answer.body["event"])
 
         preferences = ("wait=5", "respond-async")
         senders = [
@@ -151,7 +151,7 @@ async def test_every_role_stops_under_load_and_loses_nothing(servers: Servers, t
             for preference in preferences
             for n in range(10)
         ]
-        await eventually(lambda: len(told) > 500 or any(task.done() for task in senders), "updates are answered")
+        await eventually(lambda: len(acknowledged) > 500 or any(one.done() for one in senders), "updates succeed")
         assert not [task for task in senders if task.done()]
         stopping.set()
         for one in (running.processes[1], *running.processes[2:]):
@@ -169,22 +169,22 @@ async def test_every_role_stops_under_load_and_loses_nothing(servers: Servers, t
         async def applied(event: str) -> bool:
             return bool((await operator.get(f"/v1/apps/game/events/{event}")).ok()["status"] == "applied")
 
-        for event in told:
+        for event in acknowledged:
             await eventually(partial(applied, event), f"{event} is applied")
         entries = (await operator.get(f"{board}/top?limit=1000")).ok()["entries"]
-        assert len(told) <= sum(entry["score"] for entry in entries) <= len(told) + len(dropped[False])
+        assert len(acknowledged) <= sum(entry["score"] for entry in entries) <= len(acknowledged) + len(dropped[False])
 
 
-async def takes_later_ones(server: Client, board: str) -> bool:
-    """An update of nothing is put in the queue."""
+async def can_queue(server: Client, board: str) -> bool:
+    """Send an update of zero points. Return whether it was queued."""
     body = {"player": "nobody", "increment": 0}
     return (await server.post(f"{board}/scores", body, Prefer="respond-async")).status == 202
 
 
-async def test_idle_roles_do_next_to_nothing(servers: Servers, tmp_path: Path) -> None:
-    """Once all of the start is done. Printed, as a machine that is shared makes no promise."""
+async def test_idle_roles_use_little_cpu(servers: Servers, tmp_path: Path) -> None:
+    """The limit is generous, because the machine may be busy. The shares are printed."""
     async with roles(servers, tmp_path) as running:
-        await made(running)
+        await create_board(running)
 
         async def idle() -> bool:
             before = [ticks(one.pid) for one in running.processes]
@@ -194,10 +194,10 @@ async def test_idle_roles_do_next_to_nothing(servers: Servers, tmp_path: Path) -
             print("idle, % of a core:", dict(zip((f"{n} {role}" for n, role in enumerate(ROLES)), share, strict=True)))
             return max(share) < 20
 
-        await eventually(idle, "none takes a fifth of a core")
+        await eventually(idle, "no process uses a fifth of a core")
 
 
 def ticks(pid: int) -> int:
-    """Of the processor, used so far."""
+    """Return the CPU time that a process has used, in clock ticks."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return int(fields[11]) + int(fields[12])

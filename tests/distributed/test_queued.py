@@ -1,4 +1,4 @@
-"""Updates that go through the queue, sent again: one by one and in batches they are answered alike."""
+"""Queued updates: replays of single updates and batches, and priorities."""
 
 from pathlib import Path
 from typing import Any
@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from harness.client import Answer
+from harness.servers.postgres import query
 from harness.service import Running, running
 from harness.waiting import eventually
-from scoreboard.adapters.postgres.inspection import fetch_once
 from tests.distributed.calls import top, update
 from tests.distributed.servers import Servers
 from tests.making import submission
@@ -16,7 +16,7 @@ from tests.making import submission
 pytestmark = pytest.mark.slow
 
 BACKLOG = 10_000
-# By the numbers of their transactions, which are given in the order in which these began to write.
+# The numbers of transactions are in the order of their first writes.
 APPLIED_BEFORE = """
   SELECT count(*) FROM ledger WHERE xmin::text::bigint < (
     SELECT l.xmin::text::bigint FROM ledger l JOIN players p ON p.number = l.player WHERE p.player = $1
@@ -28,7 +28,7 @@ async def batch(service: Running, board: str, *updates: dict[str, Any], **header
     return await service.client("server", "game").post(f"{board}/scores/batch", {"updates": updates}, **headers)
 
 
-async def test_what_is_sent_again_is_told_under_its_first_event(servers: Servers, tmp_path: Path) -> None:
+async def test_a_replay_has_the_event_of_the_first_request(servers: Servers, tmp_path: Path) -> None:
     async with running(tmp_path / "data", **servers.settings(queue=True)) as service:
         board = await service.board(consistency="queued", max_total=6)
         one = await update(service, board, "ann", 1, Idempotency_Key="one")
@@ -48,11 +48,11 @@ async def test_what_is_sent_again_is_told_under_its_first_event(servers: Servers
         again = await update(service, board, "ann", 1, Idempotency_Key="one")
         assert again.ok(202) == one.body
         assert again.headers["Idempotent-Replayed"] == "true"
-        updates[2]["increment"] = 4  # another request under a key that was used
+        updates[2]["increment"] = 4  # another request with a used key
         answer = (await batch(service, board, *updates, {"player": "dan", "increment": 2}, Idempotency_Key="many")).ok()
         assert (answer["applied"], answer["accepted"], answer["refused"]) == (0, 3, 1)
-        known, refused, reused, new = answer["results"]
-        for item, before in ((known, first["results"][0]), (refused, first["results"][1])):
+        replayed, refused, reused, new = answer["results"]
+        for item, before in ((replayed, first["results"][0]), (refused, first["results"][1])):
             assert before["replayed"] is False
             assert item == {**before, "replayed": True}
         assert (reused["status"], reused["code"]) == ("refused", "key_reused")
@@ -61,7 +61,7 @@ async def test_what_is_sent_again_is_told_under_its_first_event(servers: Servers
         async def counted() -> bool:
             return await top(service, board) == [(1, "bob", 5), (2, "cat", 5), (3, "dan", 2), (4, "ann", 1)]
 
-        await eventually(counted, "each counted once")
+        await eventually(counted, "each update counts once")
 
 
 async def test_a_high_update_overtakes_a_backlog_of_ten_thousand_messages(servers: Servers, tmp_path: Path) -> None:
@@ -81,5 +81,5 @@ async def test_a_high_update_overtakes_a_backlog_of_ten_thousand_messages(server
 
         async with running(tmp_path / "worker", parts=frozenset({"worker"}), **given):
             await eventually(applied)
-    ((before,),) = await fetch_once(servers.database, APPLIED_BEFORE, "ann")
+    ((before,),) = await query(servers.database, APPLIED_BEFORE, "ann")
     assert before < BACKLOG / 10

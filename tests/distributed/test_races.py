@@ -1,4 +1,4 @@
-"""Races between a commit, the ranking and open pages, each held open at its point."""
+"""Races between a commit, the ranking and open pages, held at breakpoints."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -22,8 +22,8 @@ from scoreboard.application.ports.ranking import NotRanked
 from scoreboard.application.upkeep.repair import Repair
 from scoreboard.bootstrap import tokens
 from scoreboard.domain.submission import TableKey
-from tests.distributed.calls import differences, known, score, top, update
-from tests.distributed.held import DOORS, Relay, doors, entries, held, rows
+from tests.distributed.calls import differences, propagated, score, top, update
+from tests.distributed.held import FRONTENDS, Relay, entries, frontends, held, rows
 from tests.distributed.servers import SIGNING_KEY, Servers
 from tests.live.watching import page, scores_of
 
@@ -35,7 +35,7 @@ TABLE = "sb:{1:all:}:"
 
 
 class TestCrashBetweenCommitAndRank:
-    """The process dies when PostgreSQL has committed, and before Redis has heard of it."""
+    """The process dies after the commit in PostgreSQL, and before Redis has it."""
 
     @pytest.mark.parametrize("by", ["another-process", "the-next-start"])
     async def test_the_board_has_the_update_once(self, servers: Servers, tmp_path: Path, by: str) -> None:
@@ -45,26 +45,24 @@ class TestCrashBetweenCommitAndRank:
             board = await crashed(servers, tmp_path)
             ranked = servers.redis.ask("HMGET", TABLE + "meta", "epoch", "offset")
             if by == "the-next-start":
-                await eventually(lambda: old_note(servers), "nobody else has the note in hand")
+                await eventually(lambda: old_note(servers), "no other process handles the note")
                 other = await stack.enter_async_context(running(tmp_path / "api", **servers.settings()))
 
             async def repaired() -> bool:
                 return await top(other, board) == [(1, "ann", 15), (2, "bob", 10)]
 
-            await eventually(repaired, "the board has it")
+            await eventually(repaired, "the board has the update")
             epoch, offset = servers.redis.ask("HMGET", TABLE + "meta", "epoch", "offset")
-            assert [epoch, int(offset)] == [ranked[0], int(ranked[1]) + 1], "ranked once, and not made anew"
+            assert [epoch, int(offset)] == [ranked[0], int(ranked[1]) + 1], "it was ranked once, and not rebuilt"
             again = await update(other, board, "ann", 10, Idempotency_Key="crash")
             assert (again.ok()["score"], again.body["rank"]) == (15, 1)
             assert again.headers["Idempotent-Replayed"] == "true"
             assert await entries(servers) == 3
             assert await differences(other) == []
 
-    async def test_a_retry_that_comes_before_the_repair_is_told_no_older_rank(
-        self, servers: Servers, tmp_path: Path
-    ) -> None:
+    async def test_a_retry_before_the_repair_gets_the_new_rank(self, servers: Servers, tmp_path: Path) -> None:
         board = await crashed(servers, tmp_path)
-        async with doors(servers, tmp_path / "doors", 1) as (other,):
+        async with frontends(servers, tmp_path / "frontends", 1) as (other,):
             assert await top(other, board) == [(1, "bob", 10), (2, "ann", 5)]
             again = await update(other, board, "ann", 10, Idempotency_Key="crash")
             assert (again.ok()["score"], again.body["rank"]) == (15, 1)
@@ -74,8 +72,10 @@ class TestCrashBetweenCommitAndRank:
 
 
 async def crashed(servers: Servers, folder: Path) -> str:
-    """An `api` is killed between the two: its board, which ranks bob with 10 before ann with 5, whose 10 more are in
-    the ledger only."""
+    """Kill an `api` between commit and ranking. Return the path of its board.
+
+    The board ranks bob with 10 before ann with 5. Another 10 of ann are in the ledger only.
+    """
     async with aiohttp.ClientSession() as http:
         with process(folder / "api", port=None, role="api", **servers.environment()) as api:
             await api.ready()
@@ -86,7 +86,7 @@ async def crashed(servers: Servers, folder: Path) -> str:
             for player, points in (("bob", 10), ("ann", 5)):
                 body = {"player": player, "increment": points}
                 ask = partial(operator.post, f"{board}/scores", body, Idempotency_Key=player)
-                await eventually(partial(is_ranked, ask), "the table is made")
+                await eventually(partial(is_ranked, ask), "the table exists")
             ranked = servers.redis.ask("ZRANGE", TABLE + "order", 0, -1)
             server = Client(http, api.url, minted(api, "server", "game"))
             servers.redis.ask("CLIENT", "PAUSE", PAUSE_MS, "WRITE")
@@ -96,7 +96,7 @@ async def crashed(servers: Servers, folder: Path) -> str:
                 await eventually(lambda: has_entries(servers, 3), "it is committed")
                 api.kill()
                 await asyncio.gather(asking, return_exceptions=True)
-                await eventually(lambda: nobody_waits(servers), "Redis has seen that nobody waits any more")
+                await eventually(lambda: no_client_blocked(servers), "Redis has no blocked client")
             finally:
                 servers.redis.ask("CLIENT", "UNPAUSE")
     assert servers.redis.ask("ZRANGE", TABLE + "order", 0, -1) == ranked
@@ -122,22 +122,22 @@ async def old_note(servers: Servers) -> bool:
     return bool(old)
 
 
-def nobody_waits(servers: Servers) -> bool:
+def no_client_blocked(servers: Servers) -> bool:
     return " flags=b " not in servers.redis.ask("CLIENT", "LIST")
 
 
 class TestLateCommit:
-    """What was accepted, or numbered, first is committed, or ranked, last."""
+    """Another order of commits or ranking than that of acceptance or numbering."""
 
-    async def test_the_score_accepted_last_is_the_latest_whatever_is_committed_last(
+    async def test_the_score_accepted_last_is_the_latest_in_any_order_of_commits(
         self, servers: Servers, tmp_path: Path
     ) -> None:
-        async with doors(servers, tmp_path) as (late, other):
+        async with frontends(servers, tmp_path) as (late, other):
             board = await late.board(operator="latest")
-            await known(board, other)
+            await propagated(board, other)
             async with held(late.service.ledger, "transact") as begun:
                 first = asyncio.create_task(score(late, board, "ann", 100))
-                await begun.reached()  # it has its instant, and no transaction yet
+                await begun.reached()  # It has its instant, but no transaction yet.
                 assert await score(other, board, "ann", 7) == 7
                 begun.release()
                 assert await first == 7
@@ -148,9 +148,9 @@ class TestLateCommit:
     async def test_a_standing_that_is_ranked_late_overwrites_no_newer_one(
         self, servers: Servers, tmp_path: Path
     ) -> None:
-        async with doors(servers, tmp_path) as (late, other):
+        async with frontends(servers, tmp_path) as (late, other):
             board = await late.board()
-            await known(board, other)
+            await propagated(board, other)
             (await update(late, board, "bob", 12)).ok()
             async with held(late.service.ranking, "apply") as committed:
                 first = asyncio.create_task(update(late, board, "ann", 10))
@@ -164,16 +164,16 @@ class TestLateCommit:
     async def test_a_note_that_is_numbered_first_and_committed_last_is_found(
         self, servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A repair reads between the two, and takes the later number for done with."""
-        async with doors(servers, tmp_path) as (late, other):
+        """A repair runs in between, and handles the later number."""
+        async with frontends(servers, tmp_path) as (late, other):
             board = await late.board()
-            await known(board, other)
+            await propagated(board, other)
             (await update(late, board, "bob", 1)).ok()
             repair = repair_of(other)
-            monkeypatch.setattr(late.service.ranking, "apply", never)
+            monkeypatch.setattr(late.service.ranking, "apply", fail)
             async with held(late.service.ledger, "_write", after=True) as written:
                 first = asyncio.create_task(update(late, board, "ann", 10))
-                await written.reached()  # it has its number, and is not committed
+                await written.reached()  # It has its number, but is not committed.
                 (await update(other, board, "cid", 5)).ok()
                 await repair.once()
                 assert await repair.once() == 0
@@ -187,21 +187,21 @@ class TestLateCommit:
 
 
 def repair_of(one: Running) -> Repair:
-    """Repair by this process, of notes of any age."""
+    """Return a repair job for notes of any age."""
     inside = one.service
     ledger = PostgresLedger(cast("PostgresLedger", inside.ledger).database, fresh_s=0.0)
     return Repair(inside.directory, ledger, inside.ranking, inside.publisher)
 
 
-async def never(*_: Any, **__: Any) -> None:
-    """Instead of ranking: as if the process had died before."""
+async def fail(*_: Any, **__: Any) -> None:
+    """Fail instead of ranking, as if the process had died before."""
     raise ConnectionError
 
 
 class TestFailoverWithLostWrites:
     """A replica that lacks the last writes is promoted."""
 
-    async def test_nothing_of_it_is_shown(self, servers: Servers, tmp_path: Path) -> None:
+    async def test_outdated_entries_are_not_shown(self, servers: Servers, tmp_path: Path) -> None:
         with (
             redis.started(redis.Server(tmp_path, *AT_ONCE)) as master,
             redis.started(redis.Server(tmp_path)) as replica,
@@ -209,13 +209,13 @@ class TestFailoverWithLostWrites:
             replica.ask("REPLICAOF", "127.0.0.1", master.port)
             async with Relay(master.port) as relay:
                 given = servers.settings(ranking_url=f"redis://127.0.0.1:{relay.port}")
-                async with running(tmp_path / "data", parts=DOORS, **given) as service, page(service) as live:
+                async with running(tmp_path / "data", parts=FRONTENDS, **given) as service, page(service) as live:
                     board = await service.board()
                     (await update(service, board, "ann", 1)).ok()
                     (await update(service, board, "bob", 10)).ok()
                     _, before = await live.watch()
                     assert scores_of(before) == [("bob", 10), ("ann", 1)]
-                    await eventually(lambda: caught_up(master, replica), "the replica has all of it")
+                    await eventually(lambda: caught_up(master, replica), "the replica has all writes")
                     replica.ask("REPLICAOF", "NO", "ONE")
                     assert (await update(service, board, "ann", 20)).ok()["rank"] == 1
                     (last,) = await live.until([("ann", 21), ("bob", 10)])
@@ -230,32 +230,32 @@ class TestFailoverWithLostWrites:
     async def _failed_over(
         self, service: Running, board: str, relay: Relay, master: redis.Server, replica: redis.Server
     ) -> None:
-        """Return when the table is ranked again; meanwhile whoever reads is told what is so, or nothing."""
+        """Fail over and wait until the table is ranked again. Reads stay correct."""
         inside = await service.service.directory.board("game", "main")
         key = service.service.reads.table(inside, None, None)
         before = await service.service.ranking.position(key, inside)
-        made = asyncio.Event()
-        readers = [asyncio.create_task(self._read(service, board, made)) for _ in range(4)]
+        rebuilt = asyncio.Event()
+        readers = [asyncio.create_task(self._read(service, board, rebuilt)) for _ in range(4)]
         relay.lead_to(replica.port)
         master.kill()
 
-        async def again() -> bool:
+        async def ranked_again() -> bool:
             try:
                 return (await service.service.ranking.position(key, inside)).epoch != before.epoch
             except NotRanked:
                 return False
 
         try:
-            await eventually(lambda: again() if not any(task.done() for task in readers) else True, "it is made anew")
+            await eventually(lambda: any(task.done() for task in readers) or ranked_again(), "the table is rebuilt")
         finally:
-            made.set()
+            rebuilt.set()
             await asyncio.gather(*readers)
 
     @staticmethod
-    async def _read(service: Running, board: str, made: asyncio.Event) -> None:
+    async def _read(service: Running, board: str, rebuilt: asyncio.Event) -> None:
         last = False
         while not last:
-            last = made.is_set()
+            last = rebuilt.is_set()
             assert await top(service, board) == [(1, "ann", 21), (2, "bob", 10)]
             standing = (await service.anybody.get(f"{board}/players/ann")).ok()
             assert (standing["score"], standing["rank"]) in {(21, 1), (21, None)}
@@ -267,49 +267,49 @@ def caught_up(master: redis.Server, replica: redis.Server) -> bool:
 
 
 class TestFeedMessageLost:
-    """Redis tells of a change, and the gateway does not hear it."""
+    """Redis publishes a change, but the gateway does not receive it."""
 
-    async def test_its_pages_are_shown_the_newest_board(
+    async def test_its_pages_still_show_the_newest_board(
         self, servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         async with running(tmp_path / "api", parts=frozenset({"api"}), **servers.settings()) as api:
             board = await api.board()
-            feed = deaf(monkeypatch)
+            feed = lossy_feed(monkeypatch)
             async with (
                 running(tmp_path / "live", parts=frozenset({"live"}), **servers.settings()) as gateway,
                 page(gateway) as live,
             ):
                 await live.watch()
-                await eventually(lambda: feed.heard, "the gateway listens")
+                await eventually(lambda: feed.received, "the gateway has subscribed")
                 (await update(api, board, "ann", 5)).ok()
                 await live.until([("ann", 5)])
-                feed.deaf = True
+                feed.dropping = True
                 (await update(api, board, "bob", 7)).ok()
-                await eventually(lambda: feed.missed, "word was sent")
+                await eventually(lambda: feed.dropped, "the message was sent")
                 await live.until([("bob", 7), ("ann", 5)])
                 (await update(api, board, "ann", 5)).ok()
-                feed.deaf = False
+                feed.dropping = False
                 (await update(api, board, "cid", 6)).ok()
                 await live.until([("ann", 10), ("bob", 7), ("cid", 6)])
 
 
 @dataclass
 class Feed:
-    """What of the feed came to the gateway, and what it missed while it was `deaf`."""
+    """The messages that the gateway received, and those dropped while `dropping`."""
 
-    deaf: bool = False
-    heard: list[TableKey | None] = field(default_factory=list)
-    missed: list[TableKey | None] = field(default_factory=list)
+    dropping: bool = False
+    received: list[TableKey | None] = field(default_factory=list)
+    dropped: list[TableKey | None] = field(default_factory=list)
 
 
-def deaf(monkeypatch: pytest.MonkeyPatch) -> Feed:
-    """The feed of every process in this test; only a gateway listens to it."""
-    feed, tell = Feed(), RedisFeed.notify
+def lossy_feed(monkeypatch: pytest.MonkeyPatch) -> Feed:
+    """Make the feed lossy in this process. Only a gateway subscribes to it."""
+    feed, notify = Feed(), RedisFeed.notify
 
-    def telling(self: RedisFeed, table: TableKey | None) -> None:
-        (feed.missed if feed.deaf else feed.heard).append(table)
-        if not feed.deaf:
-            tell(self, table)
+    def notify_unless_dropping(self: RedisFeed, table: TableKey | None) -> None:
+        (feed.dropped if feed.dropping else feed.received).append(table)
+        if not feed.dropping:
+            notify(self, table)
 
-    monkeypatch.setattr(RedisFeed, "notify", telling)
+    monkeypatch.setattr(RedisFeed, "notify", notify_unless_dropping)
     return feed

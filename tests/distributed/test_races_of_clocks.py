@@ -1,4 +1,7 @@
-"""Processes whose clocks are five seconds apart. Both clocks stand still unless a test moves them."""
+"""Processes with clocks that are five seconds apart.
+
+Both clocks stand still unless a test moves them.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -12,8 +15,8 @@ import pytest
 from harness.client import Client
 from harness.service import Running, running
 from harness.waiting import eventually
-from tests.distributed.calls import differences, known, score, top, update
-from tests.distributed.held import DOORS, entries, held
+from tests.distributed.calls import differences, propagated, score, top, update
+from tests.distributed.held import FRONTENDS, entries, held
 from tests.distributed.servers import Servers
 from tests.live.watching import page, scores_of
 from tests.making import HOUR, NOON, SECOND, ManualClock
@@ -26,14 +29,14 @@ MIDNIGHT = NOON + 12 * HOUR
 
 @dataclass
 class Apart:
-    """Two processes; the clock of `ahead` is five seconds ahead of that of `behind`."""
+    """Two processes. The clock of `ahead` is five seconds ahead of that of `behind`."""
 
     behind: Running
     ahead: Running
     _clocks: tuple[ManualClock, ManualClock]
 
     def at(self, instant: int) -> None:
-        """It is this instant by the clock that is behind."""
+        """Set the clocks. `instant` is that of the clock behind."""
         behind, ahead = self._clocks
         behind.now, ahead.now = instant, instant + SKEW
 
@@ -42,16 +45,16 @@ class Apart:
 async def apart(servers: Servers, tmp_path: Path) -> AsyncIterator[Apart]:
     clocks = ManualClock(NOON), ManualClock(NOON + SKEW)
     async with (
-        by_clock(clocks[0], tmp_path / "behind", servers) as behind,
-        by_clock(clocks[1], tmp_path / "ahead", servers) as ahead,
+        running_by(clocks[0], tmp_path / "behind", servers) as behind,
+        running_by(clocks[1], tmp_path / "ahead", servers) as ahead,
     ):
         yield Apart(behind, ahead, clocks)
 
 
 @asynccontextmanager
-async def by_clock(clock: ManualClock, folder: Path, servers: Servers) -> AsyncIterator[Running]:
-    """A process that goes by this clock."""
-    async with running(folder, parts=DOORS, clock=clock, **servers.settings()) as one:
+async def running_by(clock: ManualClock, folder: Path, servers: Servers) -> AsyncIterator[Running]:
+    """Run a service with this clock."""
+    async with running(folder, parts=FRONTENDS, clock=clock, **servers.settings()) as one:
         one.service.issuer.clock = lambda: clock() / SECOND
         for authenticator in one.service.authenticators:
             authenticator.clock = one.service.issuer.clock
@@ -60,17 +63,17 @@ async def by_clock(clock: ManualClock, folder: Path, servers: Servers) -> AsyncI
 
 async def board_of(apart: Apart, **rules: Any) -> str:
     board = await apart.behind.board(**rules)
-    await known(board, apart.behind, apart.ahead)
+    await propagated(board, apart.behind, apart.ahead)
     return board
 
 
-async def test_sums_are_exact_and_only_ties_are_moved(apart: Apart) -> None:
+async def test_skew_changes_the_order_of_ties_only(apart: Apart) -> None:
     board = await board_of(apart)
     for one, player, increment in (
         (apart.ahead, "ann", 5),
         (apart.behind, "ann", 5),
         (apart.ahead, "cid", 9),
-        (apart.behind, "bob", 10),  # as many as ann, and after her by any clock on a wall
+        (apart.behind, "bob", 10),  # as many as ann, and later in real time
     ):
         (await update(one, board, player, increment)).ok()
     for one in (apart.behind, apart.ahead):
@@ -80,8 +83,8 @@ async def test_sums_are_exact_and_only_ties_are_moved(apart: Apart) -> None:
     assert await differences(apart.behind) == []
 
 
-async def test_the_latest_is_that_of_the_greatest_instant_in_whatever_order_they_are_committed(apart: Apart) -> None:
-    """Trap 14: neither the order of commits nor that of arrival decides."""
+async def test_the_latest_score_has_the_greatest_instant_in_any_order_of_commits(apart: Apart) -> None:
+    """Neither the order of commits nor that of arrival decides."""
     board = await board_of(apart, operator="latest")
     assert await score(apart.ahead, board, "ann", 1) == 1
     assert await score(apart.behind, board, "ann", 2) == 1
@@ -97,16 +100,16 @@ async def test_the_latest_is_that_of_the_greatest_instant_in_whatever_order_they
     assert await differences(apart.behind) == []
 
 
-async def test_who_starts_behind_goes_on_after_all_that_was_accepted(
+async def test_a_process_that_starts_behind_continues_after_the_latest_instant(
     apart: Apart, servers: Servers, tmp_path: Path
 ) -> None:
     board = await board_of(apart, operator="latest")
     assert await score(apart.ahead, board, "ann", 1) == 1
-    async with by_clock(ManualClock(NOON), tmp_path / "started", servers) as started:
+    async with running_by(ManualClock(NOON), tmp_path / "started", servers) as started:
         assert await score(started, board, "ann", 2) == 2
 
 
-async def test_bounds_hold_whoever_counts(apart: Apart) -> None:
+async def test_bounds_hold_in_both_processes(apart: Apart) -> None:
     board = await board_of(apart, max_total=10)
     (await update(apart.ahead, board, "ann", 6)).ok()
     (await update(apart.behind, board, "ann", 5)).refused(409, "total_out_of_bounds")
@@ -119,9 +122,9 @@ async def use(one: Running, board: str, action: str) -> Any:
     return await one.client("player", "game", "ann").post(f"{board}/scores", {"action": action})
 
 
-async def test_a_wait_between_two_uses_is_longer_or_shorter_by_the_skew(apart: Apart, servers: Servers) -> None:
+async def test_a_cooldown_is_longer_or_shorter_by_the_skew(apart: Apart, servers: Servers) -> None:
     board = await board_of(apart)
-    await action_of(apart, board, action="gift", points=1, cooldown_s=60)
+    await create_action(apart, board, action="gift", points=1, cooldown_s=60)
     (await use(apart.ahead, board, "gift")).ok()
     for at in (NOON, NOON + 60 * SECOND):
         apart.at(at)
@@ -136,22 +139,22 @@ async def test_a_wait_between_two_uses_is_longer_or_shorter_by_the_skew(apart: A
     assert await entries(servers) == 3
 
 
-async def action_of(apart: Apart, board: str, **action: Any) -> None:
-    """An action that both know."""
+async def create_action(apart: Apart, board: str, **action: Any) -> None:
+    """Create an action, and wait until both processes have it."""
     (await apart.behind.operator.post("/v1/apps/game/actions", action)).ok(201)
 
-    async def by_both() -> bool:
+    async def in_both() -> bool:
         listed = [(await one.operator.get("/v1/apps/game/actions")).ok() for one in (apart.behind, apart.ahead)]
         return all(action["action"] in str(some) for some in listed)
 
-    await eventually(by_both, "both know the action")
+    await eventually(in_both, "both processes have the action")
 
 
-async def test_what_counts_once_a_day_counts_once_on_each_side_of_midnight(apart: Apart, servers: Servers) -> None:
+async def test_a_daily_limit_counts_by_the_clock_of_the_process(apart: Apart, servers: Servers) -> None:
     board = await board_of(apart)
-    await action_of(apart, board, action="gift", points=1, per_day=1)
+    await create_action(apart, board, action="gift", points=1, per_day=1)
     apart.at(MIDNIGHT - 2 * SECOND)
-    for one in (apart.ahead, apart.behind):  # today to one of them, tomorrow to the other
+    for one in (apart.ahead, apart.behind):  # It is today for one of them and tomorrow for the other.
         (await use(one, board, "gift")).ok()
         (await use(one, board, "gift")).refused(409, "action_limit")
     apart.at(MIDNIGHT + 2 * SECOND)
@@ -160,7 +163,7 @@ async def test_what_counts_once_a_day_counts_once_on_each_side_of_midnight(apart
     assert await entries(servers) == 2
 
 
-async def test_a_token_ends_by_the_clock_of_who_is_asked(apart: Apart) -> None:
+async def test_a_token_expires_by_the_clock_of_the_process_that_checks_it(apart: Apart) -> None:
     board = await board_of(apart, public=False)
 
     async def admitted(one: Running, token: str) -> int:
@@ -179,7 +182,7 @@ async def test_a_token_ends_by_the_clock_of_who_is_asked(apart: Apart) -> None:
             assert (await admitted(apart.ahead, token) == 200) == (at + SKEW < ends)
 
 
-async def test_an_update_is_of_the_season_in_which_it_was_accepted(apart: Apart) -> None:
+async def test_an_update_belongs_to_the_season_in_which_it_was_accepted(apart: Apart) -> None:
     board = await board_of(apart, period="daily")
     old, new = "?season=2026-11-21", "?season=2026-11-22"
     apart.at(MIDNIGHT - 2 * SECOND)
@@ -189,7 +192,7 @@ async def test_an_update_is_of_the_season_in_which_it_was_accepted(apart: Apart)
         (await update(apart.ahead, board, "ann", 10)).ok()
         async with held(apart.behind.service.ledger, "transact") as begun:
             late = asyncio.create_task(update(apart.behind, board, "bob", 2))
-            await begun.reached()  # in the old season, before the turn
+            await begun.reached()  # in the old season, before midnight
             apart.at(MIDNIGHT + 2 * SECOND)
             begun.release()
             (await late).ok()

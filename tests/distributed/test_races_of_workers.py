@@ -1,4 +1,4 @@
-"""Races between workers that take from one queue, each held open inside of a transaction."""
+"""Races between workers of one queue, held inside a transaction."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -24,27 +24,27 @@ SECOND: frozenset[Part] = frozenset({"worker"})
 
 
 class TestRedeliveryDuringApply:
-    """The worker's connection is cut while its batch is in the transaction: another gets the message too."""
+    """A worker loses its connection in a transaction. Another gets the message too."""
 
-    async def test_it_is_counted_once_and_has_one_outcome(
+    async def test_it_counts_once_and_has_one_outcome(
         self, servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         async with worker(servers, tmp_path / "first", FIRST) as first:
             board = await first.board(consistency="queued")
             (await update(first, board, "ann", 1)).ok(202)
-            await eventually(lambda: counted(servers, 1), "it takes from the queue")
-            (connection,) = await taking(servers)
+            await eventually(lambda: counted(servers, 1), "the worker consumes the queue")
+            (connection,) = await consuming(servers)
             async with worker(servers, tmp_path / "second", SECOND) as second:
-                told = [outcomes(one, monkeypatch) for one in (first, second)]
+                applied = [outcomes(one, monkeypatch) for one in (first, second)]
                 async with held(first.service.ledger, "_write", after=True) as written:
                     event = (await update(first, board, "ann", 10)).ok(202)["event"]
                     await written.reached()
                     await control(servers, "close_connection", connection, "cut")
                     await waits_for_a_lock(servers)
                     written.release()
-                await eventually(lambda: all(told), "both have applied it")
-                assert [(one.status, one.score) for some in told for one in some] == [("applied", 11)] * 2
-                await eventually(lambda: drained(servers), "both are done with it")
+                await eventually(lambda: all(applied), "both have applied it")
+                assert [(one.status, one.score) for some in applied for one in some] == [("applied", 11)] * 2
+                await eventually(lambda: drained(servers), "both have acknowledged it")
                 assert (await first.operator.get(f"/v1/apps/game/events/{event}")).ok()["score"] == 11
                 assert await entries(servers) == 2
                 assert await top(first, board) == [(1, "ann", 11)]
@@ -52,7 +52,7 @@ class TestRedeliveryDuringApply:
 
 
 class TestTwoWorkersOnOnePlayer:
-    """Each has a message of the same player in apply at the same time."""
+    """Two workers that apply messages of one player at the same time."""
 
     async def test_their_locks_order_them(
         self, servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -66,7 +66,7 @@ class TestTwoWorkersOnOnePlayer:
             (await update(first, board, "ann", 1)).ok(202)
             await eventually(lambda: counted(servers, 1), "it is applied")
             ((version,),) = await rows(servers, "SELECT version FROM standings")
-            told = [outcomes(one, monkeypatch) for one in (first, second)]
+            applied = [outcomes(one, monkeypatch) for one in (first, second)]
             async with (
                 held(first.service.ledger, "_write", after=True) as one,
                 held(second.service.ledger, "_write", after=True) as other,
@@ -78,10 +78,10 @@ class TestTwoWorkersOnOnePlayer:
                 await waits_for_a_lock(servers, *waiting)
                 for point in points.values():
                     point.release()
-                await eventually(lambda: all(told), "each has applied its own")
+                await eventually(lambda: all(applied), "each has applied its message")
                 await asyncio.gather(*written, *waiting)
-            await eventually(lambda: drained(servers), "both are done")
-            assert sorted(one.score for some in told for one in some) == [11, 111]
+            await eventually(lambda: drained(servers), "both have acknowledged")
+            assert sorted(one.score for some in applied for one in some) == [11, 111]
             assert await rows(servers, "SELECT score, version FROM standings") == [(111, version + 2)]
             assert await top(first, board) == [(1, "ann", 111)]
             assert await differences(first) == []
@@ -89,16 +89,16 @@ class TestTwoWorkersOnOnePlayer:
 
 @asynccontextmanager
 async def worker(servers: Servers, folder: Path, parts: frozenset[Part]) -> AsyncIterator[Running]:
-    """A process that takes from every queue."""
+    """Run a worker, and wait until it consumes every queue."""
     given = servers.settings(queue=True)
-    before = len(await taking(servers))
+    before = len(await consuming(servers))
     async with running(folder, parts=parts, **given) as one:
 
-        async def takes() -> bool:
+        async def consumes() -> bool:
             listed = await control(servers, "list_consumers", "-p", vhost(servers), "queue_name")
             return listed.count(".takers") > before
 
-        await eventually(takes, "it takes from every queue")
+        await eventually(consumes, "the worker consumes every queue")
         yield one
 
 
@@ -106,11 +106,11 @@ def vhost(servers: Servers) -> str:
     return servers.queue_url.rpartition("/")[2]
 
 
-async def taking(servers: Servers) -> list[str]:
-    """The connections by which messages are taken."""
+async def consuming(servers: Servers) -> list[str]:
+    """Return the connections of consumers."""
     listed = await control(servers, "list_connections", "pid", "vhost", "client_properties")
     lines = [line.split("\t", 2) for line in listed.splitlines()]
-    return [pid for pid, where, who in lines if where == vhost(servers) and "scoreboard taking" in who]
+    return [pid for pid, where, who in lines if where == vhost(servers) and "scoreboard consuming" in who]
 
 
 async def control(servers: Servers, *command: str) -> str:
@@ -118,7 +118,7 @@ async def control(servers: Servers, *command: str) -> str:
 
 
 async def drained(servers: Servers) -> bool:
-    """Nothing waits, is in anybody's hands, or is dead."""
+    """Return whether no message is waiting, in flight or dead."""
     listed = await control(servers, "list_queues", "-p", vhost(servers), "messages")
     return not any(int(line) for line in listed.split() if line.isdigit())
 
@@ -128,21 +128,21 @@ async def counted(servers: Servers, count: int) -> bool:
 
 
 def outcomes(one: Running, monkeypatch: pytest.MonkeyPatch) -> list[Outcome]:
-    """Those of all that this process applies from now on."""
-    told: list[Outcome] = []
+    """Return a list that collects the outcomes of this process from now on."""
+    collected: list[Outcome] = []
     submit = one.service.commit.submit
 
-    async def telling(submissions: Sequence[Submission], *, ranks: bool) -> Any:
+    async def collecting(submissions: Sequence[Submission], *, ranks: bool) -> Any:
         results = await submit(submissions, ranks=ranks)
-        told.extend(result.outcome for result in results)
+        collected.extend(result.outcome for result in results)
         return results
 
-    monkeypatch.setattr(one.service.commit, "submit", telling)
-    return told
+    monkeypatch.setattr(one.service.commit, "submit", collecting)
+    return collected
 
 
 def several_active_consumers(declare: Any) -> Any:
-    """Declares queues whose messages go to all who take, in turn."""
+    """Return a `declare_queue` whose queues have several active consumers."""
 
     async def declaring(*args: Any, **arguments: Any) -> None:
         await declare(*args, **{name: of for name, of in arguments.items() if name != "x-single-active-consumer"})

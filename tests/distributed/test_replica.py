@@ -1,15 +1,14 @@
-"""The service with a replica for its long reads, which dies and comes back."""
+"""The service with a replica for long reads, and an outage of the replica."""
 
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness.servers.postgres import postgres
+from harness.servers.postgres import postgres, query
 from harness.service import Running, running
 from harness.waiting import eventually
-from scoreboard.adapters.postgres.inspection import fetch_once
-from tests.distributed.servers import Servers, away
+from tests.distributed.servers import Servers, down
 
 pytestmark = pytest.mark.slow
 
@@ -24,11 +23,11 @@ async def entries(service: Running, board: str) -> list[tuple[Any, Any]]:
 
 
 async def is_up(service: Running, up: float) -> bool:
-    told = (await service.anybody.get("/metrics")).raw.decode()
-    return f'scoreboard_server_up{{server="replica"}} {up}' in told
+    metrics = (await service.anybody.get("/metrics")).raw.decode()
+    return f'scoreboard_server_up{{server="replica"}} {up}' in metrics
 
 
-async def test_an_entry_is_in_the_ledger_as_soon_as_it_was_answered(servers: Servers, tmp_path: Path) -> None:
+async def test_an_acknowledged_entry_is_in_the_ledger_at_once(servers: Servers, tmp_path: Path) -> None:
     with postgres(of=servers.postgres) as follower:
         replica_url = f"{follower.url.rpartition('/')[0]}/{servers.database.rpartition('/')[2]}"
         settings = servers.settings(database_replica_url=replica_url)
@@ -44,12 +43,12 @@ async def test_an_entry_is_in_the_ledger_as_soon_as_it_was_answered(servers: Ser
                     assert await entries(service, board) == wanted
 
             async def is_read() -> bool:
-                """The ledger is, on the replica."""
+                """Return whether the ledger is read from the replica."""
                 await play(1)
-                return bool((await fetch_once(replica_url, SCANS))[0][0])
+                return bool((await query(replica_url, SCANS))[0][0])
 
             await eventually(is_read)
-            async with away(follower):
+            async with down(follower):
                 await play(5)
                 await eventually(lambda: is_up(service, 0.0))
             await eventually(lambda: is_up(service, 1.0))

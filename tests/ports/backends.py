@@ -19,8 +19,8 @@ from typing import Any, Protocol, TypeVar
 import aio_pika
 import pytest
 
-from harness.servers.postgres import fresh_database
-from harness.servers.rabbitmq import Broker
+from harness.servers.postgres import fresh_database, open_database
+from harness.servers.rabbitmq import Broker, open_queue
 from harness.servers.redis import emptied
 from harness.waiting import eventually
 from scoreboard.adapters.jose.tokens import JwtAuthenticator, JwtIssuer
@@ -33,7 +33,7 @@ from scoreboard.adapters.postgres.leader_lock import PostgresLeaderLock
 from scoreboard.adapters.postgres.ledger import PostgresLedger
 from scoreboard.adapters.postgres.outbox import PostgresOutbox
 from scoreboard.adapters.postgres.ranking import PostgresRanking
-from scoreboard.adapters.rabbitmq.queue import RabbitQueue, open_queue
+from scoreboard.adapters.rabbitmq.queue import RabbitQueue
 from scoreboard.adapters.rabbitmq.topology import Topology
 from scoreboard.adapters.redis import keys
 from scoreboard.adapters.redis.connection import Client, connect
@@ -76,6 +76,10 @@ class Store(Protocol):
     def directory(self) -> Directory: ...
 
     async def open(self, folder: Path, *, events: bool = False) -> None: ...
+    def outbox_of_steps(self, rows: int) -> Outbox:
+        """Return the outbox as another process has it, whose `trim` removes so many rows at a time."""
+        ...
+
     async def close(self) -> None: ...
     async def settled(self) -> None:
         """Returns when the outbox shows all that is committed now."""
@@ -106,6 +110,9 @@ class SqliteStore:
     async def close(self) -> None:
         await self._stack.aclose()
 
+    def outbox_of_steps(self, rows: int) -> SqliteOutbox:
+        return SqliteOutbox(self._database, rows)
+
     async def settled(self) -> None:
         """It does at once."""
 
@@ -134,7 +141,7 @@ class PostgresStore:
 
     async def open(self, _: Path, *, events: bool = False) -> None:
         self._url = self._url or await fresh_database()
-        self._database = await self._stack.enter_async_context(postgres.open_database(self._url))
+        self._database = await self._stack.enter_async_context(open_database(self._url))
         self.outbox = PostgresOutbox(self._database)
         self.ledger = PostgresLedger(self._database, fresh_s=0, outbox=self.outbox if events else None)
         self.directory = PostgresDirectory(self._database)
@@ -142,6 +149,9 @@ class PostgresStore:
 
     async def close(self) -> None:
         await self._stack.aclose()
+
+    def outbox_of_steps(self, rows: int) -> PostgresOutbox:
+        return PostgresOutbox(self._database, rows)
 
     async def settled(self) -> None:
         """Whatever writes on this server, a vacuum of another database too, is waited for."""
@@ -205,7 +215,7 @@ async def redis_rankings(url: str) -> AsyncIterator[RankingBackend]:
 
 @asynccontextmanager
 async def postgres_turns() -> AsyncIterator[LeaderLock]:
-    async with postgres.open_database(await fresh_database()) as database:
+    async with open_database(await fresh_database()) as database:
         yield PostgresLeaderLock(database)
 
 

@@ -5,8 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
-from harness.servers.postgres import fresh_database
-from scoreboard.adapters.postgres import database
+from harness.servers.postgres import fresh_database, open_database
 from scoreboard.adapters.postgres.database import Database
 from scoreboard.adapters.postgres.ranking import PostgresRanking
 from scoreboard.application.ports.ranking import RankChange
@@ -97,7 +96,7 @@ class PostgresRankings:
         yield [(player, Standing(score, at, version, event, at)) for player, score, at, version, event in rows]
 
     async def _given(self, key: TableKey, board: Board, standings: Mapping[str, Standing]) -> None:
-        async with database.open_database(self._url) as store:
+        async with open_database(self._url) as store:
             await store.fetch(REMOVE_ALL, *key)
             await put(store, key, board, standings)
 
@@ -115,6 +114,6 @@ async def shared_database() -> str:
 @asynccontextmanager
 async def postgres_rankings(url: str | None = None) -> AsyncIterator[PostgresRankings]:
     url = url or await shared_database()
-    async with database.open_database(url) as store:
+    async with open_database(url) as store:
         await store.fetch(EMPTY)
         yield PostgresRankings(url, store)

@@ -4,8 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from scoreboard.adapters.postgres import outbox as postgres_outbox
-from scoreboard.adapters.sqlite import outbox as sqlite_outbox
 from scoreboard.application.ports.outbox import ROW_EVENTS, Outbox, PendingEvents, ScoreUpdated
 from scoreboard.application.updates.decide import decide
 from scoreboard.domain.board import INT64_MAX, Action, App, Board
@@ -223,11 +221,8 @@ class TestUpkeep:
         assert await outbox.skip(ONE) == 0
         assert await outbox.skip("nobody") == 0
 
-    async def test_what_all_have_passed_is_removed(
-        self, tenancy: Tenancy, outbox: Outbox, main: Board, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        for module in (postgres_outbox, sqlite_outbox):
-            monkeypatch.setattr(module, "STEP_ROWS", 2)
+    async def test_what_all_have_passed_is_removed(self, tenancy: Tenancy, main: Board) -> None:
+        outbox = tenancy.store.outbox_of_steps(2)
         await outbox.register(["kafka"])
         for _ in range(3):
             await apply(tenancy, submission(main))

@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.servers.postgres import fresh_database
+from harness.servers.postgres import fresh_database, open_database
 from scoreboard.adapters.memory.ranking import MemoryRanking
-from scoreboard.adapters.postgres import database as postgres
 from scoreboard.adapters.postgres.directory import PostgresDirectory
 from scoreboard.adapters.postgres.ledger import PostgresLedger
 from scoreboard.adapters.sqlite import database
@@ -139,5 +138,5 @@ async def test_the_fold_of_the_ledger_equals_the_totals_equals_the_ranking(rules
 @settings(deadline=None, max_examples=20)
 @given(rules=RULES, steps=STEPS)
 async def test_on_postgresql_too(rules: dict[str, Any], steps: Steps) -> None:
-    async with postgres.open_database(await fresh_database()) as store:
+    async with open_database(await fresh_database()) as store:
         await agrees(System(PostgresLedger(store), PostgresDirectory(store)), rules, steps)

@@ -9,7 +9,6 @@ import pytest
 from harness.missing import missing
 from harness.servers import postgres, rabbitmq, redis, shared
 from harness.waiting import BOUND_S
-from scoreboard.adapters.rabbitmq.queue import open_queue
 from scoreboard.adapters.rabbitmq.topology import Topology
 from scoreboard.application.ports.queue import Message
 
@@ -23,7 +22,7 @@ def printed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def passes_a_message(url: str) -> bool:
-    async with asyncio.timeout(BOUND_S), open_queue(url, Topology("after", shards=1, waits_s=(0.1,))) as queue:
+    async with asyncio.timeout(BOUND_S), rabbitmq.open_queue(url, Topology("after", shards=1, waits_s=(0.1,))) as queue:
         await queue.publish([Message(b"here", "ann")])
         (delivery,) = await queue.receive(1)
         return delivery.message.body == b"here"

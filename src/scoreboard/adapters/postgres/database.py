@@ -1,17 +1,18 @@
 """The database: connections, transactions, migrations and errors."""
 
 import asyncio
-import random
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 import asyncpg
 import structlog
 
+from scoreboard.adapters.postgres.timeouts import DEFAULTS, PostgresTimeouts
 from scoreboard.adapters.sql.errors import storage_failure
 from scoreboard.adapters.sql.files import SqlFiles
+from scoreboard.concurrency.backoff import Backoff
 from scoreboard.domain import codes, errors
 from scoreboard.domain.errors import Unavailable
 
@@ -29,17 +30,9 @@ _Init: TypeAlias = Callable[[Connection], Coroutine[None, None, None]]
 _Connect: TypeAlias = Callable[[], Awaitable["asyncpg.Connection[Record]"]]
 
 CONNECTIONS = 8  # at most, in one process; a group commit uses one, so most of them serve reads
-CONNECT_S = 3.0
-ACQUIRE_S = 5.0  # for a free or a new connection
-STATEMENT_S = 10.0
-LOCK_S = 5.0
-IDLE_IN_TRANSACTION_S = 30.0  # A hanging process releases its locks after this time.
-COMMAND_S = STATEMENT_S + 5.0  # for a response, even if the server cannot report its own timeout
-TRANSACTION_S = LOCK_S + 3.0  # from BEGIN to the response to COMMIT
-UNRESPONSIVE_S = 1.0  # for any response, from a timeout until the server responds again
 CLOSE_S = 1.0  # for the end of running statements when the pool is closed
 ATTEMPTS = 6
-PAUSE_S = 0.01  # before the second attempt; doubles with each
+RETRIES = Backoff(first_s=0.01, longest_s=0.16)
 MIGRATIONS_LOCK = 0x5C0EB0A2D
 NUL = "\0"  # No id contains it, and PostgreSQL rejects it in text.
 
@@ -51,9 +44,6 @@ _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?")
 SESSION_SETTINGS = {
     "application_name": "scoreboard",
     "default_transaction_isolation": "read committed",
-    "statement_timeout": f"{STATEMENT_S:.0f}s",
-    "lock_timeout": f"{LOCK_S:.0f}s",
-    "idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_S:.0f}s",
     # The server detects a lost client, and releases its locks, after some ten seconds.
     "tcp_keepalives_idle": "5",
     "tcp_keepalives_interval": "2",
@@ -78,13 +68,14 @@ class RetryTransaction(Exception):
 class _Faults:
     """The failures since the last response. Each kind is logged once."""
 
-    def __init__(self) -> None:
+    def __init__(self, unresponsive_s: float) -> None:
+        self._unresponsive_s = unresponsive_s
         self._logged: set[tuple[str, type[BaseException]]] = set()
         self.unresponsive = False
 
     def limit_timeout(self, timeout_s: float) -> float:
         """Return the timeout, shortened while the server does not respond."""
-        return min(timeout_s, UNRESPONSIVE_S) if self.unresponsive else timeout_s
+        return min(timeout_s, self._unresponsive_s) if self.unresponsive else timeout_s
 
     def translate(self, error: Exception) -> Exception:
         """Return the error for the caller, and log its cause once."""
@@ -119,28 +110,30 @@ class Database:
     respond. Each call tries to connect, so calls succeed as soon as the server is back.
     """
 
-    def __init__(self, pool: Pool, connect: _Connect) -> None:
+    def __init__(self, pool: Pool, connect: _Connect, timeouts: PostgresTimeouts) -> None:
         self._pool = pool
         self._connect = connect
-        self.faults = _Faults()
+        self.timeouts = timeouts
+        self.faults = _Faults(timeouts.unresponsive_s)
 
     async def transaction(
-        self, work: Work[T], retry_on: type[Exception] = RetryTransaction, within_s: float = TRANSACTION_S
+        self, work: Work[T], retry_on: type[Exception] = RetryTransaction, within_s: float | None = None
     ) -> T:
         """Run `work` in one durable transaction. Cancelling the caller does not stop it.
 
         `work` runs again, in a new transaction, after a deadlock, RetryTransaction or `retry_on`.
         """
-        attempts = asyncio.ensure_future(self._attempts(work, retry_on, within_s))
-        attempts.add_done_callback(_retrieve_exception)
+        attempts = asyncio.ensure_future(self._attempts(work, retry_on, within_s or self.timeouts.transaction_s))
+        # Retrieve the exception, so that asyncio does not log it after the caller was cancelled.
+        attempts.add_done_callback(lambda done: done.cancelled() or done.exception())
         return await asyncio.shield(attempts)
 
-    async def fetch(self, statement: str, *values: object, within_s: float = COMMAND_S) -> list[Record]:
+    async def fetch(self, statement: str, *values: object, within_s: float | None = None) -> list[Record]:
         """Return the rows of one statement, run in its own transaction."""
         try:
             async with self._acquire() as connection:
                 with self._terminating(connection):
-                    timeout_s = self.faults.limit_timeout(within_s)
+                    timeout_s = self.faults.limit_timeout(within_s or self.timeouts.command_s)
                     rows: list[Record] = await connection.fetch(statement, *values, timeout=timeout_s)
         except Exception as error:
             raise self.faults.translate(error) from error
@@ -156,7 +149,6 @@ class Database:
 
     async def _attempts(self, work: Work[T], retry_on: type[Exception], within_s: float) -> T:
         conflicts = RetryTransaction, retry_on, asyncpg.SerializationError, asyncpg.DeadlockDetectedError
-        pause_s = PAUSE_S
         attempt = 1
         while True:
             try:
@@ -165,8 +157,7 @@ class Database:
                 if attempt == ATTEMPTS or not isinstance(error, conflicts):
                     raise self.faults.translate(error) from error
                 log.debug("transaction_retried", cause=type(error).__name__)
-            await asyncio.sleep(random.uniform(0, pause_s))  # noqa: S311 - jitter
-            pause_s *= 2
+            await asyncio.sleep(RETRIES.pause_s(attempt))
             attempt += 1
 
     async def run_once(self, work: Work[T], within_s: float) -> T:
@@ -185,7 +176,7 @@ class Database:
         return result
 
     def _acquire(self) -> "AbstractAsyncContextManager[PoolConnectionProxy[Record]]":
-        return self._pool.acquire(timeout=self.faults.limit_timeout(ACQUIRE_S))
+        return self._pool.acquire(timeout=self.faults.limit_timeout(self.timeouts.acquire_s))
 
     @contextmanager
     def _terminating(self, connection: Connection) -> Iterator[None]:
@@ -201,23 +192,17 @@ class Database:
             raise
 
 
-def _retrieve_exception(future: "asyncio.Future[T]") -> None:
-    """Keep asyncio from logging a failure after the caller was cancelled."""
-    if not future.cancelled():
-        future.exception()
-
-
 @asynccontextmanager
-async def open_database(url: str, *, connections: int = CONNECTIONS) -> AsyncIterator[Database]:
+async def open_database(
+    url: str, *, connections: int = CONNECTIONS, timeouts: PostgresTimeouts = DEFAULTS
+) -> AsyncIterator[Database]:
     """Open the database, even if the server is down, and close it at the end."""
 
     async def init(connection: Connection) -> None:
         await _check_settings(connection, connections)
 
     async def connect() -> "asyncpg.Connection[Record]":
-        connection = await asyncpg.connect(
-            url, timeout=CONNECT_S, command_timeout=COMMAND_S, server_settings=SESSION_SETTINGS
-        )
+        connection: asyncpg.Connection[Record] = await asyncpg.connect(url, **_options(timeouts))
         try:
             await init(connection)
         except BaseException:
@@ -225,26 +210,21 @@ async def open_database(url: str, *, connections: int = CONNECTIONS) -> AsyncIte
             raise
         return connection
 
-    async with open_pool(url, connections, init) as pool:
-        yield Database(pool, connect)
+    async with open_pool(url, connections, timeouts, init) as pool:
+        yield Database(pool, connect, timeouts)
 
 
 @asynccontextmanager
-async def open_pool(url: str, connections: int, init: _Init | None = None) -> AsyncIterator[Pool]:
+async def open_pool(
+    url: str, connections: int, timeouts: PostgresTimeouts, init: _Init | None = None
+) -> AsyncIterator[Pool]:
     """Open a pool that runs `init` on each new connection, and close it at the end."""
 
     async def skip_reset(_: Connection) -> None:
         """Save a round trip: no state is left on a connection."""
 
     pool = await asyncpg.create_pool(
-        url,
-        min_size=0,
-        max_size=connections,
-        timeout=CONNECT_S,
-        command_timeout=COMMAND_S,
-        server_settings=SESSION_SETTINGS,
-        init=init,
-        reset=skip_reset,
+        url, min_size=0, max_size=connections, init=init, reset=skip_reset, **_options(timeouts)
     )
     try:
         yield pool
@@ -256,6 +236,16 @@ async def open_pool(url: str, connections: int, init: _Init | None = None) -> As
             pool.terminate()
 
 
+def _options(timeouts: PostgresTimeouts) -> dict[str, Any]:
+    settings = {
+        **SESSION_SETTINGS,
+        "statement_timeout": f"{timeouts.statement_s:g}s",
+        "lock_timeout": f"{timeouts.lock_s:g}s",
+        "idle_in_transaction_session_timeout": f"{timeouts.idle_in_transaction_s:g}s",
+    }
+    return {"timeout": timeouts.connect_s, "command_timeout": timeouts.command_s, "server_settings": settings}
+
+
 async def _check_settings(connection: Connection, connections: int) -> None:
     """Log settings that lose committed data, or allow too few connections."""
     ((durable, room, _),) = await connection.fetch(SQL["settings"])
@@ -265,7 +255,7 @@ async def _check_settings(connection: Connection, connections: int) -> None:
         log.warning("too_few_connections", pool=connections, server=room, remedy="raise max_connections")
 
 
-async def migrate(url: str) -> list[str]:
+async def migrate(url: str, timeouts: PostgresTimeouts = DEFAULTS) -> list[str]:
     """Apply the missing migrations, one transaction each; return their file names.
 
     Concurrent calls wait for the first. The previous version of Scoreboard runs during a migration, so a migration adds
@@ -273,18 +263,18 @@ async def migrate(url: str) -> list[str]:
     """
     settings = {"application_name": "scoreboard migrate", "lock_timeout": "0"}
     try:
-        connection = await asyncpg.connect(url, timeout=CONNECT_S, server_settings=settings)
+        connection = await asyncpg.connect(url, timeout=timeouts.connect_s, server_settings=settings)
         try:
-            return await _apply_migrations(connection)
+            return await _apply_migrations(connection, timeouts.lock_s)
         finally:
             await connection.close()
     except Exception as error:
         raise translate_error(error) from error
 
 
-async def _apply_migrations(connection: Connection) -> list[str]:
+async def _apply_migrations(connection: Connection, lock_s: float) -> list[str]:
     await connection.fetch(SQL["lock_migrations"], MIGRATIONS_LOCK)
-    await connection.execute(f"SET lock_timeout = '{LOCK_S:.0f}s'")  # so that no update waits longer for a table
+    await connection.execute(f"SET lock_timeout = '{lock_s:g}s'")  # so that no update waits longer for a table
     await connection.execute(SQL["make_migrations"])
     done = {number for (number,) in await connection.fetch(SQL["applied_migrations"])}
     applied = []

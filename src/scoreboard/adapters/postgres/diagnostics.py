@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 from scoreboard.adapters.postgres import inspection, replica
 from scoreboard.adapters.postgres.inspection import Inspection
+from scoreboard.adapters.postgres.timeouts import DEFAULTS
 from scoreboard.application.ports.backend import BackendOptions
 from scoreboard.application.ports.diagnostics import Finding, version_finding
 from scoreboard.domain.redaction import redact_url
@@ -16,7 +17,7 @@ MIGRATE = "scoreboard migrate"
 
 async def diagnose_primary(options: BackendOptions) -> AsyncIterator[Finding]:
     """Yield the findings about the primary. Raise Unavailable if it is down."""
-    found = await inspection.inspect(options.database_url)
+    found = await inspection.inspect(options.database_url, DEFAULTS.scaled(options.patience))
     major, minor = divmod(found.version, 10_000)
     name = f"PostgreSQL {major}.{minor} at {redact_url(options.database_url)}"
     yield version_finding("postgresql", name, new_enough=found.version >= OLDEST, oldest="15")
@@ -34,7 +35,8 @@ async def diagnose_replica(options: BackendOptions) -> AsyncIterator[Finding]:
     """Yield the findings about the replica. Raise Unavailable if a server is down."""
     url = redact_url(options.database_replica_url)
     try:
-        lag_s = await replica.inspect(options.database_url, options.database_replica_url)
+        timeouts = DEFAULTS.scaled(options.patience)
+        lag_s = await replica.inspect(options.database_url, options.database_replica_url, timeouts)
     except replica.ReplicaUnusable as error:
         remedy = "correct SCOREBOARD_DATABASE_REPLICA_URL, or leave it out; until then reads go to the primary"
         yield Finding("replica", "problem", f"{url}: {error}", remedy)

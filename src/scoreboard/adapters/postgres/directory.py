@@ -6,7 +6,6 @@ version every second. The version orders two readings of the contents.
 """
 
 import asyncio
-import random
 import secrets
 from collections.abc import Callable, Collection, Mapping
 from typing import TypeVar
@@ -18,7 +17,6 @@ import structlog
 from scoreboard.adapters.postgres.database import (
     FAULTS,
     NUL,
-    TRANSACTION_S,
     Connection,
     Database,
     Reader,
@@ -37,6 +35,7 @@ from scoreboard.adapters.sql.directory import (
     was_deleted,
 )
 from scoreboard.application.ports.directory import AnythingChanged, BoardChanged, BoardGone, Change, PlayerChanged
+from scoreboard.concurrency.backoff import Backoff
 from scoreboard.domain.board import App, Player
 from scoreboard.domain.errors import Unavailable
 from scoreboard.domain.submission import TableKey
@@ -47,7 +46,7 @@ SQL = statements("directory.sql")
 T = TypeVar("T")
 CHANNEL = "scoreboard_directory"
 POLL_S = 1.0
-RETRY_S, MAX_RETRY_S = 0.1, 5.0  # before a new connection; doubles with each
+RETRIES = Backoff(first_s=0.1, longest_s=5.0)
 DELETION_S = 3_600.0  # Deleting a board of ten million standings takes minutes.
 DELETIONS = {
     "app": ("lock_app_boards", "delete_app_standings", "delete_app_receipts", "delete_app_uses", "delete_app"),
@@ -79,7 +78,7 @@ class PostgresDirectory(SqlDirectory):
 
     async def run(self) -> None:
         """Apply the changes of other processes until cancelled; log each outage once."""
-        pause_s, lost = RETRY_S, False
+        failures = 0
         while True:
             try:
                 connection = await self._database.connection()
@@ -89,19 +88,18 @@ class PostgresDirectory(SqlDirectory):
                     # A server that was restored from a backup may have an older version.
                     self._contents = self._contents._replace(version=-1)
                     await self._read_contents(connection)
-                    if lost:
+                    if failures:
                         self._publish(AnythingChanged())
                         log.info("directory_listener_restored")
-                    pause_s, lost = RETRY_S, False
+                    failures = 0
                     await self._poll(connection)
                 finally:
                     connection.terminate()
             except (Unavailable, *FAULTS) as error:
-                if not lost:
+                if not failures:
                     log.warning("directory_listener_lost", error=describe_error(error))
-                lost = True
-            await asyncio.sleep(random.uniform(pause_s / 2, pause_s))  # noqa: S311 - jitter
-            pause_s = min(2 * pause_s, MAX_RETRY_S)
+                failures += 1
+            await asyncio.sleep(RETRIES.pause_s(failures))
 
     async def _poll(self, connection: Connection) -> None:
         while True:
@@ -185,7 +183,7 @@ class PostgresDirectory(SqlDirectory):
             ((version, *contents),) = await c.fetch(SQL["contents"])
             return rows[0][0], to_contents(version, *contents)
 
-        return await self._write(steps[-1][0], work, DELETION_S if deletes else TRANSACTION_S)
+        return await self._write(steps[-1][0], work, DELETION_S if deletes else None)
 
     async def _put_player(self, app: App, player: str, step: Step) -> None:
         async def work(c: Connection) -> None:
@@ -193,9 +191,9 @@ class PostgresDirectory(SqlDirectory):
                 raise was_deleted(step[0])
             await self._notify(c, app.slug, player)
 
-        await self._write(step[0], work, TRANSACTION_S)
+        await self._write(step[0], work)
 
-    async def _write(self, statement: str, work: Work[T], within_s: float) -> T:
+    async def _write(self, statement: str, work: Work[T], within_s: float | None = None) -> T:
         try:
             return await self._database.transaction(work, within_s=within_s)
         except asyncpg.ForeignKeyViolationError as error:

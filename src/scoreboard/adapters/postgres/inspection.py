@@ -8,10 +8,9 @@ from urllib.parse import unquote, urlsplit
 
 import asyncpg
 
-from scoreboard.adapters.postgres.database import CONNECT_S, FAULTS, FILES, SQL, Record, describe_error
+from scoreboard.adapters.postgres.database import FAULTS, FILES, SQL, Record, describe_error
+from scoreboard.adapters.postgres.timeouts import DEFAULTS, PostgresTimeouts
 from scoreboard.domain import codes
-
-INSPECT_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,26 +30,26 @@ class Inspection:
     newest: int
 
 
-async def inspect(url: str) -> Inspection:
+async def inspect(url: str, timeouts: PostgresTimeouts = DEFAULTS) -> Inspection:
     """Inspect a database. Raise Unavailable, with the reason but without a password."""
-    async with _connected(url) as connection:
+    async with _connected(url, timeouts) as connection:
         (row,) = await connection.fetch(SQL["inspection"])
         schema = await connection.fetchval(SQL["schema"]) if row["migrated"] else 0
     newest = FILES.migrations()[-1].number
     return Inspection(row["version"], row["replica"], row["durable"], row["room"], row["used"], schema, newest)
 
 
-async def fetch_once(url: str, statement: str, *values: object) -> list[Record]:
+async def fetch_once(url: str, statement: str, *values: object, timeouts: PostgresTimeouts = DEFAULTS) -> list[Record]:
     """Return the rows of one statement on a new connection. Raise as `inspect` does."""
-    async with _connected(url) as connection:
+    async with _connected(url, timeouts) as connection:
         rows: list[Record] = await connection.fetch(statement, *values)
         return rows
 
 
 @asynccontextmanager
-async def _connected(url: str) -> AsyncIterator["asyncpg.Connection[Record]"]:
+async def _connected(url: str, timeouts: PostgresTimeouts) -> AsyncIterator["asyncpg.Connection[Record]"]:
     try:
-        connection = await asyncpg.connect(url, timeout=CONNECT_S, command_timeout=INSPECT_S)
+        connection = await asyncpg.connect(url, timeout=timeouts.connect_s, command_timeout=timeouts.inspect_s)
         try:
             yield connection
         finally:

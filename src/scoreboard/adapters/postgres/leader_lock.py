@@ -15,7 +15,6 @@ log = structlog.get_logger(__name__)
 TRY_LOCK = "SELECT pg_try_advisory_lock($1)"
 PING = "SELECT 1"
 POLL_S = 1.0
-PING_S = 5.0  # without a response; shorter than the keepalives by which the server detects a lost client
 
 
 class PostgresLeaderLock:
@@ -56,7 +55,7 @@ class PostgresLeaderLock:
         try:
             while not working.done():
                 await asyncio.wait((working, ending), timeout=POLL_S, return_when=asyncio.FIRST_COMPLETED)
-                await connection.fetchval(PING, timeout=PING_S)
+                await connection.fetchval(PING, timeout=self._database.timeouts.ping_s)
             working.result()
         finally:
             ending.cancel()

@@ -32,7 +32,6 @@ SQL = statements("ledger.sql")
 CHUNK = 10_000  # rows of one read of a whole table
 NOTES = 10_000  # read at most in one call
 FRESH_S = 2.0  # A projection note of this age may still be processed by the process that wrote it.
-ROW_S = 2.0  # for rows that are found by their keys while a client waits
 MAX_EVENT_ID = EventId(b"\xff" * 16)
 
 
@@ -42,7 +41,7 @@ class PostgresLedger:
     Unique rows resolve all other conflicts between processes.
 
     `pending_projections` returns notes that are older than `fresh_s`, in seconds. Whole tables and the ledger are read
-    from `reader`. With an `outbox`, each transaction writes its events there.
+    from `reader`, `chunk` rows at a time. With an `outbox`, each transaction writes its events there.
     """
 
     def __init__(
@@ -51,11 +50,14 @@ class PostgresLedger:
         fresh_s: float = FRESH_S,
         reader: Reader | None = None,
         outbox: PostgresOutbox | None = None,
+        chunk: int = CHUNK,
     ) -> None:
         self.database = database
+        self._row_s = database.timeouts.row_s
         self._outbox = outbox
         self._reader = reader or database
         self._fresh_s = fresh_s
+        self._chunk = chunk
         self._tables: dict[TableKey, int] = {}
         self._credentials: dict[ScopedName, int] = {}
         self._done_notes: list[int] = []
@@ -201,18 +203,19 @@ class PostgresLedger:
             raise RetryTransaction
 
     async def receipts(self, app: App, credential: str, keys: Collection[str]) -> Mapping[str, Receipt]:
-        rows = await self.database.fetch(SQL["receipts"], app.pk, credential, list(keys), within_s=ROW_S)
+        rows = await self.database.fetch(SQL["receipts"], app.pk, credential, list(keys), within_s=self._row_s)
         outcomes = await self.outcomes(app, [EventId(event) for _, _, event in rows])
         return {key: Receipt(digest, outcomes.get(EventId(event))) for key, digest, event in rows}
 
     async def outcome(self, app: App, event: EventId) -> Outcome | None:
-        rows = await self.database.fetch(SQL["outcome"], app.pk, event, event_id.accepted_at(event), within_s=ROW_S)
+        at = event_id.accepted_at(event)
+        rows = await self.database.fetch(SQL["outcome"], app.pk, event, at, within_s=self._row_s)
         return _to_outcome(*rows[0]) if rows else None
 
     async def outcomes(self, app: App, events: Collection[EventId]) -> Mapping[EventId, Outcome]:
         if not events:
             return {}
-        rows = await self.database.fetch(SQL["outcomes"], app.pk, list(events), within_s=ROW_S)
+        rows = await self.database.fetch(SQL["outcomes"], app.pk, list(events), within_s=self._row_s)
         return {EventId(row[0]): _to_outcome(*row) for row in map(tuple, rows)}
 
     async def standing(self, key: TableKey, app: App, player: str) -> Standing | None:
@@ -221,7 +224,7 @@ class PostgresLedger:
 
     async def standings(self, key: TableKey) -> AsyncIterator[list[tuple[str, Standing]]]:
         after = 0
-        while rows := await self._reader.fetch(SQL["standings_after"], *key, after, CHUNK):
+        while rows := await self._reader.fetch(SQL["standings_after"], *key, after, self._chunk):
             after = rows[-1][5]
             yield [(row[0], to_standing(*row[1:5])) for row in map(tuple, rows)]
 
@@ -260,7 +263,7 @@ class PostgresLedger:
         # Windows of the whole ledger keep statements short, even if the board has few entries.
         last = MIN_EVENT_ID
         while last != MAX_EVENT_ID:
-            values = after, event_id.accepted_at(after), max(chunk, CHUNK)
+            values = after, event_id.accepted_at(after), max(chunk, self._chunk)
             found = await self._reader.fetch(SQL["entries_window"], *values)
             last = found[0][0] if found else MAX_EVENT_ID
             while rows := await self._entries_between(board, after, last, chunk):

@@ -8,7 +8,7 @@ from scoreboard.application.ports.ledger import Decision
 from scoreboard.application.ports.outbox import Backlog, OutboxPosition, PendingEvents, ScoreUpdated, decode, encode
 
 SQL = statements("outbox.sql")
-STEP_ROWS = 1_000  # removed in one transaction
+TRIM_ROWS = 1_000  # removed in one transaction
 
 
 class PostgresOutbox(SqlOutbox):
@@ -18,9 +18,10 @@ class PostgresOutbox(SqlOutbox):
     delivery, but no commit.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, trim_rows: int = TRIM_ROWS) -> None:
         super().__init__()
         self._database = database
+        self._trim_rows = trim_rows
 
     async def write(self, c: Connection, decision: Decision) -> None:
         """Add the events of a batch, in its transaction."""
@@ -58,7 +59,7 @@ class PostgresOutbox(SqlOutbox):
         return int(rows[0][0]) if rows else 0
 
     async def trim(self) -> int:
-        return len(await self._database.fetch(SQL["trim"], STEP_ROWS))
+        return len(await self._database.fetch(SQL["trim"], self._trim_rows))
 
     async def backlogs(self) -> Mapping[str, Backlog]:
         return to_backlogs(await self._database.fetch(SQL["backlogs"]))

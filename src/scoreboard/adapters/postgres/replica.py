@@ -8,6 +8,7 @@ import asyncio
 import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import count
 
 import structlog
 
@@ -22,15 +23,14 @@ from scoreboard.adapters.postgres.database import (
     statements,
 )
 from scoreboard.adapters.postgres.inspection import fetch_once
+from scoreboard.adapters.postgres.timeouts import DEFAULTS, PostgresTimeouts
+from scoreboard.concurrency.backoff import Backoff
 
 log = structlog.get_logger(__name__)
 
 SQL = statements("replica.sql")
 CONNECTIONS = 4  # at most, in one process; long reads are few
-REACH_S = 1.0  # for a connection
-CATCH_UP_S = 1.0  # to replay what the primary has; a slower replica is not used until the next check
-CHECK_S = 2.5
-POLL_S, MAX_POLL_S = 0.002, 0.05  # doubles with each
+POLLS = Backoff(first_s=0.002, longest_s=0.05)
 
 
 class ReplicaUnusable(Exception):
@@ -47,6 +47,7 @@ class Replica:
     def __init__(self, primary: Database, pool: Pool) -> None:
         self._primary = primary
         self._pool = pool
+        self.timeouts = primary.timeouts
         self._usable: bool | None = None  # unknown until the first check
         self.lag_s = math.nan
 
@@ -55,8 +56,8 @@ class Replica:
         if self._usable:
             (committed,) = await self._primary.fetch(SQL["committed"])
             try:
-                async with self._pool.acquire(timeout=REACH_S) as connection:
-                    await _catch_up(connection, committed)
+                async with self._pool.acquire(timeout=self.timeouts.reach_s) as connection:
+                    await self._catch_up(connection, committed)
                     rows: list[Record] = await connection.fetch(statement, *values)
                     return rows
             except Exception as error:
@@ -68,10 +69,11 @@ class Replica:
         (committed,) = await self._primary.fetch(SQL["committed"])
         lag_s = math.nan
         try:
-            async with asyncio.timeout(CHECK_S), self._pool.acquire(timeout=REACH_S) as connection:
+            reach_s = self.timeouts.reach_s
+            async with asyncio.timeout(self.timeouts.check_s), self._pool.acquire(timeout=reach_s) as connection:
                 (status,) = await connection.fetch(SQL["status"], *committed)
                 lag_s = _lag(status)
-                await _catch_up(connection, committed)
+                await self._catch_up(connection, committed)
         except Exception as error:
             self._disable(error)
             raise
@@ -80,6 +82,19 @@ class Replica:
         if self._usable is False:
             log.info("replica_used_again")
         self._usable = True
+
+    async def _catch_up(self, connection: Connection, committed: Record) -> None:
+        """Wait until the replica has all commits. Raise ReplicaUnusable if it is too slow."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self.timeouts.catch_up_s
+        for attempt in count(1):
+            (status,) = await connection.fetch(SQL["status"], *committed)
+            _check_identity(status)
+            if status["level"]:
+                return
+            if loop.time() > deadline:
+                raise ReplicaUnusable(f"it is behind by more than {self.timeouts.catch_up_s:g} s")
+            await asyncio.sleep(POLLS.pause_s(attempt, chance=1.0))
 
     def _disable(self, error: Exception) -> None:
         """Stop using the replica. Raise the error when the statement caused it."""
@@ -91,13 +106,13 @@ class Replica:
         self._usable = False
 
 
-async def inspect(primary: str, replica: str) -> float:
+async def inspect(primary: str, replica: str, timeouts: PostgresTimeouts = DEFAULTS) -> float:
     """Return the delay of the replica in seconds, NaN where it cannot report one.
 
     Raise ReplicaUnusable, or Unavailable whose detail says why one of the servers cannot be reached.
     """
-    (committed,) = await fetch_once(primary, SQL["committed"])
-    (status,) = await fetch_once(replica, SQL["status"], *committed)
+    (committed,) = await fetch_once(primary, SQL["committed"], timeouts=timeouts)
+    (status,) = await fetch_once(replica, SQL["status"], *committed, timeouts=timeouts)
     _check_identity(status)
     return _lag(status)
 
@@ -105,7 +120,7 @@ async def inspect(primary: str, replica: str) -> float:
 @asynccontextmanager
 async def open_replica(primary: Database, url: str, connections: int = CONNECTIONS) -> AsyncIterator[Replica]:
     """Open the replica, and close its connections at the end. Its server may be down."""
-    async with open_pool(url, connections) as pool:
+    async with open_pool(url, connections, primary.timeouts) as pool:
         yield Replica(primary, pool)
 
 
@@ -123,18 +138,3 @@ def _check_identity(status: Record) -> None:
         raise ReplicaUnusable("it is the replica of another server")
     if not status["same_timeline"]:
         raise ReplicaUnusable("it follows another primary, or has not yet recorded that it follows this one")
-
-
-async def _catch_up(connection: Connection, committed: Record) -> None:
-    """Wait until the replica has all commits. Raise ReplicaUnusable if it is too slow."""
-    loop = asyncio.get_running_loop()
-    deadline, pause_s = loop.time() + CATCH_UP_S, POLL_S
-    while True:
-        (status,) = await connection.fetch(SQL["status"], *committed)
-        _check_identity(status)
-        if status["level"]:
-            return
-        if loop.time() > deadline:
-            raise ReplicaUnusable(f"it is behind by more than {CATCH_UP_S:g} s")
-        await asyncio.sleep(pause_s)
-        pause_s = min(2 * pause_s, MAX_POLL_S)

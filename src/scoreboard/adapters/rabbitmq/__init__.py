@@ -1,1 +1,1 @@
-"""RabbitMQ: the queue between accept and apply, on quorum queues with publisher confirms."""
+"""RabbitMQ: the queue of updates, on quorum queues with publisher confirms."""

@@ -3,35 +3,36 @@
 from collections.abc import AsyncIterator
 
 from scoreboard.adapters.rabbitmq import inspection
+from scoreboard.adapters.rabbitmq.timeouts import DEFAULTS
 from scoreboard.adapters.rabbitmq.topology import NAME, Topology
 from scoreboard.application.ports.backend import BackendOptions
 from scoreboard.application.ports.diagnostics import Finding, version_finding, version_numbers
 from scoreboard.domain.redaction import redact_url
 
 OLDEST = (3, 10)
-RIGHTS = rf"'^{NAME}' '^({NAME}|amq\.default)' '^{NAME}'"
+PERMISSIONS = rf"'^{NAME}' '^({NAME}|amq\.default)' '^{NAME}'"
 
 
 async def diagnose(options: BackendOptions) -> AsyncIterator[Finding]:
-    """Raises Unavailable when it does not answer."""
+    """Yield the findings about the broker. Raise Unavailable if it is down."""
     url = options.queue_url
-    found = await inspection.inspect(url, Topology(NAME))
+    found = await inspection.inspect(url, Topology(NAME), DEFAULTS.scaled(options.patience))
     name = f"RabbitMQ {found.version} at {redact_url(url)}"
-    oldest = "3.10, which has what is needed of quorum queues"
+    oldest = "3.10, the first with the required features of quorum queues"
     yield version_finding("rabbitmq", name, new_enough=version_numbers(found.version) >= OLDEST, oldest=oldest)
     if found.blocked:
-        text = "it is out of memory or disk, and takes no messages"
-        yield Finding("rabbitmq", "problem", text, "give it more of what `rabbitmqctl list_alarms` names")
-    if found.lacks == "rights":
-        text = f"its user may not make our queues, whose names begin with {NAME}"
-        vhost, user = inspection.names(url)
-        yield Finding("rabbitmq", "problem", text, f"rabbitmqctl set_permissions -p {vhost} {user} {RIGHTS}")
-    elif found.lacks:
-        text = "it has no quorum queues: what it confirms may be lost"
+        text = "it is out of memory or disk, and accepts no messages"
+        yield Finding("rabbitmq", "problem", text, "give it more of the resource that `rabbitmqctl list_alarms` names")
+    if found.missing == "permissions":
+        text = f"its user may not create queues whose names begin with {NAME}"
+        vhost, user = inspection.quoted_names(url)
+        yield Finding("rabbitmq", "problem", text, f"rabbitmqctl set_permissions -p {vhost} {user} {PERMISSIONS}")
+    elif found.missing:
+        text = "it has no quorum queues: messages that it confirmed may be lost"
         yield Finding("rabbitmq", "problem", text, "rabbitmqctl enable_feature_flag quorum_queue")
-    elif not found.made:
-        yield Finding("rabbitmq", "ok", "our queues are not there yet; the first process makes them")
-    elif not found.takers:
-        yield Finding("rabbitmq", "warning", "nobody takes what is queued", "start: scoreboard worker")
-    if found.dead:
-        yield Finding("rabbitmq", "warning", f"{found.dead:,} dead letters", "look at them: scoreboard dlq list")
+    elif not found.declared:
+        yield Finding("rabbitmq", "ok", "the queues do not exist yet; the first process creates them")
+    elif not found.consumers:
+        yield Finding("rabbitmq", "warning", "no worker consumes the queues", "start: scoreboard worker")
+    if found.dead_letters:
+        yield Finding("rabbitmq", "warning", f"{found.dead_letters:,} dead letters", "list them: scoreboard dlq list")

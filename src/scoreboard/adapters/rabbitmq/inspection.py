@@ -1,4 +1,4 @@
-"""What can be seen of a RabbitMQ without changing it."""
+"""Facts about a broker, read without changing it."""
 
 import asyncio
 import shlex
@@ -12,40 +12,44 @@ from aiormq.exceptions import ChannelAccessRefused, ConnectionInternalError, Con
 from yarl import URL
 
 from scoreboard.adapters.rabbitmq.reconnecting import FAILURES, connect, describe_error, is_vhost_error
+from scoreboard.adapters.rabbitmq.timeouts import DEFAULTS, RabbitTimeouts
 from scoreboard.adapters.rabbitmq.topology import Topology
 from scoreboard.domain import codes
 
-CALL_S = 3.0
-NOTICE_S = 0.25  # in which a broker that is out of memory or disk says so to who publishes
+NOTICE_S = 0.25  # in which a broker that is out of memory or disk reports that to a publisher
 
-
-Lack: TypeAlias = Literal["", "quorum queues", "rights"]
+Missing: TypeAlias = Literal["", "quorum queues", "permissions"]
 
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """`blocked` when it takes no messages, for want of memory or disk. `made` when our queues are there: then `dead`
-    letters, and `takers`, processes that take what is queued; else what it `lacks` for them to be made."""
+    """The state of a broker and its queues.
+
+    `blocked` states whether the broker accepts no messages, because it lacks memory or disk. `declared` states whether
+    the queues exist. If they do not, `missing` is the obstacle to their creation. `consumers` counts the processes that
+    consume them.
+    """
 
     version: str
     blocked: bool
-    made: bool
-    dead: int = 0
-    takers: int = 0
-    lacks: Lack = ""
+    declared: bool
+    dead_letters: int = 0
+    consumers: int = 0
+    missing: Missing = ""
 
 
-async def inspect(url: str, topology: Topology) -> Inspection:
-    """Raises Unavailable, whose detail says why without a secret."""
+async def inspect(url: str, topology: Topology, timeouts: RabbitTimeouts = DEFAULTS) -> Inspection:
+    """Inspect a broker. Raise Unavailable, with the reason but without a password."""
     try:
-        async with await connect(url, "doctor") as connection:
-            version, blocked = _version(connection), await _blocked(connection)
+        async with await connect(url, "doctor", timeouts.connect_s) as connection:
+            version, blocked = _version(connection), await _is_blocked(connection)
             try:
                 async with connection.channel() as channel:
-                    dead = await channel.declare_queue(topology.dead, passive=True, timeout=CALL_S)
-                    takers = await channel.declare_queue(topology.takers, passive=True, timeout=CALL_S)
+                    dead = await channel.declare_queue(topology.dead, passive=True, timeout=timeouts.inspect_s)
+                    takers = await channel.declare_queue(topology.takers, passive=True, timeout=timeouts.inspect_s)
             except ChannelNotFoundEntity:
-                return Inspection(version, blocked, made=False, lacks=await _lack(url, topology))
+                missing = await _find_missing(url, topology, timeouts)
+                return Inspection(version, blocked, declared=False, missing=missing)
             counts = dead.declaration_result.message_count or 0, takers.declaration_result.consumer_count or 0
             return Inspection(version, blocked, True, *counts)
     except FAILURES as error:
@@ -55,17 +59,20 @@ async def inspect(url: str, topology: Topology) -> Inspection:
         raise codes.QUEUE_UNAVAILABLE.error(describe_error(error)) from error
 
 
-async def _lack(url: str, topology: Topology) -> Lack:
-    """A queue like ours is made and deleted. A broker that cannot may end the connection, so it has one of its own."""
-    async with await connect(url, "doctor") as connection:
+async def _find_missing(url: str, topology: Topology, timeouts: RabbitTimeouts) -> Missing:
+    """Declare and delete a similar queue. The broker may close the connection."""
+    async with await connect(url, "doctor", timeouts.connect_s) as connection:
         try:
             async with connection.channel() as channel:
                 queue = await channel.declare_queue(
-                    f"{topology.exchange}.doctor", durable=True, arguments={"x-queue-type": "quorum"}, timeout=CALL_S
+                    f"{topology.exchange}.doctor",
+                    durable=True,
+                    arguments={"x-queue-type": "quorum"},
+                    timeout=timeouts.inspect_s,
                 )
-                await queue.delete(if_unused=False, if_empty=False, timeout=CALL_S)
+                await queue.delete(if_unused=False, if_empty=False, timeout=timeouts.inspect_s)
         except ChannelAccessRefused:
-            return "rights"
+            return "permissions"
         except (ChannelPreconditionFailed, ConnectionInternalError, ConnectionNotImplemented):
             return "quorum queues"
     return ""
@@ -77,8 +84,8 @@ def _version(connection: AbstractConnection) -> str:
     return str(properties.get("version", "unknown"))
 
 
-async def _blocked(connection: AbstractConnection) -> bool:
-    """It says so to who publishes: a message to no queue."""
+async def _is_blocked(connection: AbstractConnection) -> bool:
+    """Return whether the broker accepts no messages, as it reports to publishers."""
     assert connection.transport is not None, "it is open"  # noqa: S101
     async with connection.channel(publisher_confirms=False) as channel:
         await channel.default_exchange.publish(aio_pika.Message(b""), "scoreboard.nowhere", mandatory=False)
@@ -91,22 +98,24 @@ async def _blocked(connection: AbstractConnection) -> bool:
     return False
 
 
-def remedy(error: BaseException | None, url: str, variable: str, rights: str) -> str:
-    """What to do about what a broker at this URL, given by this variable, said to who connects. `rights` are what our
-    user needs in the virtual host."""
-    vhost, user = names(url)
+def remedy(error: BaseException | None, url: str, variable: str, permissions: str) -> str:
+    """Return the remedy for a failed connection to the URL in a variable.
+
+    `permissions` are those that the user needs in the virtual host.
+    """
+    vhost, user = quoted_names(url)
     match error:
         case ProbableAuthenticationError() if user == "guest":
-            return f"make a user (guest is let in from its own machine only): rabbitmqctl add_user; correct {variable}"
+            return f"create a user (guest may only connect locally): rabbitmqctl add_user; correct {variable}"
         case ProbableAuthenticationError():
-            return f"check the user and the password in {variable}, or make it: rabbitmqctl add_user {user} PASSWORD"
+            return f"check the user and the password in {variable}, or run: rabbitmqctl add_user {user} PASSWORD"
         case _ if is_vhost_error(error):
-            return f"rabbitmqctl add_vhost {vhost}; rabbitmqctl set_permissions -p {vhost} {user} {rights}"
+            return f"rabbitmqctl add_vhost {vhost}; rabbitmqctl set_permissions -p {vhost} {user} {permissions}"
         case _:
             return f"start it, or correct {variable}"
 
 
-def names(url: str) -> tuple[str, str]:
-    """The virtual host and the user that a URL names, as a shell takes them."""
+def quoted_names(url: str) -> tuple[str, str]:
+    """Return the virtual host and the user of a URL, quoted for a shell."""
     parts = URL(url)
     return shlex.quote(parts.path[1:] or "/"), shlex.quote(parts.user or "guest")

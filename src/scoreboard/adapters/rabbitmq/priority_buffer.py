@@ -1,4 +1,4 @@
-"""What was fetched ahead and is not taken yet, and which of it comes next."""
+"""The prefetched messages, in the order in which they are handled."""
 
 import asyncio
 from collections import deque
@@ -7,14 +7,17 @@ from collections.abc import Mapping
 from scoreboard.application.ports.queue import Delivery
 from scoreboard.domain.board import Priority
 
-WEIGHTS: Mapping[Priority, int] = {"high": 8, "normal": 4, "low": 1}  # the order is that of the tiers
+WEIGHTS: Mapping[Priority, int] = {"high": 8, "normal": 4, "low": 1}  # highest priority first
 
 
 class PriorityBuffer:
-    """While all tiers have something, they are taken in the proportion of WEIGHTS, the higher first in each round."""
+    """Weighted round robin over the priorities.
+
+    While all priorities have messages, each round takes WEIGHTS of them, the highest priority first.
+    """
 
     def __init__(self) -> None:
-        self._waiting: dict[Priority, deque[Delivery]] = {tier: deque() for tier in WEIGHTS}
+        self._waiting: dict[Priority, deque[Delivery]] = {priority: deque() for priority in WEIGHTS}
         self._left = dict(WEIGHTS)  # in this round
         self._filled = asyncio.Event()
 
@@ -30,16 +33,16 @@ class PriorityBuffer:
             waiting.clear()
 
     async def next(self, most: int) -> list[Delivery]:
-        """At least one and at most `most`. Between what is taken and the return there is no wait to be cancelled in."""
+        """Wait for a message, and return from one to `most`. Cancelling loses none."""
         while not len(self):
             self._filled.clear()
             await self._filled.wait()
         return [self._next() for _ in range(min(most, len(self)))]
 
     def _next(self) -> Delivery:
-        filled = [tier for tier, waiting in self._waiting.items() if waiting]
-        tier = next((tier for tier in filled if self._left[tier]), None)
-        if tier is None:
-            self._left, tier = dict(WEIGHTS), filled[0]
-        self._left[tier] -= 1
-        return self._waiting[tier].popleft()
+        filled = [priority for priority, waiting in self._waiting.items() if waiting]
+        priority = next((priority for priority in filled if self._left[priority]), None)
+        if priority is None:
+            self._left, priority = dict(WEIGHTS), filled[0]
+        self._left[priority] -= 1
+        return self._waiting[priority].popleft()

@@ -1,14 +1,15 @@
-"""A connection to the broker that is made again whenever it is lost.
+"""A connection to the broker that is opened again after each loss.
 
-Not aio-pika's robust connection: with that one a publish waits for as long as the broker is away, and what was declared
-is restored from its memory rather than looked at again.
+aio-pika's RobustConnection does not replace it. With that one, a publish waits without a time-out while the broker is
+down. All consumers are restored with one prefetch count, and attempts follow at a fixed interval.
 """
 
 import asyncio
+import contextlib
 import logging
-import random
+from asyncio import FIRST_COMPLETED
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 import aio_pika
 import structlog
@@ -17,7 +18,9 @@ from aio_pika.exceptions import CONNECTION_EXCEPTIONS, ProbableAuthenticationErr
 from aiormq.exceptions import AMQPConnectionError, InvalidFrameError
 from yarl import URL
 
+from scoreboard.adapters.rabbitmq.timeouts import RabbitTimeouts
 from scoreboard.adapters.rabbitmq.topology import TopologyMismatch
+from scoreboard.concurrency.backoff import Backoff
 from scoreboard.domain import codes, errors
 from scoreboard.domain.errors import Unavailable
 
@@ -25,15 +28,14 @@ log = structlog.get_logger(__name__)
 
 S = TypeVar("S")
 T = TypeVar("T")
+GiveUp: TypeAlias = Callable[[], None]
 
-CONNECT_S = 5.0
-ATTEMPT_S = 30.0
-PATIENCE_S = 2.0  # for a connection that is being made; while the broker is known to be away nobody waits
 CLOSE_S = 3.0
 HEARTBEAT_S = 10
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 2.0
+RETRIES = Backoff(first_s=0.1, longest_s=2.0)
 
-for library in ("aiormq", "aio_pika"):  # whose lines have no form, and come with each try; Link tells an outage, once
+# The libraries log each attempt, unstructured. ReconnectingConnection logs an outage once.
+for library in ("aiormq", "aio_pika"):
     logging.getLogger(library).setLevel(logging.CRITICAL)
 
 FAILURES = (*CONNECTION_EXCEPTIONS, TimeoutError, asyncio.CancelledError)
@@ -44,7 +46,7 @@ def unavailable(detail: str = "the queue's server cannot be reached") -> Unavail
 
 
 def describe_error(error: BaseException) -> str:
-    """In a few words that have no secret in them."""
+    """Describe an error in a few words, without a password."""
     match error:
         case ProbableAuthenticationError():
             return "its user or password is wrong"
@@ -59,18 +61,19 @@ def describe_error(error: BaseException) -> str:
 
 
 def is_vhost_error(error: BaseException | None) -> bool:
-    """Whether the broker took user and password, and not the virtual host. The library does not pass its words on."""
+    """Return whether the broker accepted the user but rejected the virtual host."""
+    # The library does not pass on the broker's reason.
     return isinstance(error, InvalidFrameError) and "OpenOk" in str(error)
 
 
-async def settled(*calls: Coroutine[Any, Any, T]) -> list[T]:
-    """What calls to the broker, made at once, come to. Raises Unavailable when one fails.
+async def gather_calls(*calls: Coroutine[Any, Any, T]) -> list[T]:
+    """Return the results of concurrent calls. Raise Unavailable if one fails.
 
-    Each has a task of its own: when a connection is lost, the library may end a call by cancelling who waits in it.
+    Each runs in its own task, because the library may end a call by cancelling its caller when the connection is lost.
     """
     results = await asyncio.gather(*calls, return_exceptions=True)
     for result in results:
-        if isinstance(result, FAILURES) or type(result) is Exception:  # the library's for a channel that was closed
+        if isinstance(result, FAILURES) or type(result) is Exception:  # a closed channel
             raise unavailable() from result
         if isinstance(result, BaseException):
             raise result
@@ -78,7 +81,7 @@ async def settled(*calls: Coroutine[Any, Any, T]) -> list[T]:
 
 
 def check_url(url: str) -> None:
-    """Raises ValueError, whose text has nothing of the URL in it."""
+    """Raise ValueError for a wrong URL, without quoting any part of it."""
     try:
         host = URL(url).host
     except ValueError:
@@ -90,84 +93,95 @@ def check_url(url: str) -> None:
         )
 
 
-async def connect(url: str, purpose: str) -> AbstractConnection:
-    timed = URL(url).update_query(heartbeat=HEARTBEAT_S) if "heartbeat" not in URL(url).query else URL(url)
-    connection = aio_pika.Connection(timed, client_properties={"connection_name": f"scoreboard {purpose}"})
+async def connect(url: str, purpose: str, timeout_s: float) -> AbstractConnection:
+    address = URL(url).with_query({"heartbeat": str(HEARTBEAT_S), **URL(url).query})
+    connection = aio_pika.Connection(address, client_properties={"connection_name": f"scoreboard {purpose}"})
     try:
-        await connection.connect(timeout=CONNECT_S)
+        await connection.connect(timeout=timeout_s)
     except BaseException:
-        await connection.close()  # else it does so when it is collected, in whatever thread that happens
+        await connection.close()  # Otherwise the garbage collector closes it, possibly in another thread.
         raise
     return connection
 
 
 class ReconnectingConnection(Generic[S]):
-    """`prepare` makes of a new connection what is used of it, the session; it is given a function that gives the
-    connection up. Nothing connects before `start` or the first `session`.
+    """A connection with a session, which is opened again after a loss.
 
-    What the library does is waited for and then left, never cancelled and relied on to end: it can swallow that.
+    `prepare` opens the session on a new connection. Its second argument is a function that abandons the connection.
+    Nothing connects before `start` or the first call of `session`.
+
+    Calls of the library are abandoned after a time-out, without relying on their cancellation: it can swallow that.
     """
 
     def __init__(
         self,
         url: str,
         purpose: str,
-        prepare: Callable[[AbstractConnection, Callable[[], None]], Awaitable[S]],
+        prepare: Callable[[AbstractConnection, GiveUp], Awaitable[S]],
+        timeouts: RabbitTimeouts,
     ) -> None:
         self._url = url
         self._purpose = purpose
         self._prepare = prepare
+        self._timeouts = timeouts
         self._connection: AbstractConnection | None = None
         self._session: S | None = None
         self._running: asyncio.Task[None] | None = None
-        self._tried = _Signal()
-        self._closing = _Signal()
-        self._away = False  # as the log knows by now
+        self._attempted = asyncio.Event()
+        self._closing: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._outage_logged = False
 
     def start(self) -> None:
         if self._running is None:
             self._running = asyncio.create_task(self._run())
 
     async def session(self) -> S:
-        """The session of the connection there is. Raises Unavailable when there is none, at once when the last try to
-        connect failed."""
+        """Return the open session. Raise Unavailable, at once after a failed attempt."""
         self.start()
         if self._session is None:
-            await self._tried.given(PATIENCE_S)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._timeouts.session_s):
+                    await self._attempted.wait()
         if self._session is None:
             raise unavailable()
         return self._session
 
     async def close(self) -> None:
-        self._closing.give()
+        if not self._closing.done():
+            self._closing.set_result(None)
         if self._running is not None:
             await self._running
 
     async def _run(self) -> None:
-        pause_s = FIRST_PAUSE_S
-        while not self._closing.is_given:
-            if await self._live():
-                pause_s = FIRST_PAUSE_S
-                self._tried = _Signal()
-            await self._closing.given(pause_s * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
-            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
-        self._tried.give()
+        failures = 0
+        while not self._closing.done():
+            if await self._connect_once():
+                failures = 0
+                self._attempted.clear()
+            failures += 1
+            await asyncio.wait((self._closing,), timeout=RETRIES.pause_s(failures))
+        self._attempted.set()
 
-    async def _live(self) -> bool:
-        """Connect, and return when the connection is lost again; False when there was none."""
-        lost = _Signal()
-        making = asyncio.create_task(self._made(lost))
+    async def _connect_once(self) -> bool:
+        """Connect and wait for the loss of the connection; return whether there was one."""
+        lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def give_up() -> None:
+            if not lost.done():
+                lost.set_result(None)
+
+        opening = asyncio.create_task(self._open(give_up))
         try:
-            await self._closing.given(ATTEMPT_S, making)
-            if self._closing.is_given:
+            await asyncio.wait((self._closing, opening), timeout=self._timeouts.attempt_s, return_when=FIRST_COMPLETED)
+            if self._closing.done():
                 return False
-            if not making.done():
+            if not opening.done():
                 raise TimeoutError
-            self._session = making.result()
-            self._away = False
+            self._session = opening.result()
+            self._outage_logged = False
             log.info("queue_connected", purpose=self._purpose)
-            self._tried.give()
-            await self._closing.given(None, lost.future)
+            self._attempted.set()
+            await asyncio.wait((self._closing, lost), return_when=FIRST_COMPLETED)
         except TopologyMismatch as error:
             log.error("queue_declared_otherwise", detail=str(error))
             return False
@@ -175,53 +189,35 @@ class ReconnectingConnection(Generic[S]):
             task = asyncio.current_task()
             if task is not None and task.cancelling():
                 raise
-            if not self._away:
+            if not self._outage_logged:
                 log.warning("queue_unreachable", purpose=self._purpose, error=describe_error(error))
-            self._away = True
+            self._outage_logged = True
             return False
         else:
             log.info("queue_connection_over", purpose=self._purpose)
             return True
         finally:
             self._session = None
-            self._tried.give()
-            await self._leave(making)
+            self._attempted.set()
+            await self._abandon(opening)
 
-    async def _made(self, lost: "_Signal") -> S:
-        self._connection = await connect(self._url, self._purpose)
-        self._connection.close_callbacks.add(lambda *_: lost.give())
-        return await self._prepare(self._connection, lost.give)
+    async def _open(self, give_up: GiveUp) -> S:
+        self._connection = await connect(self._url, self._purpose, self._timeouts.connect_s)
+        self._connection.close_callbacks.add(lambda *_: give_up())
+        return await self._prepare(self._connection, give_up)
 
-    async def _leave(self, making: "asyncio.Task[S]") -> None:
-        """What the broker does not answer is left to its fate."""
-        making.add_done_callback(looked_at)
+    async def _abandon(self, opening: "asyncio.Task[S]") -> None:
+        """Close the connection, but do not wait long for a broker that does not respond."""
+        opening.add_done_callback(retrieve_exception)
         if self._connection is not None:
             closing = asyncio.ensure_future(self._connection.close())
-            closing.add_done_callback(looked_at)
-            await asyncio.wait((closing, making), timeout=CLOSE_S)
+            closing.add_done_callback(retrieve_exception)
+            await asyncio.wait((closing, opening), timeout=CLOSE_S)
             self._connection = None
-        making.cancel()
+        opening.cancel()
 
 
-class _Signal:
-    """Given once."""
-
-    def __init__(self) -> None:
-        self.future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    @property
-    def is_given(self) -> bool:
-        return self.future.done()
-
-    def give(self) -> None:
-        if not self.future.done():
-            self.future.set_result(None)
-
-    async def given(self, timeout_s: float | None, *others: "asyncio.Future[Any]") -> None:
-        """Returns when it is, or one of the others is done, or after so long."""
-        await asyncio.wait((self.future, *others), timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
-
-
-def looked_at(future: "asyncio.Future[Any]") -> None:
+def retrieve_exception(future: "asyncio.Future[Any]") -> None:
+    """Keep asyncio from logging the failure of an abandoned call."""
     if not future.cancelled():
         future.exception()

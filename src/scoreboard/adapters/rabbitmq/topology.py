@@ -1,19 +1,20 @@
-"""The exchanges and queues on the broker, by one name that they all begin with.
+"""The exchanges and queues on the broker, whose names begin with one name.
 
-    NAME                 direct exchange; routing keys SHARD.TIER and `dead`
-    NAME.work.SHARD.TIER what is to be taken
-    NAME.delay.MS        fanout exchange, and the queue behind it: after so many milliseconds its messages go back to
-                         NAME under the routing key they came with. One wait a queue, so that none holds up another
-    NAME.dead            the dead letters
-    NAME.takers          nothing: who takes consumes it too, so that its consumers can be counted (of a queue with a
-                         single active consumer the broker tells only that one)
+    NAME                      direct exchange; routing keys SHARD.PRIORITY and `dead`
+    NAME.work.SHARD.PRIORITY  messages to handle
+    NAME.delay.MS             fanout exchange, and a queue whose messages return to NAME after MS milliseconds, with
+                              their routing key. Each wait has its own queue, so that no message delays another
+    NAME.dead                 dead letters
+    NAME.takers               always empty; every worker consumes it, so that workers can be counted. For a queue with
+                              a single active consumer, the broker reports only that one
 
-All are quorum queues: a confirm means that a majority has it on disk. What moves a message from queue to queue keeps it
-in the first until the second has it (dead letters at least once).
+All are quorum queues: a confirm means that a majority has stored the message on disk. A message that moves to another
+queue stays in the first until the second has it, so it may be delivered twice.
 """
 
 import random
 from collections.abc import Sequence
+from itertools import product
 from typing import Any
 from zlib import crc32
 
@@ -22,23 +23,25 @@ from aio_pika.exceptions import ChannelPreconditionFailed
 
 from scoreboard.domain.board import Priority
 
-NAME = "scoreboard"  # what all names on the broker begin with
+NAME = "scoreboard"  # with which all names on the broker begin
 PRIORITIES: tuple[Priority, ...] = ("high", "normal", "low")
 SHARDS = 4
 WAITS_S = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
-JITTER = (0.75, 1.25)  # of a wait: which one a message gets is drawn
-DECLARE_S = 10.0
+JITTER = (0.75, 1.25)  # factors of a wait, one of which is drawn at random
 _DEAD, _TAKERS = "dead", "takers"
-_NEVER_DROPPED = 1_000_000  # returns to the queue; RabbitMQ 4 would take a message for poison after 20
+_DELIVERY_LIMIT = 1_000_000  # The default of RabbitMQ 4 would dead-letter a message after 20 returns.
 
 
 class TopologyMismatch(Exception):
-    """Something is on the broker under our name, declared in another way."""
+    """A queue or exchange of this name that was declared with other arguments."""
 
 
 class Topology:
-    """`shards` and `waits_s` must be the same in every process. With fewer shards, what is left in the queues of those
-    that are gone is not taken: drain first."""
+    """The names of the exchanges and queues, and their declaration.
+
+    `shards` and `waits_s` must be the same in every process. Before lowering `shards`, drain the queues: no worker
+    consumes those of the removed shards.
+    """
 
     def __init__(self, name: str, shards: int = SHARDS, waits_s: Sequence[float] = WAITS_S) -> None:
         self.exchange = name
@@ -50,80 +53,64 @@ class Topology:
 
     @property
     def work(self) -> list[tuple[str, Priority]]:
-        """The queues to take from, each with its tier."""
-        return [(f"{self.exchange}.work.{self._key(shard, tier)}", tier) for tier in PRIORITIES for shard in self._all]
+        """The queues of messages to handle, each with its priority."""
+        pairs = product(PRIORITIES, range(self.shards))
+        return [(f"{self.exchange}.work.{shard}.{priority}", priority) for priority, shard in pairs]
 
     @property
     def delays(self) -> list[str]:
-        """The exchanges, and queues of the same names, in which messages wait for their next attempt."""
+        """The exchanges, and queues of the same names, in which messages await a retry."""
         return list(self._waits())
 
-    def key(self, lane: str, tier: Priority) -> str:
-        """The routing key of a lane's messages: always the same."""
-        return self._key(crc32(lane.encode()) % self.shards, tier)
+    def key(self, partition_key: str, priority: Priority) -> str:
+        """Return the routing key of messages. It is stable across processes."""
+        return f"{crc32(partition_key.encode()) % self.shards}.{priority}"
 
     def delay(self, attempt: int) -> str:
-        """The exchange behind which a message waits after so many failures, 1 or more."""
+        """Return the exchange for a message after this number of failures, from 1."""
         step = self._delays_ms[min(attempt, len(self._delays_ms)) - 1]
-        return self._delay(random.choice(step))  # noqa: S311 - jitter
+        return f"{self.exchange}.delay.{random.choice(step)}"  # noqa: S311 - jitter
 
-    async def declare(self, connection: AbstractConnection) -> None:
-        """Make what is missing. Raises TopologyMismatch for what is there and different."""
+    async def declare(self, connection: AbstractConnection, timeout_s: float) -> None:
+        """Declare the exchanges and queues, `timeout_s` for each. Raise TopologyMismatch."""
         async with connection.channel() as channel:
             try:
-                await self._declare(channel)
+                await self._declare(channel, timeout_s)
             except ChannelPreconditionFailed as error:
                 raise TopologyMismatch(
-                    f"the broker has a queue or exchange {self.exchange}.* that was declared in another way "
-                    f"({error}); drain and delete it, or choose another name"
+                    f"the broker has a queue or exchange {self.exchange}.* with other arguments ({error}); drain and "
+                    "delete it"
                 ) from error
 
-    async def _declare(self, channel: AbstractChannel) -> None:
-        await channel.declare_exchange(self.exchange, "direct", durable=True, timeout=DECLARE_S)
-        await self.declare_queue(channel, self.dead, self.exchange, _DEAD)
-        await self.declare_queue(channel, self.takers, self.exchange, _TAKERS)
-        for shard in self._all:
-            for tier in PRIORITIES:
-                key = self._key(shard, tier)
-                await self.declare_queue(
-                    channel,
-                    f"{self.exchange}.work.{key}",
-                    self.exchange,
-                    key,
-                    **{
-                        "x-single-active-consumer": True,
-                        "x-dead-letter-exchange": self.exchange,
-                        "x-dead-letter-routing-key": _DEAD,
-                    },
-                )
+    async def _declare(self, channel: AbstractChannel, timeout_s: float) -> None:
+        await channel.declare_exchange(self.exchange, "direct", durable=True, timeout=timeout_s)
+        await self.declare_queue(channel, timeout_s, self.dead, self.exchange, _DEAD)
+        await self.declare_queue(channel, timeout_s, self.takers, self.exchange, _TAKERS)
+        work: dict[str, Any] = {
+            "x-single-active-consumer": True,
+            "x-dead-letter-exchange": self.exchange,
+            "x-dead-letter-routing-key": _DEAD,
+        }
+        for name, _ in self.work:
+            key = name.removeprefix(f"{self.exchange}.work.")
+            await self.declare_queue(channel, timeout_s, name, self.exchange, key, **work)
         for name, delay_ms in self._waits().items():
-            await channel.declare_exchange(name, "fanout", durable=True, timeout=DECLARE_S)
+            await channel.declare_exchange(name, "fanout", durable=True, timeout=timeout_s)
             arguments = {"x-message-ttl": delay_ms, "x-dead-letter-exchange": self.exchange}
-            await self.declare_queue(channel, name, name, "", **arguments)
+            await self.declare_queue(channel, timeout_s, name, name, "", **arguments)
 
     async def declare_queue(
-        self, channel: AbstractChannel, name: str, exchange: str, key: str, **arguments: Any
+        self, channel: AbstractChannel, timeout_s: float, name: str, exchange: str, key: str, **arguments: Any
     ) -> None:
-        given: dict[str, Any] = {
+        common: dict[str, Any] = {
             "x-queue-type": "quorum",
-            "x-delivery-limit": _NEVER_DROPPED,
+            "x-delivery-limit": _DELIVERY_LIMIT,
             "x-overflow": "reject-publish",
         }
         if "x-dead-letter-exchange" in arguments:
-            given["x-dead-letter-strategy"] = "at-least-once"
-        queue = await channel.declare_queue(name, durable=True, arguments=given | arguments, timeout=DECLARE_S)
-        await queue.bind(exchange, key, timeout=DECLARE_S)
+            common["x-dead-letter-strategy"] = "at-least-once"
+        queue = await channel.declare_queue(name, durable=True, arguments=common | arguments, timeout=timeout_s)
+        await queue.bind(exchange, key, timeout=timeout_s)
 
     def _waits(self) -> dict[str, int]:
-        return {self._delay(delay_ms): delay_ms for step in self._delays_ms for delay_ms in step}
-
-    @property
-    def _all(self) -> range:
-        return range(self.shards)
-
-    @staticmethod
-    def _key(shard: int, tier: Priority) -> str:
-        return f"{shard}.{tier}"
-
-    def _delay(self, delay_ms: int) -> str:
-        return f"{self.exchange}.delay.{delay_ms}"
+        return {f"{self.exchange}.delay.{delay_ms}": delay_ms for step in self._delays_ms for delay_ms in step}

@@ -1,4 +1,4 @@
-"""Messages of the port as messages of AMQP, and back."""
+"""Conversions between the messages of the port and those of AMQP."""
 
 import uuid
 from typing import Any
@@ -8,11 +8,9 @@ from aio_pika.abc import AbstractIncomingMessage
 
 from scoreboard.application.ports.queue import MAX_BODY_BYTES, Message, StoredDeadLetter
 
-MAX_REASON_CHARS = 1_000
-
 
 def pack(message: Message, **headers: Any) -> aio_pika.Message:
-    """Persistent, with all but the body in headers. Raises ValueError for a body greater than MAX_BODY_BYTES."""
+    """Return a persistent message. Raise ValueError for a body that is too large."""
     if len(message.body) > MAX_BODY_BYTES:
         raise ValueError(f"a message is at most {MAX_BODY_BYTES} bytes")
     return aio_pika.Message(
@@ -23,24 +21,20 @@ def pack(message: Message, **headers: Any) -> aio_pika.Message:
     )
 
 
-def pack_dead_letter(message: Message, reason: str, since: int) -> aio_pika.Message:
-    return pack(message, reason=reason[:MAX_REASON_CHARS], since=since)
-
-
 def unpack(incoming: AbstractIncomingMessage) -> Message:
-    """Whoever sent it: what is missing or odd in the headers is taken for nothing said."""
+    """Return a message from any sender, with defaults for missing and invalid headers."""
     headers: Any = incoming.headers
-    attempt, tier = headers.get("attempt"), headers.get("tier")
+    attempt, priority = headers.get("attempt"), headers.get("tier")
     return Message(
         incoming.body,
         str(headers.get("lane", "")),
-        tier if tier in {"high", "low"} else "normal",
+        priority if priority in {"high", "low"} else "normal",
         attempt if isinstance(attempt, int) and attempt > 0 else 0,
     )
 
 
 def unpack_dead_letter(incoming: AbstractIncomingMessage) -> StoredDeadLetter:
-    """A dead letter of ours, or one that the broker made."""
+    """Return a dead letter that a worker or the broker created."""
     headers: Any = incoming.headers
     reason = headers.get("reason", headers.get("x-first-death-reason", "unknown"))
     since = headers.get("since")

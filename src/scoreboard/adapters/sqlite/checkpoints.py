@@ -21,7 +21,7 @@ import structlog
 
 log = structlog.get_logger(__name__)
 
-STEP_ROWS = 5_000  # changed rows between two checkpoints: some 8 MiB of log
+STEP_ROWS = 5_000  # some 8 MiB of log
 ROUNDS = 2  # The second copies only the pages that were added during the first.
 NICENESS = 10  # Updates come first where cores are few.
 EXIT_STATUS = 74  # EX_IOERR of sysexits.h
@@ -32,7 +32,8 @@ _sync = os.fdatasync if sys.platform == "linux" else os.fsync
 class Checkpoints:
     """The checkpointing thread.
 
-    `connect` opens a connection; `on_writer` runs a function on the writing thread, with the writing connection.
+    `connect` opens a connection. `on_writer` runs a function on the writing thread, with the writing connection. A
+    checkpoint is due after `step_rows` changed rows.
     """
 
     def __init__(
@@ -40,9 +41,11 @@ class Checkpoints:
         path: Path,
         connect: Callable[[], sqlite3.Connection],
         on_writer: Callable[[Callable[[sqlite3.Connection], Any]], "Future[Any]"],
+        step_rows: int,
     ) -> None:
         self._connect = connect
         self._on_writer = on_writer
+        self._step_rows = step_rows
         # It is closed after all connections: closing any descriptor of a file releases all locks of the process on it.
         self._file = os.open(path, os.O_RDWR)
         self._rows = 0
@@ -53,7 +56,7 @@ class Checkpoints:
 
     def record_changes(self, rows: int) -> None:
         """Record the total of changed rows, on the writing thread after a commit."""
-        if not 0 <= rows - self._rows < STEP_ROWS:
+        if not 0 <= rows - self._rows < self._step_rows:
             self._rows = rows
             self._due.set()
 

@@ -5,7 +5,6 @@ import contextlib
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
-from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from functools import lru_cache
 from itertools import chain
@@ -16,7 +15,7 @@ import structlog
 
 from scoreboard.adapters.sql.errors import storage_failure
 from scoreboard.adapters.sql.files import SqlFiles
-from scoreboard.adapters.sqlite.checkpoints import Checkpoints
+from scoreboard.adapters.sqlite.checkpoints import STEP_ROWS, Checkpoints
 from scoreboard.adapters.sqlite.thread import Thread
 from scoreboard.domain import codes
 
@@ -60,13 +59,15 @@ class Database:
     commit waits for them.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, checkpoint_rows: int = STEP_ROWS) -> None:
         self.writing = Thread("sqlite-write")
         self._reading = Thread("sqlite-read")
         self.writer = connect(path, CACHE_KIB["writer"])
         self.reader = connect(path, CACHE_KIB["reader"])
         self.points = connect(path, CACHE_KIB["points"])
-        self._checkpoints = Checkpoints(path, lambda: connect(path), self._on_writer)
+        self._checkpoints = Checkpoints(
+            path, lambda: connect(path), lambda work: self.writing.submit(lambda: work(self.writer)), checkpoint_rows
+        )
 
     async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run `work` in one durable transaction. Cancelling the caller does not stop it."""
@@ -109,9 +110,6 @@ class Database:
         self._checkpoints.record_changes(self.writer.total_changes)
         return result
 
-    def _on_writer(self, work: Callable[[sqlite3.Connection], T]) -> "Future[T]":
-        return self.writing.submit(lambda: work(self.writer))
-
     async def close(self) -> None:
         """Finish the submitted work and close all connections."""
         await asyncio.to_thread(self._checkpoints.stop)
@@ -123,10 +121,10 @@ class Database:
 
 
 @asynccontextmanager
-async def open_database(path: Path) -> AsyncIterator[Database]:
+async def open_database(path: Path, checkpoint_rows: int = STEP_ROWS) -> AsyncIterator[Database]:
     """Open the database at the newest version of its schema, and close it at the end."""
     await asyncio.to_thread(migrate, path)
-    database = Database(path)
+    database = Database(path, checkpoint_rows)
     try:
         yield database
     finally:

@@ -1,6 +1,5 @@
 """Facts about a database file, which a server may be using."""
 
-import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from scoreboard.application.ports.ledger import MIN_EVENT_ID
 from scoreboard.domain import event_id
 
 LATEST_EVENT = database.statements("ledger.sql")["latest_event"]
-SHOWN_FAULTS = 5
+QUICK_CHECK = "PRAGMA quick_check(5)"  # the number of faults that are shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +49,8 @@ def inspect(path: Path, *, check: bool) -> Inspection:
             database.FILES.migrations()[-1].number,
             value("PRAGMA journal_mode"),
             value("PRAGMA synchronous"),
-            _faults(connection) if check else None,
+            [row[0] for row in connection.execute(QUICK_CHECK) if row[0] != "ok"] if check else None,
             path.stat().st_size,
             wal.stat().st_size if wal.exists() else 0,
             event_id.accepted_at(value(LATEST_EVENT) or MIN_EVENT_ID) if version else 0,
         )
-
-
-def _faults(connection: sqlite3.Connection) -> list[str]:
-    return [row[0] for row in connection.execute(f"PRAGMA quick_check({SHOWN_FAULTS})") if row[0] != "ok"]

@@ -11,15 +11,16 @@ from scoreboard.application.ports.ledger import Decision
 from scoreboard.application.ports.outbox import Backlog, OutboxPosition, PendingEvents, ScoreUpdated, decode, encode
 
 SQL = statements("outbox.sql")
-STEP_ROWS = 200  # removed in one transaction, which delays the next batch of updates
+TRIM_ROWS = 200  # removed in one transaction, which delays the next batch of updates
 
 
 class SqliteOutbox(SqlOutbox):
     """Events and cursors in the database of the ledger."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, trim_rows: int = TRIM_ROWS) -> None:
         super().__init__()
         self._database = database
+        self._trim_rows = trim_rows
 
     def write(self, c: sqlite3.Connection, decision: Decision) -> None:
         """Add the events of a batch, in its transaction."""
@@ -62,7 +63,7 @@ class SqliteOutbox(SqlOutbox):
         return await self._database.write(skip)
 
     async def trim(self) -> int:
-        return await self._database.write(lambda c: c.execute(SQL["trim"], (STEP_ROWS,)).rowcount)
+        return await self._database.write(lambda c: c.execute(SQL["trim"], (self._trim_rows,)).rowcount)
 
     async def backlogs(self) -> Mapping[str, Backlog]:
         return to_backlogs(await self._database.fetch(SQL["backlogs"]))

@@ -4,8 +4,7 @@ from typing import Protocol
 
 import pytest
 
-from harness.servers.postgres import Server, fresh_database, postgres
-from scoreboard.adapters.postgres import database
+from harness.servers.postgres import Server, fresh_database, open_database, postgres
 from scoreboard.adapters.postgres.database import Database, Record
 
 
@@ -29,7 +28,7 @@ async def process(url: str) -> AsyncIterator[Process]:
     async with AsyncExitStack() as stack:
 
         async def open_another() -> Database:
-            return await stack.enter_async_context(database.open_database(url))
+            return await stack.enter_async_context(open_database(url))
 
         yield open_another
 

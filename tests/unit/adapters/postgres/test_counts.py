@@ -1,11 +1,11 @@
-"""Totals of tables, which are counted while standings are added and removed."""
+"""The number of standings of each table, counted while they are added and removed."""
 
 import asyncio
 from itertools import count
 
 import pytest
 
-from harness.servers.postgres import empty_database
+from harness.servers.postgres import TIMEOUTS, empty_database, open_database
 from harness.waiting import eventually
 from scoreboard.adapters.postgres import database
 from scoreboard.adapters.postgres.database import Database
@@ -18,7 +18,7 @@ from scoreboard.domain.board import Board, Player
 from scoreboard.domain.submission import WORLD, TableKey
 from tests.making import NOON, submission, table
 from tests.unit.adapters.postgres.conftest import Process, rows
-from tests.unit.adapters.postgres.test_ledger import a_board
+from tests.unit.adapters.postgres.test_ledger import create_board
 
 pytestmark = pytest.mark.slow
 
@@ -36,7 +36,7 @@ async def total(store: Database, board: Board, region: str = WORLD) -> int:
 
 async def test_a_total_is_exact_while_standings_change_and_counts_are_folded(process: Process) -> None:
     stores = [await process() for _ in range(3)]
-    board = await a_board(stores[0], regions=("eu", "us"))
+    board = await create_board(stores[0], regions=("eu", "us"))
     directory = PostgresDirectory(stores[0])
     folding = asyncio.Event()
 
@@ -68,7 +68,7 @@ async def test_a_total_is_exact_while_standings_change_and_counts_are_folded(pro
 
 async def test_an_empty_board_has_a_total(process: Process) -> None:
     store = await process()
-    board = await a_board(store)
+    board = await create_board(store)
     assert await total(store, board) == 0
     assert (await PostgresRanking(store).slice(table(board), board, 0, 10)).total == 0
 
@@ -82,11 +82,11 @@ async def test_migrations_run_while_the_previous_version_serves(monkeypatch: pyt
     async def migrate() -> None:
         with monkeypatch.context() as patched:
             patched.setattr(database.FILES, "migrations", lambda: migrations)
-            await database.migrate(url)
+            await database.migrate(url, TIMEOUTS)
 
     await migrate()
-    async with database.open_database(url) as store, database.open_database(url) as other:
-        board, stopping, played = await a_board(store), asyncio.Event(), count()
+    async with open_database(url) as store, open_database(url) as other:
+        board, stopping, played = await create_board(store), asyncio.Event(), count()
 
         async def serve(ledger: PostgresLedger) -> int:
             applied = 0

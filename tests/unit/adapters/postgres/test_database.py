@@ -3,13 +3,14 @@
 import asyncio
 import gc
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 import asyncpg
 import pytest
 from structlog.typing import EventDict
 
-from harness.servers.postgres import Server, empty_database, fresh_database
+from harness.servers.postgres import TIMEOUTS, Server, empty_database, fresh_database, open_database
 from harness.servers.processes import frozen
 from harness.waiting import eventually
 from scoreboard.adapters.postgres import database
@@ -27,10 +28,10 @@ async def store(process: Process) -> Database:
 
 async def test_concurrent_migrations_are_applied_once() -> None:
     url = await empty_database()
-    applied = await asyncio.gather(*(database.migrate(url) for _ in range(4)))
+    applied = await asyncio.gather(*(database.migrate(url, TIMEOUTS) for _ in range(4)))
     assert sorted(len(files) for files in applied)[:3] == [0, 0, 0]
     assert any(applied)
-    assert await database.migrate(url) == []
+    assert await database.migrate(url, TIMEOUTS) == []
 
 
 async def test_a_failed_migration_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,8 +39,8 @@ async def test_a_failed_migration_changes_nothing(monkeypatch: pytest.MonkeyPatc
     with monkeypatch.context() as patched:
         patched.setitem(database.SQL, "add_migration", "SELECT 1 / 0 + $1::integer + length($2)")
         with pytest.raises(asyncpg.DivisionByZeroError):
-            await database.migrate(url)
-    assert await database.migrate(url)
+            await database.migrate(url, TIMEOUTS)
+    assert await database.migrate(url, TIMEOUTS)
 
 
 async def test_a_commit_waits_for_the_disk_even_if_the_server_does_not(store: Database) -> None:
@@ -54,12 +55,12 @@ async def test_a_commit_waits_for_the_disk_even_if_the_server_does_not(store: Da
 
 
 async def test_a_server_that_does_not_sync_is_logged(server: Server, logged: list[EventDict]) -> None:
-    async with database.open_database(server.url) as store:
+    async with open_database(server.url) as store:
         await store.fetch("SELECT 1")
         assert logged == []
         await store.fetch("ALTER SYSTEM SET full_page_writes = off")
         await store.fetch("SELECT pg_reload_conf()")
-    async with database.open_database(server.url, connections=1_000) as store:
+    async with open_database(server.url, connections=1_000) as store:
         await store.fetch("SELECT 1")
         await store.fetch("ALTER SYSTEM RESET full_page_writes")
         await store.fetch("SELECT pg_reload_conf()")
@@ -67,7 +68,7 @@ async def test_a_server_that_does_not_sync_is_logged(server: Server, logged: lis
 
 
 async def test_calls_fail_while_the_server_is_down_and_succeed_when_it_is_up(server: Server) -> None:
-    async with database.open_database(await fresh_database(server.url)) as store:
+    async with open_database(await fresh_database(server.url)) as store:
         await store.fetch("INSERT INTO apps (app, name, time_zone) VALUES ('game', 'Game', 'UTC')")
 
         async def killing(c: Connection) -> None:
@@ -86,15 +87,13 @@ async def test_calls_fail_while_the_server_is_down_and_succeed_when_it_is_up(ser
         assert await rows(store.fetch("SELECT app FROM apps")) == [("game",)]
 
 
-async def test_timeouts_are_short_while_the_server_does_not_respond(
-    server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_timeouts_are_short_while_the_server_does_not_respond(server: Server) -> None:
     """A frozen server accepts connections, so only timeouts detect it."""
-    async with database.open_database(await fresh_database(server.url)) as store:
+    url = await fresh_database(server.url)
+    async with open_database(url, timeouts=replace(TIMEOUTS, unresponsive_s=0.2)) as store:
         await store.fetch("SELECT 1")
         faults = store.faults
-        with frozen(server.pid), monkeypatch.context() as patched:
-            patched.setattr(database, "UNRESPONSIVE_S", 0.2)
+        with frozen(server.pid):
             with pytest.raises(Unavailable):
                 await store.fetch("SELECT 1", within_s=0.2)
             assert faults.limit_timeout(60.0) == 0.2
@@ -108,7 +107,7 @@ async def test_timeouts_are_short_while_the_server_does_not_respond(
 
 async def test_the_pool_closes_while_the_server_does_not_respond(server: Server) -> None:
     with ExitStack() as stack:
-        async with database.open_database(await fresh_database(server.url)) as store:
+        async with open_database(await fresh_database(server.url)) as store:
             await store.fetch("SELECT 1")
             stack.enter_context(frozen(server.pid))
 
@@ -116,7 +115,7 @@ async def test_the_pool_closes_while_the_server_does_not_respond(server: Server)
 async def test_a_cancelled_call_to_an_unresponsive_server_leaves_no_error(server: Server) -> None:
     unhandled: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: unhandled.append(context))
-    async with database.open_database(await fresh_database(server.url)) as store:
+    async with open_database(await fresh_database(server.url)) as store:
         await asyncio.gather(*(store.fetch("SELECT 1") for _ in range(2)))
         with frozen(server.pid):
             fetching = asyncio.create_task(store.fetch("SELECT 2"))
@@ -149,7 +148,7 @@ def test_a_url_without_a_database_is_rejected(url: str) -> None:
 
 
 async def test_an_outage_and_its_end_are_logged_once(server: Server, logged: list[EventDict]) -> None:
-    async with database.open_database(server.url) as store:
+    async with open_database(server.url) as store:
         server.stop()
         for _ in range(5):
             with pytest.raises(Unavailable):
@@ -170,7 +169,7 @@ async def test_a_connection_cancelled_while_it_is_made_is_closed(
         statement = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
         return bool(await other.fetchval(statement) == 1)
 
-    async with database.open_database(server.url) as store:
+    async with open_database(server.url) as store:
         making = asyncio.create_task(store.connection())
         await eventually(sleeping, "its settings are read")
         making.cancel()
@@ -182,7 +181,7 @@ async def test_a_connection_cancelled_while_it_is_made_is_closed(
 
 async def test_a_database_can_be_opened_while_the_server_is_down(server: Server) -> None:
     server.stop()
-    async with database.open_database(server.url) as store:
+    async with open_database(server.url) as store:
         with pytest.raises(Unavailable):
             await store.fetch("SELECT 1")
         server.start()

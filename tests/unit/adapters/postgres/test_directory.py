@@ -8,11 +8,12 @@ from dataclasses import replace
 
 import pytest
 
-from harness.servers.postgres import Server, fresh_database
+from harness.servers.postgres import Server, fresh_database, open_database
 from harness.waiting import eventually
 from scoreboard.adapters.postgres import database
 from scoreboard.adapters.postgres.database import Database
 from scoreboard.adapters.postgres.directory import CHANNEL, DELETION_S, SQL, PostgresDirectory
+from scoreboard.adapters.postgres.timeouts import DEFAULTS
 from scoreboard.application.ports.directory import AnythingChanged, BoardChanged, BoardGone, Change, PlayerChanged
 from scoreboard.domain.board import Action, App, Board, Player
 from scoreboard.domain.errors import NotFound, Unavailable
@@ -144,7 +145,7 @@ async def test_a_lost_connection_is_restored_and_the_gap_published(process: Proc
 
 
 async def test_the_cache_serves_while_the_server_is_down(server: Server) -> None:
-    async with database.open_database(await fresh_database(server.url)) as store, following(store) as here:
+    async with open_database(await fresh_database(server.url)) as store, following(store) as here:
         app = await here.directory.create_app(App(0, "game", "Game"))
         board = await here.directory.create_board(Board(0, app, "main", "Main"))
         server.kill()
@@ -199,4 +200,4 @@ async def test_a_deletion_may_take_longer_than_an_update(process: Process, monke
     monkeypatch.setattr(Database, "run_once", recording)
     await directory.delete_app(app)
     assert limits == [DELETION_S]
-    assert DELETION_S > database.TRANSACTION_S
+    assert DEFAULTS.transaction_s < DELETION_S

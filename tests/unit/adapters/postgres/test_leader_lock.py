@@ -2,14 +2,14 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 from structlog.typing import EventDict
 
-from harness.servers.postgres import Server, fresh_database
+from harness.servers.postgres import TIMEOUTS, Server, fresh_database, open_database
 from harness.servers.processes import frozen
 from harness.waiting import BOUND_S, eventually
-from scoreboard.adapters.postgres import database, leader_lock
 from scoreboard.adapters.postgres.database import Database
 from scoreboard.adapters.postgres.leader_lock import PostgresLeaderLock
 from tests.unit.adapters.postgres.conftest import Process
@@ -105,7 +105,7 @@ async def test_a_lost_lock_stops_the_work_and_is_acquired_again(process: Process
 async def test_one_worker_runs_after_an_outage(server: Server) -> None:
     workers = Workers()
     async with (
-        database.open_database(await fresh_database(server.url)) as store,
+        open_database(await fresh_database(server.url)) as store,
         leading(store, workers, "a"),
         leading(store, workers, "b"),
     ):
@@ -117,12 +117,10 @@ async def test_one_worker_runs_after_an_outage(server: Server) -> None:
     assert workers.most == 1
 
 
-async def test_a_lost_lock_is_logged_with_the_reason(
-    server: Server, logged: list[EventDict], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(leader_lock, "PING_S", 0.2)
-    workers = Workers()
-    async with database.open_database(await fresh_database(server.url)) as store, leading(store, workers, "a"):
+async def test_a_lost_lock_is_logged_with_the_reason(server: Server, logged: list[EventDict]) -> None:
+    workers, url = Workers(), await fresh_database(server.url)
+    timeouts = replace(TIMEOUTS, ping_s=0.2)
+    async with open_database(url, timeouts=timeouts) as store, leading(store, workers, "a"):
         await eventually(lambda: workers.running)
         with frozen(server.pid):
             await eventually(lambda: not workers.running)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness.servers.postgres import Server, fresh_database
+from harness.servers.postgres import Server, fresh_database, open_database
 from harness.waiting import eventually
 from scoreboard.adapters.postgres import database
 from scoreboard.adapters.postgres.database import Connection, Database
@@ -24,7 +24,7 @@ from tests.unit.adapters.postgres.conftest import Process, rows
 pytestmark = pytest.mark.slow
 
 
-async def a_board(store: Database, **rules: Any) -> Board:
+async def create_board(store: Database, **rules: Any) -> Board:
     directory = PostgresDirectory(store)
     app = await directory.create_app(App(0, "game", "Game"))
     return await directory.create_board(Board(0, app, "main", "Main", **rules))
@@ -42,7 +42,7 @@ async def count(store: Database, what: str) -> int:
 class TestTwoProcesses:
     async def test_one_player_new_to_both_is_counted_exactly(self, process: Process) -> None:
         stores = [await process() for _ in range(3)]
-        board = await a_board(stores[0])
+        board = await create_board(stores[0])
         ledgers = [PostgresLedger(store) for store in stores]
         batches = [
             [submission(board, player, 1, NOON + 100 * n + i) for i, player in enumerate(("zoe", "ann", "bob"))]
@@ -60,7 +60,7 @@ class TestTwoProcesses:
     async def test_one_key_at_once_counts_once(self, process: Process) -> None:
         """With different players, so that only the receipt separates them."""
         stores = [await process() for _ in range(4)]
-        board = await a_board(stores[0])
+        board = await create_board(stores[0])
         batches = [[submission(board, f"p{n}", 5, key="k", body=b"5")] for n in range(4)]
         decisions = await asyncio.gather(
             *(PostgresLedger(store).transact(batch, decide) for store, batch in zip(stores, batches, strict=True))
@@ -74,7 +74,7 @@ class TestTwoProcesses:
     async def test_one_event_at_once_counts_once(self, process: Process) -> None:
         """As when a queue delivers a message to two workers."""
         stores = [await process() for _ in range(3)]
-        board = await a_board(stores[0])
+        board = await create_board(stores[0])
         one = submission(board, value=5)
         decisions = await asyncio.gather(*(PostgresLedger(store).transact([one], decide) for store in stores))
         assert {outcome.score for decision in decisions for outcome in decision.outcomes} == {5}
@@ -82,7 +82,7 @@ class TestTwoProcesses:
 
     async def test_one_event_twice_in_a_batch_is_an_error_of_the_batch(self, process: Process) -> None:
         store = await process()
-        board = await a_board(store)
+        board = await create_board(store)
         one = submission(board, value=5)
         with pytest.raises(Exception) as raised:  # noqa: PT011 - any but Unavailable
             await PostgresLedger(store).transact([one, one], decide)
@@ -91,7 +91,7 @@ class TestTwoProcesses:
 
     async def test_an_action_counts_once_a_day_across_processes(self, process: Process) -> None:
         stores = [await process() for _ in range(4)]
-        board = await a_board(stores[0])
+        board = await create_board(stores[0])
         once = await PostgresDirectory(stores[0]).create_action(Action(0, board.app, "win", 5, per_day=1))
         decisions = await asyncio.gather(
             *(PostgresLedger(store).transact([submission(board, value=5, use=once)], decide) for store in stores)
@@ -101,7 +101,7 @@ class TestTwoProcesses:
 
     async def test_rows_of_another_process_are_found(self, process: Process) -> None:
         one, other = PostgresLedger(await process()), PostgresLedger(await process())
-        board = await a_board(await process())
+        board = await create_board(await process())
         first = submission(board, value=5, key="k", body=b"5")
         await one.transact([first], decide)
         (again,) = (await other.transact([submission(board, value=5, key="k", body=b"5")], decide)).outcomes
@@ -111,7 +111,7 @@ class TestTwoProcesses:
 
     async def test_a_deleted_board_waits_for_the_batch_and_ends_the_next(self, process: Process) -> None:
         store, deleting = await process(), await process()
-        board = await a_board(store)
+        board = await create_board(store)
         directory = PostgresDirectory(deleting)
         ledger = PostgresLedger(store)
         decisions = await asyncio.gather(
@@ -129,7 +129,7 @@ class TestTwoProcesses:
 
     async def test_a_player_deleted_concurrently_leaves_no_orphaned_standing(self, process: Process) -> None:
         store, deleting = await process(), await process()
-        board = await a_board(store)
+        board = await create_board(store)
         directory, ledger = PostgresDirectory(deleting), PostgresLedger(store)
         for _ in range(5):
             await asyncio.gather(
@@ -141,7 +141,7 @@ class TestTwoProcesses:
 
     async def test_a_refused_first_update_creates_no_player(self, process: Process) -> None:
         store = await process()
-        board = await a_board(store, max_total=6)
+        board = await create_board(store, max_total=6)
         (refused,) = (await PostgresLedger(store).transact([submission(board, value=9)], decide)).outcomes
         assert refused.code == "total_out_of_bounds"
         assert await count(store, "players") == await count(store, "tables") == 0
@@ -149,7 +149,7 @@ class TestTwoProcesses:
     async def test_fresh_notes_are_left_to_the_process_that_wrote_them(self, process: Process) -> None:
         one, other = PostgresLedger(await process()), PostgresLedger(await process())
         store = await process()
-        board = await a_board(store)
+        board = await create_board(store)
         decision = await one.transact([submission(board)], decide)
         assert await other.pending_projections() == ([], [])
         await store.fetch("UPDATE notes SET made_at = made_at - interval '2 seconds'")
@@ -159,14 +159,14 @@ class TestTwoProcesses:
     async def test_done_notes_are_removed_without_another_batch(self, process: Process) -> None:
         store = await process()
         ledger = PostgresLedger(store)
-        decision = await ledger.transact([submission(await a_board(store))], decide)
+        decision = await ledger.transact([submission(await create_board(store))], decide)
         await ledger.ack_projections([decision.projection_id])
         await ledger.pending_projections()
         assert await count(store, "notes") == 0
 
     async def test_notes_that_another_transaction_removes_delay_no_other(self, process: Process) -> None:
         store = await process()
-        board = await a_board(store)
+        board = await create_board(store)
         one, other = PostgresLedger(store), PostgresLedger(await process(), fresh_s=0)
         decision = await one.transact([submission(board)], decide)
         removing = await store.connection()
@@ -185,8 +185,8 @@ class TestTwoProcesses:
 
 class TestFailures:
     async def test_a_server_killed_before_the_commit_has_no_change(self, server: Server) -> None:
-        async with database.open_database(await fresh_database(server.url)) as store:
-            board = await a_board(store)
+        async with open_database(await fresh_database(server.url)) as store:
+            board = await create_board(store)
             ledger = PostgresLedger(store)
             batch = [submission(board, value=5, key="k", body=b"5")]
 
@@ -206,8 +206,8 @@ class TestFailures:
     async def test_a_server_killed_after_the_commit_has_all_changes(
         self, server: Server, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        async with database.open_database(await fresh_database(server.url)) as store:
-            board = await a_board(store)
+        async with open_database(await fresh_database(server.url)) as store:
+            board = await create_board(store)
             ledger = PostgresLedger(store)
             batch = [submission(board, value=5, key="k", body=b"5")]
             once = Database.run_once
@@ -237,7 +237,7 @@ class TestFailures:
 
     async def test_a_connection_that_the_server_closes_is_replaced(self, process: Process) -> None:
         store, other = await process(), await process()
-        board = await a_board(store)
+        board = await create_board(store)
         ledger = PostgresLedger(store)
         await ledger.transact([submission(board)], decide)
         await other.fetch(
@@ -278,14 +278,11 @@ async def test_no_statement_of_an_update_reads_a_whole_table(process: Process) -
         assert "Seq Scan" not in found, found
 
 
-async def test_entries_of_a_board_that_has_few_come_from_a_ledger_that_has_many(
-    process: Process, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("scoreboard.adapters.postgres.ledger.CHUNK", 7)
+async def test_entries_of_a_board_that_has_few_come_from_a_ledger_that_has_many(process: Process) -> None:
     store = await process()
-    board = await a_board(store)
+    board = await create_board(store)
     other = await PostgresDirectory(store).create_board(Board(0, board.app, "other", "Other"))
-    ledger = PostgresLedger(store)
+    ledger = PostgresLedger(store, chunk=7)
     made = [submission(board if n % 17 == 3 else other, at=NOON + n) for n in range(100)]
     await ledger.transact(made, decide)
     for size in (1, 3, 50):
@@ -295,7 +292,7 @@ async def test_entries_of_a_board_that_has_few_come_from_a_ledger_that_has_many(
 
 async def test_a_standing_contains_the_player_id(process: Process) -> None:
     store = await process()
-    board = await a_board(store)
+    board = await create_board(store)
     await PostgresLedger(store).transact([submission(board, player) for player in ("zoë", "ann")], decide)
     assert set(await rows(store.fetch("SELECT player_id FROM standings"))) == {("zoë",), ("ann",)}
 
@@ -303,7 +300,7 @@ async def test_a_standing_contains_the_player_id(process: Process) -> None:
 async def test_uses_of_the_previous_version_count_for_the_rules_of_this_one(process: Process) -> None:
     """Running processes of version 0.1.0 insert into `uses`."""
     store = await process()
-    board = await a_board(store)
+    board = await create_board(store)
     once = await PostgresDirectory(store).create_action(Action(0, board.app, "win", 5, per_day=2, cooldown_s=60))
     ledger = PostgresLedger(store)
     await ledger.transact([submission(board)], decide)
@@ -329,7 +326,7 @@ async def test_uses_of_the_previous_version_count_for_the_rules_of_this_one(proc
 
 async def test_uses_of_the_previous_version_are_deleted_with_their_player_action_and_app(process: Process) -> None:
     store = await process()
-    board = await a_board(store)
+    board = await create_board(store)
     directory, ledger = PostgresDirectory(store), PostgresLedger(store)
     await ledger.transact([submission(board, player) for player in ("ann", "bob", "cat")], decide)
     actions = [await directory.create_action(Action(0, board.app, name, 5, per_day=1)) for name in ("one", "two")]

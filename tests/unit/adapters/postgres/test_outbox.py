@@ -17,7 +17,7 @@ from scoreboard.domain.event_id import EventId
 from scoreboard.domain.submission import Submission
 from tests.making import board, submission
 from tests.unit.adapters.postgres.conftest import Process
-from tests.unit.adapters.postgres.test_ledger import a_board, count
+from tests.unit.adapters.postgres.test_ledger import count, create_board
 
 pytestmark = pytest.mark.slow
 
@@ -59,7 +59,7 @@ async def test_no_row_is_skipped_when_a_lower_number_commits_later(process: Proc
     store = await process()
     outbox = PostgresOutbox(store)
     await outbox.register([ONE])
-    main = await a_board(store)
+    main = await create_board(store)
     ledger = PostgresLedger(store, outbox=outbox)
     early, late = submission(main, "ann"), submission(main, "bob")
     connection = await asyncpg.connect(url)
@@ -81,7 +81,7 @@ async def test_events_before_an_open_transaction_are_delivered(process: Process,
     store = await process()
     outbox = PostgresOutbox(store)
     await outbox.register([ONE])
-    main = await a_board(store)
+    main = await create_board(store)
     ledger = PostgresLedger(store, outbox=outbox)
     before, after = submission(main, "ann"), submission(main, "bob")
     await apply(ledger, before)
@@ -154,7 +154,7 @@ async def test_processes_that_commit_at_once_lose_no_event(process: Process) -> 
     stores: list[Database] = [await process() for _ in range(3)]
     outboxes = [PostgresOutbox(store) for store in stores]
     await outboxes[0].register([ONE])
-    main: Board = await a_board(stores[0])
+    main: Board = await create_board(stores[0])
     ledgers = [PostgresLedger(store, outbox=outbox) for store, outbox in zip(stores, outboxes, strict=True)]
     sent = [submission(main, f"p{n % 7}") for n in range(150)]
     found: list[bytes] = []
@@ -174,7 +174,7 @@ async def test_a_database_from_a_dump_of_another_server_delivers_old_and_new_eve
     store = await process()
     outbox = PostgresOutbox(store)
     await outbox.register([ONE])
-    main = await a_board(store)
+    main = await create_board(store)
     ledger = PostgresLedger(store, outbox=outbox)
     held = [submission(main), submission(main)]
     for one in held:

@@ -1,3 +1,5 @@
+"""Monthly partitions of the ledger, created while other processes write and read."""
+
 import asyncio
 
 import pytest
@@ -12,7 +14,7 @@ from scoreboard.domain.board import Board
 from scoreboard.domain.submission import Submission
 from tests.making import HOUR, NOON, submission
 from tests.unit.adapters.postgres.conftest import Process, rows
-from tests.unit.adapters.postgres.test_ledger import a_board
+from tests.unit.adapters.postgres.test_ledger import create_board
 
 pytestmark = pytest.mark.slow
 
@@ -29,21 +31,21 @@ async def entries(ledger: PostgresLedger, board: Board) -> list[Submission]:
     return [one async for chunk in ledger.entries(board) for one, _ in chunk]
 
 
-async def test_each_month_is_made_once(process: Process) -> None:
+async def test_each_partition_is_created_once(process: Process) -> None:
     one, other = await process(), await process()
-    made = await asyncio.gather(*(create_partitions(store, NOON, 2) for store in (one, other)))
-    assert sorted(made[0] + made[1]) == MONTHS
+    created = await asyncio.gather(*(create_partitions(store, NOON, 2) for store in (one, other)))
+    assert sorted(created[0] + created[1]) == MONTHS
     assert await create_partitions(one, NOON, 2) == []
     assert await create_partitions(one, NOON + 31 * DAY, 2) == ["ledger_2027_02"]
 
 
-async def test_an_entry_goes_to_its_month_and_else_to_the_default(process: Process) -> None:
+async def test_an_entry_without_a_partition_goes_to_the_default_partition(process: Process) -> None:
     store = await process()
-    board, ledger = await a_board(store), PostgresLedger(store)
+    board, ledger = await create_board(store), PostgresLedger(store)
     await create_partitions(store, NOON, 1)
     first, last = 1_793_491_200_000_000, 1_796_083_199_999_999  # of November
-    made = [submission(board, at=at) for at in (first - 1, first, last, last + 1, NOON + 100 * DAY)]
-    await ledger.transact(made, decide)
+    added = [submission(board, at=at) for at in (first - 1, first, last, last + 1, NOON + 100 * DAY)]
+    await ledger.transact(added, decide)
     assert await rows(store.fetch("SELECT tableoid::regclass::text FROM ledger ORDER BY accepted_at")) == [
         ("ledger_default",),
         ("ledger_2026_11",),
@@ -51,31 +53,31 @@ async def test_an_entry_goes_to_its_month_and_else_to_the_default(process: Proce
         ("ledger_2026_12",),
         ("ledger_default",),
     ]
-    assert [one.event for one in await entries(ledger, board)] == [one.event for one in made]
-    for one in made:
+    assert [one.event for one in await entries(ledger, board)] == [one.event for one in added]
+    for one in added:
         assert await ledger.outcome(board.app, one.event) is not None
 
 
-async def test_what_is_in_the_default_goes_to_its_month_when_that_is_made(process: Process) -> None:
+async def test_entries_move_from_the_default_partition_to_a_new_one(process: Process) -> None:
     store, other = await process(), await process()
-    board, ledger = await a_board(store), PostgresLedger(store)
-    made = [submission(board, at=NOON + n * DAY) for n in range(0, 80, 20)]
-    await ledger.transact(made, decide)
+    board, ledger = await create_board(store), PostgresLedger(store)
+    added = [submission(board, at=NOON + n * DAY) for n in range(0, 80, 20)]
+    await ledger.transact(added, decide)
     assert await partitions_of(store) == ["ledger_default"]
     more = [submission(board, f"p{n}", at=NOON + n) for n in range(1, 20)]
     await asyncio.gather(create_partitions(other, NOON, 1), *(ledger.transact([one], decide) for one in more))
     assert await partitions_of(store) == ["ledger_2026_11", "ledger_2026_12", "ledger_default"]
     found = {one.event for one in await entries(ledger, board)}
-    assert found == {one.event for one in (*made, *more)}
-    for one in made:
-        assert (await ledger.transact([one], decide)).outcomes[0].event == one.event  # known, and not counted again
+    assert found == {one.event for one in (*added, *more)}
+    for one in added:
+        assert (await ledger.transact([one], decide)).outcomes[0].event == one.event  # replayed, and not counted again
 
 
-@pytest.mark.parametrize("planned", [False, True], ids=["planned-meanwhile", "planned-before"])
-async def test_who_reads_while_entries_go_to_their_month_misses_none(process: Process, *, planned: bool) -> None:
-    """Held open: the reader begins while the move is not committed, and waits for it."""
+@pytest.mark.parametrize("planned", [False, True], ids=["planned-during", "planned-before"])
+async def test_a_read_during_the_move_finds_every_entry(process: Process, *, planned: bool) -> None:
+    """The read starts before the move is committed, and waits for the commit."""
     store, other = await process(), await process()
-    board, ledger = await a_board(store), PostgresLedger(store)
+    board, ledger = await create_board(store), PostgresLedger(store)
     one = submission(board, at=NOON)
     await ledger.transact([one], decide)
     if planned:

@@ -35,14 +35,14 @@ FILL = f"""
   INSERT INTO ledger (accepted_at, tbl, player, value, score, credential, event)
   SELECT at, 1, 1 + at % {ROWS}, 1, 1, 1, int8send((at / 1000) << 16 | (7 << 12) | (at % 1000)) || int8send(-1)
   FROM generate_series({NOON}, {NOON + ROWS - 1}) at;
-"""  # noqa: S608 - numbers of our own
+"""  # noqa: S608 - constant numbers
 HISTORY = "SELECT * FROM ledger WHERE player = $1 AND player > 0 ORDER BY accepted_at DESC LIMIT 20"
 BEST = f"p{ROWS - 5}"
 
 
 def event(at: int) -> str:
-    made = event_id.make(at, 0)[:8] + b"\xff" * 8
-    return f"'\\x{made.hex()}'"
+    prefix = event_id.make(at, 0)[:8] + b"\xff" * 8
+    return f"'\\x{prefix.hex()}'"
 
 
 def reads() -> Iterator[tuple[str, str, str]]:

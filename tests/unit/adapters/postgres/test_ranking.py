@@ -3,11 +3,12 @@
 import os
 import signal
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import asyncpg
 import pytest
 
-from harness.servers.postgres import postgres
+from harness.servers.postgres import TIMEOUTS, open_database, postgres
 from harness.waiting import eventually
 from scoreboard.adapters.postgres import database
 from scoreboard.adapters.postgres.ranking import PostgresRanking
@@ -33,17 +34,18 @@ READS: dict[str, Callable[[Ranking], Awaitable[object]]] = {
 
 @pytest.mark.parametrize("read", READS.values(), ids=READS)
 async def test_a_server_that_is_down_cannot_rank(read: Callable[[Ranking], Awaitable[object]]) -> None:
-    async with database.open_database("postgresql://postgres@127.0.0.1:1/postgres") as store:
+    async with open_database("postgresql://postgres@127.0.0.1:1/postgres") as store:
         with pytest.raises(NotRanked) as caught:
             await read(PostgresRanking(store))
     assert caught.value.state == "unavailable"
 
 
-async def test_a_count_that_times_out_cannot_rank(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(database.SESSION_SETTINGS, "statement_timeout", "10ms")
-    locker = await asyncpg.connect(await shared_database())
+async def test_a_count_that_times_out_cannot_rank() -> None:
+    url = await shared_database()
+    locker = await asyncpg.connect(url)
     try:
-        async with database.open_database(await shared_database()) as store, locker.transaction():
+        timeouts = replace(TIMEOUTS, statement_s=0.01)
+        async with open_database(url, timeouts=timeouts) as store, locker.transaction():
             await locker.execute("LOCK TABLE standings IN ACCESS EXCLUSIVE MODE")
             with pytest.raises(NotRanked, match="unavailable"):
                 await PostgresRanking(store).slice(KEY, MAIN, 0, 1)
@@ -102,7 +104,7 @@ async def put(backend: PostgresRankings, of: Board, score: int) -> None:
 async def test_a_server_that_crashed_has_another_epoch(whole: bool) -> None:
     """Transaction ids that were not written to disk are reused."""
     with postgres() as server:
-        await database.migrate(server.url)
+        await database.migrate(server.url, TIMEOUTS)
         async with postgres_rankings(server.url) as backend:
             before = await backend.ranking.position(KEY, MAIN)
             if whole:

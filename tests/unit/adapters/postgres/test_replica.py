@@ -4,19 +4,18 @@ import asyncio
 import math
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 
 import asyncpg
 import pytest
 from structlog.typing import EventDict
 
-from harness.servers.postgres import Server, fresh_database, postgres
+from harness.servers.postgres import TIMEOUTS, Server, fresh_database, open_database, postgres, query
 from harness.waiting import eventually
 from scoreboard.adapters.postgres import database
-from scoreboard.adapters.postgres import replica as replicas
 from scoreboard.adapters.postgres.database import Database
 from scoreboard.adapters.postgres.directory import PostgresDirectory
-from scoreboard.adapters.postgres.inspection import fetch_once
 from scoreboard.adapters.postgres.ledger import PostgresLedger
 from scoreboard.adapters.postgres.replica import Replica, ReplicaUnusable, open_replica
 from scoreboard.application.updates.decide import decide
@@ -25,7 +24,7 @@ from scoreboard.domain.errors import Unavailable
 from scoreboard.domain.submission import WORLD, TableKey
 from tests.making import submission
 from tests.unit.adapters.postgres.conftest import rows
-from tests.unit.adapters.postgres.test_ledger import a_board
+from tests.unit.adapters.postgres.test_ledger import create_board
 
 pytestmark = pytest.mark.slow
 
@@ -71,14 +70,14 @@ class Pair:
 
     async def replay(self, verb: str) -> None:
         """Run `pause` or `resume`."""
-        await fetch_once(self.replica_url, f"SELECT pg_wal_replay_{verb}()")
+        await query(self.replica_url, f"SELECT pg_wal_replay_{verb}()")
 
 
 @asynccontextmanager
 async def paired(server: Server, follower: Server) -> AsyncIterator[Pair]:
     url = await fresh_database(server.url)
     replica_url = f"{follower.url.rpartition('/')[0]}/{url.rpartition('/')[2]}"
-    async with database.open_database(url) as primary, open_replica(primary, replica_url) as replica:
+    async with open_database(url) as primary, open_replica(primary, replica_url) as replica:
         pair = Pair(primary, replica, url, replica_url)
         await eventually(pair.is_usable, "the replica has the database")
         yield pair
@@ -98,18 +97,18 @@ async def test_a_read_has_all_earlier_commits(pair: Pair) -> None:
 
 
 async def test_while_replay_is_paused_reads_go_to_the_primary_and_that_is_logged_once(
-    pair: Pair, logged: list[EventDict], monkeypatch: pytest.MonkeyPatch
+    pair: Pair, logged: list[EventDict]
 ) -> None:
     logged.clear()
     await pair.replay("pause")
-    with monkeypatch.context() as patched:
-        patched.setattr(replicas, "CATCH_UP_S", 0.1)
-        for version in range(1, 4):
-            await pair.primary.fetch(ADD, version)
-            assert await rows(pair.replica.fetch(GREATEST)) == [(version,)]
-            assert not await pair.is_usable()
-        assert pair.replica.lag_s > 0
-        assert not await pair.is_used()
+    pair.replica.timeouts = replace(TIMEOUTS, catch_up_s=0.1)
+    for version in range(1, 4):
+        await pair.primary.fetch(ADD, version)
+        assert await rows(pair.replica.fetch(GREATEST)) == [(version,)]
+        assert not await pair.is_usable()
+    assert pair.replica.lag_s > 0
+    assert not await pair.is_used()
+    pair.replica.timeouts = TIMEOUTS
     await pair.replay("resume")
     await eventually(pair.is_level)
     assert await pair.is_used()
@@ -145,11 +144,11 @@ async def test_reads_survive_the_death_of_the_replica_and_use_it_after_its_resta
 
 
 async def test_a_long_read_that_replay_cancels_goes_to_the_primary(pair: Pair) -> None:
-    await fetch_once(pair.replica_url, "ALTER SYSTEM SET max_standby_streaming_delay = 0")
-    await fetch_once(pair.replica_url, "SELECT pg_reload_conf()")
+    await query(pair.replica_url, "ALTER SYSTEM SET max_standby_streaming_delay = 0")
+    await query(pair.replica_url, "SELECT pg_reload_conf()")
     reading = asyncio.create_task(pair.replica.fetch(LONG_ON_REPLICA))
     sleeping = "SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
-    await eventually(partial(fetch_once, pair.replica_url, sleeping))
+    await eventually(partial(query, pair.replica_url, sleeping))
     await pair.primary.fetch("TRUNCATE uses")
     ((_, in_recovery),) = await reading
     assert not in_recovery
@@ -166,7 +165,7 @@ async def test_a_promoted_replica_or_one_of_another_server_is_not_used(
             async with open_replica(pair.primary, other.url) as replica:
                 with pytest.raises(ReplicaUnusable, match="another server"):
                     await replica.check()
-    await fetch_once(follower.url, "SELECT pg_promote()")
+    await query(follower.url, "SELECT pg_promote()")
     await pair.primary.fetch(ADD, 7)
     assert await rows(pair.replica.fetch(GREATEST)) == [(7,)]
     with pytest.raises(ReplicaUnusable, match="no replica"):
@@ -178,7 +177,7 @@ async def test_a_user_without_privileges_can_use_the_replica(pair: Pair) -> None
     await pair.primary.fetch("GRANT SELECT ON directory_version TO plain")
     await eventually(pair.is_usable, "the replica has the role")
     url, replica_url = (url.replace("postgres@", "plain@") for url in (pair.url, pair.replica_url))
-    async with database.open_database(url) as primary, open_replica(primary, replica_url) as replica:
+    async with open_database(url) as primary, open_replica(primary, replica_url) as replica:
         await replica.check()
         assert await rows(replica.fetch(WHERE)) == [(True,)]
 
@@ -203,7 +202,7 @@ async def test_no_read_is_served_while_the_primary_is_down(pair: Pair, server: S
 async def test_the_ledger_whole_tables_and_lists_of_players_are_read_from_the_replica(pair: Pair) -> None:
     primary = pair.primary
     ledger, directory = PostgresLedger(primary, reader=pair.replica), PostgresDirectory(primary, pair.replica)
-    board = await a_board(primary)
+    board = await create_board(primary)
     statements = []
     fetch = pair.replica.fetch
 

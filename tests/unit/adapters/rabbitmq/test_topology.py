@@ -1,15 +1,15 @@
 from scoreboard.adapters.rabbitmq.topology import PRIORITIES, Topology
 
 
-def test_a_lane_has_the_same_key_in_every_process() -> None:
+def test_a_partition_key_has_the_same_routing_key_in_every_process() -> None:
     topology = Topology("scores")
-    keys = ["3.high", "0.high", "3.high", "2.high", "0.high"]
-    assert [topology.key(lane, "high") for lane in ("ann", "bob", "zoe", "Zoë", "")] == keys
+    expected = ["3.high", "0.high", "3.high", "2.high", "0.high"]
+    assert [topology.key(key, "high") for key in ("ann", "bob", "zoe", "Zoë", "")] == expected
 
 
-def test_every_key_has_its_queue() -> None:
+def test_every_routing_key_has_its_queue() -> None:
     topology = Topology("scores", shards=3)
-    names = {f"scores.work.{topology.key(str(lane), tier)}" for lane in range(100) for tier in PRIORITIES}
+    names = {f"scores.work.{topology.key(str(n), priority)}" for n in range(100) for priority in PRIORITIES}
     assert names == {name for name, _ in topology.work}
 
 

@@ -30,13 +30,12 @@ def syncs(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         sizes.append(os.fstat(file).st_size)
 
     monkeypatch.setattr(checkpoints, "_sync", sync)
-    monkeypatch.setattr(checkpoints, "STEP_ROWS", STEP)
     return sizes
 
 
 @pytest.fixture
 async def store(path: Path, syncs: list[int]) -> AsyncIterator[Database]:
-    async with open_database(path) as store:
+    async with open_database(path, checkpoint_rows=STEP) as store:
         yield store
 
 

@@ -9,7 +9,7 @@ from scoreboard.adapters.sqlite import diagnostics
 from scoreboard.adapters.sqlite.diagnostics import GIB
 from scoreboard.adapters.sqlite.inspection import Inspection
 
-WELL = Inspection(1, 1, "wal", 2, [], 1 << 20, 0, 0)
+HEALTHY = Inspection(1, 1, "wal", 2, [], 1 << 20, 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -25,18 +25,18 @@ WELL = Inspection(1, 1, "wal", 2, [], 1 << 20, 0, 0)
         ({"latest_instant": 2**60}, "problem", "ahead of the clock"),
     ],
 )
-def test_a_damaged_or_badly_set_store_is_reported(
+def test_a_damaged_or_misconfigured_store_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str, object], state: str, words: str
 ) -> None:
     path = tmp_path / "scoreboard.db"
     path.touch()
-    found = WELL
+    found = HEALTHY
     monkeypatch.setattr(diagnostics, "inspect", lambda path, *, check: found)
-    findings, sound = diagnostics.diagnose_store(path, served=False)
-    assert ({finding.state for finding in findings}, sound) == ({"ok"}, True)
-    found = dataclasses.replace(WELL, **change)  # type: ignore[arg-type]  # values of many types
-    findings, sound = diagnostics.diagnose_store(path, served=False)
+    findings, usable = diagnostics.diagnose_store(path, served=False)
+    assert ({finding.state for finding in findings}, usable) == ({"ok"}, True)
+    found = dataclasses.replace(HEALTHY, **change)  # type: ignore[arg-type]  # values of many types
+    findings, usable = diagnostics.diagnose_store(path, served=False)
     (finding,) = [one for one in findings if words in one.text]
     assert finding.state == state
-    assert sound == (not change.keys() & {"version", "faults"} or state == "ok")
+    assert usable == (not change.keys() & {"version", "faults"} or state == "ok")
     assert (finding.remedy is None) == (state == "ok")

@@ -4,7 +4,6 @@ import sqlite3
 
 import pytest
 
-from scoreboard.adapters.sqlite import purging
 from scoreboard.adapters.sqlite.database import Database
 from scoreboard.adapters.sqlite.purging import SqlitePurger
 from scoreboard.domain import codes
@@ -13,12 +12,6 @@ from tests.making import NOON, event
 
 READ, REMOVED = 20, 7
 ROWS = 90
-
-
-@pytest.fixture(autouse=True)
-def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(purging, "READ_ROWS", READ)
-    monkeypatch.setattr(purging, "REMOVE_ROWS", REMOVED)
 
 
 @pytest.fixture
@@ -48,7 +41,7 @@ async def test_steps_and_transactions_are_bounded(filled: Database, monkeypatch:
         return await remove(self, table, keys)
 
     monkeypatch.setattr(SqlitePurger, "remove_rows", recording)
-    purger, steps = SqlitePurger(filled), []
+    purger, steps = SqlitePurger(filled, READ, REMOVED), []
     while True:
         step = await purger.purge(NOON + 1, 0)
         steps.append(step.removed)
@@ -69,12 +62,12 @@ async def test_a_row_that_was_renewed_after_the_read_stays(filled: Database, mon
         return await remove(self, table, keys)
 
     monkeypatch.setattr(SqlitePurger, "remove_rows", late)
-    assert (await SqlitePurger(filled).purge(NOON + 1, 0)).removed == 0
+    assert (await SqlitePurger(filled, READ, REMOVED).purge(NOON + 1, 0)).removed == 0
     assert await count(filled) == ROWS
 
 
 async def test_a_failed_step_is_repeated(filled: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    purger = SqlitePurger(filled)
+    purger = SqlitePurger(filled, READ, REMOVED)
     with monkeypatch.context() as patched:
 
         async def failing(*_: object) -> None:

@@ -1,6 +1,6 @@
-"""Every route while a server is away: it does without, or says which it lacks.
+"""Every route during an outage of a server: it works, or names the missing server.
 
-That each answer is one that the route's description tells of is what `running` holds it to.
+`running` checks that the description of a route declares each of its answers.
 """
 
 import pytest
@@ -12,17 +12,17 @@ from tests.http.test_walk import IDS, address, valid
 
 pytestmark = pytest.mark.slow
 
-LACKS = {"postgres": "storage_failed", "redis": "ranking_unavailable"}
+OUTAGES = {"postgres": "storage_failed", "redis": "ranking_unavailable"}
 
 
-@pytest.mark.parametrize("away", LACKS)
-async def test_every_route_does_without_it_or_says_so(service: Running, servers: Servers, away: str) -> None:
+@pytest.mark.parametrize("down", OUTAGES)
+async def test_every_route_works_or_names_the_missing_server(service: Running, servers: Servers, down: str) -> None:
     board = await service.board()
     event = (await update(service, board, "alice", 5)).ok()["event"]
     (await service.operator.post("/v1/apps/game/actions", {"action": "quest", "points": 5})).ok(201)
     walked = [one for one in endpoints(service) if one.described]
     codes = set()
-    server = getattr(servers, away)
+    server = getattr(servers, down)
     server.kill()
     try:
         for operation in sorted(walked, key=lambda one: one.method == "DELETE"):
@@ -34,4 +34,4 @@ async def test_every_route_does_without_it_or_says_so(service: Running, servers:
                 assert answer.headers["Retry-After"], operation.name
     finally:
         server.start()
-    assert codes == {LACKS[away]}
+    assert codes == {OUTAGES[down]}

@@ -1,0 +1,21 @@
+"""The time-outs of RabbitMQ."""
+
+from dataclasses import dataclass
+
+from scoreboard.application.ports.timeouts import Timeouts
+
+
+@dataclass(frozen=True, slots=True)
+class RabbitTimeouts(Timeouts):
+    """The time-outs of a broker, in seconds."""
+
+    connect_s: float = 5.0
+    attempt_s: float = 30.0  # for a connection with its channels, queues and consumers
+    session_s: float = 2.0  # for a connection that is being opened; no caller waits after a failed attempt
+    call_s: float = 5.0
+    declare_s: float = 10.0  # for one queue or exchange
+    blocked_s: float = 0.25  # for a broker that is out of memory or disk
+    inspect_s: float = 3.0
+
+
+DEFAULTS = RabbitTimeouts()
