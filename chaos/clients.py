@@ -165,7 +165,7 @@ class Clients:
             await link.connect()
             sent = time.monotonic()
             kind, event = await _send(link, key, body, headers)
-            self._log.say(text(Line(kind, key, player, increment, sent, time.monotonic(), event)))
+            self._log.write(text(Line(kind, key, player, increment, sent, time.monotonic(), event)))
             if kind in {"A", "Q", "X"}:
                 self._acknowledged += kind != "X"
                 return

@@ -24,7 +24,7 @@ class Failover:
 
     def wait_for_replicas(self) -> None:
         """Wait until all replicas follow their masters, so that the next may be killed."""
-        self._servers.whole()
+        self._servers.wait_until_complete()
 
     def _master(self) -> redis.Server:
         """Return the master whose turn it is. Behind Sentinels there is only one."""

@@ -17,6 +17,7 @@ from chaos.clients import Screens
 from chaos.cluster import Cluster
 from chaos.load import Load
 from harness.client import Client
+from harness.service import TIMINGS
 from scoreboard.application.ports.ranking import NotRanked
 from scoreboard.application.upkeep.verify import Report, verify
 from scoreboard.bootstrap import service as bootstrap
@@ -84,7 +85,7 @@ async def judge(
         left_in_queues=await _drained(cluster, deadline()),
     )
     entries = 0
-    async with bootstrap.open_service(cluster.settings, parts=frozenset()) as service:
+    async with bootstrap.open_service(cluster.settings, parts=frozenset(), timings=TIMINGS) as service:
         for one in boards:
             board = await service.directory.board(app, one.name)
             report = await _verified(service, board, deadline())

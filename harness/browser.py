@@ -40,20 +40,20 @@ async def chromium() -> AsyncIterator[Browser]:
 
 @asynccontextmanager
 async def viewing(browser: Browser, url: str, *, errors: bool = False, **how: Any) -> AsyncIterator[Page]:
-    """Open a page in a window of its own.
+    """Open a page in a new window.
 
-    Unless `errors` are expected, the console must be free of them at the end.
+    AssertionError if its console shows errors, unless `errors` are expected.
     """
     context = await browser.new_context(**{"locale": "en-GB", **how})
     context.set_default_timeout(BOUND_S * 1_000)
     page = await context.new_page()
-    said: list[str] = []
+    found: list[str] = []
 
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: found.append(str(error)))
+    page.on("console", lambda message: found.append(message.text) if message.type == "error" else None)
     try:
         await page.goto(url)
         yield page
     finally:
         await context.close()
-    assert errors or not said, said
+    assert errors or not found, found

@@ -34,7 +34,7 @@ class Answer:
         return str(problem["code"])
 
     def refused(self, status: int, code: str) -> "Answer":
-        """Assert that the answer is this problem."""
+        """Assert that the answer is this problem, and return it."""
         assert (self.status, self.code) == (status, code), self.raw[:500]
         return self
 

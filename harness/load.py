@@ -1,7 +1,7 @@
-"""`python -m harness.load URL TOKEN BOARD LOG NAME CONNECTIONS`: clients that update until stdin ends.
+"""`python -m harness.load`: clients that send updates until stdin ends.
 
-Each connection has one update in flight. Each update has an idempotency key of its own and is retried under it until it
-is answered. Every outcome is logged before the next request:
+The arguments are URL, TOKEN, BOARD, LOG, NAME and CONNECTIONS. Each connection has one update in flight. Each update
+has an idempotency key, with which it is retried until it is answered. Every outcome is logged before the next request:
 
     A key player increment sent received    answered with success
     B key player increment sent broken      no answer: the connection broke
@@ -26,17 +26,17 @@ PAUSE_S = 0.02  # between two tries to connect
 
 
 class Log:
-    """An append-only log; each line is with the kernel when `say` returns."""
+    """An append-only log, whose lines survive the death of the process."""
 
     def __init__(self, path: Path) -> None:
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
-    def say(self, *words: object) -> None:
+    def write(self, *words: object) -> None:
         os.write(self._file, (" ".join(map(str, words)) + "\n").encode())
 
 
 class Connection:
-    """A kept HTTP connection that posts scores."""
+    """A persistent HTTP connection that posts scores."""
 
     def __init__(self, url: str, token: str, board: str) -> None:
         parts = urlsplit(url)
@@ -54,7 +54,7 @@ class Connection:
                 await asyncio.sleep(PAUSE_S)
 
     async def send(self, key: str, body: bytes, headers: str = "") -> tuple[int, bytes] | None:
-        """Return status and body of the answer, or None without one.
+        """Return status and body of the answer, or None if the connection broke.
 
         `headers` are complete lines, each with its line end.
         """
@@ -96,7 +96,7 @@ async def work(connection: Connection, log: Log, name: str, going: Callable[[], 
             sent = time.monotonic()
             answer = await connection.send(key, body)
             kind = "B" if answer is None else {200: "A", 503: "R"}.get(answer[0], "X")
-            log.say(kind, key, player, increment, f"{sent:.6f}", f"{time.monotonic():.6f}")
+            log.write(kind, key, player, increment, f"{sent:.6f}", f"{time.monotonic():.6f}")
             if kind == "R":
                 await asyncio.sleep(PAUSE_S)
     await connection.close()

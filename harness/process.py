@@ -1,4 +1,4 @@
-"""A role of the service in a process of its own."""
+"""A role of the service in a separate process."""
 
 import asyncio
 import contextlib
@@ -20,7 +20,7 @@ from scoreboard.bootstrap import tokens
 
 
 class Process:
-    """`scoreboard serve`, or another role, in a process of its own.
+    """`scoreboard serve`, or another role, in a separate process.
 
     `program` may name another program; it takes the role as its last argument, then the options.
     """

@@ -117,7 +117,7 @@ async def running(
     async with bootstrap.open_service(
         settings(data, **given), parts=parts, clock=clock, consumers=consumers, timings=timings
     ) as service:
-        with answers_as_declared(service.server):
+        with check_declared_answers(service.server):
             async with listening(service, "127.0.0.1", 0, kind) as url, aiohttp.ClientSession() as http:
                 if when_ready:
                     await eventually(lambda: service.ready, "the rankings are loaded")
@@ -125,13 +125,13 @@ async def running(
 
 
 @contextmanager
-def answers_as_declared(server: Server) -> Iterator[None]:
+def check_declared_answers(server: Server) -> Iterator[None]:
     """Assert that the API description declares every response."""
     open_connections, undeclared = server.connections, set()
 
-    async def noting(handler: Handler, request: web.BaseRequest) -> web.StreamResponse:
+    async def check(handler: Handler, request: web.BaseRequest) -> web.StreamResponse:
         reply = await handler(request)
-        with contextlib.suppress(HttpError, ScoreboardError):  # no operation of this address
+        with contextlib.suppress(HttpError, ScoreboardError):  # raised if no endpoint matches
             (contract, operation, *_), _ = server.router.match(request.method, request.raw_path.partition("?")[0])
             described = contract.name == "v1" and operation.described
             if isinstance(reply, Response) and described and not _declared(operation, reply):
@@ -140,7 +140,7 @@ def answers_as_declared(server: Server) -> Iterator[None]:
 
     def observed(kind: type[HttpConnection]) -> ConnectionFactory:
         connections = open_connections(kind)
-        connections.handler = partial(noting, connections.handler)
+        connections.handler = partial(check, connections.handler)
         return connections
 
     with patch.object(server, "connections", observed):

@@ -1,6 +1,5 @@
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -9,12 +8,6 @@ from harness.servers import rabbitmq as rabbitmq_server
 from harness.servers import redis as redis_server
 from harness.servers import shared
 from harness.servers.rabbitmq import Broker
-from harness.waiting import BOUND_S
-from scoreboard.adapters.memory import ranking as memory_ranking
-from scoreboard.adapters.redis import builder as redis_builder
-from scoreboard.adapters.redis import connection as redis_connection
-from scoreboard.adapters.redis import feed as redis_feed
-from scoreboard.adapters.redis import rate_limiter as redis_rate_limiter
 from scoreboard.adapters.sqlite import database
 from scoreboard.adapters.sqlite.database import Database
 from tests.making import ManualClock
@@ -23,14 +16,6 @@ FAILED_BEFORE = pytest.StashKey[int]()
 
 settings.register_profile("patient", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
-
-PATIENCE: Mapping[ModuleType, tuple[str, ...]] = {
-    memory_ranking: ("GRACE_S",),
-    redis_connection: ("CONNECT_S", "CALL_S", "WAIT_S"),
-    redis_feed: ("CALL_S",),
-    redis_rate_limiter: ("ANSWER_S",),
-    redis_builder: ("GRACE_S", "EMPTY_FOR_S"),
-}
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -44,17 +29,6 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if failed > item.session.stash.get(FAILED_BEFORE, 0):
         item.session.stash[FAILED_BEFORE] = failed
         shared.replace_broken()
-
-
-@pytest.fixture(scope="session", autouse=True)
-def patience() -> Iterator[None]:
-    """However busy the machine is, what is slow is not taken for what is away, nor given up: within this process
-    nothing is, unless its test sets a bound."""
-    with pytest.MonkeyPatch.context() as patched:
-        for module, bounds in PATIENCE.items():
-            for bound in bounds:
-                patched.setattr(module, bound, BOUND_S)
-        yield
 
 
 @pytest.fixture

@@ -1,1 +1,1 @@
-"""Real third-party servers, on free ports, in folders of their own, stopped by pid."""
+"""Real servers of third parties, each on free ports and in a temporary folder."""

@@ -1,4 +1,4 @@
-"""PostgreSQL: one server, that can be killed and started again with its data."""
+"""PostgreSQL: a server that can be killed, and restarted with its data."""
 
 import atexit
 import os
@@ -36,8 +36,10 @@ query = partial(fetch_once, timeouts=TIMEOUTS)
 
 
 def programs() -> Path:
-    """The folder of the installed server's programs, or of the wheel's. A machine with neither skips the test, and CI
-    fails."""
+    """Return the folder of the programs, those installed or those of the wheel.
+
+    Without either, the test is skipped, or fails in CI.
+    """
     on_path = shutil.which("initdb")
     installed = [Path(on_path).resolve().parent] if on_path else sorted(_DEBIAN.glob("*/bin"), reverse=True)
     found = [*installed, *_wheel()]
@@ -55,7 +57,7 @@ def _wheel() -> list[Path]:
 
 
 class Server:
-    """What is started again has the same port, and its data."""
+    """A server that keeps its port and its data when it is restarted."""
 
     def __init__(self, folder: Path, *settings: str) -> None:
         self.port = free_port()
@@ -67,29 +69,29 @@ class Server:
 
     @property
     def pid(self) -> int:
-        """Of the postmaster."""
+        """Return the pid of the postmaster."""
         assert self._process is not None, "it does not run"
         return self._process.pid
 
     def start(self) -> None:
-        """Returns when it answers."""
+        """Start the server, and wait until it answers."""
         if not self._data.exists():
             self._initialise()
         where = ("-D", self._data, "-p", str(self.port), "-k", self.folder, "-h", "127.0.0.1")
         settings = (part for setting in self._settings for part in ("-c", setting))
         with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(_as_a_user("postgres", *where, *settings), stdout=log, stderr=log)
+            self._process = subprocess.Popen(_command("postgres", *where, *settings), stdout=log, stderr=log)
         end = time.monotonic() + START_S
         while "ready" not in self._status():
-            assert self._process.poll() is None, self._last_words()
-            assert time.monotonic() < end, self._last_words()
+            assert self._process.poll() is None, self._log_end()
+            assert time.monotonic() < end, self._log_end()
             time.sleep(0.01)
 
     def follow(self, primary: "Server") -> None:
-        """Begin as a copy of another that runs, and follow it from then on."""
+        """Start as a replica of a running server."""
         self._own_folder()
         options = ("--write-recovery-conf", "--checkpoint=fast", "--no-sync", "--dbname", primary.url)
-        subprocess.run(_as_a_user("pg_basebackup", "--pgdata", self._data, *options), check=True)
+        subprocess.run(_command("pg_basebackup", "--pgdata", self._data, *options), check=True)
         self.start()
 
     def _own_folder(self) -> None:
@@ -99,73 +101,73 @@ class Server:
     def _initialise(self) -> None:
         self._own_folder()
         options = ("-A", "trust", "-U", "postgres", "--no-sync", "-E", "UTF8", "--locale=C.UTF-8")
-        subprocess.run(_as_a_user("initdb", "-D", self._data, *options), check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(_command("initdb", "-D", self._data, *options), check=True, stdout=subprocess.DEVNULL)
 
     def _status(self) -> str:
-        """The last line of the file by which a postmaster says how far it is."""
+        """Return the status that the postmaster writes to its pid file."""
         try:
             lines = (self._data / "postmaster.pid").read_text().splitlines()
-        except FileNotFoundError:  # not there yet, or that of one that was killed has just gone
+        except FileNotFoundError:  # not written yet, or just removed after a kill
             return ""
         return lines[7] if len(lines) > 7 and lines[0] == str(self.pid) else ""
 
-    def let_in(self, *lines: str) -> None:
-        """Its own user, and besides who these lines of pg_hba.conf let in; nobody else."""
+    def set_hba(self, *lines: str) -> None:
+        """Replace pg_hba.conf by these lines, and one for the user of this harness."""
         own = "host all postgres 127.0.0.1/32 trust"
         (self._data / "pg_hba.conf").write_text("\n".join((own, *lines, "")))
         os.kill(self.pid, signal.SIGHUP)
 
     def works(self) -> bool:
-        """Return whether a new process of it answers a client's first message."""
+        """Return whether the server answers the first message of a client."""
         with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=BOUND_S) as connection:
             connection.sendall(SSL_REQUEST)
             return connection.recv(1) in {b"N", b"S"}
         return False
 
     def replace(self) -> None:
-        """Start it again with its data, which tests that share a database still need."""
+        """Restart the server with its data, which tests that share a database still need."""
         self.kill()
         self.start()
 
     def log(self) -> str:
         return (self.folder / "log").read_text(errors="replace")
 
-    def _last_words(self) -> str:
+    def _log_end(self) -> str:
         return self.log()[-2_000:]
 
     def kill(self) -> None:
-        """kill -9 of the postmaster, and wait until its other processes have seen it and ended."""
+        """Kill the postmaster with SIGKILL, and wait until its children have ended."""
         self._end(signal.SIGKILL)
 
     def stop(self) -> None:
-        """At once, without writing down what the next start would recover."""
+        """Stop at once, without a checkpoint."""
         self._end(signal.SIGQUIT)
 
     def _end(self, how: signal.Signals) -> None:
         if self._process is None:
             return
-        processes.stop(self.pid)  # so that it starts no more
+        processes.stop(self.pid)  # so that it starts no further children
         children = processes.children(self.pid)
         self._process.send_signal(how)
         self._process.send_signal(signal.SIGCONT)
         self._process.wait(BOUND_S)
         self._process = None
         end = time.monotonic() + BOUND_S
-        while any(map(processes.runs, children)):  # those that are left keep another from starting
-            assert time.monotonic() < end, f"some of {children} go on without their postmaster"
+        while any(map(processes.runs, children)):  # a running child prevents the next start
+            assert time.monotonic() < end, f"some of {children} still run without their postmaster"
             time.sleep(0.01)
 
 
-def _as_a_user(program: str, *arguments: str | Path) -> list[str | Path]:
-    """PostgreSQL refuses to run as root."""
+def _command(program: str, *arguments: str | Path) -> list[str | Path]:
+    """Return the command, run as `nobody` because PostgreSQL refuses to run as root."""
     user = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"] if os.geteuid() == 0 else []
     return [*user, programs() / program, *arguments]
 
 
 @contextmanager
 def postgres(*settings: str, of: Server | None = None) -> Iterator[Server]:
-    """A server of the test's own; a replica `of` another."""
-    with tempfile.TemporaryDirectory(prefix="pg-") as folder:  # short, as the name of a socket has to be
+    """Start a server for the length of a context, or a replica `of` another."""
+    with tempfile.TemporaryDirectory(prefix="pg-") as folder:  # short, because the path of a socket has a limit
         server = Server(Path(folder), *settings)
         if of is None:
             server.start()
@@ -179,7 +181,7 @@ def postgres(*settings: str, of: Server | None = None) -> Iterator[Server]:
 
 @cache
 def _shared() -> str:
-    """The address of the server that all tests share, which never dies under them."""
+    """Return the address of the server that all tests share and no test kills."""
     if given := os.environ.get(URL):
         return given
     server = Server(Path(tempfile.mkdtemp(prefix="pg-")))
@@ -196,14 +198,14 @@ _numbers = count()
 
 
 async def fresh_database(server: str | None = None) -> str:
-    """The address of a new, migrated database on the shared server, or on another."""
+    """Create a migrated database on the shared server, or another; return its address."""
     server = server or _shared()
     template = await _template(server)
     return await _created(server, f"of_{os.getpid()}_{next(_numbers)}", f"TEMPLATE {template}")
 
 
 async def _template(server: str) -> str:
-    """The name of a database that is migrated and has no connections, so that it can be copied."""
+    """Return the name of a migrated database without connections, to be copied."""
     name = f"migrated_{os.getpid()}"
     if server not in _templates:
         await database.migrate(await _created(server, name, ""), TIMEOUTS)
@@ -224,5 +226,5 @@ async def _created(server: str, name: str, options: str) -> str:
 
 
 async def empty_database() -> str:
-    """The address of a new database without tables, on the shared server."""
+    """Create a database without tables on the shared server; return its address."""
     return await _created(_shared(), f"empty_{os.getpid()}_{next(_numbers)}", "")

@@ -1,4 +1,4 @@
-"""Processes that are stopped, as if the machine gave them no time."""
+"""Processes that are frozen, as on an overloaded machine."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ from harness.waiting import BOUND_S
 
 @contextmanager
 def frozen(pid: int) -> Iterator[None]:
-    """Neither it runs nor any process below it: a server takes connections, and answers nothing."""
+    """Freeze a process tree; a frozen server accepts connections but never answers."""
     stopped: list[int] = []
     try:
         for one in _tree(pid):
@@ -25,14 +25,17 @@ def frozen(pid: int) -> Iterator[None]:
 
 
 def _tree(pid: int) -> Iterator[int]:
-    """Each before those below it: one that has stopped starts no more."""
+    """Yield each process before its children, because a stopped one cannot start more."""
     yield pid
     for child in children(pid):
         yield from _tree(child)
 
 
 def stop(pid: int) -> None:
-    """Returns when every thread of it has stopped: on a busy machine one may answer after the signal was sent."""
+    """Stop a process, and wait for each of its threads.
+
+    On a busy machine a thread may still answer after the signal was sent.
+    """
     os.kill(pid, signal.SIGSTOP)
     end = time.monotonic() + BOUND_S
     while not all(_state(thread) in "TZX" for thread in Path(f"/proc/{pid}/task").iterdir()):
@@ -41,7 +44,7 @@ def stop(pid: int) -> None:
 
 
 def runs(pid: int) -> bool:
-    """A dead one, which waits for whoever inherited it, does not."""
+    """Return False for a process that is gone or a zombie."""
     return _state(Path(f"/proc/{pid}")) not in "ZX"
 
 
@@ -50,7 +53,7 @@ def children(pid: int) -> list[int]:
 
 
 def _state(task: Path) -> str:
-    """A letter, as in proc(5)."""
+    """Return the letter of proc(5)."""
     try:
         return (task / "stat").read_text().rpartition(")")[2].split()[0]
     except (FileNotFoundError, ProcessLookupError):

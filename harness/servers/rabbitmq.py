@@ -1,4 +1,4 @@
-"""RabbitMQ: one node, with an epmd of its own."""
+"""RabbitMQ: a single node, with its epmd."""
 
 import asyncio
 import os
@@ -54,12 +54,12 @@ class Broker(Protocol):
     def kill(self) -> None: ...
     def stop(self) -> None: ...
     def control(self, *command: str) -> str:
-        """What `rabbitmqctl` prints."""
+        """Run `rabbitmqctl`, and return its output."""
         ...
 
 
 class Server:
-    """What is started again has the same port and the same data."""
+    """A node that keeps its port and its data when it is restarted."""
 
     def __init__(self, folder: Path, **environment: str) -> None:
         self._folder = folder
@@ -89,11 +89,11 @@ class Server:
 
     @property
     def pid(self) -> int:
-        """Of the Erlang machine, below the shell that started it."""
+        """Return the pid of the Erlang machine, a child of the shell that started it."""
         return int(self._file.read_text())
 
     def start(self) -> None:
-        """Returns when it takes connections."""
+        """Start the node, and wait until it accepts connections."""
         self._file.unlink(missing_ok=True)
         with (self._folder / "out").open("ab") as out:
             if self._epmd is None:
@@ -106,11 +106,11 @@ class Server:
             time.sleep(0.1)
 
     def kill(self) -> None:
-        """kill -9 of the Erlang machine, and wait for its end."""
+        """Kill the Erlang machine with SIGKILL, and wait for its end."""
         self._end(signal.SIGKILL)
 
     def stop(self) -> None:
-        """Nothing is kept, so the hard end does as well."""
+        """Kill the node and its epmd, as no data is kept."""
         self.kill()
         if self._epmd is not None:
             self._epmd.kill()
@@ -118,7 +118,7 @@ class Server:
             self._epmd = None
 
     def works(self) -> bool:
-        """Return whether a new queue, declared as the service declares its own, takes and gives a message."""
+        """Return whether a new queue, declared as by the service, passes a message."""
         try:
             asyncio.run(self._probe())
         except (*CONNECTION_EXCEPTIONS, aio_pika.exceptions.QueueEmpty, TimeoutError, asyncio.CancelledError):
@@ -149,7 +149,7 @@ class Server:
         self.start()
 
     def control(self, *command: str) -> str:
-        """What `rabbitmqctl` prints."""
+        """Run `rabbitmqctl`, and return its output."""
         called = [str(PROGRAM.with_name("rabbitmqctl")), "--quiet", *command]
         return subprocess.run(called, env=self._environment, capture_output=True, check=True, text=True).stdout
 
@@ -159,7 +159,7 @@ class Server:
         )
 
     def _answers(self) -> bool:
-        """It sends the first frame of a connection: all that it had on disk is there."""
+        """Return whether the node sends the first frame, after it has loaded its data."""
         with suppress(OSError), socket.create_connection(("127.0.0.1", self._port), timeout=BOUND_S) as connection:
             connection.sendall(PROTOCOL_HEADER)
             return connection.recv(1) == b"\x01"
@@ -173,37 +173,40 @@ class Server:
             self._shell = None
 
 
-class Given:
-    """The server in the environment: nobody's to stop."""
+class ExternalServer:
+    """The server that the environment names, which tests may not stop."""
 
     def __init__(self, url: str) -> None:
         self.url = url
 
     @property
     def pid(self) -> int:
-        return self._no()
+        return self._skip()
 
     def start(self) -> None:
-        self._no()
+        self._skip()
 
     def kill(self) -> None:
-        self._no()
+        self._skip()
 
     def stop(self) -> None:
-        self._no()
+        self._skip()
 
     def control(self, *_: str) -> str:
-        return str(self._no())
+        return str(self._skip())
 
-    def _no(self) -> int:
-        pytest.skip(f"the server of {URL} is not ours to stop")
+    def _skip(self) -> int:
+        pytest.skip(f"tests may not stop the server that {URL} names")
 
 
 @contextmanager
 def shared() -> Iterator[Broker]:
-    """A server for all tests, each with names of its own: the one in the environment, or one of theirs."""
+    """Yield a server for all tests, each with separate names.
+
+    The environment may name one; otherwise one is started.
+    """
     if URL in os.environ:
-        yield Given(os.environ[URL])
+        yield ExternalServer(os.environ[URL])
         return
     if not PROGRAM.exists() or shutil.which("epmd") is None:
         missing("install rabbitmq-server")
@@ -213,7 +216,7 @@ def shared() -> Iterator[Broker]:
 
 @contextmanager
 def started(**environment: str) -> Iterator[Server]:
-    """A server that does not outlive the test."""
+    """Start a server for the length of a context."""
     folder = Path(tempfile.mkdtemp(prefix="scoreboard-rabbitmq-"))
     server = Server(folder, **environment)
     try:

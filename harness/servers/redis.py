@@ -1,4 +1,4 @@
-"""Redis or Valkey: a single server, a Cluster of three masters with a replica each, a master behind three Sentinels."""
+"""Redis or Valkey: a single server, a Cluster, or a master behind three Sentinels."""
 
 import importlib.util
 import os
@@ -17,19 +17,21 @@ from redis.retry import Retry
 from harness.missing import missing
 from harness.ports import free_port
 from harness.servers.shared import kept_working
-from harness.waiting import BOUND_S
+from harness.waiting import BOUND_S, PATIENCE
+from scoreboard.adapters.redis.timeouts import RedisTimeouts
 
 URL = "SCOREBOARD_TEST_REDIS_URL"
 SERVICE = "scores"
 SLOTS = 16_384
+TIMEOUTS = RedisTimeouts().scaled(PATIENCE)  # for clients of these servers
 
 
-class Runs(Protocol):
+class Startable(Protocol):
     def start(self) -> None: ...
     def stop(self) -> None: ...
 
 
-Started = TypeVar("Started", bound=Runs)
+Started = TypeVar("Started", bound=Startable)
 
 
 def redis_program() -> Path | None:
@@ -44,7 +46,10 @@ def valkey_program() -> Path | None:
 
 
 def program() -> Path:
-    """The installed server, or that of the wheel. A machine with neither skips the test, and CI fails."""
+    """Return the program, that installed or that of the wheel.
+
+    Without either, the test is skipped, or fails in CI.
+    """
     found = redis_program() or valkey_program()
     if found is None:
         missing("install redis-server")
@@ -65,7 +70,7 @@ def until(condition: Callable[[], object], what: str) -> None:
 
 
 class Server:
-    """One process. What is started again has the same port, and no data."""
+    """A server that keeps its port but not its data when it is restarted."""
 
     def __init__(self, folder: Path, *options: str, server: Path | None = None, sentinel: bool = False) -> None:
         self.port = free_port()
@@ -79,7 +84,7 @@ class Server:
     def _configuration(self, sentinel: bool) -> list[str]:
         if not sentinel:
             return ["--bind", "127.0.0.1", "--dir", str(self._folder)]
-        file = self._folder / "sentinel.conf"  # which it rewrites
+        file = self._folder / "sentinel.conf"  # rewritten by the Sentinel
         file.write_text(f"bind 127.0.0.1\ndir {self._folder}\n")
         return [str(file), "--sentinel"]
 
@@ -93,7 +98,7 @@ class Server:
         return self._process.pid
 
     def start(self) -> None:
-        """Returns when it answers."""
+        """Start the server, and wait until it answers."""
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(self._command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         process = self._process
@@ -105,7 +110,7 @@ class Server:
         until(answers, "Redis answers")
 
     def ask(self, *command: str | int) -> Any:
-        """The answer to one command."""
+        """Return the answer to one command."""
         retry = Retry(NoBackoff(), 0)
         with redis.Redis(
             port=self.port, protocol=2, retry=retry, socket_timeout=BOUND_S, decode_responses=True
@@ -123,26 +128,26 @@ class Server:
     def replace(self) -> None:
         """Start a new server without data at the same port."""
         self.kill()
-        self.forget()
+        self.delete_configuration()
         self.start()
 
-    def forget(self) -> None:
+    def delete_configuration(self) -> None:
         """Delete the configuration that a node of a Cluster keeps."""
         (self._folder / "nodes.conf").unlink(missing_ok=True)
 
     def kill(self) -> None:
-        """kill -9, and wait for its end."""
+        """Kill the server with SIGKILL, and wait for its end."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
             self._process = None
 
     def stop(self) -> None:
-        """Nothing is saved, so the hard end does as well."""
+        """Kill the server, as no data is saved."""
         self.kill()
 
 
-class _Several:
+class _Group:
     """Servers that are started and stopped together."""
 
     servers: list[Server]
@@ -156,8 +161,11 @@ class _Several:
             server.stop()
 
 
-class Cluster(_Several):
-    """Three masters, then their replicas in the same order. One that is not heard of for `silent_ms` counts as dead."""
+class Cluster(_Group):
+    """Three masters, then their replicas in the same order.
+
+    A server that is silent for `silent_ms` counts as dead.
+    """
 
     def __init__(self, folder: Path, server: Path | None = None, *, silent_ms: int = 1_000) -> None:
         timeout = ("--cluster-node-timeout", str(silent_ms))
@@ -167,7 +175,7 @@ class Cluster(_Several):
         self.url = "redis+cluster://" + ",".join(f"127.0.0.1:{one.port}" for one in self.servers)
 
     def start(self) -> None:
-        """Returns when every slot is served and every master has its replica."""
+        """Start the Cluster, and wait until each master has its slots and its replica."""
         for server in self.servers:
             server.start()
         first, masters, replicas = self.servers[0], self.servers[:3], self.servers[3:]
@@ -176,14 +184,17 @@ class Cluster(_Several):
             master.ask("CLUSTER", "SET-CONFIG-EPOCH", i + 1)
         for server, bus in zip(self.servers[1:], self._buses[1:], strict=True):
             first.ask("CLUSTER", "MEET", "127.0.0.1", server.port, bus)
-        until(lambda: all(_says(one, "cluster_known_nodes:6") for one in self.servers), "the servers know each other")
+        until(
+            lambda: all(_cluster_info_has(one, "cluster_known_nodes:6") for one in self.servers),
+            "the servers know each other",
+        )
         for master, replica in zip(masters, replicas, strict=True):
             replica.ask("CLUSTER", "REPLICATE", master.ask("CLUSTER", "MYID"))
-        self.whole()
+        self.wait_until_complete()
 
     def works(self) -> bool:
         with suppress(redis.RedisError):
-            return self._is_whole()
+            return self._is_complete()
         return False
 
     def log(self) -> str:
@@ -193,42 +204,42 @@ class Cluster(_Several):
         """Start a new Cluster without data at the same ports."""
         self.stop()
         for server in self.servers:
-            server.forget()
+            server.delete_configuration()
         self.start()
 
-    def whole(self) -> None:
-        """Returns when every slot is served and every master has its replica, whichever that is now."""
-        until(self._is_whole, "the Cluster is whole")
+    def wait_until_complete(self) -> None:
+        """Wait until every slot is served, and every current master has a replica."""
+        until(self._is_complete, "the Cluster is complete")
 
     def masters(self) -> list[Server]:
-        """The servers that have the slots now, in the order of these."""
+        """Return the current masters in the order of their slots."""
         return [self._server(port) for _, _, (_, port, *_), *_ in sorted(self._slots())]
 
     def master(self, key: str) -> Server:
-        """The server that has the slot of a key now."""
-        slot = self._asked().ask("CLUSTER", "KEYSLOT", key)
+        """Return the current master of a key."""
+        slot = self._any_running().ask("CLUSTER", "KEYSLOT", key)
         (port,) = [master[1] for low, high, master, *_ in self._slots() if low <= slot <= high]
         return self._server(port)
 
     def kill(self, master: Server) -> None:
-        """kill -9; its replica takes over within seconds."""
+        """Kill a master with SIGKILL; its replica takes over within seconds."""
         master.kill()
 
-    def _asked(self) -> Server:
+    def _any_running(self) -> Server:
         return next(server for server in self.servers if server.runs)
 
     def _slots(self) -> Any:
-        return self._asked().ask("CLUSTER", "SLOTS")
+        return self._any_running().ask("CLUSTER", "SLOTS")
 
     def _server(self, port: int) -> Server:
         return next(server for server in self.servers if server.port == port)
 
-    def _is_whole(self) -> bool:
-        served = all(_says(one, "cluster_state:ok") for one in self.servers)
+    def _is_complete(self) -> bool:
+        served = all(_cluster_info_has(one, "cluster_state:ok") for one in self.servers)
         return served and (sum(map(_follows, self.servers)), sum(map(_is_followed, self.servers))) == (3, 3)
 
 
-class Sentinels(_Several):
+class Sentinels(_Group):
     """A master and its replicas, then three Sentinels that watch them."""
 
     def __init__(self, folder: Path, server: Path | None = None, *, replicas: int = 1) -> None:
@@ -239,7 +250,7 @@ class Sentinels(_Several):
         self.url = "redis+sentinel://" + ",".join(f"127.0.0.1:{one.port}" for one in self.sentinels) + f"/{SERVICE}"
 
     def start(self) -> None:
-        """Returns when the replicas follow and the Sentinels know of them and of each other."""
+        """Start the servers, and wait until the Sentinels know all of them."""
         for server in self.servers:
             server.start()
         master, *replicas = self.data
@@ -251,21 +262,20 @@ class Sentinels(_Several):
             sentinel.ask("SENTINEL", "SET", SERVICE, "down-after-milliseconds", 1_000, "failover-timeout", 3_000)
         until(lambda: all(map(self._watches, self.sentinels)), "the Sentinels know all")
 
-    def whole(self) -> None:
-        """Returns when every server but one follows, whichever that is now."""
+    def wait_until_complete(self) -> None:
+        """Wait until every server but the current master follows."""
         until(lambda: sum(map(_follows, self.data)) == len(self.data) - 1, "all but the master follow")
 
     def master(self) -> Server:
-        """The server that the Sentinels name now."""
+        """Return the current master."""
         _, port = self.sentinels[0].ask("SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE)
         return next(server for server in self.data if server.port == int(port))
 
     def masters(self) -> list[Server]:
-        """The one there is."""
         return [self.master()]
 
     def kill(self) -> None:
-        """kill -9 of the master; a replica is promoted within seconds."""
+        """Kill the master with SIGKILL; a replica is promoted within seconds."""
         self.master().kill()
 
     def _watches(self, sentinel: Server) -> bool:
@@ -274,7 +284,7 @@ class Sentinels(_Several):
         return (int(found["num-slaves"]), int(found["num-other-sentinels"])) == (len(self.data) - 1, 2)
 
 
-def _says(server: Server, line: str) -> bool:
+def _cluster_info_has(server: Server, line: str) -> bool:
     return line in server.ask("CLUSTER", "INFO").splitlines()
 
 
@@ -288,7 +298,7 @@ def _is_followed(master: Server) -> bool:
 
 @contextmanager
 def started(server: Started) -> Iterator[Started]:
-    """Servers that do not outlive the test."""
+    """Start servers for the length of a context."""
     try:
         server.start()
         yield server
@@ -298,8 +308,10 @@ def started(server: Started) -> Iterator[Started]:
 
 @contextmanager
 def shared(folder: Path) -> Iterator[str]:
-    """The URL of a server for tests that leave it alone: the one in the environment, or one of their own. Its database
-    is emptied by `emptied`, so name none that holds anything."""
+    """Yield the URL of a server that tests neither stop nor configure.
+
+    The environment may name one; otherwise one is started. `emptied` deletes all data of its database.
+    """
     if URL in os.environ:
         yield os.environ[URL]
         return
@@ -308,7 +320,7 @@ def shared(folder: Path) -> Iterator[str]:
 
 
 def emptied(url: str) -> str:
-    """The same URL, after its database was emptied."""
+    """Delete all data of the database of this URL, and return the URL."""
     with redis.Redis.from_url(url, protocol=2) as client:
         client.flushdb()
     return url

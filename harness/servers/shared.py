@@ -1,13 +1,13 @@
-"""Servers that all tests of a process share. After a failed test those that no longer work are replaced."""
+"""Servers that all tests of a process share; a broken one is replaced."""
 
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Protocol, TypeVar
 
-LOG_CHARACTERS = 10_000  # at its beginning, and as many at its end
+LOG_CHARACTERS = 10_000  # printed from the beginning of a log, and from its end
 
-uncaptured: Callable[[], AbstractContextManager[None]] = nullcontext  # pytest's own, in a run of pytest
+uncaptured: Callable[[], AbstractContextManager[None]] = nullcontext  # set by tests/conftest.py
 
 
 class Shareable(Protocol):
@@ -18,7 +18,7 @@ class Shareable(Protocol):
     def log(self) -> str: ...
 
     def replace(self) -> None:
-        """Start a new one at the same URL."""
+        """Start a new server at the same URL."""
         ...
 
 
@@ -29,7 +29,7 @@ _in_use: list[Shareable] = []
 
 @contextmanager
 def kept_working(server: Server) -> Iterator[Server]:
-    """Keep a running server working for as long as tests share it."""
+    """Let `replace_broken` replace a running server while tests share it."""
     _in_use.append(server)
     try:
         yield server
@@ -38,7 +38,7 @@ def kept_working(server: Server) -> Iterator[Server]:
 
 
 def replace_broken() -> None:
-    """Replace each shared server that no longer works, and print its log whatever pytest captures."""
+    """Replace each shared server that no longer works, and print its log past pytest."""
     for server in [server for server in _in_use if not server.works()]:
         with uncaptured():
             log = server.log()

@@ -158,7 +158,7 @@ async def test_the_doctor_says_why_postgresql_lets_nobody_in(cli: CommandLine, t
                 assert said in told
             line = cli.run("api", "--port", "0", **settings).failed(1, *(said.removeprefix("-> ") for said in words))
             assert SECRET not in line
-        server.let_in("host all keeper 127.0.0.1/32 scram-sha-256")
+        server.set_hba("host all keeper 127.0.0.1/32 scram-sha-256")
         wrong = cli.run("doctor", **given(f"postgresql://keeper:{SECRET}x@{there}/postgres"))
         assert "-> check the user and the password in SCOREBOARD_DATABASE_URL" in told_of(wrong, "postgresql")
         refused = cli.run("doctor", **given(f"postgresql://nobody:{SECRET}@{there}/postgres"))
@@ -173,7 +173,7 @@ def test_the_doctor_says_why_redis_lets_nobody_in(cli: CommandLine, tmp_path: Pa
         server.ask("ACL", "SETUSER", "default", "off")
         for url in (server.url, server.url.replace("://", f"://keeper:{SECRET}x@")):
             told = told_of(cli.run("doctor", **given(database, url)), "redis")
-            assert "it does not let us in" in told
+            assert "authentication failed" in told
             assert "-> check the user and the password in SCOREBOARD_RANKING_URL" in told
 
 

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from harness.service import Running, running
-from harness.waiting import eventually
+from harness.waiting import PATIENCE, eventually
 from scoreboard.application.ports.outbox import ScoreUpdated
-from scoreboard.application.upkeep import event_delivery
+from scoreboard.application.upkeep.event_delivery import DeliveryLimits
+from scoreboard.bootstrap.timings import Timings
 from tests.distributed.calls import propagated, update
 from tests.distributed.servers import Servers, down
 
@@ -70,16 +71,16 @@ async def test_a_blocked_consumer_delays_no_other(servers: Servers, tmp_path: Pa
         assert (await service.anybody.get("/metrics")).status == 200
 
 
-async def test_two_of_each_role_lose_no_event_when_one_leaves(
-    servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(event_delivery, "LOOK_EVERY_S", 0.05)
+async def test_two_of_each_role_lose_no_event_when_one_leaves(servers: Servers, tmp_path: Path) -> None:
+    timings = Timings(patience=PATIENCE, events=DeliveryLimits(measure_s=0.05))
     consumers = [[Recorder("webhook"), Recorder("kafka")] for _ in range(2)]
     given = servers.settings()
     async with AsyncExitStack() as stack:
         apis: list[Running] = [
             await stack.enter_async_context(
-                running(tmp_path / f"api-{n}", parts=frozenset({"api"}), consumers=consumers[n], **given)
+                running(
+                    tmp_path / f"api-{n}", parts=frozenset({"api"}), consumers=consumers[n], timings=timings, **given
+                )
             )
             for n in range(2)
         ]
@@ -87,7 +88,9 @@ async def test_two_of_each_role_lose_no_event_when_one_leaves(
         for n, own in enumerate(jobs):
             await stack.enter_async_context(own)
             await own.enter_async_context(
-                running(tmp_path / f"jobs-{n}", parts=frozenset({"jobs"}), consumers=consumers[n], **given)
+                running(
+                    tmp_path / f"jobs-{n}", parts=frozenset({"jobs"}), consumers=consumers[n], timings=timings, **given
+                )
             )
         board = await apis[0].board()
         await propagated(board, apis[1])

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.service import settings
+from harness.service import TIMINGS, settings
 from harness.waiting import BOUND_S, eventually
 from scoreboard.adapters.sqlite.plugin import FILE as DATABASE
 from scoreboard.application.upkeep.verify import Report, verify
@@ -120,6 +120,6 @@ def account(data: Path, lines: list[Line]) -> Account:
 
 async def verified(data: Path, app: str, board: str) -> Report:
     """Return the service's own comparison of ledger, totals and ranking."""
-    async with bootstrap.open_service(settings(data)) as service:
+    async with bootstrap.open_service(settings(data), timings=TIMINGS) as service:
         await eventually(lambda: service.ready)
         return await verify(service.ledger, service.ranking, await service.directory.board(app, board))

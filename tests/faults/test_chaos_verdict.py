@@ -22,6 +22,7 @@ from chaos.judge import Judged, Verdict, judge
 from chaos.rounds import APP, BOARDS, SCREENS, Loaded, create_app, loaded
 from harness.client import Client
 from harness.servers.redis import program
+from harness.service import TIMINGS
 from harness.waiting import eventually
 from scoreboard.adapters.redis import keys
 from scoreboard.bootstrap import service as bootstrap
@@ -71,7 +72,7 @@ class Run:
 
     async def ranking(self) -> "Ranking":
         """Return the ranking of the board's world table."""
-        async with bootstrap.open_service(self.cluster.settings, parts=frozenset()) as service:
+        async with bootstrap.open_service(self.cluster.settings, parts=frozenset(), timings=TIMINGS) as service:
             board = await service.directory.board(APP, self.board.name)
         name = keys.of(TableKey(board.pk, "all", ""))
         return Ranking(self.cluster.settings.ranking_url, f"{name}:order", f"{name}:held")

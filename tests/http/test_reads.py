@@ -10,9 +10,9 @@ import pytest
 from harness.client import Client
 from harness.service import Running, running
 from harness.waiting import eventually
-from scoreboard.adapters.memory import ranking as ranking_module
 from scoreboard.adapters.memory.ranking import MemoryRanking
 from scoreboard.adapters.sqlite.ledger import SqliteLedger
+from scoreboard.bootstrap.timings import Timings
 
 
 async def fill_board(service: Running, scores: dict[str, int], **rules: Any) -> str:
@@ -294,8 +294,7 @@ class TestWarming:
                 yield chunk
 
         monkeypatch.setattr(SqliteLedger, "standings", blocked)
-        monkeypatch.setattr(ranking_module, "GRACE_S", 0.01)
-        async with running(tmp_path / "data", when_ready=False) as warming:
+        async with running(tmp_path / "data", when_ready=False, timings=Timings()) as warming:
             (await warming.anybody.get("/health/ready")).refused(503, "not_ready")
             (await warming.anybody.get("/health/live")).ok()
             (await warming.anybody.get(f"{board}/top")).refused(503, "ranking_warming")

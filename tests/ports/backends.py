@@ -1,4 +1,7 @@
-"""Every backend of every port, each with what the suites need besides the port itself. To enrol a backend, list it."""
+"""All backends of all ports, with the helpers that the suites need.
+
+To enrol a backend, add it to the tables at the end.
+"""
 
 import asyncio
 import os
@@ -21,8 +24,8 @@ import pytest
 
 from harness.servers.postgres import fresh_database, open_database
 from harness.servers.rabbitmq import Broker, open_queue
-from harness.servers.redis import emptied
-from harness.waiting import eventually
+from harness.servers.redis import TIMEOUTS, emptied
+from harness.waiting import BOUND_S, eventually
 from scoreboard.adapters.jose.tokens import JwtAuthenticator, JwtIssuer
 from scoreboard.adapters.memory.leader_lock import MemoryLeaderLock
 from scoreboard.adapters.memory.ranking import Load, MemoryRanking
@@ -65,8 +68,10 @@ T = TypeVar("T")
 
 
 class Store(Protocol):
-    """A ledger, its outbox and a directory over one database, from `open` to `close`; what is opened again is another
-    process. The ledger writes events where `open` was asked for them."""
+    """A ledger, its outbox and a directory in one database, from `open` to `close`.
+
+    A store that is opened again acts as another process. The ledger writes events if `open` gets `events`.
+    """
 
     @property
     def ledger(self) -> Ledger: ...
@@ -77,16 +82,19 @@ class Store(Protocol):
 
     async def open(self, folder: Path, *, events: bool = False) -> None: ...
     def outbox_of_steps(self, rows: int) -> Outbox:
-        """Return the outbox as another process has it, whose `trim` removes so many rows at a time."""
+        """Return the outbox as another process sees it, with this step size of `trim`."""
         ...
 
     async def close(self) -> None: ...
     async def settled(self) -> None:
-        """Returns when the outbox shows all that is committed now."""
+        """Wait until the outbox shows all that is committed."""
         ...
 
     def answers_lost(self) -> AbstractContextManager[None]:
-        """A context in which every transaction commits and then fails, as if the answer to the commit were lost."""
+        """Return a context in which a transaction commits and then fails.
+
+        It acts as if the response to the commit was lost.
+        """
         ...
 
 
@@ -114,7 +122,7 @@ class SqliteStore:
         return SqliteOutbox(self._database, rows)
 
     async def settled(self) -> None:
-        """It does at once."""
+        """Return at once: a commit is visible immediately."""
 
     @contextmanager
     def answers_lost(self) -> Iterator[None]:
@@ -154,7 +162,7 @@ class PostgresStore:
         return PostgresOutbox(self._database, rows)
 
     async def settled(self) -> None:
-        """Whatever writes on this server, a vacuum of another database too, is waited for."""
+        """Wait for all transactions of the server, even a vacuum of another database."""
         ((now,),) = await self._database.fetch("SELECT pg_snapshot_xmax(pg_current_snapshot())::text")
 
         async def passed() -> bool:
@@ -182,16 +190,16 @@ class RankingBackend(Protocol):
     def ranking(self) -> Ranking: ...
     @property
     def tells_before(self) -> bool:
-        """Whether it knows where a standing was: one that reads the totals finds them changed already."""
+        """True if `apply` returns previous ranks. A ranking that reads the totals cannot."""
         ...
 
     def given(self, key: TableKey, board: Board, standings: Mapping[str, Standing]) -> None:
-        """These are the ledger's totals from now on, for tables that are made later."""
+        """Set the ledger's totals for tables that are built later."""
         ...
 
 
 class Made:
-    """A ranking that makes its tables from totals."""
+    """A ranking that builds its tables from totals."""
 
     tells_before = True
 
@@ -208,9 +216,9 @@ class Made:
 
 @asynccontextmanager
 async def redis_rankings(url: str) -> AsyncIterator[RankingBackend]:
-    async with connect(url) as client:
+    async with connect(url, TIMEOUTS) as client:
         await client.flushdb()
-        yield Made(lambda load: RedisRanking(client, load))
+        yield Made(lambda load: RedisRanking(client, load, timeouts=TIMEOUTS))
 
 
 @asynccontextmanager
@@ -238,7 +246,7 @@ class MemoryLimited:
 class RedisLimited:
     def __init__(self, client: Client) -> None:
         self._clock = ManualClock()
-        self.limits = RedisRateLimiter(client, self._clock)
+        self.limits = RedisRateLimiter(client, self._clock, TIMEOUTS)
 
     def pass_time(self, seconds: float) -> None:
         self._clock.now += round(seconds * 1e6)
@@ -246,7 +254,7 @@ class RedisLimited:
 
 @asynccontextmanager
 async def redis_limited(redis_url: str) -> AsyncIterator[LimitsBackend]:
-    async with connect(emptied(redis_url)) as client:
+    async with connect(emptied(redis_url), TIMEOUTS) as client:
         yield RedisLimited(client)
 
 
@@ -255,18 +263,18 @@ class FeedBackend(Protocol):
     def feed(self) -> Feed: ...
 
     async def change(self, key: TableKey) -> None:
-        """The top N of this table changes."""
+        """Publish a change of the top N of a table."""
         ...
 
     async def interrupt(self) -> None:
-        """The feed loses its connection."""
+        """Break the connection of the feed."""
         ...
 
 
 class RedisFeeds:
     def __init__(self, client: Client) -> None:
         self._client = client
-        self.feed = RedisFeed(client)
+        self.feed = RedisFeed(client, TIMEOUTS)
 
     async def change(self, key: TableKey) -> None:
         await self._client.execute_command("PUBLISH", keys.changed(key), "")
@@ -277,7 +285,7 @@ class RedisFeeds:
 
 @asynccontextmanager
 async def redis_feeds(redis_url: str) -> AsyncIterator[FeedBackend]:
-    async with connect(redis_url) as client:
+    async with connect(redis_url, TIMEOUTS) as client:
         yield RedisFeeds(client)
 
 
@@ -288,7 +296,7 @@ class TokenBackend(Protocol):
     def issuer(self) -> TokenIssuer: ...
 
     def another(self) -> TokenIssuer:
-        """One with keys of its own, whose tokens `authenticator` does not accept."""
+        """Return an issuer with another key, whose tokens `authenticator` refuses."""
         ...
 
     def pass_time(self, seconds: float) -> None: ...
@@ -314,19 +322,19 @@ class QueueBackend(Protocol):
     """A queue of the test's own, on a server that may be shared."""
 
     async def open(self) -> Queue:
-        """The queue as another process has it."""
+        """Open the queue as another process."""
         ...
 
     async def leave(self, queue: Queue) -> None:
-        """That process ends, with what it has in its hands."""
+        """End that process, with its unacknowledged messages."""
         ...
 
     async def unbind(self) -> None:
-        """What is put finds no way to a queue."""
+        """Remove the route from the exchange to the queues."""
         ...
 
     async def restart(self) -> None:
-        """The server is killed, and starts again."""
+        """Kill the server, and start it again."""
         ...
 
     async def close(self) -> None: ...
@@ -363,8 +371,8 @@ class RabbitQueues:
     async def close(self) -> None:
         for queue in list(self._stacks):
             await self.leave(queue)
-        # RabbitMQ 3.10 does not survive the deletion of a quorum queue that has just found its leader: the process that
-        # moves its dead letters fails twice, its supervisor gives up for good, and all such queues of the node end.
+        # RabbitMQ 3.10 fails if a quorum queue is deleted just after the election of its leader. The process that moves
+        # dead letters fails twice, its supervisor gives up, and all such queues of the node end.
         if self._restarted:
             return
         async with await aio_pika.connect(self.server.url) as connection, connection.channel() as channel:
@@ -377,7 +385,7 @@ class RabbitQueues:
 STORES: dict[str, Callable[[], Store]] = {"sqlite": SqliteStore, "postgres": PostgresStore}
 SLOW = {"postgres", "rabbitmq", "redis", "redis capped", "redis cluster", "valkey"}  # left out of `make check`
 RANKINGS: dict[str, Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[RankingBackend]]] = {
-    "memory": lambda _: nullcontext(Made(lambda load: MemoryRanking(load, "epoch"))),
+    "memory": lambda _: nullcontext(Made(lambda load: MemoryRanking(load, "epoch", load_s=BOUND_S))),
     "postgres": lambda _: postgres_rankings(),
     "redis": lambda request: redis_rankings(request.getfixturevalue("redis_url")),
     "redis capped": lambda request: capped_rankings(request.getfixturevalue("redis_url"), keep=2),
@@ -414,7 +422,7 @@ ENROLLED: dict[type, set[type]] = {
 
 
 class Tenancy:
-    """An open store with an app and boards in it, that can be closed and opened again."""
+    """An open store with apps and boards, which can be closed and opened again."""
 
     def __init__(self, store: Store, folder: Path, *, events: bool = False) -> None:
         self.store = store

@@ -1,14 +1,12 @@
-"""The ranking in Redis that keeps only the best of a table, with the totals in PostgreSQL behind it."""
+"""A capped ranking in Redis, with the totals in PostgreSQL behind it."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
-import pytest
-
-from harness.servers.redis import emptied
-from scoreboard.adapters.redis import totals
+from harness.servers.redis import TIMEOUTS, emptied
 from scoreboard.adapters.redis.connection import connect
 from scoreboard.adapters.redis.ranking import RedisRanking
+from scoreboard.adapters.redis.timeouts import RankingLimits
 from scoreboard.application.ports.ranking import RankChange
 from scoreboard.application.standings.fallback import FallbackRanking
 from scoreboard.domain.board import Board
@@ -17,8 +15,10 @@ from tests.ports.postgres_totals import PostgresRankings, RankingOfTotals, postg
 
 
 class Capped(FallbackRanking):
-    """What it is told is written to the totals first, as the ledger would have done; and who went beyond what is kept
-    is looked up in them."""
+    """A capped ranking that first writes each update to the totals, like the ledger.
+
+    Ranks beyond the kept part are read from the totals.
+    """
 
     def __init__(self, cache: RedisRanking, totals: RankingOfTotals) -> None:
         super().__init__(cache, totals)
@@ -48,11 +48,9 @@ class CappedRankings:
 
 @asynccontextmanager
 async def capped_rankings(redis_url: str, keep: int) -> AsyncIterator[CappedRankings]:
-    """All standings are counted at each read, so that every answer can be compared."""
-    async with postgres_rankings() as behind, connect(emptied(redis_url)) as client:
-        with pytest.MonkeyPatch.context() as patch:
-            for name in ("FRESH_MS", "GOOD_MS", "SHARE"):
-                patch.setattr(totals, name, 0)
-            cache = RedisRanking(client, behind.load, behind.ranking, keep)
-            yield CappedRankings(cache, behind)
-            await cache.close()
+    """Open a capped ranking with exact totals, which are counted at each read."""
+    async with postgres_rankings() as behind, connect(emptied(redis_url), TIMEOUTS) as client:
+        limits = RankingLimits(fresh_ms=0, usable_ms=0, count_pauses=0)
+        cache = RedisRanking(client, behind.load, behind.ranking, keep, timeouts=TIMEOUTS, limits=limits)
+        yield CappedRankings(cache, behind)
+        await cache.close()

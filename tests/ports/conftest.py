@@ -32,12 +32,11 @@ from tests.ports.backends import (
 
 
 def backends(of: Mapping[str, Callable[..., object]]) -> list[ParameterSet]:
-    return [pytest.param(made, id=name, marks=[pytest.mark.slow] * (name in SLOW)) for name, made in of.items()]
+    return [pytest.param(backend, id=name, marks=[pytest.mark.slow] * (name in SLOW)) for name, backend in of.items()]
 
 
 @pytest.fixture(params=backends(STORES))
 async def tenancy(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Tenancy]:
-    """Ledger and directory."""
     make: Callable[[], Store] = request.param
     store = make()
     await store.open(tmp_path)
@@ -103,7 +102,7 @@ async def main(tenancy: Tenancy, app: App) -> Board:
 
 @pytest.fixture(scope="session")
 def redis_cluster_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Of a Cluster whose masters stay what they are, however busy the machine is."""
+    """The URL of a Cluster that elects no new masters, even on a busy machine."""
     made = Cluster(tmp_path_factory.mktemp("cluster"), silent_ms=round(BOUND_S * 1_000))
     with started(made) as cluster, kept_working(cluster):
         yield cluster.url

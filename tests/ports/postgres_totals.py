@@ -1,4 +1,4 @@
-"""The totals in PostgreSQL as its ledger keeps them, for tests of what reads them."""
+"""The totals in PostgreSQL as the ledger keeps them, for tests of their readers."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -49,7 +49,7 @@ REMOVE_ALL = """
 
 
 async def put(store: Database, key: TableKey, board: Board, standings: Mapping[str, Standing]) -> None:
-    """Those that are newer than what is there."""
+    """Write the standings that are newer than those in the database."""
     await store.fetch(APP, board.app.pk, board.app.slug)
     await store.fetch(BOARD, board.pk, board.app.pk)
     await store.fetch(TABLE, *key)
@@ -59,7 +59,7 @@ async def put(store: Database, key: TableKey, board: Board, standings: Mapping[s
 
 
 class RankingOfTotals(PostgresRanking):
-    """What it is told is written to the totals first, as the ledger would have done."""
+    """A ranking that writes standings to the totals first, as the ledger does."""
 
     def __init__(self, store: Database) -> None:
         super().__init__(store)
@@ -105,7 +105,7 @@ _shared: list[str] = []
 
 
 async def shared_database() -> str:
-    """The address of one database for all these tests; each begins by emptying it."""
+    """Return the URL of a database that all these tests share. Each empties it first."""
     if not _shared:
         _shared.append(await fresh_database())
     return _shared[0]

@@ -33,7 +33,7 @@ async def usernames(tenancy: Tenancy, app: App, *players: str) -> dict[str, str]
     return {one.id: one.username for one in (await tenancy.directory.find_players(app, players)).values()}
 
 
-async def test_what_is_not_there_is_not_found_by_the_name_of_its_kind(tenancy: Tenancy, app: App) -> None:
+async def test_an_unknown_object_is_not_found_with_the_code_of_its_kind(tenancy: Tenancy, app: App) -> None:
     directory = tenancy.directory
     for look_up, code in (
         (directory.app("none"), "app_not_found"),
@@ -47,7 +47,7 @@ async def test_what_is_not_there_is_not_found_by_the_name_of_its_kind(tenancy: T
         assert raised.value.code == code
 
 
-async def test_what_is_there_already_is_a_conflict_by_the_name_of_its_kind(tenancy: Tenancy, app: App) -> None:
+async def test_an_existing_object_is_a_conflict_with_the_code_of_its_kind(tenancy: Tenancy, app: App) -> None:
     directory = tenancy.directory
     board = await tenancy.board(app)
     action = await directory.create_action(Action(0, app, "win", 5))
@@ -63,7 +63,7 @@ async def test_what_is_there_already_is_a_conflict_by_the_name_of_its_kind(tenan
         assert raised.value.code == code
 
 
-async def test_all_that_is_written_is_there_after_a_restart(tenancy: Tenancy) -> None:
+async def test_everything_survives_a_restart(tenancy: Tenancy) -> None:
     app = await tenancy.app(time_zone="Asia/Kolkata")
     board = await tenancy.board(app, **EVERYTHING)
     action = await tenancy.directory.create_action(Action(0, app, "win", 5, per_day=2, cooldown_s=60))
@@ -81,14 +81,14 @@ async def test_all_that_is_written_is_there_after_a_restart(tenancy: Tenancy) ->
         await tenancy.reopened()
 
 
-async def test_whoever_is_asked_for_is_looked_up_whatever_the_id(tenancy: Tenancy, app: App) -> None:
+async def test_any_text_may_be_looked_up_as_a_player_id(tenancy: Tenancy, app: App) -> None:
     await tenancy.directory.create_player(app, ANN)
     assert await tenancy.directory.find_players(app, ["\0", "ann", "ann\0", "'"]) == {"ann": ANN}
     assert await tenancy.directory.players(app, "am\0", 10) == [ANN]
     assert await tenancy.directory.players(app, "ann\0", 10) == []
 
 
-async def test_a_change_is_seen_by_every_read_and_after_a_restart(tenancy: Tenancy, app: App) -> None:
+async def test_a_change_is_visible_at_once_and_after_a_restart(tenancy: Tenancy, app: App) -> None:
     directory = tenancy.directory
     board = replace(await tenancy.board(app), name="Renamed", top_n=99)
     action = replace(await directory.create_action(Action(0, app, "win", 5)), points=7, per_day=1)
@@ -104,7 +104,7 @@ async def test_a_change_is_seen_by_every_read_and_after_a_restart(tenancy: Tenan
         await tenancy.reopened()
 
 
-async def test_a_changed_app_is_the_app_of_its_boards_and_actions(tenancy: Tenancy, app: App) -> None:
+async def test_boards_and_actions_have_the_changed_app(tenancy: Tenancy, app: App) -> None:
     await tenancy.board(app)
     await tenancy.directory.create_action(Action(0, app, "win", 5))
     changed = replace(app, name="New", time_zone="Asia/Kolkata")
@@ -116,7 +116,7 @@ async def test_a_changed_app_is_the_app_of_its_boards_and_actions(tenancy: Tenan
         await tenancy.reopened()
 
 
-async def test_numbers_are_never_used_again(tenancy: Tenancy) -> None:
+async def test_primary_keys_are_never_reused(tenancy: Tenancy) -> None:
     seen: list[tuple[int, int, int]] = []
     for _ in range(3):
         app = await tenancy.app()
@@ -128,7 +128,7 @@ async def test_numbers_are_never_used_again(tenancy: Tenancy) -> None:
     assert all(len(set(numbers)) == 3 for numbers in zip(*seen, strict=True))
 
 
-async def test_lists_are_in_the_order_of_ids_and_of_one_app(tenancy: Tenancy) -> None:
+async def test_lists_are_in_the_order_of_ids_within_one_app(tenancy: Tenancy) -> None:
     game, another = await tenancy.app("game"), await tenancy.app("another")
     for name in ("b", "a"):
         await tenancy.board(game, name)
@@ -140,7 +140,7 @@ async def test_lists_are_in_the_order_of_ids_and_of_one_app(tenancy: Tenancy) ->
     assert await tenancy.directory.actions(another) == []
 
 
-async def test_players_come_in_pages_in_the_order_of_their_ids(tenancy: Tenancy, app: App) -> None:
+async def test_players_are_listed_in_pages_in_the_order_of_their_ids(tenancy: Tenancy, app: App) -> None:
     ids = ["B", "a", "aa", "b", "é", "\uffff", "😀"]
     for player in ids[::-1]:
         await tenancy.directory.create_player(app, Player(player, player))
@@ -151,7 +151,7 @@ async def test_players_come_in_pages_in_the_order_of_their_ids(tenancy: Tenancy,
     assert found == ids
 
 
-async def test_of_players_asked_for_those_that_exist_are_found(tenancy: Tenancy, app: App) -> None:
+async def test_existing_players_are_found(tenancy: Tenancy, app: App) -> None:
     another = await tenancy.app("another")
     for player in ("ann", "bob"):
         await tenancy.directory.create_player(app, Player(player, player.title()))
@@ -161,7 +161,7 @@ async def test_of_players_asked_for_those_that_exist_are_found(tenancy: Tenancy,
     assert await usernames(tenancy, app) == {}
 
 
-async def test_what_is_deleted_is_gone_and_stays_gone(tenancy: Tenancy, app: App) -> None:
+async def test_a_deletion_survives_a_restart(tenancy: Tenancy, app: App) -> None:
     directory = tenancy.directory
     board = await tenancy.board(app)
     action = await directory.create_action(Action(0, app, "win", 5))
@@ -176,7 +176,7 @@ async def test_what_is_deleted_is_gone_and_stays_gone(tenancy: Tenancy, app: App
         await tenancy.reopened()
 
 
-async def test_an_app_takes_all_it_has_with_it(tenancy: Tenancy, app: App) -> None:
+async def test_the_deletion_of_an_app_includes_its_contents(tenancy: Tenancy, app: App) -> None:
     await tenancy.board(app)
     await tenancy.directory.create_action(Action(0, app, "win", 5))
     await tenancy.directory.create_player(app, ANN)
@@ -189,9 +189,7 @@ async def test_an_app_takes_all_it_has_with_it(tenancy: Tenancy, app: App) -> No
 
 
 @pytest.mark.parametrize("kind", ["app", "board", "action"])
-async def test_a_change_that_comes_after_the_deletion_brings_nothing_back(
-    tenancy: Tenancy, app: App, main: Board, kind: str
-) -> None:
+async def test_a_change_after_the_deletion_restores_nothing(tenancy: Tenancy, app: App, main: Board, kind: str) -> None:
     directory = tenancy.directory
     action = await directory.create_action(Action(0, app, "win", 5))
     race: dict[str, tuple[Step, Step, Step]] = {
@@ -215,7 +213,7 @@ async def test_a_change_that_comes_after_the_deletion_brings_nothing_back(
         await look_up()
 
 
-async def test_a_board_of_an_app_that_is_gone_cannot_be_made(tenancy: Tenancy, app: App) -> None:
+async def test_a_board_of_a_deleted_app_cannot_be_created(tenancy: Tenancy, app: App) -> None:
     await tenancy.directory.delete_app(app)
     with pytest.raises(NotFound):
         await tenancy.board(app)

@@ -1,4 +1,4 @@
-"""A backend that nobody holds to its port's promises is not one."""
+"""Every adapter of a port runs the suite of its port."""
 
 import importlib
 import inspect
@@ -17,18 +17,20 @@ def adapter_classes() -> Iterator[type]:
         yield from (kind for _, kind in inspect.getmembers(found, inspect.isclass) if kind.__module__ == module.name)
 
 
-def verbs(port: type) -> set[str]:
+def methods(port: type) -> set[str]:
     return {name for name, _ in inspect.getmembers(port, inspect.isfunction) if not name.startswith("_")}
 
 
 def port_of(kind: type) -> type | None:
-    """The port of which it has every verb; of two, the one with more: a queue is taken from, as a limit is."""
+    """Return the port whose methods a class has; if there are several, the largest."""
     return max(
-        (port for port in ENROLLED if verbs(port) <= set(dir(kind))), key=lambda port: len(verbs(port)), default=None
+        (port for port in ENROLLED if methods(port) <= set(dir(kind))),
+        key=lambda port: len(methods(port)),
+        default=None,
     )
 
 
 @pytest.mark.parametrize("port", ENROLLED, ids=lambda port: str(port.__name__))
-def test_every_adapter_of_a_port_is_held_to_it(port: type) -> None:
-    assert verbs(port)
+def test_every_adapter_of_a_port_is_enrolled(port: type) -> None:
+    assert methods(port)
     assert {kind for kind in adapter_classes() if port_of(kind) is port} == ENROLLED[port]

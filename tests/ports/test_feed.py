@@ -12,8 +12,8 @@ WORLD, EUROPE, LAST_WEEK = TableKey(1, "all", ""), TableKey(1, "all", "eu"), Tab
 
 
 @pytest.fixture
-async def heard(feeding: FeedBackend) -> AsyncIterator[Counter[TableKey]]:
-    """How often each table was told of by a feed that runs."""
+async def reported(feeding: FeedBackend) -> AsyncIterator[Counter[TableKey]]:
+    """The number of changes that a running feed reported, by table."""
     counted: Counter[TableKey] = Counter()
     feeding.feed.listen(lambda table: counted.update([table]))
     running = asyncio.create_task(feeding.feed.run())
@@ -23,84 +23,84 @@ async def heard(feeding: FeedBackend) -> AsyncIterator[Counter[TableKey]]:
         await running
 
 
-async def told(feeding: FeedBackend, heard: Counter[TableKey], table: TableKey) -> None:
-    """Wait until a change is told that was made while its table was watched."""
+async def subscribed(feeding: FeedBackend, reported: Counter[TableKey], table: TableKey) -> None:
+    """Publish changes until the feed reports one: the table is then subscribed to."""
 
     async def changed() -> bool:
         await feeding.change(table)
-        return heard[table] > 0
+        return reported[table] > 0
 
-    await eventually(changed, f"{table} was told of")
+    await eventually(changed, f"{table} is reported")
 
 
-async def after_all_that_was_said(feeding: FeedBackend, heard: Counter[TableKey], watched: TableKey) -> None:
-    """Words come in order: wait until one that was said now has come."""
-    before = heard[watched]
+async def settled(feeding: FeedBackend, reported: Counter[TableKey], watched: TableKey) -> None:
+    """Wait for a new change. Reports are in order, so all earlier ones have arrived."""
+    before = reported[watched]
     await feeding.change(watched)
-    await eventually(lambda: heard[watched] > before, "a word that was said last")
+    await eventually(lambda: reported[watched] > before, "the last change is reported")
 
 
-async def test_a_change_to_a_watched_table_is_told(feeding: FeedBackend, heard: Counter[TableKey]) -> None:
+async def test_a_change_to_a_watched_table_is_reported(feeding: FeedBackend, reported: Counter[TableKey]) -> None:
     feeding.feed.watch([WORLD, LAST_WEEK])
     for table in (WORLD, LAST_WEEK):
-        await told(feeding, heard, table)
+        await subscribed(feeding, reported, table)
     for table in (WORLD, LAST_WEEK):
-        before = heard[table]
+        before = reported[table]
         await feeding.change(table)
-        await eventually(lambda table=table, before=before: heard[table] > before, "each change")  # type: ignore[misc]
+        await eventually(lambda table=table, before=before: reported[table] > before, "each change")  # type: ignore[misc]
 
 
-async def test_what_nobody_watches_is_not_told(feeding: FeedBackend, heard: Counter[TableKey]) -> None:
+async def test_a_change_to_another_table_is_not_reported(feeding: FeedBackend, reported: Counter[TableKey]) -> None:
     feeding.feed.watch([WORLD])
-    await told(feeding, heard, WORLD)
+    await subscribed(feeding, reported, WORLD)
     await feeding.change(EUROPE)
-    await after_all_that_was_said(feeding, heard, WORLD)
-    assert set(heard) == {WORLD}
+    await settled(feeding, reported, WORLD)
+    assert set(reported) == {WORLD}
 
 
-async def test_the_last_set_that_is_watched_counts(feeding: FeedBackend, heard: Counter[TableKey]) -> None:
+async def test_watch_replaces_the_watched_tables(feeding: FeedBackend, reported: Counter[TableKey]) -> None:
     feeding.feed.watch([WORLD, EUROPE])
-    await told(feeding, heard, EUROPE)
+    await subscribed(feeding, reported, EUROPE)
     feeding.feed.watch([WORLD, LAST_WEEK])
-    await told(feeding, heard, LAST_WEEK)
-    await told(feeding, heard, WORLD)
-    heard.clear()
+    await subscribed(feeding, reported, LAST_WEEK)
+    await subscribed(feeding, reported, WORLD)
+    reported.clear()
     await feeding.change(EUROPE)
-    await after_all_that_was_said(feeding, heard, WORLD)
-    assert not heard[EUROPE]
+    await settled(feeding, reported, WORLD)
+    assert not reported[EUROPE]
     feeding.feed.watch([EUROPE])
-    await told(feeding, heard, EUROPE)
+    await subscribed(feeding, reported, EUROPE)
 
 
-async def test_what_is_watched_before_it_runs_is_watched(feeding: FeedBackend) -> None:
-    heard: list[TableKey] = []
+async def test_tables_may_be_watched_before_the_feed_runs(feeding: FeedBackend) -> None:
+    reported: list[TableKey] = []
     feeding.feed.watch([WORLD])
-    feeding.feed.listen(heard.append)
+    feeding.feed.listen(reported.append)
     running = asyncio.create_task(feeding.feed.run())
 
     async def changed() -> bool:
         await feeding.change(WORLD)
-        return WORLD in heard
+        return WORLD in reported
 
-    await eventually(changed, "it was told of")
+    await eventually(changed, "it is reported")
     running.cancel()
 
 
-async def test_thousands_of_tables_are_watched(feeding: FeedBackend, heard: Counter[TableKey]) -> None:
+async def test_thousands_of_tables_are_watched(feeding: FeedBackend, reported: Counter[TableKey]) -> None:
     tables = [TableKey(board, "all", "") for board in range(3_000)]
     feeding.feed.watch(tables)
-    await told(feeding, heard, tables[0])
-    await told(feeding, heard, tables[-1])
+    await subscribed(feeding, reported, tables[0])
+    await subscribed(feeding, reported, tables[-1])
 
 
-async def test_after_an_interruption_every_watched_table_is_told(
-    feeding: FeedBackend, heard: Counter[TableKey]
+async def test_after_an_interruption_every_watched_table_is_reported(
+    feeding: FeedBackend, reported: Counter[TableKey]
 ) -> None:
     feeding.feed.watch([WORLD, EUROPE])
     for table in (WORLD, EUROPE):
-        await told(feeding, heard, table)
-    await after_all_that_was_said(feeding, heard, WORLD)
-    heard.clear()
+        await subscribed(feeding, reported, table)
+    await settled(feeding, reported, WORLD)
+    reported.clear()
     await feeding.interrupt()
-    await eventually(lambda: heard[WORLD] and heard[EUROPE], "something may have been missed")
-    await after_all_that_was_said(feeding, heard, EUROPE)
+    await eventually(lambda: reported[WORLD] and reported[EUROPE], "changes may have been missed")
+    await settled(feeding, reported, EUROPE)

@@ -29,7 +29,7 @@ async def entries(tenancy: Tenancy, board: Board) -> list[tuple[Submission, Outc
 
 
 class TestTransactions:
-    async def test_what_was_answered_is_there_after_a_restart(self, tenancy: Tenancy, app: App) -> None:
+    async def test_a_committed_update_survives_a_restart(self, tenancy: Tenancy, app: App) -> None:
         board = await tenancy.board(app, regions=("eu",), period="daily")
         one = submission(board, value=5, region="eu", key="k", body=b"5", metadata=b'{"level":3}')
         decision = await tenancy.ledger.transact([one], decide)
@@ -42,9 +42,17 @@ class TestTransactions:
             assert await tenancy.ledger.outcome(app, one.event) == outcome
             assert await tenancy.ledger.outcomes(app, [one.event, event(NOON)]) == {one.event: outcome}
             assert (await tenancy.ledger.receipts(app, "server:one", ["k"])).get("k") == (b"5", outcome)
-            ((kept, told),) = await entries(tenancy, board)
-            assert told == outcome
-            assert (kept.event, kept.player, kept.value, kept.region, kept.season, kept.metadata, kept.credential) == (
+            ((entry, recorded),) = await entries(tenancy, board)
+            assert recorded == outcome
+            assert (
+                entry.event,
+                entry.player,
+                entry.value,
+                entry.region,
+                entry.season,
+                entry.metadata,
+                entry.credential,
+            ) == (
                 one.event,
                 "ann",
                 5,
@@ -55,7 +63,9 @@ class TestTransactions:
             )
             await tenancy.reopened()
 
-    async def test_a_new_player_is_made_with_the_id_for_a_name(self, tenancy: Tenancy, app: App, main: Board) -> None:
+    async def test_a_new_player_is_created_with_its_id_as_its_name(
+        self, tenancy: Tenancy, app: App, main: Board
+    ) -> None:
         await apply(tenancy, submission(main, "zoë"))
         assert await tenancy.directory.find_players(app, ["zoë"]) == {"zoë": Player("zoë", "zoë")}
 
@@ -65,19 +75,19 @@ class TestTransactions:
         await apply(tenancy, submission(main))
         assert await tenancy.directory.find_players(app, ["ann"]) == {"ann": ann}
 
-    async def test_what_decides_knows_all_that_bears_on_the_batch(self, tenancy: Tenancy, app: App) -> None:
+    async def test_the_state_of_a_batch_is_complete(self, tenancy: Tenancy, app: App) -> None:
         board = await tenancy.board(app, regions=("eu",))
         twice = await tenancy.directory.create_action(Action(0, app, "win", 5, per_day=2, cooldown_s=1))
         first = submission(board, region="eu", use=twice, key="k", body=b"5")
         (outcome,) = await apply(tenancy, first)
         seen: list[BatchState] = []
 
-        def look(batch: Sequence[Submission], state: BatchState) -> Decision:
+        def record_state(batch: Sequence[Submission], state: BatchState) -> Decision:
             seen.append(state)
             return Decision([outcome] * len(batch))
 
         batch = [submission(board, "bob"), submission(board, region="eu", use=twice, key="k", body=b"5")]
-        await tenancy.ledger.transact(batch, look)
+        await tenancy.ledger.transact(batch, record_state)
         state = seen[-1]
         held = Standing(1, NOON, outcome.accepted_at, first.event, NOON)
         assert {key: found for key, found in state.standings.items() if found} == {
@@ -90,7 +100,7 @@ class TestTransactions:
             "action_cooldown": Fact(1, 0, NOON),
         }
 
-    async def test_what_is_raised_while_deciding_leaves_nothing(self, tenancy: Tenancy, app: App, main: Board) -> None:
+    async def test_an_error_of_the_decision_rolls_back(self, tenancy: Tenancy, app: App, main: Board) -> None:
         def failing(batch: Sequence[Submission], state: BatchState) -> Decision:
             decide(batch, state)
             raise ValueError("in the middle")
@@ -103,7 +113,7 @@ class TestTransactions:
         (outcome,) = await apply(tenancy, one)
         assert (outcome.status, outcome.replayed, outcome.score) == ("applied", False, 1)
 
-    async def test_what_cannot_be_stored_leaves_nothing_of_its_batch(self, tenancy: Tenancy, main: Board) -> None:
+    async def test_a_batch_that_cannot_be_stored_is_rolled_back(self, tenancy: Tenancy, main: Board) -> None:
         one, other = submission(main, "ann"), submission(main, "bob")
         with pytest.raises(Exception) as raised:  # noqa: PT011 - any but Unavailable
             await apply(tenancy, one, submission(main, "\ud800"), other)
@@ -127,7 +137,7 @@ class TestTransactions:
 
 
 class TestReceipts:
-    async def test_a_key_counts_once_whatever_restarts_between(self, tenancy: Tenancy, main: Board) -> None:
+    async def test_a_key_counts_once_even_over_restarts(self, tenancy: Tenancy, main: Board) -> None:
         (first,) = await apply(tenancy, submission(main, value=5, key="k", body=b"5"))
         for _ in range(2):
             (again,) = await apply(tenancy, submission(main, value=5, key="k", body=b"5"))
@@ -135,7 +145,7 @@ class TestReceipts:
             await tenancy.reopened()
         assert await totals(tenancy, table(main)) == {"ann": 5}
 
-    async def test_a_key_is_of_one_app_and_credential(self, tenancy: Tenancy, app: App, main: Board) -> None:
+    async def test_a_key_belongs_to_one_app_and_credential(self, tenancy: Tenancy, app: App, main: Board) -> None:
         another = await tenancy.app("another")
         elsewhere = await tenancy.board(another)
         await apply(tenancy, submission(main, key="k", body=b"5"))
@@ -144,7 +154,7 @@ class TestReceipts:
         (outcome,) = await apply(tenancy, submission(elsewhere, key="k", body=b"5"))
         assert not outcome.replayed
 
-    async def test_the_receipts_of_many_keys_are_read_at_once(self, tenancy: Tenancy, app: App) -> None:
+    async def test_the_receipts_of_several_keys_are_read_together(self, tenancy: Tenancy, app: App) -> None:
         board = await tenancy.board(app, max_total=6)
         applied, refused, _ = await apply(
             tenancy,
@@ -187,7 +197,7 @@ class TestReceipts:
 
 
 class TestDoubtfulCommits:
-    async def test_a_retry_under_the_same_ids_finds_out_and_counts_once(self, tenancy: Tenancy, main: Board) -> None:
+    async def test_a_retry_with_the_same_event_ids_counts_once(self, tenancy: Tenancy, main: Board) -> None:
         await apply(tenancy, submission(main, value=1))
         batch = [submission(main, value=5), submission(main, "bob", 3)]
         with tenancy.store.answers_lost(), pytest.raises(Unavailable):
@@ -199,7 +209,7 @@ class TestDoubtfulCommits:
         ]
         assert await totals(tenancy, table(main)) == {"ann": 6, "bob": 3}
 
-    async def test_the_first_update_of_a_table_too_and_those_after_it(
+    async def test_a_retry_of_the_first_update_of_a_table_counts_once(
         self, tenancy: Tenancy, app: App, main: Board
     ) -> None:
         first = submission(main, value=5, key="k", body=b"5")
@@ -216,7 +226,7 @@ class TestDoubtfulCommits:
         assert receipt.outcome is not None
         assert receipt.outcome.event == first.event
 
-    async def test_a_refusal_too(self, tenancy: Tenancy, app: App) -> None:
+    async def test_a_retry_of_a_refusal_is_refused(self, tenancy: Tenancy, app: App) -> None:
         board = await tenancy.board(app, max_total=6)
         one = submission(board, value=9)
         with tenancy.store.answers_lost(), pytest.raises(Unavailable):
@@ -224,7 +234,7 @@ class TestDoubtfulCommits:
         (outcome,) = await apply(tenancy, one)
         assert outcome.code == "total_out_of_bounds"
 
-    async def test_another_try_by_the_same_key_after_a_restart_counts_once(self, tenancy: Tenancy, main: Board) -> None:
+    async def test_a_retry_with_the_same_key_after_a_restart_counts_once(self, tenancy: Tenancy, main: Board) -> None:
         with tenancy.store.answers_lost(), pytest.raises(Unavailable):
             await apply(tenancy, submission(main, value=5, key="k", body=b"5"))
         await tenancy.reopened()
@@ -234,9 +244,7 @@ class TestDoubtfulCommits:
 
 
 class TestUses:
-    async def test_what_an_action_was_used_is_known_after_a_restart(
-        self, tenancy: Tenancy, app: App, main: Board
-    ) -> None:
+    async def test_the_uses_of_an_action_survive_a_restart(self, tenancy: Tenancy, app: App, main: Board) -> None:
         once = await tenancy.directory.create_action(Action(0, app, "win", 5, per_day=1))
         await apply(tenancy, submission(main, use=once))
         for _ in range(2):
@@ -244,9 +252,7 @@ class TestUses:
             assert outcome.code == "action_limit"
             await tenancy.reopened()
 
-    async def test_an_action_deleted_and_made_again_was_never_used(
-        self, tenancy: Tenancy, app: App, main: Board
-    ) -> None:
+    async def test_an_action_that_is_created_again_has_no_uses(self, tenancy: Tenancy, app: App, main: Board) -> None:
         for _ in range(2):
             once = await tenancy.directory.create_action(Action(0, app, "win", 5, per_day=1))
             (outcome,) = await apply(tenancy, submission(main, use=once))
@@ -254,14 +260,12 @@ class TestUses:
             await tenancy.directory.delete_action(once)
 
 
-class TestNotes:
-    async def test_what_a_batch_changed_is_unranked_until_its_note_is_done_with(
-        self, tenancy: Tenancy, main: Board
-    ) -> None:
+class TestProjections:
+    async def test_the_changes_of_a_batch_are_pending_until_acknowledged(self, tenancy: Tenancy, main: Board) -> None:
         decision = await tenancy.ledger.transact([submission(main, value=5), submission(main, "bob", 3)], decide)
         for _ in range(2):
-            notes, standings = await tenancy.ledger.pending_projections()
-            assert notes == [decision.projection_id]
+            projections, standings = await tenancy.ledger.pending_projections()
+            assert projections == [decision.projection_id]
             assert {(key, player, one.score) for key, player, one in standings} == {
                 (table(main), "ann", 5),
                 (table(main), "bob", 3),
@@ -269,32 +273,32 @@ class TestNotes:
             await tenancy.reopened()
         await tenancy.ledger.ack_projections([decision.projection_id])
         done = await tenancy.ledger.transact([submission(main, "cat")], decide)
-        notes, standings = await tenancy.ledger.pending_projections()
-        assert notes == [done.projection_id]
+        projections, standings = await tenancy.ledger.pending_projections()
+        assert projections == [done.projection_id]
         assert [player for _, player, _ in standings] == ["cat"]
 
-    async def test_standings_are_told_as_they_are_now(self, tenancy: Tenancy, main: Board) -> None:
+    async def test_pending_standings_are_current(self, tenancy: Tenancy, main: Board) -> None:
         for _ in range(2):
             await apply(tenancy, submission(main, value=5))
-        notes, standings = await tenancy.ledger.pending_projections()
-        assert len(notes) == 2
+        projections, standings = await tenancy.ledger.pending_projections()
+        assert len(projections) == 2
         assert {(player, one.score) for _, player, one in standings} == {("ann", 10)}
 
-    async def test_a_batch_that_changed_nothing_has_no_note(self, tenancy: Tenancy, main: Board) -> None:
+    async def test_a_batch_without_changes_has_no_projection(self, tenancy: Tenancy, main: Board) -> None:
         await tenancy.ledger.transact([submission(main, value=5)], decide)
         decision = await tenancy.ledger.transact([submission(main, value=0)], decide)
         assert decision.projection_id == 0
         assert decision.to_rank[table(main)]["ann"].score == 5
 
-    async def test_a_note_done_with_is_not_lost_by_a_batch_that_fails(self, tenancy: Tenancy, main: Board) -> None:
+    async def test_an_acknowledgement_survives_a_batch_that_fails(self, tenancy: Tenancy, main: Board) -> None:
         decision = await tenancy.ledger.transact([submission(main)], decide)
         await tenancy.ledger.ack_projections([decision.projection_id])
-        with pytest.raises(Exception):  # noqa: B017, PT011 - whatever the store makes of it
+        with pytest.raises(Exception):  # noqa: B017, PT011 - any error of the store
             await apply(tenancy, submission(main, "\ud800"))
         done = await tenancy.ledger.transact([submission(main)], decide)
         assert (await tenancy.ledger.pending_projections())[0] == [done.projection_id]
 
-    async def test_notes_of_doubtful_commits_remain(self, tenancy: Tenancy, main: Board) -> None:
+    async def test_projections_of_doubtful_commits_are_pending(self, tenancy: Tenancy, main: Board) -> None:
         one = submission(main, value=5)
         with tenancy.store.answers_lost(), pytest.raises(Unavailable):
             await apply(tenancy, one)
@@ -304,7 +308,7 @@ class TestNotes:
 
 
 class Once:
-    """A rule of a test: a player counts once on a board, for good."""
+    """A rule for tests: a player counts once on a board, and the fact never expires."""
 
     def facts(self, submission: Submission) -> Sequence[FactKey]:
         return [FactKey("once", submission.board.app.pk, submission.player, 0, str(submission.board.pk))]
@@ -316,8 +320,8 @@ class Once:
         return {key: Fact(1, submission.value, submission.accepted_at)}
 
 
-async def forget(tenancy: Tenancy, before: int = 0, facts_before: int = 0) -> int:
-    """A whole pass; how much it removed."""
+async def purge(tenancy: Tenancy, before: int = 0, facts_before: int = 0) -> int:
+    """Run a complete pass, and return the number of removed rows."""
     removed = 0
     while True:
         step = await tenancy.ledger.purge(before, facts_before)
@@ -326,41 +330,41 @@ async def forget(tenancy: Tenancy, before: int = 0, facts_before: int = 0) -> in
             return removed
 
 
-class TestForgetting:
-    async def test_old_receipts_go_and_younger_ones_stay(self, tenancy: Tenancy, app: App, main: Board) -> None:
+class TestPurge:
+    async def test_old_receipts_are_removed_and_newer_ones_stay(self, tenancy: Tenancy, app: App, main: Board) -> None:
         await apply(tenancy, submission(main, key="old", body=b"1", at=NOON - 1))
-        await apply(tenancy, submission(main, key="young", body=b"1", at=NOON))
-        assert await forget(tenancy, before=NOON) == 1
+        await apply(tenancy, submission(main, key="new", body=b"1", at=NOON))
+        assert await purge(tenancy, before=NOON) == 1
         for _ in range(2):
             assert (await tenancy.ledger.receipts(app, "server:one", ["old"])).get("old") is None
-            assert (await tenancy.ledger.receipts(app, "server:one", ["young"])).get("young") is not None
+            assert (await tenancy.ledger.receipts(app, "server:one", ["new"])).get("new") is not None
             await tenancy.reopened()
 
-    async def test_a_key_that_was_forgotten_is_a_new_key(self, tenancy: Tenancy, main: Board) -> None:
+    async def test_a_purged_key_can_be_used_again(self, tenancy: Tenancy, main: Board) -> None:
         await apply(tenancy, submission(main, value=5, key="k", body=b"5", at=NOON - 1))
-        await forget(tenancy, before=NOON)
+        await purge(tenancy, before=NOON)
         (outcome,) = await apply(tenancy, submission(main, value=7, key="k", body=b"7"))
         assert (outcome.status, outcome.replayed, outcome.score) == ("applied", False, 12)
 
     async def test_applied_submissions_stay_with_their_outcomes(self, tenancy: Tenancy, app: App, main: Board) -> None:
         one = submission(main, value=5, key="k", body=b"5", at=NOON - 1)
         (outcome,) = await apply(tenancy, one)
-        await forget(tenancy, before=NOON)
+        await purge(tenancy, before=NOON)
         assert await tenancy.ledger.outcome(app, one.event) == outcome
         assert await totals(tenancy, table(main)) == {"ann": 5}
         assert [kept.event for kept, _ in await entries(tenancy, main)] == [one.event]
 
-    async def test_old_refusals_go_with_their_receipts(self, tenancy: Tenancy, app: App) -> None:
+    async def test_old_refusals_are_removed_with_their_receipts(self, tenancy: Tenancy, app: App) -> None:
         narrow = await tenancy.board(app, max_total=6)
         old = submission(narrow, value=9, key="old", body=b"9", at=NOON - 1)
-        young = submission(narrow, value=9, key="young", body=b"9")
-        (_, told) = await apply(tenancy, old, young)
-        assert await forget(tenancy, before=NOON) == 2
+        new = submission(narrow, value=9, key="new", body=b"9")
+        (_, refusal) = await apply(tenancy, old, new)
+        assert await purge(tenancy, before=NOON) == 2
         assert await tenancy.ledger.outcome(app, old.event) is None
         assert (await tenancy.ledger.receipts(app, "server:one", ["old"])).get("old") is None
-        assert (await tenancy.ledger.receipts(app, "server:one", ["young"])).get("young") == (b"9", told)
+        assert (await tenancy.ledger.receipts(app, "server:one", ["new"])).get("new") == (b"9", refusal)
 
-    async def test_no_refusal_goes_before_its_receipt(self, tenancy: Tenancy, app: App) -> None:
+    async def test_no_refusal_is_removed_before_its_receipt(self, tenancy: Tenancy, app: App) -> None:
         narrow = await tenancy.board(app, max_total=6)
         await apply(tenancy, submission(narrow, value=9, key="k", body=b"9", at=NOON - 1))
         complete = False
@@ -369,12 +373,12 @@ class TestForgetting:
             receipt = (await tenancy.ledger.receipts(app, "server:one", ["k"])).get("k")
             assert receipt is None or receipt.outcome is not None
 
-    async def test_what_was_taken_over_from_another_ledger_stays(self, tenancy: Tenancy, app: App) -> None:
+    async def test_receipts_of_imported_entries_stay(self, tenancy: Tenancy, app: App) -> None:
         narrow = await tenancy.board(app, max_total=6)
         batch = [submission(narrow, value=n, key=f"{n}", body=b"", credential=IMPORTED, at=1_000) for n in (1, 9)]
         outcomes = await apply(tenancy, *batch)
         assert [outcome.status for outcome in outcomes] == ["applied", "refused"]
-        assert await forget(tenancy, before=NOON) == 0
+        assert await purge(tenancy, before=NOON) == 0
         for n, outcome in zip((1, 9), outcomes, strict=True):
             assert (await tenancy.ledger.receipts(app, IMPORTED, [f"{n}"])).get(f"{n}") == (b"", outcome)
 
@@ -386,16 +390,16 @@ class TestForgetting:
         often = await tenancy.directory.create_action(Action(0, app, "often", 5, per_day=1))
         for use in (rare, often):
             await apply(tenancy, submission(main, use=use))
-        assert await forget(tenancy, facts_before=NOON) == 0
+        assert await purge(tenancy, facts_before=NOON) == 0
         if restarted:
             await tenancy.reopened()
         tomorrow = NOON + 48 * HOUR  # the day is over everywhere
-        assert await forget(tenancy, facts_before=tomorrow) == 2  # the uses of the day; the last uses stay
+        assert await purge(tenancy, facts_before=tomorrow) == 2  # the uses of the day, not the last uses
         (cooling,) = await apply(tenancy, submission(main, use=rare, at=NOON + 99 * SECOND))
         assert cooling.code == "action_cooldown"
         (counts,) = await apply(tenancy, submission(main, use=often, at=NOON + 99 * SECOND))
-        assert counts.status == "applied"  # for the test: what is removed limits nothing
-        assert await forget(tenancy, facts_before=NOON + 2 * MAX_COOLDOWN_S * SECOND) == 3
+        assert counts.status == "applied"  # a removed fact limits nothing
+        assert await purge(tenancy, facts_before=NOON + 2 * MAX_COOLDOWN_S * SECOND) == 3
         (counts,) = await apply(tenancy, submission(main, use=rare, at=NOON + 99 * SECOND))
         assert counts.status == "applied"
 
@@ -403,14 +407,14 @@ class TestForgetting:
         one = submission(main)
         one.rules = (Once(),)
         assert [outcome.status for outcome in await apply(tenancy, one)] == ["applied"]
-        await forget(tenancy, facts_before=NOON + 10 * MAX_COOLDOWN_S * SECOND)
+        await purge(tenancy, facts_before=NOON + 10 * MAX_COOLDOWN_S * SECOND)
         for _ in range(2):
             again = submission(main)
             again.rules = (Once(),)
             assert [outcome.code for outcome in await apply(tenancy, again)] == ["total_out_of_bounds"]
             await tenancy.reopened()
 
-    async def test_facts_of_a_deleted_player_do_not_bind_the_next_of_that_id(
+    async def test_facts_of_a_deleted_player_do_not_bind_a_new_one(
         self, tenancy: Tenancy, app: App, main: Board
     ) -> None:
         for _ in range(2):
@@ -419,25 +423,25 @@ class TestForgetting:
             assert [outcome.status for outcome in await apply(tenancy, one)] == ["applied"]
             await tenancy.directory.delete_player(app, Player("ann", "ann"))
 
-    async def test_a_pass_begins_again_after_the_last_was_complete(self, tenancy: Tenancy, main: Board) -> None:
+    async def test_a_new_pass_follows_a_complete_one(self, tenancy: Tenancy, main: Board) -> None:
         for n in range(3):
             await apply(tenancy, submission(main, key=f"k{n}", body=b"1", at=NOON + n))
-        assert [await forget(tenancy, before=NOON + n) for n in (0, 1, 3, 3)] == [0, 1, 2, 0]
+        assert [await purge(tenancy, before=NOON + n) for n in (0, 1, 3, 3)] == [0, 1, 2, 0]
 
     @pytest.mark.slow
-    async def test_however_many_there_are(self, tenancy: Tenancy, main: Board) -> None:
+    async def test_thousands_of_receipts_are_purged(self, tenancy: Tenancy, main: Board) -> None:
         for start in range(0, 12_000, 3_000):
             batch = [
                 submission(main, key=f"k{n * 7_919 % 12_000}", body=b"1", at=NOON + n)
                 for n in range(start, start + 3_000)
             ]
             await apply(tenancy, *batch)
-        assert await forget(tenancy, before=NOON + 11_000) == 11_000
-        assert await forget(tenancy, before=NOON + 12_000) == 1_000
+        assert await purge(tenancy, before=NOON + 11_000) == 11_000
+        assert await purge(tenancy, before=NOON + 12_000) == 1_000
 
 
 class TestReads:
-    async def test_an_outcome_is_told_within_its_app_only(self, tenancy: Tenancy, app: App, main: Board) -> None:
+    async def test_an_outcome_is_visible_in_its_app_only(self, tenancy: Tenancy, app: App, main: Board) -> None:
         another = await tenancy.app("another")
         narrow = await tenancy.board(app, "narrow", max_total=6)
         applied, refused = submission(main), submission(narrow, value=9)
@@ -448,7 +452,7 @@ class TestReads:
             assert await tenancy.ledger.outcome(app, one.event) is not None
         assert await tenancy.ledger.outcome(app, event()) is None
 
-    async def test_standings_are_told_within_their_table_only(self, tenancy: Tenancy, app: App, main: Board) -> None:
+    async def test_standings_are_visible_in_their_table_only(self, tenancy: Tenancy, app: App, main: Board) -> None:
         await apply(tenancy, submission(main))
         for nobody in ("bob", "\0", "ann\0"):
             assert await tenancy.ledger.standing(table(main), app, nobody) is None
@@ -466,7 +470,7 @@ class TestReads:
         assert sorted(player for chunk in chunks for player in chunk) == sorted(players)
         assert len(await entries(tenancy, main)) == len(players)
 
-    async def test_entries_are_what_was_applied_to_the_board_in_the_order_of_acceptance(
+    async def test_entries_are_the_applied_updates_in_the_order_of_acceptance(
         self, tenancy: Tenancy, app: App, main: Board
     ) -> None:
         other = await tenancy.board(app, "other", max_total=6)
@@ -478,7 +482,7 @@ class TestReads:
         assert all(a.accepted_at <= b.accepted_at for (a, _), (b, _) in pairwise(found))
         assert len(await entries(tenancy, other)) == 1
 
-    async def test_entries_go_on_after_an_event_so_many_at_a_time(self, tenancy: Tenancy, main: Board) -> None:
+    async def test_entries_continue_after_an_event_in_chunks(self, tenancy: Tenancy, main: Board) -> None:
         made = [submission(main, value=n, at=NOON + n) for n in range(1, 8)]
         await apply(tenancy, *made)
         for place, one in enumerate(made):
@@ -487,7 +491,7 @@ class TestReads:
                 assert [found.event for chunk in chunks for found, _ in chunk] == [m.event for m in made[place + 1 :]]
                 assert all(len(chunk) <= size for chunk in chunks)
 
-    async def test_the_tables_of_a_board_are_those_that_had_a_standing(self, tenancy: Tenancy, app: App) -> None:
+    async def test_the_tables_of_a_board_are_those_with_standings(self, tenancy: Tenancy, app: App) -> None:
         board = await tenancy.board(app, regions=("eu",), period="daily")
         assert await tenancy.ledger.tables(board) == []
         await apply(tenancy, submission(board, region="eu"))
@@ -503,23 +507,21 @@ class TestReads:
         assert await tenancy.ledger.latest_instant() == 0
         await apply(tenancy, submission(board, at=NOON + 7), submission(board, at=NOON))
         assert await tenancy.ledger.latest_instant() == NOON + 7
-        await apply(tenancy, submission(board, value=9, at=NOON + 9))  # refused, and stamped all the same
+        await apply(tenancy, submission(board, value=9, at=NOON + 9))  # refused, but it has an instant, too
         await tenancy.reopened()
         assert await tenancy.ledger.latest_instant() == NOON + 9
 
 
 class TestDeletions:
-    async def test_a_deleted_player_has_no_standing_and_the_tables_that_had_one_are_told(
-        self, tenancy: Tenancy, app: App
-    ) -> None:
+    async def test_the_deletion_of_a_player_removes_and_returns_its_standings(self, tenancy: Tenancy, app: App) -> None:
         board = await tenancy.board(app, regions=("eu",))
         another = await tenancy.board(await tenancy.app("another"))
         decision = await tenancy.ledger.transact(
             [submission(board, region="eu"), submission(board), submission(board, "bob"), submission(another)], decide
         )
-        told = await tenancy.directory.delete_player(app, Player("ann", "ann"))
+        removed = await tenancy.directory.delete_player(app, Player("ann", "ann"))
         world, europe = table(board), table(board, region="eu")
-        assert dict(told) == {key: decision.standings[key]["ann"].version for key in (world, europe)}
+        assert dict(removed) == {key: decision.standings[key]["ann"].version for key in (world, europe)}
         for _ in range(2):
             assert await totals(tenancy, world) == {"bob": 1}
             assert await totals(tenancy, europe) == {}
@@ -530,7 +532,7 @@ class TestDeletions:
             }
             await tenancy.reopened()
 
-    async def test_what_the_ledger_keeps_does_not_tell_who_was_deleted(self, tenancy: Tenancy, app: App) -> None:
+    async def test_outcomes_do_not_name_a_deleted_player(self, tenancy: Tenancy, app: App) -> None:
         board = await tenancy.board(app, max_total=6)
         applied, refused = submission(board), submission(board, value=9)
         await apply(tenancy, applied, refused)
@@ -539,7 +541,7 @@ class TestDeletions:
             outcome = await tenancy.ledger.outcome(app, one.event)
             assert outcome is None or outcome.player != "ann"
 
-    async def test_who_comes_back_begins_anew_with_a_newer_version(
+    async def test_a_deleted_player_starts_again_with_a_newer_version(
         self, tenancy: Tenancy, app: App, main: Board
     ) -> None:
         before = await tenancy.ledger.transact([submission(main, value=5), submission(main, value=5)], decide)
@@ -550,7 +552,7 @@ class TestDeletions:
         assert new.version > old.version
 
     @pytest.mark.parametrize("restarted", [False, True])
-    async def test_a_board_made_again_shows_nothing_of_the_old(
+    async def test_a_board_that_is_created_again_is_empty(
         self, tenancy: Tenancy, app: App, main: Board, restarted: bool
     ) -> None:
         old = submission(main, value=5, key="k", body=b"5")
@@ -567,16 +569,14 @@ class TestDeletions:
         (outcome,) = await apply(tenancy, submission(again, value=1))
         assert (outcome.score, outcome.previous_score) == (1, None)
 
-    async def test_an_update_to_a_board_that_is_gone_is_not_told_as_applied(
-        self, tenancy: Tenancy, main: Board
-    ) -> None:
+    async def test_an_update_to_a_deleted_board_is_not_applied(self, tenancy: Tenancy, main: Board) -> None:
         await apply(tenancy, submission(main))
         await tenancy.directory.delete_board(main)
-        told = await asyncio.gather(apply(tenancy, submission(main)), return_exceptions=True)
-        assert not any(isinstance(one, Unavailable) for one in told)
-        assert not any(outcome.status == "applied" for one in told if isinstance(one, list) for outcome in one)
+        results = await asyncio.gather(apply(tenancy, submission(main)), return_exceptions=True)
+        assert not any(isinstance(one, Unavailable) for one in results)
+        assert not any(outcome.status == "applied" for one in results if isinstance(one, list) for outcome in one)
 
-    async def test_an_app_made_again_shows_nothing_of_the_old(self, tenancy: Tenancy, app: App, main: Board) -> None:
+    async def test_an_app_that_is_created_again_is_empty(self, tenancy: Tenancy, app: App, main: Board) -> None:
         old = submission(main, value=5, key="k", body=b"5")
         await apply(tenancy, old)
         await tenancy.directory.delete_app(app)

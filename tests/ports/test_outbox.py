@@ -44,8 +44,8 @@ async def pending(tenancy: Tenancy, consumer: str = ONE, events: int = ALL, size
     return found
 
 
-async def taken(tenancy: Tenancy, consumer: str = ONE) -> list[ScoreUpdated]:
-    """The events past the cursor, which moves behind them."""
+async def consume(tenancy: Tenancy, consumer: str = ONE) -> list[ScoreUpdated]:
+    """Return the events past the cursor, and move the cursor behind them."""
     found = await pending(tenancy, consumer)
     if found.events:
         await tenancy.store.outbox.advance(consumer, found.position)
@@ -62,60 +62,58 @@ class TestEvents:
         second = submission(board, "zoë\x01", 5, NOON + 1, use=action)
         await apply(tenancy, first, second)
         start = (app.slug, "main", "2026-11-21")
-        assert await taken(tenancy) == [
+        assert await consume(tenancy) == [
             (first.event, NOON, *start, "eu", "zoë\x01", None, 2**62, 2**62, NOON),
             (second.event, NOON + 1, *start, "", "zoë\x01", "win", 5, 2**62 + 5, NOON + 1),
         ]
 
-    async def test_each_event_of_a_batch_has_the_version_of_its_own_standing(
+    async def test_each_event_of_a_batch_has_the_version_of_its_standing(
         self, tenancy: Tenancy, outbox: Outbox, app: App
     ) -> None:
         board = await tenancy.board(app, operator="best")
         await apply(tenancy, *(submission(board, value=value, at=NOON + n) for n, value in enumerate((5, 3, 9))))
         await apply(tenancy, submission(board, value=11, at=NOON + 3))
-        assert [(one.value, one.score, one.version) for one in await taken(tenancy)] == [
+        assert [(one.value, one.score, one.version) for one in await consume(tenancy)] == [
             (5, 5, NOON),
             (3, 5, NOON),
             (9, 9, NOON + 1),
             (11, 11, NOON + 2),
         ]
 
-    async def test_what_was_refused_or_replayed_has_none(
+    async def test_refused_and_replayed_updates_have_no_event(
         self, tenancy: Tenancy, outbox: Outbox, app: App, main: Board
     ) -> None:
         once = await tenancy.directory.create_action(Action(0, app, "once", 5, per_day=1))
         first = submission(main, use=once, key="k", body=b"1")
         await apply(tenancy, first, submission(main, use=once))
         await apply(tenancy, submission(main, use=once, key="k", body=b"1"), submission(main, value=2**60), first)
-        assert [one.event for one in await taken(tenancy)] == [first.event]
+        assert [one.event for one in await consume(tenancy)] == [first.event]
 
-    async def test_a_batch_whose_answer_was_lost_has_each_event_once(
-        self, tenancy: Tenancy, outbox: Outbox, main: Board
-    ) -> None:
+    async def test_a_retried_batch_has_each_event_once(self, tenancy: Tenancy, outbox: Outbox, main: Board) -> None:
         one = submission(main)
         with tenancy.store.answers_lost(), pytest.raises(Unavailable):
             await apply(tenancy, one)
         await apply(tenancy, one)
-        assert [event.event for event in await taken(tenancy)] == [one.event]
+        assert [event.event for event in await consume(tenancy)] == [one.event]
 
-    async def test_a_batch_that_fails_has_none(self, tenancy: Tenancy, outbox: Outbox, main: Board) -> None:
+    async def test_a_batch_that_fails_has_no_events(self, tenancy: Tenancy, outbox: Outbox, main: Board) -> None:
         one = submission(main)
         with pytest.raises(Exception, match=r"(?i)unique"):
             await apply(tenancy, one, one)
-        assert await taken(tenancy) == []
+        assert await consume(tenancy) == []
 
-    async def test_a_ledger_without_consumers_writes_none(self, tenancy: Tenancy, tmp_path: Path) -> None:
+    async def test_a_ledger_without_consumers_writes_no_events(self, tenancy: Tenancy, tmp_path: Path) -> None:
         await tenancy.store.close()
         await tenancy.store.open(tmp_path)
         await apply(tenancy, submission(await tenancy.board(await tenancy.app())))
-        assert await taken(tenancy) == []
+        assert await consume(tenancy) == []
 
     async def test_events_outlive_their_player_and_their_app(
         self, tenancy: Tenancy, outbox: Outbox, app: App, main: Board
     ) -> None:
         await apply(tenancy, submission(main))
         await tenancy.directory.delete_app(app)
-        assert [one.app for one in await taken(tenancy)] == [app.slug]
+        assert [one.app for one in await consume(tenancy)] == [app.slug]
 
     async def test_a_commit_of_this_process_wakes_its_readers(
         self, tenancy: Tenancy, outbox: Outbox, main: Board
@@ -128,23 +126,23 @@ class TestEvents:
 
 
 class TestCursors:
-    async def test_what_is_not_handled_comes_again_also_after_a_restart(self, tenancy: Tenancy, main: Board) -> None:
+    async def test_unhandled_events_are_read_again_after_a_restart(self, tenancy: Tenancy, main: Board) -> None:
         await apply(tenancy, submission(main))
         first = (await pending(tenancy)).events
         await tenancy.reopened()
         await tenancy.store.outbox.register([ONE])
-        assert (await taken(tenancy)) == first != []
+        assert (await consume(tenancy)) == first != []
         await tenancy.reopened()
-        assert await taken(tenancy) == []
+        assert await consume(tenancy) == []
 
-    async def test_each_consumer_has_its_own(self, tenancy: Tenancy, outbox: Outbox, main: Board) -> None:
+    async def test_each_consumer_has_its_cursor(self, tenancy: Tenancy, outbox: Outbox, main: Board) -> None:
         await outbox.register([ONE, "kafka"])
         await apply(tenancy, submission(main))
-        assert len(await taken(tenancy)) == 1
+        assert len(await consume(tenancy)) == 1
         await apply(tenancy, submission(main))
-        assert len(await taken(tenancy)) == 1
-        assert len(await taken(tenancy, "kafka")) == 2
-        assert await taken(tenancy) == await taken(tenancy, "kafka") == []
+        assert len(await consume(tenancy)) == 1
+        assert len(await consume(tenancy, "kafka")) == 2
+        assert await consume(tenancy) == await consume(tenancy, "kafka") == []
 
     async def test_a_read_stays_within_its_bounds(self, tenancy: Tenancy, outbox: Outbox, main: Board) -> None:
         for size in (1, 2, ROW_EVENTS + 3, 2):
@@ -164,28 +162,28 @@ class TestCursors:
         assert len((await pending(tenancy, size=size - 1)).events) == 3
         assert len((await pending(tenancy, size=1)).events) == 1
 
-    async def test_one_never_moves_back(self, tenancy: Tenancy, outbox: Outbox, main: Board) -> None:
+    async def test_a_cursor_never_moves_back(self, tenancy: Tenancy, outbox: Outbox, main: Board) -> None:
         await apply(tenancy, submission(main))
         early = (await pending(tenancy)).position
         await apply(tenancy, submission(main))
-        assert len(await taken(tenancy)) == 2
+        assert len(await consume(tenancy)) == 2
         await outbox.advance(ONE, early)
-        assert await taken(tenancy) == []
+        assert await consume(tenancy) == []
 
-    async def test_a_new_one_starts_at_the_present_end(self, tenancy: Tenancy, outbox: Outbox, main: Board) -> None:
+    async def test_a_new_cursor_starts_at_the_present_end(self, tenancy: Tenancy, outbox: Outbox, main: Board) -> None:
         await apply(tenancy, submission(main))
         await tenancy.store.settled()
         await outbox.register(["kafka"])
         await apply(tenancy, submission(main, value=2))
-        assert [one.value for one in await taken(tenancy, "kafka")] == [2]
-        assert [one.value for one in await taken(tenancy)] == [1, 2]
+        assert [one.value for one in await consume(tenancy, "kafka")] == [2]
+        assert [one.value for one in await consume(tenancy)] == [1, 2]
 
-    async def test_registering_again_moves_none(self, tenancy: Tenancy, outbox: Outbox, main: Board) -> None:
+    async def test_a_repeated_registration_moves_no_cursor(self, tenancy: Tenancy, outbox: Outbox, main: Board) -> None:
         await apply(tenancy, submission(main))
         await outbox.register([ONE])
-        assert len(await taken(tenancy)) == 1
+        assert len(await consume(tenancy)) == 1
 
-    async def test_one_that_is_forgotten_is_not_there(self, outbox: Outbox) -> None:
+    async def test_an_unregistered_consumer_has_no_cursor(self, outbox: Outbox) -> None:
         await outbox.register(["kafka", "eventbridge"])
         assert sorted(await outbox.unregister([ONE, "other"])) == ["eventbridge", "kafka"]
         assert await outbox.read("kafka", ALL, ALL) is None
@@ -195,10 +193,12 @@ class TestCursors:
 
 
 class TestUpkeep:
-    async def test_a_backlog_is_what_is_past_the_cursor(self, tenancy: Tenancy, outbox: Outbox, main: Board) -> None:
+    async def test_a_backlog_counts_the_events_past_the_cursor(
+        self, tenancy: Tenancy, outbox: Outbox, main: Board
+    ) -> None:
         assert (await outbox.backlogs())[ONE] == (0, 0, 0, 0)
         await apply(tenancy, submission(main))
-        await taken(tenancy)
+        await consume(tenancy)
         await apply(tenancy, *(submission(main) for _ in range(3)))
         await tenancy.store.settled()
         await outbox.register(["kafka"])
@@ -208,7 +208,9 @@ class TestUpkeep:
         assert found[ONE].age_s >= 0
         assert found["kafka"] == (0, 0, 0, 0)
 
-    async def test_skipping_goes_on_at_the_present_end(self, tenancy: Tenancy, outbox: Outbox, main: Board) -> None:
+    async def test_a_skipped_cursor_continues_at_the_present_end(
+        self, tenancy: Tenancy, outbox: Outbox, main: Board
+    ) -> None:
         await outbox.register(["kafka"])
         for _ in range(2):
             await apply(tenancy, *(submission(main) for _ in range(3)))
@@ -216,37 +218,35 @@ class TestUpkeep:
         assert await outbox.skip(ONE) == 6
         assert (await outbox.backlogs())[ONE] == (0, 0, 0, 6)
         await apply(tenancy, submission(main, value=2))
-        assert [one.value for one in await taken(tenancy)] == [2]
-        assert len(await taken(tenancy, "kafka")) == 7
+        assert [one.value for one in await consume(tenancy)] == [2]
+        assert len(await consume(tenancy, "kafka")) == 7
         assert await outbox.skip(ONE) == 0
         assert await outbox.skip("nobody") == 0
 
-    async def test_what_all_have_passed_is_removed(self, tenancy: Tenancy, main: Board) -> None:
+    async def test_rows_that_all_cursors_passed_are_removed(self, tenancy: Tenancy, main: Board) -> None:
         outbox = tenancy.store.outbox_of_steps(2)
         await outbox.register(["kafka"])
         for _ in range(3):
             await apply(tenancy, submission(main))
-        await taken(tenancy)
+        await consume(tenancy)
         assert await outbox.trim() == 0
         for _ in range(2):
             found = await pending(tenancy, "kafka", events=1)
             await outbox.advance("kafka", found.position)
         assert [await outbox.trim() for _ in range(2)] == [2, 0]
-        assert len(await taken(tenancy, "kafka")) == 1
+        assert len(await consume(tenancy, "kafka")) == 1
         assert [await outbox.trim() for _ in range(2)] == [1, 0]
 
-    async def test_cursors_stay_right_when_every_row_is_gone(
-        self, tenancy: Tenancy, outbox: Outbox, main: Board
-    ) -> None:
+    async def test_cursors_stay_valid_without_rows(self, tenancy: Tenancy, outbox: Outbox, main: Board) -> None:
         await apply(tenancy, submission(main))
-        await taken(tenancy)
+        await consume(tenancy)
         assert await outbox.trim() == 1
         await tenancy.reopened()
         await tenancy.store.settled()
         await tenancy.store.outbox.register(["kafka"])
         await apply(tenancy, submission(main, value=2))
-        assert [one.value for one in await taken(tenancy)] == [2]
-        assert [one.value for one in await taken(tenancy, "kafka")] == [2]
+        assert [one.value for one in await consume(tenancy)] == [2]
+        assert [one.value for one in await consume(tenancy, "kafka")] == [2]
 
     async def test_without_consumers_every_row_is_removed(self, tenancy: Tenancy, outbox: Outbox, main: Board) -> None:
         await apply(tenancy, submission(main))
@@ -254,10 +254,10 @@ class TestUpkeep:
         await tenancy.store.settled()
         assert [await outbox.trim() for _ in range(2)] == [1, 0]
 
-    async def test_nothing_is_lost_or_repeated_while_all_go_on_at_once(
+    async def test_concurrent_use_loses_and_repeats_nothing(
         self, tenancy: Tenancy, outbox: Outbox, main: Board
     ) -> None:
-        """Commits, reads, trims and measurements, side by side."""
+        """Commit, read, trim and measure at the same time."""
         await outbox.register(["kafka"])
         sent = [[submission(main, f"p{n}{i}") for i in range(3)] for n in range(40)]
         done = False
@@ -266,14 +266,14 @@ class TestUpkeep:
             found: list[bytes] = []
             last = False
             while True:
-                events = await taken(tenancy, consumer)
+                events = await consume(tenancy, consumer)
                 found += [one.event for one in events]
                 if last and not events:
                     return found
                 last = done
                 await asyncio.sleep(0)
 
-        async def keep() -> None:
+        async def maintain() -> None:
             while not done:
                 await outbox.trim()
                 await outbox.backlogs()
@@ -285,5 +285,5 @@ class TestUpkeep:
                 await apply(tenancy, *batch)
             done = True
 
-        one, other, *_ = await asyncio.gather(read(ONE), read("kafka"), keep(), commit())
+        one, other, *_ = await asyncio.gather(read(ONE), read("kafka"), maintain(), commit())
         assert sorted(one) == sorted(other) == sorted(sub.event for batch in sent for sub in batch)

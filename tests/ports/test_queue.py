@@ -11,42 +11,42 @@ from scoreboard.domain.errors import Unavailable
 from tests.ports.backends import QueueBackend
 
 
-def messages(count: int, lane: str = "ann", tier: Priority = "normal") -> list[Message]:
-    return [Message(f"{lane} {tier} {i}".encode(), lane, tier) for i in range(count)]
+def messages(count: int, key: str = "ann", priority: Priority = "normal") -> list[Message]:
+    return [Message(f"{key} {priority} {i}".encode(), key, priority) for i in range(count)]
 
 
 def bodies(deliveries: Sequence[Delivery]) -> list[bytes]:
     return [delivery.message.body for delivery in deliveries]
 
 
-async def taken(queue: Queue, most: int = 1) -> Sequence[Delivery]:
+async def receive(queue: Queue, most: int = 1) -> Sequence[Delivery]:
     async with asyncio.timeout(BOUND_S):
         return await queue.receive(most)
 
 
-async def all_done(queue: Queue, count: int) -> list[Delivery]:
-    """So many, each done before more are taken."""
+async def receive_and_ack(queue: Queue, count: int) -> list[Delivery]:
+    """Receive so many messages, and acknowledge each before more are received."""
     found: list[Delivery] = []
     while len(found) < count:
-        some = await taken(queue, count - len(found))
+        some = await receive(queue, count - len(found))
         await queue.ack(some)
         found += some
     return found
 
 
 async def one(queue: Queue) -> Delivery:
-    (delivery,) = await taken(queue)
+    (delivery,) = await receive(queue)
     return delivery
 
 
-async def test_what_is_put_is_taken_as_it_was(queue: Queue) -> None:
+async def test_a_message_is_received_unchanged(queue: Queue) -> None:
     sent = Message(bytes(range(256)), "Zoë/\n", "high", 3)
     await queue.publish([sent])
     delivery = await one(queue)
     assert (delivery.message, delivery.redelivered) == (sent, False)
 
 
-async def test_nothing_is_a_message_too(queue: Queue) -> None:
+async def test_an_empty_body_is_a_message_but_an_empty_list_is_none(queue: Queue) -> None:
     await queue.publish([])
     await queue.publish([Message(b"", "")])
     assert (await one(queue)).message == Message(b"", "")
@@ -60,40 +60,40 @@ async def test_a_message_may_have_128_kib(queue: Queue) -> None:
         await queue.publish([sent._replace(body=sent.body + b"x")])
 
 
-async def test_a_lane_keeps_its_order(queue: Queue) -> None:
-    lanes = {lane: messages(60, lane) for lane in ("ann", "bob", "zoe")}
-    for some in zip(*lanes.values(), strict=True):
+async def test_messages_of_a_partition_key_keep_their_order(queue: Queue) -> None:
+    by_key = {key: messages(60, key) for key in ("ann", "bob", "zoe")}
+    for some in zip(*by_key.values(), strict=True):
         await queue.publish(some)
-    found = await all_done(queue, 180)
-    for lane, sent in lanes.items():
-        assert [d.message for d in found if d.message.partition_key == lane] == sent
+    found = await receive_and_ack(queue, 180)
+    for key, sent in by_key.items():
+        assert [d.message for d in found if d.message.partition_key == key] == sent
 
 
-async def test_what_is_put_at_once_keeps_its_order(queue: Queue) -> None:
+async def test_messages_of_one_call_keep_their_order(queue: Queue) -> None:
     sent = messages(200)
     await queue.publish(sent)
-    assert [d.message for d in await all_done(queue, 200)] == sent
+    assert [d.message for d in await receive_and_ack(queue, 200)] == sent
 
 
-async def test_no_more_are_taken_than_asked_for(queue: Queue) -> None:
+async def test_a_call_receives_at_most_the_requested_number(queue: Queue) -> None:
     await queue.publish(messages(10))
-    first = await taken(queue, 4)
+    first = await receive(queue, 4)
     assert 1 <= len(first) <= 4
-    rest = [d for _ in range(10 - len(first)) for d in await taken(queue, 1)]
+    rest = [d for _ in range(10 - len(first)) for d in await receive(queue, 1)]
     assert bodies([*first, *rest]) == [m.body for m in messages(10)]
 
 
-async def test_who_waits_gets_what_comes(queue: Queue) -> None:
-    waiting = asyncio.create_task(taken(queue))
+async def test_a_waiting_consumer_gets_the_next_message(queue: Queue) -> None:
+    waiting = asyncio.create_task(receive(queue))
     await asyncio.sleep(0)
     await queue.publish(messages(1))
     assert bodies(await waiting) == [messages(1)[0].body]
 
 
-async def test_a_taker_that_is_cancelled_loses_nothing(queue: Queue) -> None:
+async def test_a_cancelled_consumer_loses_nothing(queue: Queue) -> None:
     sent = messages(30)
     found: list[Delivery] = []
-    putting = asyncio.create_task(queue.publish(sent))
+    publishing = asyncio.create_task(queue.publish(sent))
     while len(found) < 30:
         waiting = asyncio.create_task(queue.receive(2))
         for _ in range(len(found) % 5):
@@ -102,22 +102,22 @@ async def test_a_taker_that_is_cancelled_loses_nothing(queue: Queue) -> None:
         await asyncio.wait((waiting,))
         found += [] if waiting.cancelled() else waiting.result()
         if len(found) < 30:
-            found += await taken(queue, 1)
-    await putting
+            found += await receive(queue, 1)
+    await publishing
     assert [d.message for d in found] == sent
 
 
 class TestAtLeastOnce:
-    async def test_what_was_done_does_not_come_again(self, queues: QueueBackend) -> None:
+    async def test_an_acknowledged_message_is_not_redelivered(self, queues: QueueBackend) -> None:
         queue = await queues.open()
         await queue.publish(messages(3))
-        await all_done(queue, 3)
+        await receive_and_ack(queue, 3)
         await queues.leave(queue)
         again = await queues.open()
         await again.publish([Message(b"new", "ann")])
         assert (await one(again)).message.body == b"new"
 
-    async def test_what_was_not_done_comes_again_in_its_order(self, queues: QueueBackend) -> None:
+    async def test_unacknowledged_messages_are_redelivered_in_order(self, queues: QueueBackend) -> None:
         queue = await queues.open()
         await queue.publish(messages(5))
         first = await one(queue)
@@ -125,12 +125,12 @@ class TestAtLeastOnce:
         await queue.ack([second])
         await queues.leave(queue)
         again = await queues.open()
-        found = await all_done(again, 4)
+        found = await receive_and_ack(again, 4)
         assert bodies(found) == [m.body for m in (messages(5)[0], *messages(5)[2:])]
         assert found[0].redelivered
         assert first.message == found[0].message
 
-    async def test_done_twice_is_done_once(self, queue: Queue) -> None:
+    async def test_a_repeated_acknowledgement_changes_nothing(self, queue: Queue) -> None:
         await queue.publish(messages(2))
         first = await one(queue)
         await queue.ack([first, first])
@@ -145,42 +145,42 @@ class TestAtLeastOnce:
     async def test_a_server_that_is_killed_loses_nothing(self, queues: QueueBackend) -> None:
         queue = await queues.open()
         await queue.publish(messages(40))
-        before = await taken(queue, 10)
+        before = await receive(queue, 10)
         await queue.dead_letter(before[0], b"dead", "poison")
         await queues.restart()
-        await eventually(lambda: reachable(queue), "the queue is there again")
-        await queue.ack(before)  # of a connection that is gone: they come again
+        await eventually(lambda: reachable(queue), "the queue is reachable again")
+        await queue.ack(before)  # of a closed connection: they are redelivered
         await queue.publish([Message(b"after", "ann")])
         found: set[bytes] = set()
         while b"after" not in found:
-            some = await taken(queue, 10)
+            some = await receive(queue, 10)
             await queue.ack(some)
             found |= set(bodies(some))
         assert {m.body for m in messages(40)[1:]} <= found
         assert [one.message.body for one in await queue.list_dead_letters(5)] == [b"dead"]
 
     @pytest.mark.slow
-    async def test_what_was_confirmed_while_the_server_is_killed_is_not_lost(self, queues: QueueBackend) -> None:
+    async def test_messages_confirmed_while_the_server_is_killed_are_not_lost(self, queues: QueueBackend) -> None:
         queue = await queues.open()
         confirmed: set[bytes] = set()
 
-        async def put(lane: str) -> None:
+        async def publish(key: str) -> None:
             for n in count():
-                body = f"{lane} {n}".encode()
+                body = f"{key} {n}".encode()
                 try:
-                    await queue.publish([Message(body, lane)])
+                    await queue.publish([Message(body, key)])
                 except Unavailable:
                     return
                 confirmed.add(body)
 
-        putting = [asyncio.create_task(put(str(lane))) for lane in range(50)]
+        publishing = [asyncio.create_task(publish(str(key))) for key in range(50)]
         await eventually(lambda: len(confirmed) > 500, "many are confirmed")
         await queues.restart()
-        await asyncio.gather(*putting)
-        await eventually(lambda: reachable(queue), "the queue is there again")
+        await asyncio.gather(*publishing)
+        await eventually(lambda: reachable(queue), "the queue is reachable again")
         found: set[bytes] = set()
         while not confirmed <= found:
-            some = await taken(queue, 50)
+            some = await receive(queue, 50)
             await queue.ack(some)
             found |= set(bodies(some))
 
@@ -195,53 +195,53 @@ async def reachable(queue: Queue) -> bool:
     return True
 
 
-class TestTiers:
-    async def test_a_higher_tier_comes_before_what_waits_of_a_lower(self, queue: Queue) -> None:
-        await queue.publish(messages(300, tier="low"))
+class TestPriorities:
+    async def test_a_higher_priority_overtakes_a_lower_one(self, queue: Queue) -> None:
+        await queue.publish(messages(300, priority="low"))
         first = await one(queue)
-        await queue.publish(messages(1, tier="high"))
+        await queue.publish(messages(1, priority="high"))
         await queue.ack([first])
         place = 0
         while (delivery := await one(queue)).message.priority != "high":
             await queue.ack([delivery])
             place += 1
-        assert place < 64  # of the 299 that were there before it: a few that were on their way
+        assert place < 64  # of the 299 earlier messages, a few were already in flight
 
-    async def test_every_tier_gets_its_share(self, queue: Queue) -> None:
+    async def test_every_priority_gets_its_share(self, queue: Queue) -> None:
         for each in (20, 300):
-            for tier in ("low", "normal", "high"):
-                await queue.publish(messages(each, tier=tier))
+            for priority in ("low", "normal", "high"):
+                await queue.publish(messages(each, priority=priority))
             if each == 20:
-                await all_done(queue, 60)  # all queues are taken from by now
-        tiers = [delivery.message.priority for delivery in await all_done(queue, 300)]
-        assert tiers.count("high") > tiers.count("low") > 0
-        assert "normal" in tiers
+                await receive_and_ack(queue, 60)  # a consumer of every queue is running then
+        priorities = [delivery.message.priority for delivery in await receive_and_ack(queue, 300)]
+        assert priorities.count("high") > priorities.count("low") > 0
+        assert "normal" in priorities
 
 
 class TestRetries:
-    async def test_it_comes_again_with_its_attempt_and_its_new_body(self, queue: Queue) -> None:
+    async def test_a_retry_has_the_next_attempt_and_a_new_body(self, queue: Queue) -> None:
         await queue.publish([Message(b"0", "ann", "high")])
         for attempt in range(5):
             delivery = await one(queue)
             assert delivery.message == Message(b"%d" % attempt, "ann", "high", attempt)
             await queue.retry(delivery, b"%d" % (attempt + 1))
 
-    async def test_it_does_not_hold_up_what_comes_after(self, queue: Queue) -> None:
+    async def test_a_retry_does_not_delay_later_messages(self, queue: Queue) -> None:
         await queue.publish(messages(2))
         await queue.retry(await one(queue), b"again")
-        assert [d.message.attempt for d in await all_done(queue, 2)] == [0, 1]
+        assert [d.message.attempt for d in await receive_and_ack(queue, 2)] == [0, 1]
 
-    async def test_it_survives_the_one_who_sent_it(self, queues: QueueBackend) -> None:
+    async def test_a_retry_survives_its_sender(self, queues: QueueBackend) -> None:
         queue = await queues.open()
         await queue.publish(messages(1))
         await queue.retry(await one(queue), b"again")
         await queues.leave(queue)
-        found = await all_done(await queues.open(), 1)
+        found = await receive_and_ack(await queues.open(), 1)
         assert [d.message for d in found] == [Message(b"again", "ann", attempt=1)]
 
 
 class TestDeadLetters:
-    async def test_what_is_buried_is_listed_oldest_first_and_stays(self, queue: Queue) -> None:
+    async def test_dead_letters_are_listed_oldest_first_and_stay(self, queue: Queue) -> None:
         await queue.publish([message._replace(priority="low", attempt=2) for message in messages(5)])
         for i in range(5):
             await queue.dead_letter(await one(queue), b"dead %d" % i, f"reason {i}")
@@ -255,7 +255,7 @@ class TestDeadLetters:
             assert len({letter.id for letter in letters}) == len(letters)
         assert await queue.count_waiting() == 0
 
-    async def test_what_is_dug_up_is_taken_as_new_or_dropped(self, queue: Queue) -> None:
+    async def test_a_requeued_dead_letter_is_a_new_message_or_dropped(self, queue: Queue) -> None:
         await queue.publish(messages(3))
         for _ in range(3):
             delivery = await one(queue)
@@ -268,7 +268,7 @@ class TestDeadLetters:
         assert await queue.list_dead_letters(5) == [first]
         assert (await one(queue)).message == messages(3)[1]
 
-    async def test_they_survive_the_one_who_buried_them(self, queues: QueueBackend) -> None:
+    async def test_dead_letters_survive_their_sender(self, queues: QueueBackend) -> None:
         queue = await queues.open()
         await queue.publish(messages(1))
         await queue.dead_letter(await one(queue), b"dead", "poison")
@@ -277,9 +277,9 @@ class TestDeadLetters:
 
 
 class TestManyProcesses:
-    async def test_each_message_goes_to_one_of_them(self, queues: QueueBackend) -> None:
+    async def test_each_message_goes_to_one_process(self, queues: QueueBackend) -> None:
         first, second = await queues.open(), await queues.open()
-        sent = [message for lane in "abcdefgh" for message in messages(30, lane)]
+        sent = [message for key in "abcdefgh" for message in messages(30, key)]
         found: list[bytes] = []
 
         async def work(queue: Queue) -> None:
@@ -291,25 +291,24 @@ class TestManyProcesses:
         workers = [asyncio.create_task(work(queue)) for queue in (first, second)]
         await first.publish(sent[:120])
         await second.publish(sent[120:])
-        await eventually(lambda: len(found) >= len(sent), "all are taken")
+        await eventually(lambda: len(found) >= len(sent), "all are received")
         for worker in workers:
             worker.cancel()
         assert sorted(found) == sorted(message.body for message in sent)
 
-    async def test_what_one_left_the_other_gets(self, queues: QueueBackend) -> None:
+    async def test_another_process_gets_the_messages_of_one_that_ended(self, queues: QueueBackend) -> None:
         first, second = await queues.open(), await queues.open()
         await first.publish(messages(20))
-        await taken(first, 5)
-        other = asyncio.create_task(all_done(second, 20))
+        await receive(first, 5)
+        other = asyncio.create_task(receive_and_ack(second, 20))
         await queues.leave(first)
         assert bodies(await other) == [message.body for message in messages(20)]
 
 
 class TestServerFaults:
-    async def test_what_finds_no_queue_is_refused_and_the_way_is_mended(
+    async def test_a_message_without_a_route_is_refused_and_the_route_is_restored(
         self, queues: QueueBackend, queue: Queue
     ) -> None:
-        """Trap 13."""
         await queue.publish(messages(1))
         await queues.unbind()
         with pytest.raises(Unavailable) as refused:
@@ -323,19 +322,19 @@ class TestServerFaults:
                 return False
             return True
 
-        await eventually(accepted, "it finds its way again")
-        assert bodies(await all_done(queue, 2)) == [messages(1)[0].body, b"after"]
+        await eventually(accepted, "the route is restored")
+        assert bodies(await receive_and_ack(queue, 2)) == [messages(1)[0].body, b"after"]
 
-    async def test_waiting_counts_what_nobody_has(self, queue: Queue) -> None:
+    async def test_messages_in_flight_are_not_counted_as_waiting(self, queue: Queue) -> None:
         assert await queue.count_waiting() == 0
         await queue.publish(messages(100))
         assert await queue.count_waiting() == 100
-        some = [d for _ in range(3) for d in await taken(queue)]
-        await eventually(lambda: counted(queue, 97), "those in hand do not count")
+        some = [d for _ in range(3) for d in await receive(queue)]
+        await eventually(lambda: counted(queue, 97), "messages in flight do not count")
         await queue.retry(some[0], b"later")
         await queue.dead_letter(some[1], b"dead", "poison")
         await queue.ack(some[2:])
-        await eventually(lambda: counted(queue, 98), "what came again counts")
+        await eventually(lambda: counted(queue, 98), "a retry counts")
 
 
 async def counted(queue: Queue, count: int) -> bool:

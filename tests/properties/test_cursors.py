@@ -1,4 +1,4 @@
-"""Pages neither repeat nor skip a standing that stays where it is, whatever the others do between two pages."""
+"""Pages neither repeat nor skip an unchanged standing while others change."""
 
 from collections.abc import AsyncIterator, Collection, Mapping
 from typing import Any, cast
@@ -6,6 +6,7 @@ from typing import Any, cast
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.waiting import BOUND_S
 from scoreboard.adapters.memory.ranking import MemoryRanking
 from scoreboard.application.ports.directory import Directory
 from scoreboard.application.ports.ledger import Ledger
@@ -23,29 +24,30 @@ RULES = st.fixed_dictionaries(
         "numbering": st.sampled_from(["ordinal", "competition", "dense"]),
     }
 )
-PLACE = st.tuples(st.integers(0, 3), st.integers(0, 3))  # score, reached
-STAYING = st.lists(PLACE, min_size=1, max_size=12)
-MOVES = st.lists(st.lists(st.tuples(st.sampled_from("uvwxyz"), PLACE | st.none()), max_size=4), max_size=30)
+SCORE_AND_TIME = st.tuples(st.integers(0, 3), st.integers(0, 3))  # score, microseconds after noon
+STAYING = st.lists(SCORE_AND_TIME, min_size=1, max_size=12)
+MOVES = st.lists(st.lists(st.tuples(st.sampled_from("uvwxyz"), SCORE_AND_TIME | st.none()), max_size=4), max_size=30)
 
 
-class Nobody:
-    """A directory in which nobody has a name."""
+class EmptyDirectory:
+    """A directory without players."""
 
     async def find_players(self, _: App, players: Collection[str]) -> Mapping[str, Player]:
         return {}
 
 
-async def nothing(_: TableKey) -> AsyncIterator[list[tuple[str, Standing]]]:
+async def no_totals(_: TableKey) -> AsyncIterator[list[tuple[str, Standing]]]:
     yield []
 
 
 @settings(deadline=None, max_examples=200)
 @given(rules=RULES, staying=STAYING, moves=MOVES, limit=st.integers(1, 4))
-async def test_pages_have_every_standing_that_stays_exactly_once(
+async def test_pages_contain_every_unchanged_standing_exactly_once(
     rules: dict[str, Any], staying: list[tuple[int, int]], moves: list[list[tuple[str, Any]]], limit: int
 ) -> None:
     of = board(**rules)
-    key, ranking, directory = table(of), MemoryRanking(nothing, "epoch"), cast("Directory", Nobody())
+    key, directory = table(of), cast("Directory", EmptyDirectory())
+    ranking = MemoryRanking(no_totals, "epoch", load_s=BOUND_S)
     reads = Reads(directory, cast("Ledger", None), ranking, PlayerCache(directory), Cursors(bytes(32)), ManualClock())
     version = 1
 

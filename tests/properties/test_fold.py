@@ -1,4 +1,4 @@
-"""A queue may deliver late, in another order and again: the standings that it ends in are the same."""
+"""The final standings do not depend on the order and the repeats of a queue."""
 
 import random
 from itertools import accumulate
@@ -19,7 +19,7 @@ VALUES = SMALL | st.sampled_from([-(2**53) - 1, 2**53 + 1]) | st.integers(-(2**5
 UPDATES = st.lists(st.tuples(VALUES, st.integers(0, 5)), min_size=1, max_size=12)  # value, microseconds after noon
 
 
-def folded(to: Board, submissions: list[Submission]) -> Standing:
+def fold_all(to: Board, submissions: list[Submission]) -> Standing:
     standing = None
     for one in submissions:
         standing = fold(to, standing, one)
@@ -28,11 +28,11 @@ def folded(to: Board, submissions: list[Submission]) -> Standing:
 
 
 def essence(standing: Standing) -> tuple[int, int, EventId, int]:
-    """All but the version, which counts changes."""
+    """Return all fields but the version, which counts changes."""
     return standing.score, standing.reached_at, standing.event, standing.event_at
 
 
-def made(to: Board, updates: list[tuple[int, int]]) -> list[Submission]:
+def submissions_of(to: Board, updates: list[tuple[int, int]]) -> list[Submission]:
     return [submission(to, value=value, at=NOON + after) for value, after in updates]
 
 
@@ -42,20 +42,20 @@ def test_best_does_not_depend_on_the_order(
     updates: list[tuple[int, int]], direction: Direction, shuffle: random.Random
 ) -> None:
     to = board(operator="best", direction=direction, **WIDE)
-    submissions = made(to, updates)
+    submissions = submissions_of(to, updates)
     shuffled = shuffle.sample(submissions, len(submissions))
-    assert essence(folded(to, shuffled)) == essence(folded(to, submissions))
-    # Delivered again, it changes nothing at all.
-    assert folded(to, shuffled + submissions) == folded(to, shuffled)
+    assert essence(fold_all(to, shuffled)) == essence(fold_all(to, submissions))
+    # A repeated delivery changes nothing, not even the version.
+    assert fold_all(to, shuffled + submissions) == fold_all(to, shuffled)
 
 
 @settings(deadline=None)
 @given(UPDATES.filter(lambda updates: all(value for value, _ in updates)), st.randoms(use_true_random=False))
 def test_increments_do_not_depend_on_the_order(updates: list[tuple[int, int]], shuffle: random.Random) -> None:
     to = board(**WIDE)
-    submissions = made(to, updates)
+    submissions = submissions_of(to, updates)
     shuffled = shuffle.sample(submissions, len(submissions))
-    assert essence(folded(to, shuffled)) == essence(folded(to, submissions))
+    assert essence(fold_all(to, shuffled)) == essence(fold_all(to, submissions))
 
 
 @settings(deadline=None)
@@ -64,27 +64,25 @@ def test_the_score_and_event_of_latest_do_not_depend_on_the_order(
     updates: list[tuple[int, int]], shuffle: random.Random
 ) -> None:
     to = board(operator="latest", **WIDE)
-    submissions = made(to, updates)
+    submissions = submissions_of(to, updates)
     shuffled = shuffle.sample(submissions, len(submissions))
     last = max(submissions, key=lambda one: (one.accepted_at, one.event))
     for order in (submissions, shuffled, shuffled + submissions):
-        standing = folded(to, order)
+        standing = fold_all(to, order)
         assert (standing.score, standing.event) == (last.value, last.event)
 
 
 @pytest.mark.parametrize("operator", ["increment", "best", "latest"])
 @settings(deadline=None)
 @given(values=st.lists(SMALL, min_size=1, max_size=12), direction=DIRECTIONS)
-def test_in_order_a_standing_is_what_its_operator_says_and_since_when(
-    operator: Operator, values: list[int], direction: Direction
-) -> None:
+def test_in_order_a_standing_follows_its_operator(operator: Operator, values: list[int], direction: Direction) -> None:
     to = board(operator=operator, direction=direction)
     after_each = {
         "increment": list(accumulate(values)),
         "best": list(accumulate(values, max if direction == "descending" else min)),
         "latest": values,
     }[operator]
-    standing = folded(to, made(to, [(value, n) for n, value in enumerate(values)]))
+    standing = fold_all(to, submissions_of(to, [(value, n) for n, value in enumerate(values)]))
     assert standing.score == after_each[-1]
     since = len(after_each)
     while since and after_each[since - 1] == after_each[-1]:

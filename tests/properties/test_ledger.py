@@ -1,4 +1,4 @@
-"""Promise 4: the fold of the ledger equals the totals equals the ranking, and a plain model of them all."""
+"""Promise 4: ledger, totals and ranking always agree, also with a simple model."""
 
 import tempfile
 from pathlib import Path
@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.servers.postgres import fresh_database, open_database
+from harness.waiting import BOUND_S
 from scoreboard.adapters.memory.ranking import MemoryRanking
 from scoreboard.adapters.postgres.directory import PostgresDirectory
 from scoreboard.adapters.postgres.ledger import PostgresLedger
@@ -30,8 +31,8 @@ UPDATE = st.tuples(
 Update = tuple[str, int, str | None, str]
 STEPS = st.lists(
     st.lists(UPDATE, min_size=1, max_size=8)
-    | st.sampled_from("abc")  # this player is deleted
-    | st.none(),  # the ranking is lost
+    | st.sampled_from("abc")  # the deletion of this player
+    | st.none(),  # the loss of the ranking
     min_size=1,
     max_size=8,
 )
@@ -55,12 +56,12 @@ class Model:
             return
         if key is not None:
             self._keys.add(key)
-        moved = {one: self._moved(self.scores[one].get(player), value) for one in {"", region}}
-        if all(LEAST <= score <= MOST for score in moved.values()):
-            for one, score in moved.items():
-                self.scores[one][player] = score
+        new = {table: self._fold(self.scores[table].get(player), value) for table in {"", region}}
+        if all(LEAST <= score <= MOST for score in new.values()):
+            for table, score in new.items():
+                self.scores[table][player] = score
 
-    def _moved(self, old: int | None, value: int) -> int:
+    def _fold(self, old: int | None, value: int) -> int:
         if old is None or self._board.operator == "latest":
             return value
         if self._board.operator == "increment":
@@ -73,11 +74,11 @@ class Model:
 
 
 class System:
-    """Ledger, directory and ranking, as the service joins them."""
+    """Ledger, directory and ranking, connected as in the service."""
 
     def __init__(self, ledger: Ledger, directory: Directory) -> None:
         self.ledger, self.directory = ledger, directory
-        self.ranking = MemoryRanking(self.ledger.standings, "epoch")
+        self.ranking = MemoryRanking(self.ledger.standings, "epoch", load_s=BOUND_S)
         self._now = NOON
 
     async def board(self, rules: dict[str, Any]) -> Board:
@@ -88,7 +89,7 @@ class System:
 
     async def step(self, board: Board, step: list[Update] | str | None) -> None:
         if step is None:
-            self.ranking = MemoryRanking(self.ledger.standings, "another")
+            self.ranking = MemoryRanking(self.ledger.standings, "another", load_s=BOUND_S)
         elif isinstance(step, str):
             self._now += 1_000
             for key, version in await self.directory.delete_player(board.app, Player(step, step)):
@@ -108,8 +109,8 @@ class System:
 Steps = list[list[Update] | str | None]
 
 
-async def agrees(system: System, rules: dict[str, Any], steps: Steps) -> None:
-    """After these steps, the model, the fold, the totals and the ranking are equal."""
+async def assert_agreement(system: System, rules: dict[str, Any], steps: Steps) -> None:
+    """Assert that model, ledger, totals and ranking are equal after these steps."""
     board = await system.board(rules)
     model = Model(board)
     for step in steps:
@@ -128,15 +129,15 @@ async def agrees(system: System, rules: dict[str, Any], steps: Steps) -> None:
 
 @settings(deadline=None, max_examples=60)
 @given(rules=RULES, steps=STEPS)
-async def test_the_fold_of_the_ledger_equals_the_totals_equals_the_ranking(rules: dict[str, Any], steps: Steps) -> None:
+async def test_ledger_totals_and_ranking_agree(rules: dict[str, Any], steps: Steps) -> None:
     with tempfile.TemporaryDirectory() as folder:
         async with database.open_database(Path(folder) / "scoreboard.db") as store:
-            await agrees(System(SqliteLedger(store), SqliteDirectory(store)), rules, steps)
+            await assert_agreement(System(SqliteLedger(store), SqliteDirectory(store)), rules, steps)
 
 
 @pytest.mark.slow
 @settings(deadline=None, max_examples=20)
 @given(rules=RULES, steps=STEPS)
-async def test_on_postgresql_too(rules: dict[str, Any], steps: Steps) -> None:
+async def test_ledger_totals_and_ranking_agree_in_postgresql(rules: dict[str, Any], steps: Steps) -> None:
     async with open_database(await fresh_database()) as store:
-        await agrees(System(PostgresLedger(store), PostgresDirectory(store)), rules, steps)
+        await assert_agreement(System(PostgresLedger(store), PostgresDirectory(store)), rules, steps)

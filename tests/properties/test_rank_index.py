@@ -1,4 +1,4 @@
-"""The rank index against the plainest model there is: a sorted list."""
+"""The rank index compared with the simplest model: a sorted list."""
 
 from typing import Literal
 
@@ -15,17 +15,17 @@ Standing = tuple[int, int, int]  # score, reached_at, version
 
 LOW, HIGH = -(2**63), 2**63 - 1
 POLICIES: list[Ties] = ["earliest", "latest", "shared"]
-# Few and near values make ties; the rest are where arithmetic may go wrong.
+# A few close values make ties. The others are edge cases of the arithmetic.
 NUMBERS = st.one_of(
     st.integers(-2, 2), st.sampled_from([LOW, LOW + 1, HIGH - 1, HIGH, 2**53, 2**53 + 1]), st.integers(LOW, HIGH)
 )
-# Prefixes of each other, characters of one to four bytes, and zero bytes, which the index uses itself in `seek`.
+# Prefixes of each other, characters of one to four bytes, and zero bytes, which `seek` uses internally.
 IDS = [*(a + b for a in "aZé\uffff\U0001f600\0" for b in ("", "\0", "a", "\x7f", "\U0010ffff")), "\ue000" * 50]
 PLAYERS = st.integers(0, len(IDS) - 1)
 
 
 class Model:
-    """What the index promises, with no thought of speed."""
+    """A model of the index, simple and slow."""
 
     def __init__(self, descending: bool, ties: Ties) -> None:
         self.descending = descending
@@ -110,18 +110,18 @@ class RankIndexMachine(RuleBasedStateMachine):
         assert self.index.seek(score, at, player) == sum(key <= wanted for key, _ in self.model.rows())
 
     @rule(slot=PLAYERS)
-    def ask(self, slot: int) -> None:
+    def read(self, slot: int) -> None:
         order = [slot for _, slot in self.model.rows()]
         assert self.index.get(slot) == self.model.standings.get(slot)
         if slot in order:
             assert self.index.position(slot) == order.index(slot)
-            assert self.index.position(slot) == order.index(slot)  # now from memory
+            assert self.index.position(slot) == order.index(slot)  # cached
         else:
             with pytest.raises(KeyError):
                 self.index.position(slot)
 
     @invariant()
-    def same(self) -> None:
+    def equals_the_model(self) -> None:
         order = [slot for _, slot in self.model.rows()]
         assert len(self.index) == len(order)
         assert self.index.slice(0, len(IDS)) == order

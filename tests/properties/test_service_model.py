@@ -1,5 +1,7 @@
-"""A stateful model against the running service: whatever the clients do, over HTTP, every read is what a plain
-computation over the accepted updates says."""
+"""The running service compared with a stateful model.
+
+After any sequence of requests over HTTP, every read equals a simple computation over the accepted updates.
+"""
 
 import asyncio
 import tempfile
@@ -32,7 +34,7 @@ VALUES = st.one_of(
 @dataclass
 class Row:
     score: int
-    reached: int  # a count of accepted updates: their order is the order of their instants
+    reached: int  # the number of accepted updates, in place of the instant
 
 
 @dataclass
@@ -45,7 +47,7 @@ class Model:
     accepted: int = 0
 
     def update(self, player: str, value: int) -> int | None:
-        """The new score; None when it must be refused."""
+        """Return the new score, or None if the update must be refused."""
         row = self.rows.get(player)
         new = value if row is None or self.operator != "increment" else row.score + value
         if not INT64_MIN <= new <= INT64_MAX:
@@ -129,7 +131,7 @@ class Service(RuleBasedStateMachine):
             assert applied["rank"] == self.model.ranks()[player]
 
     @rule(player=st.sampled_from(PLAYERS), value=st.integers(-3, 3), key=st.sampled_from(["k1", "k2", "k3"]))
-    def update_under_a_key(self, player: str, value: int, key: str) -> None:
+    def update_with_a_key(self, player: str, value: int, key: str) -> None:
         body = {"player": player, self.value_name: value}
         answer = self.runner.run(self.server.post(f"{self.address}/scores", body, Idempotency_Key=key))
         known = self.keys.get(key)
@@ -146,7 +148,7 @@ class Service(RuleBasedStateMachine):
             self.keys[key] = player, value, {n: first[n] for n in ("event", "score", "previous_score")}
         else:
             answer.refused(409, "total_out_of_bounds")
-            self.keys[key] = player, INT64_MAX + 1, {}  # a value that is never sent, so the key is always another's
+            self.keys[key] = player, INT64_MAX + 1, {}  # never sent, so that each later use is refused
 
     @rule(updates=st.lists(st.tuples(st.sampled_from(PLAYERS), VALUES), min_size=1, max_size=12))
     def update_many(self, updates: list[tuple[str, int]]) -> None:
@@ -166,7 +168,7 @@ class Service(RuleBasedStateMachine):
             self.spent |= {key for key, known in self.keys.items() if known[0] == player}
 
     @rule(limit=st.integers(1, 4))
-    def read_page_by_page(self, limit: int) -> None:
+    def read_all_pages(self, limit: int) -> None:
         async def pages() -> list[str]:
             players: list[str] = []
             cursor = ""
@@ -196,7 +198,7 @@ class Service(RuleBasedStateMachine):
         assert [entry["player"] for entry in around] == order[start : start + size]
 
     @invariant()
-    def top_is_right(self) -> None:
+    def top_equals_the_model(self) -> None:
         if not hasattr(self, "model"):
             return
         top = self.runner.run(self.server.get(f"{self.address}/top")).ok()
@@ -230,5 +232,5 @@ TestService.settings = settings(
         Phase.explicit,
         Phase.reuse,
         Phase.generate,
-    ),  # a failure is told at once: shrinking runs a service each time
+    ),  # without shrinking, which would start a service per attempt
 )

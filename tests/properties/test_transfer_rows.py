@@ -1,4 +1,4 @@
-"""Rows of export and import: what is written is read again exactly, and no spreadsheet runs it."""
+"""Rows of export and import are read as written, and are safe in spreadsheets."""
 
 import csv
 import io
@@ -27,8 +27,8 @@ json = st.recursive(
 )
 
 
-def read_again(things: list[msgspec.Struct], kind: RowType, form: Format) -> list[object]:
-    content = rows.header(kind.columns, form) + rows.lines(things, form)
+def write_and_read(items: list[msgspec.Struct], kind: RowType, form: Format) -> list[object]:
+    content = rows.header(kind.columns, form) + rows.lines(items, form)
     found = list(rows.read("file", io.BufferedReader(io.BytesIO(content)), kind))
     assert all(isinstance(row, Row) for row in found), found
     return [row.item for row in found if isinstance(row, Row)]
@@ -40,7 +40,7 @@ forms = pytest.mark.parametrize("form", ["csv", "ndjson"])
 @forms
 @given(players=st.lists(st.builds(schema.Player, printable, printable, maybe, maybe, maybe)))
 def test_players_are_read_as_they_were_written(players: list[msgspec.Struct], form: Format) -> None:
-    assert read_again(players, rows_of(PLAYERS), form) == players
+    assert write_and_read(players, rows_of(PLAYERS), form) == players
 
 
 @forms
@@ -62,7 +62,7 @@ def test_entries_are_read_as_they_were_written(entries: list[schema.LedgerEntry]
         metadata = None if entry.metadata is msgspec.UNSET else bytes(entry.metadata)
         return entry.event, entry.player, int(entry.value), entry.region, metadata
 
-    assert [essence(one) for one in read_again([*entries], LEDGER, form)] == [essence(one) for one in entries]
+    assert [essence(one) for one in write_and_read([*entries], LEDGER, form)] == [essence(one) for one in entries]
 
 
 @forms
@@ -70,7 +70,7 @@ def test_boards_are_read_as_they_were_written(form: Format) -> None:
     made = schema.Board(
         board="b", name="=1+1", operator="best", regions=["eu", "us"], public=False, min_value=-5, max_value="9" * 19
     )
-    (found,) = read_again([made], rows_of(BOARDS), form)
+    (found,) = write_and_read([made], rows_of(BOARDS), form)
     assert isinstance(found, schema.Board)
     assert int(found.min_value or 0) == -5
     found.min_value = -5
@@ -78,14 +78,14 @@ def test_boards_are_read_as_they_were_written(form: Format) -> None:
 
 
 @given(printable)
-def test_no_cell_of_text_begins_like_a_formula(text: str) -> None:
+def test_no_text_cell_starts_like_a_formula(text: str) -> None:
     cell = protect(text)
     assert unprotect(cell) == text
     assert cell[0] not in FORMULA.replace("'", "") or cell.lstrip("-").isdecimal()
 
 
-def test_what_a_player_wrote_is_text_in_every_cell() -> None:
-    """As in CSV injection: the cell itself, and cells that a separator would begin."""
+def test_names_of_players_are_text_in_every_cell() -> None:
+    """Cover CSV injection in the cell, and in cells that start after a separator."""
     hostile = ["=cmd|' /C calc'!A0", "+1+1", "-1+1", "@SUM(A1)", "＝1+1", "a,=1+1", 'a";=1+1', "'=1"]
     content = rows.lines([schema.Player(text, text, None, text, None) for text in hostile], "csv")
     for line in csv.reader(io.StringIO(content.decode())):

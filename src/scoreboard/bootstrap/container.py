@@ -97,6 +97,6 @@ async def open_container(
     database = await backends.open_database(options, clock, stack)
     queue = await backends.open_queue(options, clock, stack)
     ranking = await backends.open_ranking(options, database, clock, stack)
-    events = EventDelivery(database.outbox, consumers)
+    events = EventDelivery(database.outbox, consumers, timings.events)
     await events.start()
     return Container(settings, clock, database, ranking, queue, events, timings)

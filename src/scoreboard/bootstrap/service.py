@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 from scoreboard.application.ports.backend import Task
 from scoreboard.application.ports.clock import Clock
@@ -16,6 +17,7 @@ from scoreboard.bootstrap.mounting import PARTS, Part, mount_contracts
 from scoreboard.bootstrap.parts import jobs, live, worker
 from scoreboard.bootstrap.settings import Settings
 from scoreboard.bootstrap.timings import Timings
+from scoreboard.concurrency.every import every
 from scoreboard.entrypoints.http.connection_limiter import ConnectionLimiter, default_limit
 from scoreboard.entrypoints.http.server import Server
 
@@ -105,7 +107,7 @@ def _tasks(shared: Container, parts: frozenset[Part]) -> Iterator[Task]:
     if pings or shared.queue_backend is not None:
         probe = Probe(pings, shared.queue_backend)
         metrics.of_servers(shared.metrics, probe, queued=shared.queue_backend is not None)
-        yield probe.run
+        yield partial(every, shared.timings.probe_s, probe.once, "probe")
     if shared.database.replica is not None:
         text = "How far the replica was behind, as last looked."
         metrics.gauge(shared.metrics, "scoreboard_replica_lag_seconds", text, shared.database.replica.lag_s)

@@ -1,9 +1,10 @@
 """Timings: the periods of background work. Tests inject shorter or longer ones."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from scoreboard.application.updates.commit import DEFAULT_RETRIES, CommitRetries
 from scoreboard.application.upkeep import drift
+from scoreboard.application.upkeep.event_delivery import DeliveryLimits
 from scoreboard.entrypoints.http.timeouts import HttpTimeouts
 
 
@@ -11,11 +12,19 @@ from scoreboard.entrypoints.http.timeouts import HttpTimeouts
 class Timings:
     """The seconds between two runs of each job, and the waits inside them.
 
-    `patience` is the factor for every time-out of a server.
+    `patience` is the factor for every time-out of a server. `seasons_s` is the period in which pages of the current
+    season look for a new one. `feed_s` is the period in which they look for changes that the feed lost.
     """
 
     patience: float = 1.0
     commit_retries: CommitRetries = DEFAULT_RETRIES
+    probe_s: float = 5.0
+    seasons_s: float = 1.0
+    feed_s: float = 1.0
+    repair_s: float = 5.0
+    retention_s: float = 3_600.0
+    trim_s: float = 60.0
     drift_s: float = 60.0
     drift_recheck_s: float = drift.RECHECK_AFTER_S
-    http: HttpTimeouts = field(default_factory=HttpTimeouts)
+    events: DeliveryLimits = DeliveryLimits()  # noqa: RUF009 - frozen
+    http: HttpTimeouts = HttpTimeouts()  # noqa: RUF009 - frozen

@@ -1,4 +1,4 @@
-"""A shared server that broke is replaced at the same URL, and its log is printed."""
+"""Shared servers that break: each is replaced at its URL, and its log is printed."""
 
 import asyncio
 from contextlib import ExitStack
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(autouse=True)
 def printed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let this test capture what is printed past the capturing of pytest."""
+    """Capture the output that replace_broken() prints past pytest."""
     monkeypatch.setattr(shared, "uncaptured", ExitStack)
 
 
@@ -28,8 +28,8 @@ async def passes_a_message(url: str) -> bool:
         return delivery.message.body == b"here"
 
 
-def test_a_node_that_can_declare_no_queue_is_replaced(capsys: pytest.CaptureFixture[str]) -> None:
-    """The node answers, but the supervisor of dead-letter queues has ended."""
+def test_a_node_that_cannot_declare_queues_is_replaced(capsys: pytest.CaptureFixture[str]) -> None:
+    """The node runs without the supervisor that quorum queues with dead letters need."""
     if not rabbitmq.PROGRAM.exists():
         missing("install rabbitmq-server")
     with rabbitmq.started() as server, shared.kept_working(server):

@@ -1,4 +1,4 @@
-"""JwtAuthenticator and JwtIssuer: this service's own tokens, signed with a key that is made at the first start."""
+"""JWTs of this service, signed with a key that is created at the first start."""
 
 import base64
 import contextlib
@@ -23,24 +23,24 @@ ISSUER = "scoreboard"
 ALGORITHM = "HS256"
 KEY_BYTES = 32
 MAX_TOKEN_CHARS = 4_096
-CACHED = 20_000  # verified tokens, some 600 bytes each
+CACHED = 20_000  # verified tokens, about 600 bytes each
 
 
 def signing_key(path: Path) -> bytes:
-    """The key in this file, made (mode 0600) when there is none yet."""
+    """Return the key in this file, which is created (mode 0600) if it is missing."""
     with contextlib.suppress(FileNotFoundError):
         key = path.read_bytes()
         if len(key) >= KEY_BYTES:
             return key
-        path.unlink()  # its making was interrupted before anything was signed with it
-    descriptor, made = tempfile.mkstemp(dir=path.parent, prefix=path.name)  # mode 0600
+        path.unlink()  # it was not completely written, so no token was signed with it
+    descriptor, new = tempfile.mkstemp(dir=path.parent, prefix=path.name)  # mode 0600
     with os.fdopen(descriptor, "wb") as file:
         file.write(secrets.token_bytes(KEY_BYTES))
         file.flush()
         os.fsync(descriptor)
-    with contextlib.suppress(FileExistsError):  # another process was first: its key counts
-        os.link(made, path)
-    os.unlink(made)  # noqa: PTH108 - as mkstemp gave it
+    with contextlib.suppress(FileExistsError):  # another process has created the key
+        os.link(new, path)
+    os.unlink(new)  # noqa: PTH108 - mkstemp returns a text
     return path.read_bytes()
 
 
@@ -70,25 +70,26 @@ class JwtIssuer:
 
 
 class JwtAuthenticator:
-    """A token that was verified is known by its text until it expires, so its signature is checked once."""
+    """Authenticator that verifies each token once, and caches it until it expires."""
 
-    def __init__(self, key: bytes, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, key: bytes, clock: Callable[[], float] = time.time, cached: int = CACHED) -> None:
         self._key = OctKey.import_key(key)
         self.clock = clock
+        self._cached = cached
         self.verified: OrderedDict[str, tuple[float, Principal]] = OrderedDict()
 
     async def authenticate(self, token: str) -> Principal | None:
-        known = self.verified.get(token)
-        if known is None:
+        verified = self.verified.get(token)
+        if verified is None:
             if len(token) > MAX_TOKEN_CHARS or not _names_issuer(token):
                 return None
-            known = self.verified[token] = self._verify(token)
-            if len(self.verified) > CACHED:
+            verified = self.verified[token] = self._verify(token)
+            if len(self.verified) > self._cached:
                 self.verified.popitem(last=False)
-        if known[0] <= self.clock():
+        if verified[0] <= self.clock():
             del self.verified[token]
             raise codes.TOKEN_EXPIRED.error("this token has expired; get a new one")
-        return known[1]
+        return verified[1]
 
     def _verify(self, token: str) -> tuple[float, Principal]:
         try:
@@ -99,7 +100,7 @@ class JwtAuthenticator:
 
 
 def _names_issuer(token: str) -> bool:
-    """Whether the payload, not verified yet, names this service as the issuer."""
+    """Return True if the payload, not yet verified, names this service as the issuer."""
     try:
         _, payload, _ = token.split(".")
         claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
@@ -109,7 +110,7 @@ def _names_issuer(token: str) -> bool:
 
 
 def _principal(claims: dict[str, Any], now: float) -> tuple[float, Principal]:
-    """The principal, and when the token expires."""
+    """Return the expiry of the token, and its principal."""
     expires = claims.get("exp")
     app, subject, role, scope = (claims.get(name) for name in ("app", "sub", "role", "scope"))
     texts = all(isinstance(text, str) for text in (app, subject, role, scope))
@@ -119,6 +120,6 @@ def _principal(claims: dict[str, Any], now: float) -> tuple[float, Principal]:
     if not isinstance(not_before, int | float) or not_before > now:
         raise codes.TOKEN_INVALID.error("this token is not valid yet")
     if session is not None and not isinstance(session, str):
-        raise codes.TOKEN_INVALID.error("the claim sid of this token is not a text")
+        raise codes.TOKEN_INVALID.error("the claim sid of this token is not a string")
     permissions = frozenset(str(scope).split())
     return expires, Principal(str(app), str(subject), cast("Role", role), permissions, session)

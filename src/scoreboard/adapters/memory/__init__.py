@@ -1,1 +1,1 @@
-"""In process: the ranking, the rate limits."""
+"""Ranking and rate limiter in the memory of one process."""

@@ -1,4 +1,4 @@
-"""Sorted rows in flat arrays, cut into blocks that are counted in groups."""
+"""Sorted rows in flat arrays, split into blocks that are counted in groups."""
 
 from __future__ import annotations  # array[int] is only for the type checker before Python 3.12
 
@@ -14,33 +14,32 @@ _GROUP_SHIFT = 5  # blocks are counted in groups of 32, so that a prefix sum at 
 
 
 class Blocks:
-    """Sorted rows in blocks of parallel arrays, one array per column; the first column is the leading key.
+    """Sorted rows in blocks of parallel arrays, one array per column.
 
-    Between each two blocks stands a separator: no row of the left one is greater, every row of the right one is.
-    Separators change only when a block is split or merged, and the last block has none, so a search among them
-    always ends at a block. There is always at least one block; an empty one only when there are no rows.
+    The first column is the leading key. A separator stands between two blocks: no row of the left block is greater,
+    and every row of the right block is. Separators change only when a block is split or merged. The last block has
+    none, so a search among them always ends at a block. There is always at least one block, which may be empty.
     """
 
     __slots__ = ("_codes", "_groups", "_limit", "_rest", "_sizes", "blocks", "leads", "rests")
 
     def __init__(self, codes: str, limit: int, rest: Callable[[Block], tuple[object, ...]]) -> None:
-        """`codes` has the array type of each column; `rest` tells the key of a block's last row after its lead."""
-        self._codes = codes
-        self._limit = limit
-        self._rest = rest
+        self._codes = codes  # array type of each column
+        self._limit = limit  # rows of a full block
+        self._rest = rest  # returns the key of a block's last row without its lead
         self.blocks: list[Block] = [tuple(array(code) for code in codes)]
         self.leads: list[int] = []  # separators, first column
-        self.rests: list[tuple[object, ...]] = []  # separators, what follows
+        self.rests: list[tuple[object, ...]] = []  # separators, the other columns
         self._sizes = [0]
         self._groups = [0]  # sums of 2**_GROUP_SHIFT sizes each
 
     def before(self, b: int) -> int:
-        """How many rows the blocks before block `b` hold."""
+        """Count the rows in the blocks before block `b`."""
         group = b >> _GROUP_SHIFT
         return sum(self._groups[:group]) + sum(self._sizes[group << _GROUP_SHIFT : b])
 
     def rows_from(self, position: int) -> Iterator[tuple[Block, int]]:
-        """The blocks from the one with the row at `position` on, each with the index of the first row wanted."""
+        """Yield each block from `position` on, with the index of its first row."""
         b = 0
         for size in self._groups:
             if position < size:
@@ -55,30 +54,30 @@ class Blocks:
             position = 0
 
     def lead(self, lead: int) -> tuple[int, int]:
-        """The block and index of the first row with this lead or a greater one (or the end of a block)."""
+        """Return block and index of the first row with at least this lead, or of the end."""
         b = bisect_left(self.leads, lead)
         return b, bisect_left(self.blocks[b][0], lead)
 
     def below(self, lead: int) -> int:
-        """How many rows have a smaller lead."""
+        """Count the rows with a smaller lead."""
         b, i = self.lead(lead)
         return self.before(b) + i
 
     def single(self, b: int, i: int) -> bool:
-        """Whether no other row has the lead of the row at index `i` of block `b`."""
+        """Return True if no other row has the lead of row `i` of block `b`."""
         leads = self.blocks[b][0]
         if 0 < i < len(leads) - 1:
             return leads[i - 1] != leads[i] != leads[i + 1]
         return self.below(leads[i] + 1) - self.below(leads[i]) == 1  # its neighbours may be in other blocks
 
     def add(self, lead: int) -> None:
-        """Insert a lead that may be there already, where a row is a lead and no more."""
+        """Insert a lead unless it is present, if rows have a single column."""
         b, i = self.lead(lead)
         if i == self._sizes[b] or self.blocks[b][0][i] != lead:
             self.insert(b, i, (lead,))
 
     def fill(self, rows: Iterator[tuple[int, ...]]) -> None:
-        """Take in sorted rows, where there are none; blocks are left with room to grow."""
+        """Load sorted rows into empty blocks, which are left with room to grow."""
         blocks: list[Block] = []
         while chunk := list(islice(rows, self._limit * 3 // 4)):
             blocks.append(tuple(map(array, self._codes, zip(*chunk, strict=True))))
@@ -90,7 +89,7 @@ class Blocks:
             self._regroup(0)
 
     def insert(self, b: int, i: int, row: tuple[int, ...]) -> bool:
-        """Insert a row; False when its block had to be split, so that the row may be elsewhere now."""
+        """Insert a row; return False if its block was split, which may have moved the row."""
         for column, value in zip(self.blocks[b], row):  # noqa: B905 - in every update: `strict` takes 0.2 µs
             column.insert(i, value)
         self._groups[b >> _GROUP_SHIFT] += 1
@@ -111,7 +110,7 @@ class Blocks:
     def _split(self, b: int) -> None:
         block = self.blocks[b]
         middle = len(block[0]) >> 1
-        # Both halves are copies: an array cut short in place would keep its memory.
+        # Both halves are copies, because a shortened array keeps its memory.
         left, right = tuple(column[:middle] for column in block), tuple(column[middle:] for column in block)
         self.blocks[b : b + 1] = left, right
         self.leads.insert(b, left[0][-1])
@@ -120,7 +119,7 @@ class Blocks:
         self._regroup(b)
 
     def _merge(self, b: int) -> None:
-        """Join block `b` and the one after it; when that is too long, share the rows out evenly."""
+        """Join block `b` and the next one, and split the result if it is too long."""
         self.blocks[b : b + 2] = [tuple(left + right for left, right in zip(*self.blocks[b : b + 2], strict=True))]
         del self.leads[b], self.rests[b]
         self._sizes[b : b + 2] = [len(self.blocks[b][0])]
@@ -130,7 +129,7 @@ class Blocks:
             self._regroup(b)
 
     def _regroup(self, b: int) -> None:
-        """Sum up the groups again from block `b` on."""
+        """Recompute the sums of the groups from block `b` on."""
         group, step, sizes = b >> _GROUP_SHIFT, 1 << _GROUP_SHIFT, self._sizes
         starts = range(group << _GROUP_SHIFT, len(sizes), step)
         self._groups[group:] = [sum(sizes[start : start + step]) for start in starts]

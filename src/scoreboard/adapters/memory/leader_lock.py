@@ -1,4 +1,4 @@
-"""MemoryTurns: one process has every turn."""
+"""MemoryLeaderLock: a single process is always the leader."""
 
 from collections.abc import Awaitable, Callable
 

@@ -1,4 +1,4 @@
-"""The players of one app as small numbers, so that everything else can hold a number in place of an id."""
+"""Small numbers that stand for the player ids of one app."""
 
 from __future__ import annotations  # array[int] is only for the type checker before Python 3.12
 
@@ -9,11 +9,11 @@ _SLOT = Struct("=I")
 
 
 class PlayerSlots:
-    """The player ids of one app, each with a small dense number, its slot: 0, 1, 2, ... in order of arrival.
+    """Player ids of one app, each with a slot: 0, 1, 2, ... in order of arrival.
 
-    A slot is for ever: players are never taken out. An id takes its UTF-8 bytes and 12 bytes more.
-    `find` and `slot` are O(1) and take about a microsecond. The hash table is a linear hash: every new player adds
-    one bucket and moves about one entry, so it never stops to rehash, whatever its size.
+    Slots are permanent, because players are never removed. An id takes its UTF-8 bytes and 12 more bytes.
+    `find` and `slot` are O(1) and take about a microsecond. The hash table is a linear hash. Every new player adds one
+    bucket and moves about one entry, so the table never pauses to rehash.
     """
 
     __slots__ = ("__weakref__", "_heads", "_ids", "_mask", "_next", "_starts")
@@ -30,7 +30,7 @@ class PlayerSlots:
         return len(self._next)
 
     def find(self, player: str) -> int:
-        """The slot of `player`, -1 when unknown."""
+        """Return the slot of a player, or -1 if unknown."""
         utf8 = player.encode()
         ids, starts = self._ids, self._starts
         entry = self._heads[self._bucket(hash(utf8))]
@@ -41,22 +41,22 @@ class PlayerSlots:
         return -1
 
     def slot(self, player: str) -> int:
-        """The slot of `player`, a new one for a new player."""
+        """Return the slot of a player, adding a new player."""
         slot = self.find(player)
         return self._add(player.encode()) if slot < 0 else slot
 
     def player(self, slot: int) -> str:
-        """The player with this slot; IndexError when there is none."""
+        """Return the player with this slot; IndexError if there is none."""
         if slot < 0:
             raise IndexError(slot)
         return self.utf8(slot).decode()
 
     def utf8(self, slot: int) -> bytearray:
-        """The id with this slot as UTF-8: its byte order is the order of players."""
+        """Return the id with this slot in UTF-8, whose byte order is the order of players."""
         return self._ids[self._starts[slot] : self._starts[slot + 1]]
 
     def bisect(self, slots: array[int], utf8: bytes | bytearray, start: int, end: int) -> int:
-        """Where `utf8` belongs in slots[start:end], which is in the order of players."""
+        """Return the index for `utf8` in slots[start:end], sorted in the order of players."""
         ids, starts = self._ids, self._starts
         while start < end:
             middle = (start + end) >> 1
@@ -69,7 +69,7 @@ class PlayerSlots:
 
     def _bucket(self, hashed: int) -> int:
         bucket = hashed & self._mask
-        # The upper half of the buckets comes into being one by one; until then the lower half stands in.
+        # The upper half of the buckets is added one by one; until then the lower half is used.
         return bucket if bucket < len(self._heads) else bucket & (self._mask >> 1)
 
     def _add(self, utf8: bytes) -> int:
@@ -82,7 +82,7 @@ class PlayerSlots:
         return len(self._next) - 1
 
     def _grow(self) -> None:
-        """Add one bucket, and share out the chain of the bucket that stood in for it."""
+        """Add one bucket, and move to it a part of the chain of the bucket used so far."""
         added = len(self._heads)
         self._heads.append(0)
         if added > self._mask:
@@ -97,13 +97,13 @@ class PlayerSlots:
 
 
 def index_of(slots: array[int], slot: int) -> int:
-    """The index of `slot` in `slots`.
+    """Return the index of a slot.
 
-    A search of the bytes is some ten times as fast as array.index, and with ties faster than a bisection that reads
-    players' ids from all over the memory.
+    A search of the bytes is about ten times as fast as array.index. With ties it is also faster than a bisection, which
+    reads ids from scattered memory.
     """
     raw, wanted = slots.tobytes(), _SLOT.pack(slot)
     at = raw.index(wanted)
-    while at % _SLOT.size:  # the end of one number and the beginning of the next
+    while at % _SLOT.size:  # bytes of two adjacent numbers
         at = raw.index(wanted, at + 1)
     return at // _SLOT.size

@@ -1,7 +1,7 @@
-"""The rank index: the standings of one table, always in their total order, in compact memory.
+"""Rank index: the standings of one table in their total order, in compact memory.
 
-Everything lives in flat arrays rather than in one Python object per standing: about 80 bytes for a player and a
-standing together, where dicts and tuples would take several hundred. Not safe for threads; one owner at a time.
+Flat arrays take about 80 bytes for a player and a standing together, where dicts and tuples would take several hundred.
+The index is not thread-safe.
 """
 
 from __future__ import annotations  # array[int] is only for the type checker before Python 3.12
@@ -17,41 +17,40 @@ from typing import Literal, NamedTuple
 from scoreboard.adapters.memory.blocks import Block, Blocks
 from scoreboard.adapters.memory.player_slots import PlayerSlots, index_of
 
-_BLOCK_ROWS = 512  # a block is split beyond this: longer ones make inserts slow, shorter ones searches and sums
-_PAGE_SHIFT = 7  # records are held in pages of 128 slots, so that a small table of a big app stays small
+_BLOCK_ROWS = 512  # of a full block; longer blocks slow down inserts, shorter ones searches and sums
+_PAGE_SHIFT = 7  # records are in pages of 128 slots, so that a small table of a big app stays small
 _PAGE_MASK = (1 << _PAGE_SHIFT) - 1
 _RECORD = Struct("=3q")  # lead, time, mark
 _RECORD_BYTES = _RECORD.size
 _NO_RECORD = (0, 0, 0)
-_NO_PAGE = bytearray(_RECORD_BYTES << _PAGE_SHIFT)  # stands for every page without records; never written to
+_NO_PAGE = bytearray(_RECORD_BYTES << _PAGE_SHIFT)  # shared by all pages without records, never written
 _NOWHERE = (-1, 0, 0)
-_PARTS = 128  # a load is sorted in about as many parts, to need little memory beside the index
+_PARTS = 128  # of a load, which are sorted one by one to save memory
 
 
 class Surroundings(NamedTuple):
-    """A standing among the others: its place (from 0), how many are strictly better and worse, and the nearest better
-    score."""
+    """A standing, its position (from 0), and the counts of better and worse ones."""
 
     score: int
     reached_at: int
     position: int
     better: int
     worse: int
-    next_score: int | None
+    next_score: int | None  # the nearest better one
 
 
 class RankIndex:
-    """The standings of one table in their total order, exact over all signed 64-bit scores and times.
+    """Standings of one table in their total order, exact over signed 64-bit integers.
 
-    The order is by score, then by `reached_at` (any unit; the earliest or the latest first, or not at all when ties
-    are shared), last by player id in UTF-8 byte order. Positions count from 0, the best standing.
+    The order is by score, then by `reached_at`, then by player id in UTF-8 byte order. `reached_at` may have any unit;
+    the earliest or the latest comes first, and it is ignored when ties are shared. Positions count from 0, the best.
 
-    Versions (from 0, below 2**63 - 1) make updates safe to repeat and to reorder: a slot holds on to the greatest
-    version seen, in `put` or in `remove`, and ignores what is not newer.
+    Versions (from 0, below 2**63 - 1) make updates safe to repeat and to reorder. A slot keeps the greatest version
+    seen in `put` or `remove`, and ignores updates that are not newer.
 
-    `n` standings: every look-up takes O(log n + block + n / (block * group)), which at 1,000,000 is 2 to 5
-    microseconds, and an update 5 to 10: the most where many tie in time as well, and ids have to be compared. A
-    standing takes about 50 bytes, and with `dense` up to 11 more.
+    With `n` standings, a look-up takes O(log n + block + n / (block * group)): 2 to 5 microseconds at 1,000,000. An
+    update takes 5 to 10, the most where times tie too and ids are compared. A standing takes about 50 bytes, and with
+    `dense` up to 11 more.
     """
 
     __slots__ = ("_blocks", "_count", "_distinct", "_flip", "_last", "_pages", "_players", "_time_flip", "_time_mask")
@@ -62,19 +61,17 @@ class RankIndex:
         *,
         descending: bool,
         ties: Literal["earliest", "latest", "shared"],
-        dense: bool = False,
-        block_rows: int = _BLOCK_ROWS,
+        dense: bool = False,  # also keep the distinct scores, for `better_scores`
+        block_rows: int = _BLOCK_ROWS,  # at least 4; tests use few
     ) -> None:
-        """`dense` also keeps the distinct scores, for `better_scores`; `block_rows` (from 4) is there for tests."""
         self._players = players
-        # Keys ascend in the index, so what has to descend is held as ~x: it reverses the order and, unlike -x, has
-        # no overflow. x ^ -1 is ~x, and x ^ 0 is x.
+        # Keys ascend in the index, so a descending one is stored as ~x, which is x ^ -1. Unlike -x, it cannot overflow.
         self._flip = -1 if descending else 0
         self._time_flip = -1 if ties == "latest" else 0
         self._time_mask = 0 if ties == "shared" else -1
         self._count = 0
         self._pages: list[bytearray] = []
-        self._last = _NOWHERE  # the slot asked for last, its block and index; only while nothing moves
+        self._last = _NOWHERE  # the last slot searched, its block and index; valid until a row moves
         self._blocks = Blocks("qbI" if ties == "shared" else "qqI", block_rows, partial(_rest, players))
         self._distinct = Blocks("q", block_rows, lambda _: ()) if dense else None
 
@@ -85,12 +82,12 @@ class RankIndex:
         return self._record(slot)[2] > 0
 
     def get(self, slot: int) -> tuple[int, int, int] | None:
-        """(score, reached_at, version) of a standing, None when there is none."""
+        """Return (score, reached_at, version) of a standing, or None."""
         lead, time, mark = self._record(slot)
         return (lead ^ self._flip, time ^ self._time_flip, mark - 1) if mark > 0 else None
 
     def put(self, slot: int, score: int, reached_at: int, version: int) -> bool:
-        """Set the standing of a slot. False, and no change, when `version` is not newer than the one held."""
+        """Set the standing of a slot; return False if `version` is not newer."""
         old_lead, old_time, mark = self._record(slot)
         if version < abs(mark):
             return False
@@ -103,14 +100,14 @@ class RankIndex:
         elif lead == old_lead and (time ^ old_time) & self._time_mask == 0:
             return True
         else:
-            self._take_out(slot, old_lead, old_time)
-        self._bring_in(slot, lead, time)
+            self._delete_row(slot, old_lead, old_time)
+        self._insert_row(slot, lead, time)
         return True
 
     def remove(self, slot: int, version: int) -> bool:
-        """Take a standing out and remember `version`, so that an older `put` cannot bring it back.
+        """Remove a standing, and keep `version` so that an older `put` cannot restore it.
 
-        False when there was nothing to take out, or when `version` is not newer than the one held.
+        Returns False if there is no standing, or if `version` is not newer.
         """
         lead, time, mark = self._record(slot)
         if version < abs(mark):
@@ -120,15 +117,15 @@ class RankIndex:
         self._write(slot, 0, 0, -(version + 1))
         if mark <= 0:
             return False
-        self._take_out(slot, lead, time)
+        self._delete_row(slot, lead, time)
         self._count -= 1
         return True
 
     def load(self, standings: Iterable[tuple[int, int, int, int]]) -> None:
-        """Put many (slot, score, reached_at, version), in any order, into an index without standings.
+        """Load (slot, score, reached_at, version) in any order into an empty index.
 
-        As `put` for each, but faster, with many ties more than twice, and with blocks better filled. It takes next
-        to no memory beside the index. ValueError when there are standings; after any other error, drop the index.
+        The result is that of a `put` for each, but faster, more than twice with many ties, and with fuller blocks. It
+        needs almost no additional memory. ValueError if the index has standings; after any other error, drop it.
         """
         if self._count:
             raise ValueError("only an index without standings can be loaded")
@@ -149,7 +146,7 @@ class RankIndex:
             self._distinct.fill((lead,) for lead, _ in groupby(leads))
 
     def position(self, slot: int) -> int:
-        """The place of a standing in the total order, from 0; KeyError when there is none."""
+        """Return the position of a standing, from 0; KeyError if there is none."""
         lead, time, mark = self._record(slot)
         if mark <= 0:
             raise KeyError(slot)
@@ -157,7 +154,6 @@ class RankIndex:
         return self._blocks.before(b) + i
 
     def surroundings(self, slot: int) -> Surroundings | None:
-        """A standing among the others, None when there is none."""
         lead, time, mark = self._record(slot)
         if mark <= 0:
             return None
@@ -177,21 +173,21 @@ class RankIndex:
         return Surroundings(score, reached_at, before + i, better, worse, next_score)
 
     def better(self, score: int) -> int:
-        """How many standings have a strictly better score: the competition rank is one more."""
+        """Count the standings with a better score, one less than the competition rank."""
         return self._blocks.below(score ^ self._flip)
 
     def worse(self, score: int) -> int:
-        """How many standings have a strictly worse score."""
+        """Count the standings with a worse score."""
         return self._count - self._blocks.below((score ^ self._flip) + 1)
 
     def better_scores(self, score: int) -> int:
-        """How many distinct scores are strictly better: the dense rank is one more. ValueError unless `dense`."""
+        """Count the better distinct scores, one less than the dense rank."""
         if self._distinct is None:
             raise ValueError("this index does not keep the distinct scores")
         return self._distinct.below(score ^ self._flip)
 
     def slice(self, start: int, stop: int) -> list[int]:
-        """The slots at the positions from `start` up to, but not including, `stop`, best first."""
+        """Return the slots at the positions from `start` to before `stop`, best first."""
         start = max(start, 0)
         wanted = max(min(stop, self._count) - start, 0)
         slots: list[int] = []
@@ -202,13 +198,13 @@ class RankIndex:
         return slots
 
     def seek(self, score: int, reached_at: int, player: str) -> int:
-        """The position of the first standing strictly after this key, which need not be present itself."""
-        # Nothing lies between an id and the same id with a zero byte, so that is the first key after this one.
+        """Return the position of the first standing after a key, which may be absent."""
+        # An id with an appended zero byte is the next possible id.
         b, i = self._find(-1, score ^ self._flip, reached_at ^ self._time_flip, player.encode() + b"\0")
         return self._blocks.before(b) + i
 
     def _sorted(self, slots: array[int]) -> Iterator[tuple[int, int, int]]:
-        """The rows of `slots`, sorted part by part, with the borders between the parts taken from a sample."""
+        """Yield sorted rows, part by part; a sample gives the borders of the parts."""
         sample = sorted(map(self._full_key, slots[:: len(slots) // (16 * _PARTS) or 1]))
         borders = sample[:: len(sample) // _PARTS or 1]
         parts = [array("I") for _ in range(len(borders) + 1)]
@@ -226,14 +222,14 @@ class RankIndex:
         if not 0 <= slot < len(self._players):
             raise IndexError(slot)
 
-    def _take_out(self, slot: int, lead: int, time: int) -> None:
+    def _delete_row(self, slot: int, lead: int, time: int) -> None:
         b, i = self._place(slot, lead, time)
         if self._distinct is not None and self._blocks.single(b, i):
             self._distinct.delete(*self._distinct.lead(lead))
         self._blocks.delete(b, i)
         self._last = _NOWHERE
 
-    def _bring_in(self, slot: int, lead: int, time: int) -> None:
+    def _insert_row(self, slot: int, lead: int, time: int) -> None:
         b, i = self._find(slot, lead, time)
         stays = self._blocks.insert(b, i, (lead, time & self._time_mask, slot))
         self._last = (slot, b, i) if stays else _NOWHERE
@@ -241,7 +237,7 @@ class RankIndex:
             self._distinct.add(lead)
 
     def _place(self, slot: int, lead: int, time: int) -> tuple[int, int]:
-        """The block and index of a standing that is in the index; remembered, as it is often asked for again."""
+        """Return block and index of a present standing, and cache them for the next call."""
         if self._last[0] != slot:
             index = self._blocks
             b = bisect_left(index.leads, lead)
@@ -253,7 +249,7 @@ class RankIndex:
         return self._last[1], self._last[2]
 
     def _find(self, slot: int, lead: int, time: int, utf8: bytes | None = None) -> tuple[int, int]:
-        """The block and index where a row belongs that is not in the index; `utf8` stands in for a slot's own."""
+        """Return block and index for an absent row; `utf8` replaces the id of the slot."""
         index = self._blocks
         b = bisect_left(index.leads, lead)
         if b < len(index.leads) and index.leads[b] == lead:
@@ -268,18 +264,18 @@ class RankIndex:
         return b, self._players.bisect(slots, utf8 or self._players.utf8(slot), i, end)
 
     def _tied_block(self, b: int, slot: int, lead: int, time: int, utf8: bytes | None = None) -> int:
-        """The block for a key, when block `b` is the first that may end in this lead."""
+        """Return the block for a key; `b` is the first block that may end in its lead."""
         rests, time = self._blocks.rests, time & self._time_mask
         end = bisect_right(self._blocks.leads, lead, b)
         b = bisect_left(rests, (time,), b, end)
         if b == end or rests[b][0] != time:
-            return b  # done without a look at the player's id
+            return b  # without a comparison of ids
         return bisect_left(rests, (time, utf8 or self._players.utf8(slot)), b, end)
 
     def _record(self, slot: int) -> tuple[int, ...]:
-        """The lead, time and mark of a slot.
+        """Return the lead, time and mark of a slot.
 
-        The mark is version + 1 of a standing, -(version + 1) of one taken out, 0 for a slot never seen.
+        The mark is version + 1 of a standing, -(version + 1) of a removed one, and 0 of an unknown slot.
         """
         page = slot >> _PAGE_SHIFT
         if 0 <= page < len(self._pages):
@@ -287,7 +283,7 @@ class RankIndex:
         return _NO_RECORD
 
     def _write(self, slot: int, lead: int, time: int, mark: int) -> None:
-        record = _RECORD.pack(lead, time, mark)  # struct.error, before any change, for what has no place in 64 bits
+        record = _RECORD.pack(lead, time, mark)  # struct.error, before any change, beyond 64 bits
         pages, page, at = self._pages, slot >> _PAGE_SHIFT, (slot & _PAGE_MASK) * _RECORD_BYTES
         while page >= len(pages):
             pages.append(_NO_PAGE)
@@ -297,12 +293,12 @@ class RankIndex:
 
 
 def _rest(players: PlayerSlots, block: Block) -> tuple[object, ...]:
-    # No method: a table that is set aside is freed at once, as long as nothing in it leads back to itself.
+    # This is no method, because an evicted table is freed at once only if it has no reference cycle.
     return block[1][-1], bytes(players.utf8(block[2][-1]))
 
 
 def _equal(column: array[int], value: int, start: int, end: int) -> tuple[int, int]:
-    """The part of column[start:end], which is sorted, that equals `value`."""
+    """Return the bounds of `value` in the sorted column[start:end]."""
     start = bisect_left(column, value, start, end)
     if start == end or column[start] != value:
         return start, start

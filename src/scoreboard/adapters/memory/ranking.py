@@ -1,8 +1,7 @@
-"""MemoryRanking: every table in use as a sorted index in process.
+"""MemoryRanking: the tables in use as sorted indexes in the memory of one process.
 
-A table is loaded from the ledger's totals when it is first asked for, and again after it was set aside to make room.
-What is applied while it loads waits and goes in after; versions make the overlap harmless. A table without a standing
-is not kept.
+A table is loaded from the ledger's totals at its first use, and again at the next use after an eviction. Updates during
+a load are applied after it; versions make the overlap harmless. A table without standings is not kept.
 """
 
 from __future__ import annotations  # array[int] is only for the type checker before Python 3.12
@@ -10,7 +9,7 @@ from __future__ import annotations  # array[int] is only for the type checker be
 import asyncio
 from array import array
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from typing import assert_never
@@ -36,9 +35,9 @@ log = structlog.get_logger(__name__)
 
 Load = Callable[[TableKey], AsyncIterator[list[tuple[str, Standing]]]]
 
-MAX_TABLES = 10_000  # kept; the one unused for longest is set aside first
-GRACE_S = 0.1  # a caller waits so long for a table that is loading
-SLOTS_AT_ONCE = 2_000  # looked up between two turns of other work
+MAX_TABLES = 10_000  # kept; the least recently used table is evicted first
+LOAD_S = 0.1  # a caller waits so long for a table that is loading
+SLOTS_AT_ONCE = 2_000  # looked up before the event loop may run other tasks
 
 
 @dataclass(slots=True, eq=False)
@@ -52,50 +51,54 @@ class _Table:
 
 
 class MemoryRanking:
-    """`epoch` names this run of the process."""
+    """Ranking of the tables that `load` yields; `epoch` is unique to this process."""
 
-    def __init__(self, load: Load, epoch: str, max_tables: int = MAX_TABLES) -> None:
+    def __init__(self, load: Load, epoch: str, max_tables: int = MAX_TABLES, load_s: float = LOAD_S) -> None:
         self._load = load
         self._epoch = epoch
         self._max_tables = max_tables
+        self._load_s = load_s
         self.tables: OrderedDict[TableKey, _Table] = OrderedDict()
-        self.slots: WeakValueDictionary[int, PlayerSlots] = WeakValueDictionary()  # by app; its tables hold them
-        self._offsets = count(1)  # one for all tables: a table loaded again never repeats an offset
-        self._not_held = next(self._offsets)  # since when no table was given up
+        self.slots: WeakValueDictionary[int, PlayerSlots] = WeakValueDictionary()  # by app, referenced by its tables
+        self._offsets = count(1)  # shared by all tables, so that a reloaded table never repeats an offset
+        self._absent_offset = next(self._offsets)  # of the last eviction
 
     async def apply(
         self, key: TableKey, board: Board, standings: Mapping[str, Standing], *, place: bool
     ) -> Mapping[str, RankChange]:
         table = self.tables.get(key)
         if table is None or table.loading is not None:
-            table = self._opened(key, board)
-            _keep_newest(table.waiting, standings)
-            await self._grace(table)
-            # What the load found may be the update itself, so the rank before it is not known any more.
-            return self._put(table, standings, place=place, before=False)
+            table = self._open_table(key, board)
+            for player, new in standings.items():
+                waiting = table.waiting.get(player)
+                if waiting is None or waiting.version < new.version:
+                    table.waiting[player] = new
+            await self._wait_for_load(table)
+            # The load may have included this update already, so the previous rank is unknown.
+            return self._put(table, standings, place=place, with_previous=False)
         self.tables.move_to_end(key)
-        return self._put(table, standings, place=place, before=True)
+        return self._put(table, standings, place=place, with_previous=True)
 
     def _put(
-        self, table: _Table, standings: Mapping[str, Standing], *, place: bool, before: bool
+        self, table: _Table, standings: Mapping[str, Standing], *, place: bool, with_previous: bool
     ) -> Mapping[str, RankChange]:
         table.offset = next(self._offsets)
         index, slots = table.index, table.slots
-        placed = {}
+        changes = {}
         for player, (score, reached_at, version, _, _) in standings.items():
             slot = slots.slot(player)
-            previous = self._rank(table, slot) if place and before and slot in index else None
+            previous = self._rank(table, slot) if place and with_previous and slot in index else None
             moved = index.put(slot, score, reached_at, version)
             if place:
-                placed[player] = RankChange(
+                changes[player] = RankChange(
                     self._rank(table, slot) if moved or previous is None else previous, previous
                 )
-        return placed
+        return changes
 
     async def remove(self, key: TableKey, player: str, version: int) -> None:
         table = self.tables.get(key)
         if table is None:
-            return  # it will be loaded without the player
+            return  # the next load will not include the player
         if table.loading is not None:
             await asyncio.wait((table.loading,))
         slot = table.slots.find(player)
@@ -104,20 +107,20 @@ class MemoryRanking:
 
     async def drop(self, board: Board) -> None:
         for key in [key for key in self.tables if key.board == board.pk]:
-            table = self._given_up(key)
+            table = self._evict(key)
             if table.loading is not None:
                 table.loading.cancel()
 
     async def close(self) -> None:
-        """Load no further what is being loaded."""
+        """Cancel all loads."""
         loading = [table.loading for table in self.tables.values() if table.loading is not None]
         for task in loading:
             task.cancel()
         await asyncio.gather(*loading, return_exceptions=True)
 
     async def warm(self, key: TableKey, board: Board) -> int:
-        """Load a table and wait for it; returns how many standings it has. Raises NotRanked when it could not be."""
-        table = self._opened(key, board)
+        """Load a table, and return its number of standings; NotRanked if the load failed."""
+        table = self._open_table(key, board)
         if table.loading is not None:
             await asyncio.wait((table.loading,))
         if table.loading is not None:
@@ -142,11 +145,11 @@ class MemoryRanking:
         return self._slice(key, table, start, start + width)
 
     async def get_rank(self, key: TableKey, board: Board, player: str) -> PlayerRank | None:
-        return self._details(await self._ready(key, board), player)
+        return self._player_rank(await self._ready(key, board), player)
 
     async def get_ranks(self, key: TableKey, board: Board, players: Collection[str]) -> Mapping[str, PlayerRank]:
         table = await self._ready(key, board)
-        found = {player: self._details(table, player) for player in players}
+        found = {player: self._player_rank(table, player) for player in players}
         return {player: details for player, details in found.items() if details is not None}
 
     async def total(self, key: TableKey, board: Board) -> int:
@@ -157,36 +160,36 @@ class MemoryRanking:
 
     def _position(self, key: TableKey) -> Position:
         table = self.tables.get(key)
-        # A table that is not held has no standing, or was given up: it has not changed since the last one that was.
-        return Position(self._epoch, self._not_held if table is None else table.offset)
+        # An absent table has no standings or was evicted, so it has not changed since the last eviction.
+        return Position(self._epoch, self._absent_offset if table is None else table.offset)
 
     def _slice(self, key: TableKey, table: _Table, start: int, stop: int) -> Slice:
         slots = table.index.slice(start, stop)
-        players, ranks = table.slots, self._ranks(table, start, slots)
+        players, first = table.slots, max(start, 0) + 1
+        ordinal = table.board.numbering == "ordinal"
+        ranks = range(first, first + len(slots)) if ordinal else [self._rank(table, slot) for slot in slots]
         ranked = []
         for slot, rank in zip(slots, ranks, strict=True):
             score, reached_at, _ = table.index.get(slot) or (0, 0, 0)
             ranked.append(RankedEntry(rank, players.player(slot), score, reached_at))
         return Slice(self._position(key), len(table.index), start, ranked)
 
-    def _details(self, table: _Table, player: str) -> PlayerRank | None:
+    def _player_rank(self, table: _Table, player: str) -> PlayerRank | None:
         found = table.index.surroundings(table.slots.find(player))
         if found is None:
             return None
-        score, reached_at, place, better, worse, next_score = found
+        score, reached_at, row, better, worse, next_score = found
         total = len(table.index)
-        ranked = RankedEntry(self._numbered(table, place, better, score), player, score, reached_at)
-        return PlayerRank(place, ranked, total - better - worse - 1, worse, total, next_score)
-
-    # Ranks
+        ranked = RankedEntry(self._rank_at(table, row, better, score), player, score, reached_at)
+        return PlayerRank(row, ranked, total - better - worse - 1, worse, total, next_score)
 
     def _rank(self, table: _Table, slot: int) -> int:
         if table.board.numbering == "ordinal":
             return table.index.position(slot) + 1
         score, _, _ = table.index.get(slot) or (0, 0, 0)
-        return self._numbered(table, 0, None, score)
+        return self._rank_at(table, 0, None, score)
 
-    def _numbered(self, table: _Table, position: int, better: int | None, score: int) -> int:
+    def _rank_at(self, table: _Table, position: int, better: int | None, score: int) -> int:
         match table.board.numbering:
             case "ordinal":
                 return position + 1
@@ -197,30 +200,23 @@ class MemoryRanking:
             case unknown:
                 assert_never(unknown)
 
-    def _ranks(self, table: _Table, start: int, slots: Sequence[int]) -> Sequence[int]:
-        if table.board.numbering == "ordinal":
-            return range(max(start, 0) + 1, max(start, 0) + 1 + len(slots))
-        return [self._rank(table, slot) for slot in slots]
-
-    # Tables
-
     async def _ready(self, key: TableKey, board: Board) -> _Table:
         table = self.tables.get(key)
         if table is None or table.loading is not None:
-            table = self._opened(key, board)
-            await self._grace(table)
+            table = self._open_table(key, board)
+            await self._wait_for_load(table)
         elif self.tables.get(key) is table:
             self.tables.move_to_end(key)
         return table
 
-    async def _grace(self, table: _Table) -> None:
-        """Wait a little for a table that loads. Raises NotRanked when that is not enough."""
+    async def _wait_for_load(self, table: _Table) -> None:
+        """Wait until a table is loaded, or raise NotRanked after the time-out."""
         if table.loading is not None:
-            await asyncio.wait((table.loading,), timeout=GRACE_S)
+            await asyncio.wait((table.loading,), timeout=self._load_s)
         if table.loading is not None:
             raise NotRanked("warming")
 
-    def _opened(self, key: TableKey, board: Board) -> _Table:
+    def _open_table(self, key: TableKey, board: Board) -> _Table:
         table = self.tables.get(key)
         if table is None:
             slots = self.slots.setdefault(board.app.pk, PlayerSlots())
@@ -236,10 +232,10 @@ class MemoryRanking:
             key = next((key for key, table in self.tables.items() if table.loading is None), None)
             if key is None:
                 return
-            self._given_up(key)
+            self._evict(key)
 
-    def _given_up(self, key: TableKey) -> _Table:
-        self._not_held = next(self._offsets)
+    def _evict(self, key: TableKey) -> _Table:
+        self._absent_offset = next(self._offsets)
         return self.tables.pop(key)
 
     async def _fill(self, key: TableKey, table: _Table) -> None:
@@ -250,19 +246,19 @@ class MemoryRanking:
             for player, new in table.waiting.items():
                 table.index.put(table.slots.slot(player), new.score, new.reached_at, new.version)
         except Exception:
-            # Nothing half made is ever answered from; the next to ask tries again.
+            # An incomplete table is never read. The next read loads it again.
             log.exception("table_not_loaded", table=key)
             if self.tables.get(key) is table:
-                self._given_up(key)
+                self._evict(key)
         else:
             table.waiting.clear()
             table.offset = next(self._offsets)
             table.loading = None
             if not len(table.index) and self.tables.get(key) is table:
-                del self.tables[key]  # whoever asks for seasons that never were pushes no table out
+                del self.tables[key]  # so that requests for seasons without standings evict no table
 
     async def _columns(self, key: TableKey, slots: PlayerSlots) -> tuple[array[int], ...]:
-        """Slots, scores, instants and versions of the ledger's standings."""
+        """Return the slots, scores, times and versions of the ledger's standings."""
         columns = tuple(array("q") for _ in range(4))
         async for chunk in self._load(key):
             for start in range(0, len(chunk), SLOTS_AT_ONCE):
@@ -271,10 +267,3 @@ class MemoryRanking:
                         column.append(value)
                 await asyncio.sleep(0)
         return columns
-
-
-def _keep_newest(waiting: dict[str, Standing], standings: Mapping[str, Standing]) -> None:
-    for player, new in standings.items():
-        held = waiting.get(player)
-        if held is None or held.version < new.version:
-            waiting[player] = new

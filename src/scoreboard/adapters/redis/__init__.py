@@ -1,1 +1,1 @@
-"""Redis or Valkey, single, behind Sentinel or as a Cluster: what processes share and can make again."""
+"""Redis or Valkey: a single server, a master behind Sentinel, or a Cluster."""

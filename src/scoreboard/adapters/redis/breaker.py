@@ -1,4 +1,4 @@
-"""A breaker: while a server fails, the calls to it fail at once."""
+"""Circuit breaker: while a server fails, the calls to it fail at once."""
 
 import time
 from collections.abc import Callable
@@ -7,26 +7,29 @@ PAUSE_S = 1.0
 
 
 class Breaker:
-    """After a failure nothing is admitted for PAUSE_S; then one call, and the others when that one has succeeded."""
+    """Circuit breaker of one server.
+
+    A failure blocks all calls for PAUSE_S, then one trial call is admitted. Its success admits all calls again.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._again_at: float | None = None
+        self._retry_at: float | None = None
 
     def admits(self) -> bool:
-        if self._again_at is None:
+        if self._retry_at is None:
             return True
         now = self._clock()
-        if now < self._again_at:
+        if now < self._retry_at:
             return False
-        self._again_at = now + PAUSE_S  # should this call not come back, another may try
+        self._retry_at = now + PAUSE_S  # the trial call may never report its outcome; then another one is admitted
         return True
 
     def succeeded(self) -> None:
-        self._again_at = None
+        self._retry_at = None
 
     def failed(self) -> bool:
-        """Whether it is the first failure after a success."""
-        first = self._again_at is None
-        self._again_at = self._clock() + PAUSE_S
+        """Block calls; return whether this is the first failure after a success."""
+        first = self._retry_at is None
+        self._retry_at = self._clock() + PAUSE_S
         return first

@@ -1,7 +1,7 @@
-"""Builder: makes the tables that are absent, from the ledger's totals.
+"""Builder: builds absent tables from the ledger's totals.
 
-A table is made by one process, which holds it for BUILDER_S with each chunk it writes; updates go in meanwhile, and
-versions make the overlap harmless. What no ledger knows leaves nothing in Redis, however many ask for it.
+One process builds a table. Each chunk that it writes renews its lease. Updates are applied during the build, and
+versions make the overlap harmless. A table without standings in the ledger leaves nothing in Redis.
 """
 
 import asyncio
@@ -14,7 +14,8 @@ import structlog
 from scoreboard.adapters.redis import keys, tables
 from scoreboard.adapters.redis.encoding import Encoding
 from scoreboard.adapters.redis.tables import Tables
-from scoreboard.adapters.redis.totals import Totals, wrap_totals
+from scoreboard.adapters.redis.timeouts import LIMITS, TIMEOUTS, RankingLimits, RedisTimeouts
+from scoreboard.adapters.redis.totals import Totals, require_totals
 from scoreboard.application.ports.ranking import NotRanked, OrderKey
 from scoreboard.domain.board import Board
 from scoreboard.domain.errors import Unavailable
@@ -24,75 +25,90 @@ log = structlog.get_logger(__name__)
 
 Load: TypeAlias = Callable[[TableKey], AsyncIterator[list[tuple[str, Standing]]]]
 
-GRACE_S = 0.1  # a caller waits so long for a table that is being made
-BUILDER_S = 15.0  # without a sign of life a builder counts as dead
-LOOK_EVERY_S = 0.1  # at a table that another process makes
 BUILDS_AT_ONCE = 2
-EMPTY_FOR_S = 1.0  # what the ledger had nothing of is not asked of it again
-EMPTIES = 10_000  # remembered
 
-_NOTHING: Mapping[str, Standing] = {}
+_NO_STANDINGS: Mapping[str, Standing] = {}
 
 
 class Builder:
-    """`load` gives all of a table; `totals` the best, where only so many are to `keep` (0: all)."""
+    """Builder of the tables of one process.
 
-    def __init__(self, on: Tables, load: Load, totals: Totals | None, keep: int) -> None:
+    `load` yields all standings of a table. With `keep` (0: all) only the best are built, which `totals` returns.
+    """
+
+    def __init__(
+        self,
+        on: Tables,
+        load: Load,
+        totals: Totals | None,
+        keep: int,
+        timeouts: RedisTimeouts = TIMEOUTS,
+        limits: RankingLimits = LIMITS,
+    ) -> None:
         self._tables = on
         self._load = load
         self._totals = totals
         self._keep = keep
-        self._making: dict[TableKey, asyncio.Task[None]] = {}
+        self._timeouts = timeouts
+        self._limits = limits
+        self._lease_ms = round(limits.lease_s * 1_000)
+        self._building: dict[TableKey, asyncio.Task[None]] = {}
         self._builds = asyncio.Semaphore(BUILDS_AT_ONCE)
-        self.empty: dict[TableKey, float] = {}  # until when, by the clock of the event loop
+        self.empty: dict[TableKey, float] = {}  # when the entry expires, by the clock of the event loop
 
     async def close(self) -> None:
-        """Make no more tables."""
-        await self._stopped(list(self._making))
+        """Cancel all builds."""
+        await self._cancel(list(self._building))
 
-    def made(self, key: TableKey, board: Board, standings: Mapping[str, Standing] = _NOTHING) -> asyncio.Task[None]:
-        """The one task of this process that makes the table, or waits until another process has. `standings` are known
-        to belong in it."""
+    def build(
+        self, key: TableKey, board: Board, standings: Mapping[str, Standing] = _NO_STANDINGS
+    ) -> asyncio.Task[None]:
+        """Return this process's task that builds the table, or waits for another builder.
+
+        `standings` are known to belong in the table.
+        """
         if standings:
             self.empty.pop(key, None)
-        making = self._making.get(key)
-        if making is None:
-            making = self._making[key] = asyncio.create_task(self._make(key, board, standings))
-            making.add_done_callback(lambda _: self._making.pop(key))
-        return making
+        building = self._building.get(key)
+        if building is None:
+            building = self._building[key] = asyncio.create_task(self._build(key, board, standings))
+            building.add_done_callback(lambda _: self._building.pop(key))
+        return building
 
-    async def soon(self, key: TableKey, board: Board, standings: Mapping[str, Standing] = _NOTHING) -> None:
-        """Wait a little until it is `made`. Raises NotRanked when that is not enough."""
-        done, _ = await asyncio.wait((self.made(key, board, standings),), timeout=GRACE_S)
+    async def wait_for_build(
+        self, key: TableKey, board: Board, standings: Mapping[str, Standing] = _NO_STANDINGS
+    ) -> None:
+        """Build a table, or raise NotRanked when that takes longer than the time-out."""
+        done, _ = await asyncio.wait((self.build(key, board, standings),), timeout=self._timeouts.build_s)
         if not done:
             raise NotRanked("warming")
 
     async def rebuild_if_resized(self, key: TableKey, board: Board) -> None:
-        """Make a table that is there anew, if it is not as it is to be."""
-        await self._built(key, board, _NOTHING, only_there=True)
+        """Rebuild a table whose size no longer fits `keep`; an absent table stays absent."""
+        await self._try_build(key, board, _NO_STANDINGS, only_present=True)
 
-    def known_empty(self, key: TableKey) -> bool:
+    def is_known_empty(self, key: TableKey) -> bool:
         return self.empty.get(key, 0.0) > asyncio.get_running_loop().time()
 
     async def evict(self, board: Board) -> None:
-        """Stop making its tables, and what is known of them is not true any more."""
-        await self._stopped([key for key in self._making if key.board == board.pk])
+        """Cancel the builds of a board, and clear its known empty tables."""
+        await self._cancel([key for key in self._building if key.board == board.pk])
         for key in [key for key in self.empty if key.board == board.pk]:
             del self.empty[key]
 
-    async def _make(self, key: TableKey, board: Board, standings: Mapping[str, Standing]) -> None:
+    async def _build(self, key: TableKey, board: Board, standings: Mapping[str, Standing]) -> None:
         try:
-            if not standings and not await self._in_ledger(key):
+            if not standings and not await self._is_in_ledger(key):
                 self._remember_empty(key)
                 return
-            while not await self._built(key, board, standings):  # noqa: ASYNC110 - it is another process
-                await asyncio.sleep(LOOK_EVERY_S)
+            while not await self._try_build(key, board, standings):  # noqa: ASYNC110 - another process builds it
+                await asyncio.sleep(self._limits.poll_s)
         except (NotRanked, Unavailable):
-            pass  # said in the log where it was found; the next to ask tries again
+            pass  # The adapter that failed has logged it. The next read starts another build.
         except Exception:
             log.exception("table_not_made", table=key)
 
-    async def _in_ledger(self, key: TableKey) -> bool:
+    async def _is_in_ledger(self, key: TableKey) -> bool:
         async for chunk in self._load(key):
             if chunk:
                 return True
@@ -100,78 +116,73 @@ class Builder:
 
     def _remember_empty(self, key: TableKey) -> None:
         now = asyncio.get_running_loop().time()
-        if len(self.empty) >= EMPTIES:
+        if len(self.empty) >= self._limits.empty_tables:
             self.empty = {key: until for key, until in self.empty.items() if until > now}
-        if len(self.empty) < EMPTIES:
-            self.empty[key] = now + EMPTY_FOR_S
+        if len(self.empty) < self._limits.empty_tables:
+            self.empty[key] = now + self._timeouts.empty_s
 
-    async def _built(
-        self, key: TableKey, board: Board, standings: Mapping[str, Standing], *, only_there: bool = False
+    async def _try_build(
+        self, key: TableKey, board: Board, standings: Mapping[str, Standing], *, only_present: bool = False
     ) -> bool:
-        """Build the table, unless it is there as it is to be or another process is at it. False when it has to be
-        looked at again."""
+        """Build a table that needs it; return False while another process builds it."""
         async with self._builds:
             epoch = secrets.token_hex(6)
-            rules = Encoding(board).width, board.numbering, self._keep, int(only_there)
-            state = await self._tables.call(tables.CLAIM, key, epoch, _lease_ms(), *rules)
+            rules = Encoding(board).width, board.numbering, self._keep, int(only_present)
+            state = await self._tables.call(tables.CLAIM, key, epoch, self._lease_ms, *rules)
             if state == tables.CLAIMED:
-                await self._build(key, board, epoch, standings)
+                extent: _Extent | None = None
+                try:
+                    extent = await self._fill(key, board, epoch, standings)
+                finally:
+                    end = int(extent is not None), keys.changed(key), self._keep, *(extent or _Extent())
+                    finished = await self._tables.call(tables.FINISH, key, epoch, *end)
+                log.info("table_made", table=key, state=finished.decode())
         return bool(state in {tables.READY, tables.CLAIMED})
 
-    async def _build(self, key: TableKey, board: Board, epoch: str, standings: Mapping[str, Standing]) -> None:
-        part: _Part | None = None
-        try:
-            part = await self._filled(key, board, epoch, standings)
-        finally:
-            rules = int(part is not None), keys.changed(key), self._keep, *(part or _Part())
-            state = await self._tables.call(tables.FINISH, key, epoch, *rules)
-        log.info("table_made", table=key, state=state.decode())
-
-    async def _filled(
+    async def _fill(
         self, key: TableKey, board: Board, epoch: str, standings: Mapping[str, Standing]
-    ) -> "_Part | None":
-        """Write the ledger's totals, or the best of them. None when it is no longer this process that builds."""
+    ) -> "_Extent | None":
+        """Write the totals, or the best of them; return None if the lease was lost."""
         if self._keep:
-            best = await wrap_totals(self._totals).top(key, board, self._keep + 1)
-            written = await self._write(key, board, epoch, best[: self._keep])
-            return await self._part(key, board, best) if written else None
+            totals = require_totals(self._totals)
+            best = await totals.top(key, board, self._keep + 1)
+            if not await self._write(key, board, epoch, best[: self._keep]):
+                return None
+            if len(best) <= self._keep:
+                return _Extent()
+            player, last = best[self._keep - 1]
+            floor = Encoding(board).member(OrderKey(last.score, last.reached_at, player))
+            return _Extent(floor, await totals.total(key, board))
         await self._write(key, board, epoch, standings.items())
         async for loaded in self._load(key):
             if not await self._write(key, board, epoch, loaded):
                 return None
-        return _Part()
+        return _Extent()
 
     async def _write(
         self, key: TableKey, board: Board, epoch: str, standings: Collection[tuple[str, Standing]]
     ) -> bool:
-        """Whether it is still this process that builds."""
+        """Write standings; return False if this process is no longer the builder."""
         for chunk in tables.chunks(standings):
-            state, _ = await self._tables.apply(key, board, dict(chunk), self._keep, epoch=epoch, lease_ms=_lease_ms())
+            state, _ = await self._tables.apply(
+                key, board, dict(chunk), self._keep, epoch=epoch, lease_ms=self._lease_ms
+            )
             if state == tables.ABSENT:
                 return False
         return True
 
-    async def _part(self, key: TableKey, board: Board, best: Sequence[tuple[str, Standing]]) -> "_Part":
-        """What these are of a table: all of it, or the part above the last but one, as there are more."""
-        if len(best) <= self._keep:
-            return _Part()
-        player, last = best[self._keep - 1]
-        floor = Encoding(board).member(OrderKey(last.score, last.reached_at, player))
-        return _Part(floor, await wrap_totals(self._totals).total(key, board))
-
-    async def _stopped(self, making: Sequence[TableKey]) -> None:
-        tasks = [self._making[key] for key in making]
+    async def _cancel(self, building: Sequence[TableKey]) -> None:
+        tasks = [self._building[key] for key in building]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-class _Part(NamedTuple):
-    """What of a table is in Redis: all without a `floor`, else what is not behind it, of so many in all."""
+class _Extent(NamedTuple):
+    """The part of a table that is in Redis.
+
+    Without a `floor` that is all of it. Otherwise it ends at the floor, and the table has `total` standings.
+    """
 
     floor: bytes = b""
     total: int = 0
-
-
-def _lease_ms() -> int:
-    return round(BUILDER_S * 1_000)

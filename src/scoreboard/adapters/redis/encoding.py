@@ -1,9 +1,9 @@
-"""How standings are written in Redis, so that the order of bytes is the order of the board.
+"""Encoding of standings whose byte order is the order of the board.
 
-A double is not exact over 64 bits and a sorted set by score has no order of ties. So all members stand at score 0, in
-the order of their bytes: score, then time unless ties are shared, each as 16 hexadecimal digits that grow from best to
-worst; then the player's id in UTF-8. Only the id varies in length, and it is last: of two members that differ
-there alone, the one whose id is the beginning of the other's comes first, as it does among ids.
+Scores in a sorted set are doubles, which are not exact over 64 bits, and ties have no further order. Therefore all
+members have the score 0 and are sorted by their bytes: score, time unless ties are shared, and the player's id in
+UTF-8. Score and time are 16 hexadecimal digits each, which grow from best to worst. The id comes last because only its
+length varies. If all digits of two members are equal, an id that is a prefix of the other comes first, as among ids.
 """
 
 from scoreboard.application.ports.ranking import OrderKey, RankedEntry
@@ -16,7 +16,10 @@ _ALL = 2**64 - 1
 
 
 class Encoding:
-    """Of the standings of one board. Numbers are signed 64-bit integers; ValueError for others."""
+    """Encoding of the standings of one board.
+
+    Numbers are signed 64-bit integers; ValueError for others.
+    """
 
     def __init__(self, board: Board) -> None:
         self._score_flip = _ALL if board.descending else 0
@@ -24,7 +27,7 @@ class Encoding:
         self.width = DIGITS if board.ties == "shared" else 2 * DIGITS  # of score and time in a member
 
     def value(self, standing: Standing) -> bytes:
-        """Score, time and version."""
+        """Encode score, time and version."""
         return self._order(standing.score, standing.reached_at) + version(standing.version)
 
     def member(self, key: OrderKey) -> bytes:
@@ -34,11 +37,11 @@ class Encoding:
         return _digits((score + _BIAS) ^ self._score_flip) + _digits((reached_at + _BIAS) ^ self._time_flip)
 
     def score(self, order: bytes) -> int:
-        """The score with which a member or a value begins."""
+        """Decode the score at the beginning of a member or a value."""
         return (int(order[:DIGITS], 16) ^ self._score_flip) - _BIAS
 
-    def ranked(self, rank: int, member: bytes, value: bytes | None) -> RankedEntry:
-        """`value` is needed only where members do not tell the time."""
+    def entry(self, rank: int, member: bytes, value: bytes | None) -> RankedEntry:
+        """Decode a member; `value` is needed only if members do not contain the time."""
         time = int((value or member)[DIGITS : 2 * DIGITS], 16) ^ self._time_flip
         return RankedEntry(rank, member[self.width :].decode(errors="surrogatepass"), self.score(member), time - _BIAS)
 

@@ -1,4 +1,4 @@
-"""How keys and channels are named."""
+"""Names of keys and channels."""
 
 import re
 
@@ -9,8 +9,11 @@ _CHANGED = ":changed"
 
 
 def of(table: TableKey) -> str:
-    """What the names of all keys of a table begin with, `sb:{board:season:region}`. A Cluster hashes what is in the
-    braces only, so they share a slot. ValueError for a season or region with characters that no name has."""
+    """Return the prefix of all keys of a table, `sb:{board:season:region}`.
+
+    A Cluster hashes only the text in braces, so these keys share a slot. ValueError for a season or region with
+    characters that are not allowed.
+    """
     name = f"sb:{{{table.board}:{table.season}:{table.region}}}"
     if not _TABLE.fullmatch(name):
         raise ValueError(f"not the key of a table: {table}")
@@ -18,11 +21,11 @@ def of(table: TableKey) -> str:
 
 
 def changed(table: TableKey) -> str:
-    """The channel on which a change to a table's top N is told."""
+    """Return the channel on which changes of a table's top N are published."""
     return of(table) + _CHANGED
 
 
 def table_of(channel: str) -> TableKey | None:
-    """The table whose changes are told on this channel; None when it is no such channel."""
+    """Return the table of such a channel; None for any other channel."""
     found = _TABLE.fullmatch(channel.removesuffix(_CHANGED)) if channel.endswith(_CHANGED) else None
     return None if found is None else TableKey(int(found[1]), found[2], found[3])

@@ -1,4 +1,4 @@
-"""Backend plugin for Redis and Valkey: the ranking, the feed and the limits that processes share."""
+"""Backend plugin for Redis and Valkey: ranking, feed and rate limiter."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -9,6 +9,7 @@ from scoreboard.adapters.redis.connection import FAILURES, Address, Client, conn
 from scoreboard.adapters.redis.feed import RedisFeed
 from scoreboard.adapters.redis.ranking import RedisRanking
 from scoreboard.adapters.redis.rate_limiter import RedisRateLimiter
+from scoreboard.adapters.redis.timeouts import RedisTimeouts
 from scoreboard.application.ports.backend import BackendOptions, DatabaseBackend, RankingBackend
 from scoreboard.application.ports.clock import Clock
 from scoreboard.application.ports.diagnostics import Finding
@@ -19,7 +20,7 @@ class RedisPlugin:
     name = "redis"
 
     def check_url(self, url: str) -> None:
-        Address.of(url)
+        Address.parse(url)
 
     def diagnose(self, options: BackendOptions) -> AsyncIterator[Finding]:
         return diagnostics.diagnose(options)
@@ -30,19 +31,21 @@ class RedisPlugin:
     async def open(
         self, options: BackendOptions, database: DatabaseBackend, clock: Clock, stack: AsyncExitStack
     ) -> RankingBackend:
-        client = await stack.enter_async_context(closing_quietly(options.ranking_url))
+        timeouts = RedisTimeouts().scaled(options.patience)
+        client = await stack.enter_async_context(closing_quietly(options.ranking_url, timeouts))
         ranking = RedisRanking(
             client,
             database.ledger.standings,
             database.totals,
             options.ranking_keep,
             lambda key, board: is_past(key, board, clock()),
+            timeouts,
         )
         stack.push_async_callback(ranking.close)
-        feed = RedisFeed(client)
+        feed = RedisFeed(client, timeouts)
         return RankingBackend(
             ranking=ranking,
-            rate_limiter=RedisRateLimiter(client),
+            rate_limiter=RedisRateLimiter(client, timeouts=timeouts),
             feed=feed,
             cache=ranking,
             pings={self.name: client.ping},
@@ -51,9 +54,9 @@ class RedisPlugin:
 
 
 @asynccontextmanager
-async def closing_quietly(url: str) -> AsyncIterator[Client]:
-    """Open a client; ignore failures when its connections are closed, so that they do not fail a stop."""
-    connecting = connect(url)
+async def closing_quietly(url: str, timeouts: RedisTimeouts) -> AsyncIterator[Client]:
+    """Open a client; ignore failures to close its connections at the stop."""
+    connecting = connect(url, timeouts)
     client = await connecting.__aenter__()
     try:
         yield client

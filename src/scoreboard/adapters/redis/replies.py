@@ -1,4 +1,4 @@
-"""What the scripts of a table tell, as the port promises it."""
+"""Conversion of script replies to the types of the port."""
 
 from collections.abc import Sequence
 
@@ -12,41 +12,40 @@ def position(epoch: bytes, offset: bytes) -> Position:
     return Position(epoch.decode(), int(offset))
 
 
-def details(
+def player_rank(
     rules: Encoding,
     player: str,
     total: int,
     value: bytes,
-    place: int,
+    row: int,
     rank: int,
     better: int,
     worse: int,
     nearest: bytes,
 ) -> PlayerRank:
-    ranked = rules.ranked(rank, value[: rules.width] + encoding.player(player), value)
+    entry = rules.entry(rank, value[: rules.width] + encoding.player(player), value)
     next_score = rules.score(nearest) if nearest else None
-    return PlayerRank(place, ranked, total - better - worse - 1, worse, total, next_score)
+    return PlayerRank(row, entry, total - better - worse - 1, worse, total, next_score)
 
 
-def rows(
+def entries(
     board: Board, start: int, first: int, members: Sequence[bytes], values: Sequence[bytes]
 ) -> Sequence[RankedEntry]:
-    """Standings at consecutive places, given the place and the rank of the first."""
+    """Return consecutive entries, given the row and the rank of the first."""
     rules = Encoding(board)
     return [
-        rules.ranked(rank, member, value)
+        rules.entry(rank, member, value)
         for rank, member, value in zip(_ranks(board, start, first, members), members, values or members, strict=True)
     ]
 
 
 def _ranks(board: Board, start: int, first: int, members: Sequence[bytes]) -> Sequence[int]:
-    """The ranks of members at consecutive places, given that of the first."""
     if board.numbering == "ordinal":
         return range(first, first + len(members))
-    found = [first] * len(members)
+    ranks = [first] * len(members)
     for i in range(1, len(members)):
         if members[i][: encoding.DIGITS] == members[i - 1][: encoding.DIGITS]:
-            found[i] = found[i - 1]
+            ranks[i] = ranks[i - 1]
         else:
-            found[i] = start + i + 1 if board.numbering == "competition" else found[i - 1] + 1
-    return found
+            ranks[i] = start + i + 1 if board.numbering == "competition" else ranks[i - 1] + 1
+    return ranks

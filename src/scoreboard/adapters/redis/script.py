@@ -1,4 +1,4 @@
-"""Scripts that run in the server."""
+"""Lua scripts that run in the server."""
 
 from collections.abc import Sequence
 from hashlib import sha1
@@ -11,10 +11,10 @@ from scoreboard.adapters.redis.connection import Client
 
 
 class Script:
-    """Files of `lua/`, one after the other, run atomically by the server that has the keys.
+    """A script from files of `lua/`, run atomically by the server that has the keys.
 
-    A server that does not have it yet (a new one, or one promoted since) is sent the text with the call. Nothing is
-    loaded ahead: redis-py's own scripts load into every primary of a Cluster, and fail when another one is away.
+    Its text is sent with the call to a server that does not have it, because it is new or was promoted. The scripts of
+    redis-py are loaded into every primary of a Cluster beforehand, which fails while any of them is down.
     """
 
     def __init__(self, *names: str) -> None:
@@ -24,7 +24,7 @@ class Script:
     async def __call__(
         self, client: Client, keys: Sequence[str | bytes], arguments: Sequence[str | bytes | int]
     ) -> Any:
-        """What the script returns. All keys must be of one slot. Raises one of `connection.FAILURES`."""
+        """Return the result, or raise one of FAILURES. All keys must be in one slot."""
         try:
             return await client.execute_command("EVALSHA", self._digest, len(keys), *keys, *arguments)
         except NoScriptError:

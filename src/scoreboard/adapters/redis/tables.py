@@ -1,4 +1,4 @@
-"""The scripts that work on one table, and whether it is worth calling them."""
+"""Calls of the table scripts, with a circuit breaker for each server."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -21,12 +21,12 @@ from scoreboard.domain.submission import Standing, TableKey
 
 log = structlog.get_logger(__name__)
 
-A_CALL = 1_000  # standings: Lua's `unpack` takes a few thousand values
+STANDINGS_A_CALL = 1_000  # Lua's `unpack` takes a few thousand values
 
-READY, ABSENT, CLAIMED, OUT_OF_RANGE = b"ready", b"absent", b"claimed", b"out_of_range"  # what scripts say of a table
+READY, ABSENT, CLAIMED, OUT_OF_RANGE = b"ready", b"absent", b"claimed", b"out_of_range"  # states that scripts return
 
-_PARTS = (":order", ":held", ":meta", ":gone", ":gone_at", ":scores", ":counts", ":pending")  # as lua/table.lua says
-_KEPT_IN_FORGETTING = {":gone", ":gone_at"}
+_PARTS = (":order", ":held", ":meta", ":gone", ":gone_at", ":scores", ":counts", ":pending")  # KEYS of lua/table.lua
+_REMOVED_PLAYERS = {":gone", ":gone_at"}  # the parts that lua/drop.lua keeps
 
 
 def _script(name: str) -> Script:
@@ -44,11 +44,15 @@ COUNT = _script("count.lua")
 
 
 class Tables:
-    """A call raises Unavailable when its server fails, and at once for a while after; its outcome may be unknown."""
+    """Tables in Redis, as scripts that are called with a table's keys.
+
+    A call raises Unavailable when its server fails; its outcome is unknown then. For a while after that, calls to this
+    server fail at once.
+    """
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._breakers: dict[str, Breaker] = defaultdict(Breaker)  # by server: one that fails stops no other
+        self._breakers: dict[str, Breaker] = defaultdict(Breaker)  # by server, so that the others stay usable
 
     async def call(self, script: Script, key: TableKey, *arguments: str | bytes | int) -> Any:
         name = keys.of(key)
@@ -56,13 +60,13 @@ class Tables:
         if not breaker.admits():
             raise _unavailable()
         try:
-            told = await script(self._client, [name + part for part in _PARTS], arguments)
+            reply = await script(self._client, [name + part for part in _PARTS], arguments)
         except FAILURES as error:
             if breaker.failed():
                 log.warning("ranking_unavailable", error=str(error))
             raise _unavailable() from error
         breaker.succeeded()
-        return told
+        return reply
 
     async def apply(
         self,
@@ -76,35 +80,38 @@ class Tables:
         epoch: str = "",
         lease_ms: int = 0,
     ) -> list[Any]:
-        """What apply.lua tells of at most A_CALL standings. The epoch and its lease are the builder's."""
+        """Call apply.lua with at most STANDINGS_A_CALL standings, and return its reply.
+
+        Only the builder of the table passes `epoch` and `lease_ms`.
+        """
         value = Encoding(board).value
         pairs = ((encoding.player(player), value(standing)) for player, standing in standings.items())
         rules = board.top_n, int(place), keys.changed(key), epoch, lease_ms, keep, int(proven)
-        answer: list[Any] = await self.call(APPLY, key, *rules, *chain.from_iterable(pairs))
-        return answer
+        reply: list[Any] = await self.call(APPLY, key, *rules, *chain.from_iterable(pairs))
+        return reply
 
     async def of(self, board: int) -> Sequence[TableKey]:
-        """The tables of a board of which there is anything to forget; those that come meanwhile may be among them."""
-        return await self._named(f"sb:{{{board}:*")
+        """Return a board's tables; one that appears during the call may be missing."""
+        return await self._scan(f"sb:{{{board}:*")
 
     async def all(self) -> Sequence[TableKey]:
-        """The tables that are there, or being made; those that come or go meanwhile may be among them."""
-        return await self._named("sb:{*}:meta")
+        """Return all tables; one that appears during the call may be missing."""
+        return await self._scan("sb:{*}:meta")
 
-    async def _named(self, pattern: str) -> Sequence[TableKey]:
+    async def _scan(self, pattern: str) -> Sequence[TableKey]:
         found = set()
         try:
             async for name in self._client.scan_iter(match=pattern, count=1_000):
                 table, _, part = name.decode().rpartition(":")
                 key = keys.table_of(f"{table}:changed")
-                if key is not None and f":{part}" not in _KEPT_IN_FORGETTING:
+                if key is not None and f":{part}" not in _REMOVED_PLAYERS:
                     found.add(key)
         except FAILURES as error:
             raise _unavailable() from error
         return sorted(found)
 
     def _server(self, name: str) -> str:
-        """The server that has the keys of this name, as far as is known."""
+        """Return the server of these keys, or '' if it is the only one or not yet known."""
         if not isinstance(self._client, RedisCluster):
             return ""
         try:
@@ -114,14 +121,14 @@ class Tables:
         return "" if node is None else node.name
 
 
-def chunks(
-    standings: Collection[tuple[str, Standing]],
-) -> Iterator[list[tuple[str, Standing]]]:
-    """As many as a call takes at a time."""
+def chunks(standings: Collection[tuple[str, Standing]]) -> Iterator[list[tuple[str, Standing]]]:
+    """Yield the standings in chunks of the size of a call."""
     rest = iter(standings)
-    while chunk := list(islice(rest, A_CALL)):
+    while chunk := list(islice(rest, STANDINGS_A_CALL)):
         yield chunk
 
 
 def _unavailable() -> Unavailable:
-    return codes.RANKING_UNAVAILABLE.error("the ranking is away; it catches up when it is back", retry_after_s=1)
+    return codes.RANKING_UNAVAILABLE.error(
+        "the ranking is unavailable; updates appear in it once it is back", retry_after_s=1
+    )

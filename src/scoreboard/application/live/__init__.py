@@ -1,1 +1,1 @@
-"""The last verb, without I/O: channels, their positions, and what each session is sent."""
+"""Live pages without I/O: channels, their positions, and the messages to sessions."""

@@ -1,4 +1,4 @@
-"""DirectoryInvalidator: what changed elsewhere, or here, changes what is shown."""
+"""DirectoryInvalidator: react to changes of boards and players."""
 
 from scoreboard.application.live.publisher import Publisher
 from scoreboard.application.ports.directory import AnythingChanged, BoardChanged, BoardGone, Change, PlayerChanged
@@ -6,24 +6,24 @@ from scoreboard.application.standings.player_cache import PlayerCache
 
 
 class DirectoryInvalidator:
-    """The one place that says what a change of the directory means for open pages."""
+    """The listener that applies directory changes to the player cache and to pages."""
 
-    def __init__(self, names: PlayerCache, publish: Publisher) -> None:
-        self._names = names
-        self._publish = publish
+    def __init__(self, players: PlayerCache, publisher: Publisher) -> None:
+        self._players = players
+        self._publisher = publisher
 
     def __call__(self, change: Change) -> None:
-        """Reads see the change by now."""
+        """Invalidate and refresh what shows a change that reads already return."""
         match change:
             case BoardChanged(board):
                 if not board.public:
-                    self._publish.board_restricted(board.pk, board)
-                self._publish.boards_changed(lambda one: one.pk == board.pk)
-            case BoardGone(number):
-                self._publish.board_restricted(number, None)
+                    self._publisher.board_restricted(board.pk, board)
+                self._publisher.boards_changed(lambda other: other.pk == board.pk)
+            case BoardGone(board_pk):
+                self._publisher.board_restricted(board_pk, None)
             case PlayerChanged(app, player):
-                self._names.invalidate(app, player)
-                self._publish.boards_changed(lambda one: one.app.pk == app.pk)
+                self._players.invalidate(app, player)
+                self._publisher.boards_changed(lambda board: board.app.pk == app.pk)
             case AnythingChanged():
-                self._names.invalidate_all()
-                self._publish.boards_changed(lambda _: True)
+                self._players.invalidate_all()
+                self._publisher.boards_changed(lambda _: True)

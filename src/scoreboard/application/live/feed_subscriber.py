@@ -1,50 +1,40 @@
-"""FeedSubscriber: open pages follow tables that other processes rank."""
-
-import structlog
+"""FeedSubscriber: refresh open pages of tables that other processes rank."""
 
 from scoreboard.application.live.publisher import Publisher
 from scoreboard.application.ports.feed import Feed
 from scoreboard.application.ports.ranking import NotRanked, Position, Ranking
-from scoreboard.domain.errors import Unavailable
 from scoreboard.domain.submission import TableKey
-
-log = structlog.get_logger(__name__)
-
-LOOK_EVERY_S = 1.0
 
 
 class FeedSubscriber:
-    """Word of a change comes by the feed, at once and not for sure; positions are compared every second, for sure."""
+    """The subscriber to a feed, which compares positions as the feed may lose changes."""
 
-    def __init__(self, publish: Publisher, ranking: Ranking, feed: Feed) -> None:
-        self._publish = publish
+    def __init__(self, publisher: Publisher, ranking: Ranking, feed: Feed, period_s: float) -> None:
+        self._publisher = publisher
         self._ranking = ranking
         self._feed = feed
+        self._period_s = period_s
         self._seen: dict[TableKey, Position | None] = {}
-        feed.listen(publish.table_changed)
+        feed.listen(publisher.table_changed)
 
-    async def run(self) -> None:
-        """For ever."""
-        while True:
-            try:
-                await self.once()
-            except Unavailable as error:
-                log.debug("gateway_look_put_off", code=error.code)  # what is away was said where it was found
-            except Exception:
-                log.exception("gateway_look_failed")
-            await self._publish.newly_shown(within_s=LOOK_EVERY_S)
+    async def follow(self) -> None:
+        """Wait for a newly watched table or the end of the period, then compare positions."""
+        await self._publisher.newly_watched(within_s=self._period_s)
+        await self.compare()
 
-    async def once(self) -> None:
-        """Watch what is shown, and look again at what moved unheard. What is not ranked now is read from the totals,
-        each time: they have no positions to compare."""
-        shown = self._publish.shown()
-        self._feed.watch(shown.keys())
-        self._seen = {key: self._seen.get(key) for key in shown}
-        for key, board in shown.items():
+    async def compare(self) -> None:
+        """Subscribe to the watched tables, and publish those whose position has changed.
+
+        A table that is not ranked is published each time, because the totals have no position.
+        """
+        watched = self._publisher.watched_tables()
+        self._feed.watch(watched.keys())
+        self._seen = {key: self._seen.get(key) for key in watched}
+        for key, board in watched.items():
             try:
                 position = await self._ranking.position(key, board)
             except NotRanked:
                 position = None
             if position is None or position != self._seen[key]:
                 self._seen[key] = position
-                self._publish.table_changed(key)
+                self._publisher.table_changed(key)

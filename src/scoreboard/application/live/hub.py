@@ -1,7 +1,7 @@
-"""The hub: which sessions watch which tables, and the newest top N of each.
+"""Hub: the sessions that watch each table, and the newest top N of each.
 
-No history is kept. A session is sent the newest message or none: one that cannot keep up skips to the newest when it
-can write again, and never slows another.
+No history is kept. A session that cannot keep up skips messages, and gets the newest when it can write again. It never
+delays another session.
 """
 
 import asyncio
@@ -16,13 +16,13 @@ from scoreboard.application.ports.ranking import Position
 from scoreboard.domain.board import Board
 from scoreboard.domain.top import Change, Line, TopSnapshot, changes
 
-CHUNK = 128  # sessions written to, in about a millisecond, before other work gets a turn
-COMMIT_WAIT_S = 0.004  # at most, between two chunks, however many commits there are
-MAX_CHANNELS = 10_000  # beyond which those that nobody watches are forgotten
+CHUNK = 128  # sessions written to without a pause, which takes about a millisecond
+COMMIT_WAIT_S = 0.004  # the longest wait for commits between two chunks
+MAX_CHANNELS = 10_000  # with more, the channels without sessions are removed
 
 
 class ChannelKey(NamedTuple):
-    """`season` None follows the current one."""
+    """The table of a channel. With `season` None it is that of the current season."""
 
     board: int
     season: str | None
@@ -31,10 +31,10 @@ class ChannelKey(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class TopMessage:
-    """One position of a channel: a top N, and the changes since the position `previous`.
+    """One position of a channel: a top N, and its changes since `previous`.
 
-    `framed` belongs to the contracts. Each keeps there what it makes of the message, once, under a name of its own: a
-    form without the changes, and one with them for sessions that had the position before.
+    `framed` maps the name of a contract to its two encodings of the message. The first has no changes, the second has
+    them, for sessions whose last position is `previous`.
     """
 
     position: Position
@@ -46,7 +46,7 @@ class TopMessage:
 
 
 class PendingPosition(Enum):
-    """Stands for a position while a subscription is being answered: nothing is sent before the answer."""
+    """The mark of a session that is sent nothing before the response to its request."""
 
     PENDING = 0
 
@@ -58,24 +58,27 @@ class Session(Protocol):
     """One open page."""
 
     def may_watch(self, board: Board) -> bool:
-        """Whether its credential has the right."""
+        """Return whether the session's credential permits it to read the board."""
         ...
 
     def unsubscribe(self, channel: "Channel") -> None:
-        """Say that nothing more comes from this channel."""
+        """Notify the client that the channel ended."""
         ...
 
-    def send(self, channel: "Channel", message: TopMessage, had: Position | None) -> bool:
-        """Write this message to who `had` this position before, or note that the channel has news for when writing is
-        possible again; whether it was written. Never raises."""
+    def send(self, channel: "Channel", message: TopMessage, last: Position | None) -> bool:
+        """Write a message, and return True. `last` is the position that was sent before.
+
+        A session that cannot write now returns False, and writes the newest message later. It must not raise.
+        """
         ...
 
 
 @dataclass(slots=True, eq=False)
 class Channel:
-    """`sessions` have each the position it was sent last, None before the first.
+    """A table that sessions watch, or watched.
 
-    `current`: `message` is of a read or publication since somebody watches.
+    `sessions` maps each session to the position that it was sent last, None before the first. `current` is false until
+    `message` is read or published after the first session came.
     """
 
     key: ChannelKey
@@ -88,7 +91,11 @@ class Channel:
 
 
 class Hub:
-    """`epoch` names this run of the process: positions do not outlive it, nor the epoch of the ranking."""
+    """The channels of a process.
+
+    `epoch` names this run of the process. After a restart, or a new epoch of the ranking, positions start again. While
+    `commit_idle` is cleared, a commit is under way, for which a fan-out waits.
+    """
 
     def __init__(
         self,
@@ -105,24 +112,24 @@ class Hub:
         self._channels: dict[ChannelKey, Channel] = {}
         self._offset = 0
         self.subscriptions = 0
-        self.watched = asyncio.Event()  # somebody watches what nobody did before
+        self.watched = asyncio.Event()  # set when a channel gets its first session
 
     def channel(self, key: ChannelKey) -> Channel | None:
-        """The channel, if anybody watches it."""
+        """Return the channel if it has sessions."""
         channel = self._channels.get(key)
         return channel if channel is not None and channel.sessions else None
 
     def channels(self) -> list[Channel]:
-        """Those that somebody watches."""
+        """Return the channels that have sessions."""
         return [channel for channel in self._channels.values() if channel.sessions]
 
     @property
-    def kept(self) -> int:
-        """How many channels are kept, watched or not."""
+    def size(self) -> int:
+        """The number of channels, with sessions or without."""
         return len(self._channels)
 
     def subscribe(self, key: ChannelKey, board: Board, session: Session) -> Channel:
-        """Add a session. What it is offered from now on may come before it was sent a first message."""
+        """Add a session, which may be sent a message at once unless it is set to PENDING."""
         channel = self._channels.get(key)
         if channel is None:
             self._make_room()
@@ -135,14 +142,14 @@ class Hub:
         return channel
 
     def unsubscribe(self, channel: Channel, session: Session) -> None:
-        """Take a session out. The channel keeps its position: who comes back to the same board has nothing to redo."""
+        """Remove a session. The channel keeps its position for the next one."""
         if session in channel.sessions:
             del channel.sessions[session]
             self.subscriptions -= 1
             channel.current = channel.current and bool(channel.sessions)
 
     def revoke(self, channel: Channel, board: Board | None) -> None:
-        """The board is as given now, or gone: dismiss the sessions that may watch it no more."""
+        """Unsubscribe the sessions that may not watch the changed or deleted (None) board."""
         for session in list(channel.sessions):
             if board is None or not session.may_watch(board):
                 self.unsubscribe(channel, session)
@@ -155,7 +162,7 @@ class Hub:
             self._channels = {key: channel for key, channel in self._channels.items() if channel.sessions}
 
     def refresh(self, channel: Channel, now: TopSnapshot) -> bool:
-        """Take a top N over as the channel's newest. False, and no new position, when it is the one it had."""
+        """Make a top N the newest message, and return whether it differs from the last."""
         channel.current = True
         if channel.lines == now.lines and channel.season == now.season and channel.board == now.board:
             return False
@@ -168,7 +175,7 @@ class Hub:
         return True
 
     async def publish(self, channel: Channel, now: TopSnapshot) -> float:
-        """Send a top N to every session of the channel, if it is a new one. Returns what that cost, in seconds."""
+        """Send a changed top N to the sessions of a channel. Return the cost in seconds."""
         started = time.perf_counter()
         if not self.refresh(channel, now) or channel.message is None:
             return 0.0
@@ -177,20 +184,19 @@ class Hub:
         listed = list(sessions)
         for start in range(0, len(listed), CHUNK):
             for session in listed[start : start + CHUNK]:
-                had = sessions.get(session, PENDING)  # as it is now: some have left, or caught up, meanwhile
-                if had is not PENDING and had is not position and session.send(channel, message, had):
+                last = sessions.get(session, PENDING)  # read now: during the pauses some left or caught up
+                if last is not PENDING and last is not position and session.send(channel, message, last):
                     sessions[session] = position
             await asyncio.sleep(0)
             if not self._commit_idle.is_set():
                 await self._wait_for_commit()
-        await asyncio.sleep(0)  # the event loop only queues what is written; its turn belongs to the cost
+        await asyncio.sleep(0)  # the event loop sends what was queued: part of the cost
         return time.perf_counter() - started
 
     async def _wait_for_commit(self) -> None:
         """Keep the event loop idle while a thread of this process commits.
 
-        The thread needs the interpreter for moments only, but many times, and would have to wait for the loop each
-        time.
+        The thread needs the interpreter often, for moments, and would wait for the loop each time.
         """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._commit_wait_s):

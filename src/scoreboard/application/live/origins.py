@@ -1,25 +1,25 @@
-"""Which pages of other sites may read and watch."""
+"""Origins: the other sites whose pages may read and watch boards."""
 
 from collections.abc import Collection
 
 
 class Origins:
-    """`allowed` are origins such as `https://shop.example`; "*" is everybody. `any`: answers differ by who asks."""
+    """The allowed origins, such as `https://shop.example`. The origin "*" allows all."""
 
     def __init__(self, allowed: Collection[str]) -> None:
         self._allowed = frozenset(allowed)
-        self.any = bool(self._allowed)
+        self.any = bool(self._allowed)  # responses vary by the Origin header
 
     def header(self, origin: str) -> str | None:
-        """What `Access-Control-Allow-Origin` says to a page of this origin; None says nothing."""
+        """Return the `Access-Control-Allow-Origin` of an origin, or None to omit it."""
         if "*" in self._allowed:
             return "*"
         return origin if origin in self._allowed else None
 
     def may_connect(self, origin: str | None, host: str | None) -> bool:
-        """Whether a WebSocket may be opened: by a program, by a page of this server, or by a page of an allowed origin.
+        """Return whether a program (no origin), an own or an allowed page may connect.
 
-        Origins are compared as text, so none is parsed and no odd one can equal a missing or empty host.
+        Origins are not parsed but compared as text: a malformed one equals no missing or empty host.
         """
         if origin is None or self.header(origin) is not None:
             return True

@@ -1,7 +1,7 @@
-"""Publisher: tell every open page, when a table's top N changed.
+"""Publisher: send the changed top N of a table to its open pages.
 
-A change after quiet goes out at once. While changes go on, the pause between two messages of a table stretches with
-what the last one cost, so that sending never takes more than a fixed share of the time; each message is the newest.
+The first change after a quiet time is sent at once. Under constant changes, the pause between two messages of a table
+grows with the cost of the last one. So sending takes at most a fixed share of the time. Each message is the newest.
 """
 
 import asyncio
@@ -21,41 +21,45 @@ from scoreboard.domain.submission import TableKey
 log = structlog.get_logger(__name__)
 
 MIN_PAUSE_S = 0.02
-RETRY_COST_S = 0.05  # a table that could not be read counts as this dear
-SHARE = 4  # the pause is this many times the cost: at most a fifth of the time goes into one table's messages
+RETRY_COST_S = 0.05  # assumed for a table that could not be read
+SHARE = 4  # pauses per cost: the messages of one table take at most a fifth of the time
 
 
 class Publisher:
-    """One task a busy channel, none a quiet one."""
+    """The publisher of a process, with one task per channel that changes."""
 
-    def __init__(self, hub: Hub, reads: Reads, clock: Clock) -> None:
+    def __init__(
+        self, hub: Hub, reads: Reads, clock: Clock, *, min_pause_s: float = MIN_PAUSE_S, share: float = SHARE
+    ) -> None:
         self._hub = hub
         self._reads = reads
         self._clock = clock
+        self._min_pause_s = min_pause_s
+        self._share = share
         self.busy: dict[Channel, asyncio.Task[None]] = {}
         self._dirty: set[Channel] = set()
 
     def changed(self, board: Board, key: TableKey) -> None:
-        """Standings of this table changed, or names on it."""
+        """Publish a table whose standings or names changed."""
         self._touch(self._hub.channel(ChannelKey(board.pk, key.season, key.region)))
         if board.period == "all_time" or self._current(board) == key.season:
             self._touch(self._hub.channel(ChannelKey(board.pk, None, key.region)))
 
     def table_changed(self, key: TableKey) -> None:
-        """As `changed`, heard from another process: only who watches the table knows its board."""
+        """Publish a table that another process changed. Its channels know the board."""
         self._touch(self._hub.channel(ChannelKey(key.board, key.season, key.region)))
         following = self._hub.channel(ChannelKey(key.board, None, key.region))
         if following is not None and self._current(following.board) == key.season:
             self._touch(following)
 
-    def boards_changed(self, which: Callable[[Board], bool]) -> None:
-        """These boards themselves changed, or the names on them: look at their channels again."""
+    def boards_changed(self, selected: Callable[[Board], bool]) -> None:
+        """Publish all channels of the selected boards: their rules or names changed."""
         for channel in self._hub.channels():
-            if which(channel.board):
+            if selected(channel.board):
                 self._touch(channel)
 
-    async def newly_shown(self, within_s: float) -> None:
-        """Returns when a table is shown that was not before, or after a while."""
+    async def newly_watched(self, within_s: float) -> None:
+        """Wait until a table gets its first session, at most `within_s` seconds."""
         try:
             async with asyncio.timeout(within_s):
                 await self._hub.watched.wait()
@@ -63,27 +67,31 @@ class Publisher:
             return
         self._hub.watched.clear()
 
-    def shown(self) -> dict[TableKey, Board]:
-        """The tables that somebody watches."""
+    def watched_tables(self) -> dict[TableKey, Board]:
+        """Return the tables that have sessions, with their boards."""
         return {
             TableKey(key.board, key.season or self._current(channel.board), key.region): channel.board
             for channel in self._hub.channels()
             for key in (channel.key,)
         }
 
-    def seasons_turned(self) -> None:
-        """Look again at every channel that follows the current season and shows another."""
+    async def turn_seasons(self) -> None:
+        """Publish what follows the current season and shows an earlier one.
+
+        The season of an update does not depend on this job: `accepted_at` decides it.
+        """
         for channel in self._hub.channels():
             if channel.key.season is None and self._current(channel.board) != channel.season:
                 self._touch(channel)
 
-    def board_restricted(self, number: int, board: Board | None) -> None:
-        """The board is public no more, or gone (None): who may not watch it any longer is sent nothing more."""
+    def board_restricted(self, board_pk: int, board: Board | None) -> None:
+        """End the sessions that may no longer watch a private or deleted (None) board."""
         for channel in self._hub.channels():
-            if channel.key.board == number:
+            if channel.key.board == board_pk:
                 self._hub.revoke(channel, board)
 
     async def close(self) -> None:
+        """Cancel all publications, and wait for their end."""
         tasks = list(self.busy.values())
         for task in tasks:
             task.cancel()
@@ -104,26 +112,25 @@ class Publisher:
             while channel in self._dirty:
                 self._dirty.discard(channel)
                 cost_s = await self._publish_once(channel)
-                await asyncio.sleep(max(MIN_PAUSE_S, SHARE * cost_s))
+                await asyncio.sleep(max(self._min_pause_s, self._share * cost_s))
         finally:
             self._dirty.discard(channel)
             del self.busy[channel]
 
-    def _again(self, channel: Channel) -> float:
-        """What could not be read now is looked at again, as long as somebody watches."""
+    def _retry(self, channel: Channel) -> float:
+        """Repeat a failed read unless all sessions left. Return the assumed cost."""
         if channel.sessions:
             self._dirty.add(channel)
         return RETRY_COST_S
 
     async def _publish_once(self, channel: Channel) -> float:
-        """The cost, in seconds."""
         try:
             top = await self._reads.live_top(channel.board, channel.key.season, channel.key.region)
         except NotFound:
             return 0.0
         except (NotRanked, Unavailable):
-            return self._again(channel)
+            return self._retry(channel)
         except Exception:
             log.exception("publish_failed", channel=channel.key)
-            return self._again(channel)
+            return self._retry(channel)
         return await self._hub.publish(channel, top)

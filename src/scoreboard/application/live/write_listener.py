@@ -1,25 +1,25 @@
-"""Flow control: how a door that writes without waiting learns what becomes of what it wrote."""
+"""Flow control: the state of a transport, for writers that do not wait for it."""
 
 from typing import Protocol
 
 
 class WriteListener(Protocol):
-    """Who writes to a transport, and is told by it. Never raises."""
+    """A writer that a transport notifies. No method may raise."""
 
     def pause(self) -> None:
-        """Too much is unsent: write nothing more that can wait."""
+        """Stop writing what can wait: the write buffer is full."""
         ...
 
     def resume(self) -> None:
-        """Most of it was sent."""
+        """Continue to write: most of the buffer was sent."""
         ...
 
     def lost(self) -> None:
-        """The connection is gone."""
+        """Stop writing: the connection is closed."""
         ...
 
 
 class ObservableTransport(Protocol):
-    """One connection, as who writes to it sees it."""
+    """A connection as its writer sees it."""
 
     write_listener: WriteListener | None

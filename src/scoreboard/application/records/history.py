@@ -1,4 +1,4 @@
-"""History: the ledger of a board, read in order; and the entries of another ledger, taken over as they were."""
+"""History: read the ledger of a board, and import the entries of another ledger."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -26,17 +26,17 @@ from scoreboard.domain.submission import WORLD, Outcome, Submission, TableKey
 
 
 class ImportedEntry(NamedTuple):
-    """An entry of another ledger; `event`, in text, tells when it was accepted there. `metadata` is JSON."""
+    """An entry of another ledger."""
 
-    event: str
+    event: str  # the event id as text, which contains the instant of acceptance
     player: str
     value: int
     region: str | None = None
-    metadata: bytes | None = None
+    metadata: bytes | None = None  # JSON
 
 
 class History:
-    """The use cases take a board that `open` returned."""
+    """The use cases of a board's ledger. They take a board that `open` returned."""
 
     def __init__(
         self,
@@ -60,51 +60,56 @@ class History:
         return await self._directory.board(app, board)
 
     def instant(self) -> int:
-        """One that is later than all that was accepted, and earlier than all that will be."""
+        """Return the instant between the past updates and all later ones.
+
+        It is in microseconds since 1970.
+        """
         return self._commit.stamp()
 
     async def entries(self, board: Board, after: EventId, limit: int) -> list[tuple[Submission, Outcome]]:
-        """At most `limit` applied submissions past `after`, in the order of (accepted_at, event id)."""
+        """Return at most `limit` applied submissions after an event, oldest first."""
         async for chunk in self._ledger.entries(board, after, limit):
             return chunk
         return []
 
     async def import_entries(self, board: Board, entries: Sequence[ImportedEntry]) -> list[Outcome | ScoreboardError]:
-        """Apply entries at the instants they were accepted at, in one transaction: in the seasons and with the ties of
-        then. Each has its own outcome or error. An entry counts once for a board, whoever brings it, under an event
-        of the same instant, and not again for the board that it comes from; rates and the bounds of one update, which
-        are rules for senders, do not hold for it."""
-        checked = [self._checked(board, entry) for entry in entries]
-        fine = [entry for entry, one in zip(entries, checked, strict=True) if isinstance(one, Submission)]
-        sent = await self._ledger.outcomes(board.app, {event_id.from_text(entry.event) for entry in fine})
-        answers: list[Outcome | ScoreboardError | None] = []
-        submissions = []
-        for entry, one in zip(entries, checked, strict=True):
-            answers.append(_own(board, entry, sent) if isinstance(one, Submission) else one)
-            if answers[-1] is None and isinstance(one, Submission):
-                submissions.append(one)
-        results = await self._commit.submit(submissions, ranks=False) if submissions else []
-        await self._bring_back(board, [result.outcome for result in results])
-        outcomes = (result.outcome for result in results)
-        return [next(outcomes) if answer is None else answer for answer in answers]
+        """Apply entries in one transaction, and return the outcome or error of each.
 
-    def _checked(self, board: Board, entry: ImportedEntry) -> Submission | ScoreboardError:
+        An entry keeps the instant of its acceptance, and so its season and its place among ties. A board applies an
+        entry once: its event id is derived from the board and the original id. An entry that was sent to this board
+        itself is a replay. Rate limits and the bounds of one update do not apply.
+        """
+        checked = [self._check(board, entry) for entry in entries]
+        valid = [entry for entry, result in zip(entries, checked, strict=True) if isinstance(result, Submission)]
+        sent = await self._ledger.outcomes(board.app, {event_id.from_text(entry.event) for entry in valid})
+        results: list[Outcome | ScoreboardError | None] = []
+        submissions = []
+        for entry, result in zip(entries, checked, strict=True):
+            results.append(_sent_outcome(board, entry, sent) if isinstance(result, Submission) else result)
+            if results[-1] is None and isinstance(result, Submission):
+                submissions.append(result)
+        committed = await self._commit.submit(submissions, ranks=False) if submissions else []
+        await self._rebuild_if_hidden(board, [result.outcome for result in committed])
+        outcomes = (result.outcome for result in committed)
+        return [next(outcomes) if result is None else result for result in results]
+
+    def _check(self, board: Board, entry: ImportedEntry) -> Submission | ScoreboardError:
         try:
-            return self._submission(board, entry)
+            return self._to_submission(board, entry)
         except ScoreboardError as error:
             return error
 
-    def _submission(self, board: Board, entry: ImportedEntry) -> Submission:
+    def _to_submission(self, board: Board, entry: ImportedEntry) -> Submission:
         event = event_id.from_text(entry.event)
         accepted_at = event_id.accepted_at(event)
         if accepted_at > self._clock():
-            raise codes.IN_THE_FUTURE.error("this entry was accepted later than it is now; check the clocks")
+            raise codes.IN_THE_FUTURE.error("the entry was accepted in the future; check the clocks of both servers")
         if not INT64_MIN <= entry.value <= INT64_MAX:
-            raise codes.INVALID_VALUE.error("a value is a signed 64-bit integer")
+            raise codes.INVALID_VALUE.error("the value must be a signed 64-bit integer")
         if entry.region is not None and entry.region not in board.regions:
             raise codes.UNKNOWN_REGION.error("this board has no such region")
         return Submission(
-            _own_event(board, event, accepted_at),
+            _imported_event(board, event, accepted_at),
             accepted_at,
             board,
             season_at(board.period, board.time_zone, accepted_at).name,
@@ -117,9 +122,8 @@ class History:
             metadata=_metadata(entry.metadata),
         )
 
-    async def _bring_back(self, board: Board, outcomes: Sequence[Outcome]) -> None:
-        """A ranking keeps players out who were deleted, by versions that begin at the instant of the deletion: who
-        comes back at an earlier one is ranked when it is made anew."""
+    async def _rebuild_if_hidden(self, board: Board, outcomes: Sequence[Outcome]) -> None:
+        """Rebuild the ranking if it ignores imports older than a player's deletion."""
         for outcome in outcomes:
             if outcome.status == "applied" and outcome.previous_score is None and not outcome.replayed:
                 key = TableKey(board.pk, outcome.season, WORLD)
@@ -132,16 +136,16 @@ class History:
                     return
 
 
-def _own(board: Board, entry: ImportedEntry, sent: Mapping[EventId, Outcome]) -> Outcome | None:
-    """What became of it when it was sent to this very board."""
+def _sent_outcome(board: Board, entry: ImportedEntry, sent: Mapping[EventId, Outcome]) -> Outcome | None:
+    """Return the outcome of an entry that was sent to this board itself, or None."""
     outcome = sent.get(event_id.from_text(entry.event))
     if outcome is None or (outcome.status, outcome.board, outcome.player) != ("applied", board.pk, entry.player):
         return None
     return replace(outcome, replayed=True)
 
 
-def _own_event(board: Board, event: EventId, accepted_at: int) -> EventId:
-    """The event of the same instant that stands for another one on this board: always the same."""
+def _imported_event(board: Board, event: EventId, accepted_at: int) -> EventId:
+    """Derive the event id of an imported entry, with the same instant."""
     digest = hashlib.blake2b(event, digest_size=8, salt=board.pk.to_bytes(16, "big")).digest()
     return event_id.make(accepted_at, int.from_bytes(digest, "big") >> (64 - event_id.RANDOM_BITS))
 
@@ -154,5 +158,5 @@ def _digest(entry: ImportedEntry) -> bytes:
 def _metadata(metadata: bytes | None) -> bytes | None:
     compact = None if metadata is None else msgspec.json.format(metadata, indent=-1)
     if compact is not None and len(compact) > MAX_METADATA_BYTES:
-        raise codes.METADATA_TOO_BIG.error(f"metadata is at most {MAX_METADATA_BYTES} bytes of JSON")
+        raise codes.METADATA_TOO_BIG.error(f"metadata may have at most {MAX_METADATA_BYTES} bytes of JSON")
     return compact

@@ -1,1 +1,1 @@
-"""Reads of standings: top, around, one player, sets of players."""
+"""Reads of standings: top, neighbours of a player, one player, sets of players."""

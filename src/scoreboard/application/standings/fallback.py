@@ -1,4 +1,4 @@
-"""Reads go on, exact but slower, while the ranking is away or being made."""
+"""FallbackRanking: exact but slower reads while the ranking is not available."""
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import TypeVar
@@ -19,8 +19,10 @@ T = TypeVar("T")
 
 
 class FallbackRanking:
-    """A ranking whose reads are answered by `second` where `first` cannot. What is written goes to `first` alone: the
-    second has it, or needs it not."""
+    """A ranking whose reads use `second` while `first` raises NotRanked.
+
+    Writes go to `first` only: `second` reads the totals, which contain them already.
+    """
 
     def __init__(self, first: Ranking, second: Ranking) -> None:
         self._first = first

@@ -1,4 +1,4 @@
-"""Names beside scores: players as the directory has them, cached, and never an old name after a rename."""
+"""PlayerCache: the names next to scores, without a query per read."""
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
@@ -7,11 +7,11 @@ from scoreboard.application.ports.directory import Directory
 from scoreboard.domain.board import App, Player
 from scoreboard.domain.errors import Unavailable
 
-CAPACITY = 50_000  # players; a live board needs its top N, so this serves thousands of boards
+CAPACITY = 50_000  # players: the top N of thousands of live boards
 
 
 class PlayerCache:
-    """A bounded cache of players. `revision` grows with every rename, so what was built from names can be dated."""
+    """A bounded cache of players. `revision` grows with every invalidation."""
 
     def __init__(self, directory: Directory, capacity: int = CAPACITY) -> None:
         self._directory = directory
@@ -20,7 +20,7 @@ class PlayerCache:
         self.revision = 0
 
     async def get(self, app: App, players: Iterable[str]) -> Mapping[str, Player]:
-        """The players of an app by id; one that is unknown, or cannot be looked up now, gets its id for a name."""
+        """Return players by id. An unknown or unreachable player has its id as its name."""
         found: dict[str, Player] = {}
         missing: list[str] = []
         for player in players:
@@ -35,12 +35,12 @@ class PlayerCache:
         return found
 
     def invalidate(self, app: App, player: str) -> None:
-        """A player was renamed or deleted, durably, before this call."""
+        """Remove a player whose rename or deletion is durable: no later read returns it."""
         self.revision += 1
         self._players.pop((app.pk, player), None)
 
     def invalidate_all(self) -> None:
-        """What changed meanwhile is not known."""
+        """Remove all players: changes may have been missed."""
         self.revision += 1
         self._players.clear()
 
@@ -51,7 +51,7 @@ class PlayerCache:
         except Unavailable:
             return {player: Player(player, player) for player in players}
         fetched = {player: known.get(player) or Player(player, player) for player in players}
-        # What was read before a rename must not be kept after it.
+        # The query may have read a player before a rename that is already invalidated.
         if revision == self.revision:
             self._players.update({(app.pk, player): known[player] for player in known})
             while len(self._players) > self._capacity:

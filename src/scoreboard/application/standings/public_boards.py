@@ -1,4 +1,4 @@
-"""The boards that everybody may read, for pages that let people choose."""
+"""PublicBoards: the boards that anyone may read, for pages that list them."""
 
 import time
 
@@ -9,30 +9,30 @@ from scoreboard.domain.board import Board
 from scoreboard.domain.errors import NotFound
 from scoreboard.domain.season import season_at
 
-MAX_LISTED = 200
-MAX_SEASONS = 24
-KEPT_S = 1.0
+MAX_LISTED = 200  # boards
+MAX_SEASONS = 24  # of one board
+CACHED_S = 1.0
 
 
 class PublicBoards:
-    """The list is made at most once in KEPT_S, however many pages ask; a board to show is looked up each time."""
+    """The public boards and their seasons. The list is cached for CACHED_S seconds."""
 
     def __init__(self, directory: Directory, ledger: Ledger, clock: Clock) -> None:
         self._directory = directory
         self._ledger = ledger
         self._clock = clock
         self._listed: list[Board] = []
-        self._good_until = 0.0
+        self._expires_at = 0.0
 
     async def listed(self) -> list[Board]:
-        """At most MAX_LISTED, by app and board."""
-        if time.monotonic() >= self._good_until:
+        """Return at most MAX_LISTED public boards, in the order of app and board."""
+        if time.monotonic() >= self._expires_at:
             self._listed = await self._list()
-            self._good_until = time.monotonic() + KEPT_S
+            self._expires_at = time.monotonic() + CACHED_S
         return self._listed
 
     async def shown(self, app: str | None, board: str | None) -> Board | None:
-        """The board named; with less than both names, the first that fits. None when there is none that is public."""
+        """Return the named board, or the first that matches; None if none is public."""
         if app is not None and board is not None:
             return await self._public(app, board)
         for listed in await self.listed():
@@ -43,7 +43,7 @@ class PublicBoards:
         return None
 
     async def seasons(self, board: Board) -> list[str]:
-        """The current season first, then the newest others that hold, or held, a standing."""
+        """Return the current season, then the newest others that had a standing."""
         current = season_at(board.period, board.time_zone, self._clock()).name
         held = {key.season for key in await self._ledger.tables(board)} - {current}
         return [current, *sorted(held, reverse=True)][:MAX_SEASONS]

@@ -1,4 +1,4 @@
-"""Reads of a board. Each is of one instant of the ranking, with names joined to it."""
+"""Reads: the standings of a board, with the names of the players."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,28 +37,29 @@ CURRENT = "current"
 
 @dataclass(slots=True)
 class Page:
+    """Consecutive standings of a table, best first."""
+
     key: TableKey
     position: Position
-    total: int
+    total: int  # of the table
     lines: list[Line]
     next_cursor: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PlayerStanding:
-    """A player's standing, without the name: who asks for one player's knows it. `details` is None while the ranking
-    cannot say; `rank_state` tells why."""
+    """The standing of one player, without the name. The score is always exact."""
 
     key: TableKey
     player: str
     score: int
-    reached_at: int
+    reached_at: int  # in microseconds since 1970
     rank_state: RankState
-    details: PlayerRank | None
+    details: PlayerRank | None  # None while the ranking cannot answer, for the reason in `rank_state`
 
     @property
     def percentile(self) -> float | None:
-        """The share of the others, in percent, that have a worse score."""
+        """The percentage of the other players that have a worse score."""
         if self.details is None:
             return None
         others = self.details.total - 1
@@ -66,13 +67,15 @@ class PlayerStanding:
 
     @property
     def gap_to_next(self) -> int | None:
-        """The points missing to the nearest better score; None for the best."""
+        """The number of points to the nearest better score, or None for the best."""
         if self.details is None or self.details.next_score is None:
             return None
         return abs(self.details.next_score - self.score)
 
 
 class Reads:
+    """The use cases that read standings. Each read is of one instant of the ranking."""
+
     def __init__(
         self, directory: Directory, ledger: Ledger, ranking: Ranking, names: PlayerCache, cursors: Cursors, clock: Clock
     ) -> None:
@@ -86,14 +89,19 @@ class Reads:
     async def open(
         self, principal: Principal | None, app: str, board_id: str, season: str | None, region: str | None
     ) -> tuple[Board, TableKey]:
-        """Return a board that the principal may read, and a table of it: the current season and the world unless
-        named."""
+        """Return a board that the principal may read, and one of its tables; see `table`.
+
+        Raise NotFound, Invalid, Unauthenticated or Forbidden.
+        """
         board = await self._directory.board(app, board_id)
         authorize_read(principal, board)
         return board, self.table(board, season, region)
 
     def table(self, board: Board, season: str | None, region: str | None) -> TableKey:
-        """The table meant: the current season and the world unless named. Raises Invalid or NotFound."""
+        """Return a table: of the current season and of the world unless named.
+
+        Raise Invalid for a malformed season, NotFound for an unknown region.
+        """
         if season in {None, CURRENT}:
             name = season_at(board.period, board.time_zone, self._clock()).name
         else:
@@ -103,11 +111,11 @@ class Reads:
         return TableKey(board.pk, name, region or WORLD)
 
     async def validator(self, key: TableKey, board: Board) -> tuple[Position, int]:
-        """As long as this does not change, a page of this table reads the same."""
+        """Return a value that is equal as long as a page of the table is the same."""
         return await self._ranking.position(key, board), self.names.revision
 
     async def top(self, board: Board, key: TableKey, limit: int, cursor: str | None) -> Page:
-        """The best `limit` standings, or those after a cursor. Raises NotRanked."""
+        """Return the best `limit` standings, or those after a cursor. Raise NotRanked."""
         _check_range(limit, 1, MAX_LIMIT, codes.INVALID_LIMIT)
         if cursor is None:
             found = await self._ranking.slice(key, board, 0, limit)
@@ -125,7 +133,7 @@ class Reads:
         return Page(key, found.position, found.total, await self._lines(board, found.rows))
 
     async def live_top(self, board: Board, season: str | None, region: str) -> TopSnapshot:
-        """The live top N, with the board as it is now."""
+        """Return the top N with the newest version of the board. Raise NotRanked."""
         board = await self._directory.board(board.app.slug, board.slug)
         key = self.table(board, season, region or None)
         found = await self._ranking.slice(key, board, 0, board.top_n)
@@ -134,17 +142,20 @@ class Reads:
         )
 
     async def get_standing(self, board: Board, key: TableKey, player: str) -> PlayerStanding:
-        """Raises NotFound for an unknown player, and for one without a standing in this table."""
+        """Return the standing of a player.
+
+        While the ranking cannot answer, the totals do. Raise NotFound for an unknown player or no standing.
+        """
         try:
             found = await self._ranking.get_rank(key, board, player)
         except NotRanked as error:
             return await self._unranked_standing(board, key, player, error.state)
         if found is None:
-            raise await self._no_standing(board, player)
+            raise await self._not_found(board, player)
         return PlayerStanding(key, player, found.entry.score, found.entry.reached_at, "exact", found)
 
     async def get_rank(self, board: Board, key: TableKey, player: str) -> tuple[RankChange | None, RankState]:
-        """A player's rank as it is now, for the answer to a repeated update."""
+        """Return the current rank of a player, for the response to a replayed update."""
         try:
             found = await self._ranking.get_rank(key, board, player)
         except NotRanked as error:
@@ -152,25 +163,31 @@ class Reads:
         return (None if found is None else RankChange(found.entry.rank, None)), "exact"
 
     async def around(self, board: Board, key: TableKey, player: str, radius: int) -> Page:
-        """The player and `radius` neighbours on each side; at the top and the bottom the window is shifted, not cut."""
+        """Return the standings of a player and of `radius` neighbours on each side.
+
+        At both ends of the table the window is shifted, not cut. Raise Unavailable if it is not ranked.
+        """
         _check_range(radius, 1, MAX_RADIUS, codes.INVALID_RADIUS)
         try:
             found = await self._ranking.around(key, board, player, radius)
         except NotRanked as error:
             raise not_ranked(error) from error
         if found is None:
-            raise await self._no_standing(board, player)
+            raise await self._not_found(board, player)
         return await self._page(board, key, found)
 
     async def get_standings(self, board: Board, key: TableKey, players: Sequence[str]) -> tuple[list[Line], list[str]]:
-        """The standings of a set of players, best first, and those who have none."""
+        """Return the standings of a set of players, best first, and who has none.
+
+        Raise Unavailable if the table is not ranked.
+        """
         _check_range(len(players), 1, MAX_PLAYERS, codes.INVALID_PLAYERS)
         wanted = dict.fromkeys(players)
         try:
             found = await self._ranking.get_ranks(key, board, wanted)
         except NotRanked as error:
             raise not_ranked(error) from error
-        best_first = sorted(found.values())  # by their places
+        best_first = sorted(found.values())  # by the first field, the row in the table
         missing = [player for player in wanted if player not in found]
         return await self._lines(board, [details.entry for details in best_first]), missing
 
@@ -191,20 +208,21 @@ class Reads:
     async def _unranked_standing(self, board: Board, key: TableKey, player: str, state: RankState) -> PlayerStanding:
         standing = await self._ledger.standing(key, board.app, player)
         if standing is None:
-            raise await self._no_standing(board, player)
+            raise await self._not_found(board, player)
         return PlayerStanding(key, player, standing.score, standing.reached_at, state, None)
 
-    async def _no_standing(self, board: Board, player: str) -> NotFound:
+    async def _not_found(self, board: Board, player: str) -> NotFound:
         if await self._directory.find_players(board.app, [player]):
-            return codes.STANDING_NOT_FOUND.error("this player has no standing here")
+            return codes.STANDING_NOT_FOUND.error("this player has no standing in this table")
         return codes.PLAYER_NOT_FOUND.error("there is no such player")
 
 
 def not_ranked(error: NotRanked) -> Unavailable:
+    """Return the error that a client gets for a table that is not ranked."""
     code = codes.RANKING_WARMING if error.state == "warming" else codes.RANKING_UNAVAILABLE
     return code.error(f"the ranking is {error.state}; retry in a second", retry_after_s=1)
 
 
 def _check_range(value: int, low: int, high: int, code: Code[Invalid]) -> None:
     if not low <= value <= high:
-        raise code.error(f"{code.name.removeprefix('invalid_')} is {low} to {high:,}")
+        raise code.error(f"{code.name.removeprefix('invalid_')} must be {low} to {high:,}")

@@ -1,4 +1,4 @@
-"""TopPages: pages of the best standings in the encoding of a contract, each encoded once per version."""
+"""TopPages: a cache of encoded pages of the best standings."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -11,11 +11,11 @@ from scoreboard.domain.submission import TableKey
 
 T = TypeVar("T")
 
-CAPACITY = 1_000
+CAPACITY = 1_000  # pages
 
 
 class _Cached(NamedTuple, Generic[T]):
-    """A page that is valid while its board and its table's validator are these."""
+    """A page, valid while its board and the validator of its table are the same."""
 
     board: Board
     validator: tuple[Position, int]
@@ -23,15 +23,22 @@ class _Cached(NamedTuple, Generic[T]):
 
 
 class TopPages(Generic[T]):
-    """`encode` is given the board, the page and its version: a text that differs whenever the page may."""
+    """A cache of at most `capacity` pages in the encoding of one contract.
 
-    def __init__(self, reads: Reads, encode: Callable[[Board, Page, str], T]) -> None:
+    `encode` receives the board, the page and its version, a text that changes whenever the page does.
+    """
+
+    def __init__(self, reads: Reads, encode: Callable[[Board, Page, str], T], capacity: int = CAPACITY) -> None:
         self._reads = reads
         self._encode = encode
+        self._capacity = capacity
         self._cached: OrderedDict[tuple[TableKey, int, str | None], _Cached[T]] = OrderedDict()
 
     async def get(self, board: Board, key: TableKey, limit: int | None, cursor: str | None) -> T:
-        """The best `limit` standings of a table, those of the board's top N by default, or those after a cursor."""
+        """Return the best `limit` standings, by default N, or those after a cursor.
+
+        Raise Unavailable if the table is not ranked.
+        """
         if limit is None:
             limit = board.top_n
         try:
@@ -47,12 +54,12 @@ class TopPages(Generic[T]):
         return cached.encoded
 
     async def _read(self, board: Board, key: TableKey, limit: int, cursor: str | None) -> _Cached[T]:
-        # The revision of the names is taken before they are read: a rename in between invalidates the page at once.
+        # The revision is read before the names, so that a rename in between invalidates the page.
         _, names = await self._reads.validator(key, board)
         page = await self._reads.top(board, key, limit, cursor)
         version = f"{page.position.epoch}-{page.position.offset}-{names}-{limit}"
         cached = _Cached(board, (page.position, names), self._encode(board, page, version))
         self._cached[key, limit, cursor] = cached
-        if len(self._cached) > CAPACITY:
+        if len(self._cached) > self._capacity:
             self._cached.popitem(last=False)
         return cached

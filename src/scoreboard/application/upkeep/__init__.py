@@ -1,1 +1,1 @@
-"""The work of jobs: repair, drift check, rebuild, retention, trim, season turns."""
+"""Background jobs: repair, drift check, rebuild, retention, trim, event delivery."""

@@ -1,4 +1,4 @@
-"""Drift: differences between ledger, totals and ranking, and the job that removes them.
+"""Drift: find the differences of ledger, totals and ranking, and remove them.
 
 Every comparison of the three uses `LedgerFold`, `differing_players` and `lasting_differences`.
 """
@@ -24,8 +24,8 @@ from scoreboard.domain.submission import Standing, Submission, TableKey
 log = structlog.get_logger(__name__)
 
 RECHECKS = 2
-RECHECK_AFTER_S = 4.0  # repair has ranked by then what a crash left unranked
-COMPARED = 100  # standings at the top, and at the end of the cached part
+RECHECK_AFTER_S = 4.0  # long enough for the repair job to rank what a crash left unranked
+COMPARED = 100  # standings at the top, and as many at the end of the cached part
 
 T = TypeVar("T")
 
@@ -46,7 +46,7 @@ class LedgerFold:
         self.refusals: list[str] = []
 
     def add(self, entry: Submission) -> None:
-        """Apply an entry to its tables. Entries come in the order of the ledger."""
+        """Apply an entry to its tables. Add the entries in the order of the ledger."""
         self.entries += 1
         for key in entry.tables:
             standings = self.tables.setdefault(key, {})
@@ -64,10 +64,10 @@ def differing_players(expected: Mapping[str, object], actual: Mapping[str, objec
 async def lasting_differences(
     differences: Set[T], recheck: Callable[[Set[T]], Awaitable[Set[T]]], times: int, pause_s: float
 ) -> Set[T]:
-    """Return those of `differences` that remain after `times` rechecks, with a pause before each.
+    """Return the differences that remain after `times` rechecks, each after a pause.
 
     Two stores that are read one after the other differ while updates are in flight. Such a difference does not last.
-    `recheck` returns those of the given differences that it finds again.
+    `recheck` returns those of its argument that it finds again. `pause_s` is in seconds.
     """
     for _ in range(times):
         if not differences:
@@ -78,10 +78,10 @@ async def lasting_differences(
 
 
 class Drift:
-    """The job that compares each ranking with the totals, and rebuilds those that differ.
+    """The job that compares rankings with the totals, and rebuilds those that differ.
 
-    `totals` reads the ledger's totals. `cache` returns how many standings `ranking` holds of a table.
-    `drifted_tables` counts the tables that drifted since the start.
+    `totals` reads the ledger's totals. `cache` returns how many standings `ranking` holds of a table. A difference must
+    last for two rechecks, `recheck_after_s` seconds apart. `drifted_tables` counts the tables since the start.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class Drift:
         self.drifted_tables = 0
 
     async def once(self) -> list[TableKey]:
-        """Compare the tables of the current seasons, start to rebuild those that drifted, and return their keys."""
+        """Compare the current seasons, start to rebuild what drifted, and return its keys."""
         drifted = []
         for app in await self._directory.apps():
             for board in await self._directory.boards(app):
@@ -140,7 +140,7 @@ class Drift:
 
 
 async def _read_facts(ranking: Ranking, key: TableKey, board: Board, depth: int | None) -> set[Fact]:
-    """Return the top of a table, with the number of its standings or the last of the `depth` cached ones."""
+    """Return a table's top and its total, or both ends of its `depth` cached rows."""
     if depth is None:
         top = await ranking.slice(key, board, 0, COMPARED)
         return {top.total, *top.rows}

@@ -1,4 +1,4 @@
-"""Rebuild: throw the ranking of a board away, and make it again from the totals, while serving."""
+"""Rebuild: drop the ranking of a board and build it again from the totals."""
 
 import asyncio
 from typing import NamedTuple
@@ -11,44 +11,49 @@ from scoreboard.domain.board import Board
 from scoreboard.domain.season import season_at
 from scoreboard.domain.submission import TableKey
 
-LOOK_EVERY_S = 0.05
+POLL_S = 0.05
 
 
 class Rebuilt(NamedTuple):
-    """How many tables of the current season were made anew, and the standings of those that are done."""
+    """The result of a rebuild of the current season."""
 
     tables: int
-    standings: int
-    done: bool
+    standings: int  # in the tables that are ready
+    done: bool  # all tables are ready
 
 
 class Rebuild:
-    def __init__(self, ledger: Ledger, ranking: Ranking, publish: Publisher, clock: Clock) -> None:
+    """The use case that rebuilds the ranking of a board while the service runs."""
+
+    def __init__(self, ledger: Ledger, ranking: Ranking, publisher: Publisher, clock: Clock) -> None:
         self._ledger = ledger
         self._ranking = ranking
-        self._publish = publish
+        self._publisher = publisher
         self._clock = clock
 
     async def __call__(self, board: Board, patience_s: float = 0) -> Rebuilt:
-        """Returns when the tables of the current season are there again, or after `patience_s`; those of other seasons
-        are made when they are asked for. Meanwhile updates go on, and reads wait or say `warming`."""
+        """Drop the ranking of a board, and wait for the tables of its current season.
+
+        The wait ends after `patience_s` seconds, while the build continues. Tables of other seasons are built when they
+        are read. Updates are accepted during a build, and reads wait or raise NotRanked. Raise Unavailable.
+        """
         season = season_at(board.period, board.time_zone, self._clock()).name
-        keys = [key for key in await self._ledger.tables(board) if key.season == season]  # while that fails, all stays
+        keys = [key for key in await self._ledger.tables(board) if key.season == season]
         await self._ranking.drop(board)
-        totals = await asyncio.gather(*(self._made(key, board, patience_s) for key in keys))
+        totals = await asyncio.gather(*(self._build(key, board, patience_s) for key in keys))
         return Rebuilt(len(keys), sum(total or 0 for total in totals), None not in totals)
 
-    async def _made(self, key: TableKey, board: Board, patience_s: float) -> int | None:
-        """How many standings it has, once it is made; None when that takes too long."""
+    async def _build(self, key: TableKey, board: Board, patience_s: float) -> int | None:
+        """Return the number of standings of a table, or None if it is not ready in time."""
         loop = asyncio.get_running_loop()
-        given_up_at = loop.time() + patience_s
+        deadline = loop.time() + patience_s
         while True:
             try:
-                total = await self._ranking.total(key, board)  # asking is what starts it
+                total = await self._ranking.total(key, board)  # the first read starts the build
             except NotRanked:
-                if loop.time() > given_up_at:
+                if loop.time() > deadline:
                     return None
-                await asyncio.sleep(LOOK_EVERY_S)
+                await asyncio.sleep(POLL_S)
             else:
-                self._publish.changed(board, key)
+                self._publisher.changed(board, key)
                 return total

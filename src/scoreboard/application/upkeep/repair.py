@@ -1,48 +1,40 @@
-"""Repair: what was made durable but not ranked, because something failed between the two, is ranked again."""
-
-import asyncio
-
-import structlog
+"""Repair: rank the updates that a failure left committed but not ranked."""
 
 from scoreboard.application.live.publisher import Publisher
 from scoreboard.application.ports.directory import Directory
 from scoreboard.application.ports.ledger import Ledger
 from scoreboard.application.ports.ranking import NotRanked, Ranking
 from scoreboard.domain.board import Board
-from scoreboard.domain.errors import Unavailable
 from scoreboard.domain.submission import Standing, TableKey
 
-log = structlog.get_logger(__name__)
-
-EVERY_S = 5.0
-MANY = 1_000  # standings: more than are on their way from a ledger to a ranking at any time but after an outage
+# So many standings are pending only after an outage: fewer are in flight from the ledger to the ranking at any time.
+MANY = 1_000
 
 
 class Repair:
-    def __init__(self, directory: Directory, ledger: Ledger, ranking: Ranking, publish: Publisher) -> None:
+    """The job that applies the ledger's pending projections to the ranking."""
+
+    def __init__(self, directory: Directory, ledger: Ledger, ranking: Ranking, publisher: Publisher) -> None:
         self._directory = directory
         self._ledger = ledger
         self._ranking = ranking
-        self._publish = publish
-        self.unranked = 0  # standings, when last looked
+        self._publisher = publisher
+        self.unranked = 0  # standings that the last run could not rank
 
-    async def run(self) -> None:
-        """For ever, every few seconds."""
-        while True:
-            try:
-                while await self.once() >= MANY:
-                    pass  # a store may tell a part at a time
-            except Unavailable as error:
-                log.debug("repair_put_off", code=error.code)  # what is away was said where it was found
-            except Exception:
-                log.exception("repair_failed")
-            await asyncio.sleep(EVERY_S)
+    async def catch_up(self) -> None:
+        """Rank until few projections are pending: a store may return them in parts."""
+        while await self.once() >= MANY:
+            pass
 
     async def once(self) -> int:
-        """Rank what the projection notes name; returns how many standings. Repeats are harmless: versions decide."""
+        """Rank and publish pending projections, and return the number of standings.
+
+        Repeats are harmless: the ranking ignores a standing that is not newer than its own. After an error the
+        projections stay pending.
+        """
         notes, standings = await self._ledger.pending_projections()
         if not notes:
-            return 0  # a store may still tell standings of those that are done with
+            return 0  # the standings of acknowledged notes, which a store may still return, are ranked
         self.unranked = len(standings)
         boards = {
             board.pk: board for app in await self._directory.apps() for board in await self._directory.boards(app)
@@ -61,5 +53,5 @@ class Repair:
         try:
             await self._ranking.apply(key, board, rows, place=False)
         except NotRanked:
-            return  # the table being made will have them
-        self._publish.changed(board, key)
+            return  # a build of this table is under way and includes these standings
+        self._publisher.changed(board, key)

@@ -15,17 +15,17 @@ CHUNK = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The result of a comparison: numbers of entries and standings, and the first few differences in words."""
+    """The result of a comparison."""
 
-    entries: int
-    standings: int
-    differences: list[str]
+    entries: int  # of the ledger
+    standings: int  # of the totals
+    differences: list[str]  # descriptions of the first few
 
 
 async def verify(ledger: Ledger, ranking: Ranking, board: Board) -> Report:
-    """Compare all tables of a board while nothing is written to it. Raise NotRanked.
+    """Compare all tables of a board while nothing is written to it.
 
-    The ranking must return the same entry for a player in a list and in a query for the player alone.
+    The ranking must return the same entry for a player in a list and in a query for the player alone. Raise NotRanked.
     """
     ledger_fold = LedgerFold(board)
     async for chunk in ledger.entries(board):

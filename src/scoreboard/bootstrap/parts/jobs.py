@@ -35,11 +35,15 @@ def _jobs(shared: Container) -> dict[str, Task]:
     text = "Standings that are durable and not ranked yet, as repair last saw."
     gauge(shared.metrics, "scoreboard_unranked_standings", text, lambda: repair.unranked)
     retention = Retention(ledger, clock, shared.settings.receipt_days)
-    jobs: dict[str, Task] = {**shared.database.jobs, "repair": repair.run, "retention": retention.run}
+    jobs: dict[str, Task] = {
+        **shared.database.jobs,
+        "repair": partial(every, timings.repair_s, repair.catch_up, "repair"),
+        "retention": partial(every, timings.retention_s, retention.once, "retention"),
+    }
     cache = shared.ranking_backend.cache
     if cache is None:
         return jobs
-    jobs["trim"] = Trim(directory, cache, clock).run
+    jobs["trim"] = partial(every, timings.trim_s, Trim(directory, cache, clock).once, "trim")
     replica = shared.database.replica
     totals = shared.database.totals if replica is None else replica.totals
     if totals is not None:

@@ -5,8 +5,8 @@ from functools import partial
 
 from scoreboard.application.live.feed_subscriber import FeedSubscriber
 from scoreboard.application.ports.backend import Task
-from scoreboard.application.upkeep.seasons import turn_seasons
 from scoreboard.bootstrap.container import Container
+from scoreboard.concurrency.every import every
 from scoreboard.entrypoints.contracts.v1.live.stream import TopStream
 from scoreboard.entrypoints.contracts.v1.live.websocket import LiveSocket
 from scoreboard.entrypoints.http.endpoint import Endpoint, routes
@@ -21,6 +21,8 @@ def live_routes(shared: Container) -> list[Endpoint]:
 def tasks(shared: Container) -> Iterator[Task]:
     """Yield the upkeep of live connections, the turn of seasons, and the changes that other processes publish."""
     yield shared.read_path.live.run
-    yield partial(turn_seasons, shared.read_path.publisher)
+    timings, publisher = shared.timings, shared.read_path.publisher
+    yield partial(every, timings.seasons_s, publisher.turn_seasons, "seasons")
     if shared.ranking_backend.feed is not None:
-        yield FeedSubscriber(shared.read_path.publisher, shared.ranking, shared.ranking_backend.feed).run
+        subscriber = FeedSubscriber(publisher, shared.ranking, shared.ranking_backend.feed, timings.feed_s)
+        yield partial(every, 0.0, subscriber.follow, "feed")

@@ -8,8 +8,7 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import OctKey
 
-from scoreboard.adapters.jose import tokens as tokens_module
-from scoreboard.adapters.jose.tokens import KEY_BYTES, JwtAuthenticator, signing_key
+from scoreboard.adapters.jose.tokens import KEY_BYTES, MAX_TOKEN_CHARS, JwtAuthenticator, signing_key
 from scoreboard.application.ports.authentication import Principal
 from scoreboard.domain.errors import Unauthenticated
 
@@ -45,7 +44,7 @@ def signed(claims: Any, key: bytes = KEY, algorithm: str = "HS256") -> str:
 
 
 async def code(jwts: JwtAuthenticator, token: str) -> str | None:
-    """The code of the refusal of a token, None for one that is left to other authenticators."""
+    """Return the code of the refusal, or None for a token of another issuer."""
     try:
         assert await jwts.authenticate(token) is None
     except Unauthenticated as refusal:
@@ -54,7 +53,7 @@ async def code(jwts: JwtAuthenticator, token: str) -> str | None:
 
 
 class TestTokens:
-    async def test_a_token_signed_with_the_key_speaks_for_its_claims(self, jwts: JwtAuthenticator) -> None:
+    async def test_a_token_signed_with_the_key_is_accepted(self, jwts: JwtAuthenticator) -> None:
         assert await jwts.authenticate(signed(GOOD)) == Principal("game", "ann", "player", frozenset({"update:score"}))
 
     async def test_a_token_of_another_key_is_refused(self, jwts: JwtAuthenticator) -> None:
@@ -77,18 +76,18 @@ class TestTokens:
         assert await code(jwts, signed({**GOOD, claim: value})) == "token_invalid"
 
     @pytest.mark.parametrize("claims", [{"role": "root"}, {"exp": "later"}, {"nbf": NOW + 1}, {"sid": 1}])
-    async def test_a_token_with_a_claim_that_does_not_hold_is_refused(
+    async def test_a_token_with_an_invalid_claim_is_refused(
         self, jwts: JwtAuthenticator, claims: dict[str, Any]
     ) -> None:
         assert await code(jwts, signed({**GOOD, **claims})) == "token_invalid"
 
-    async def test_its_scopes_are_open(self, jwts: JwtAuthenticator) -> None:
+    async def test_unknown_scopes_are_kept(self, jwts: JwtAuthenticator) -> None:
         principal = await jwts.authenticate(signed({**GOOD, "scope": "read:leaderboard root  *"}))
         assert principal is not None
         assert principal.permissions == {"read:leaderboard", "root", "*"}
 
     @pytest.mark.parametrize("issuer", ["another", None, [], {}, 1])
-    async def test_one_of_another_issuer_is_left_to_others(self, jwts: JwtAuthenticator, issuer: Any) -> None:
+    async def test_a_token_of_another_issuer_is_ignored(self, jwts: JwtAuthenticator, issuer: Any) -> None:
         assert await code(jwts, signed({**GOOD, "iss": issuer})) is None
         assert await code(jwts, signed({name: claim for name, claim in GOOD.items() if name != "iss"})) is None
 
@@ -108,22 +107,22 @@ class TestTokens:
             f"{part({'alg': ['HS256']})}.{part(GOOD)}.{part(b'x')}",
             f"{part({'alg': 'HS256', 'crit': ['b64'], 'b64': False})}.{part(GOOD)}.{part(b'x')}",
             f"{part(b'[' * 3_000)}.e30.e30",
-            "x" * (tokens_module.MAX_TOKEN_CHARS + 1),
+            "x" * (MAX_TOKEN_CHARS + 1),
         ],
     )
-    async def test_what_is_no_token_is_refused(self, jwts: JwtAuthenticator, token: str) -> None:
+    async def test_a_malformed_token_is_refused(self, jwts: JwtAuthenticator, token: str) -> None:
         assert await code(jwts, token) in {None, "token_invalid"}
 
     @pytest.mark.parametrize("payload", [[], "text", 1, None, True])
-    async def test_a_signed_payload_that_is_no_object_is_refused(self, jwts: JwtAuthenticator, payload: Any) -> None:
-        from joserfc import jws  # noqa: PLC0415 - for this one
+    async def test_a_signed_payload_that_is_no_object_is_ignored(self, jwts: JwtAuthenticator, payload: Any) -> None:
+        from joserfc import jws  # noqa: PLC0415 - only for this test
 
         token = jws.serialize_compact({"alg": "HS256"}, json.dumps(payload), OctKey.import_key(KEY))
         assert await code(jwts, token) is None
 
 
 class TestCache:
-    async def test_a_token_that_was_good_expires(self, jwts: JwtAuthenticator, seconds: Seconds) -> None:
+    async def test_a_cached_token_expires(self, jwts: JwtAuthenticator, seconds: Seconds) -> None:
         token = signed(GOOD)
         await jwts.authenticate(token)
         seconds.now = NOW + 59.9
@@ -132,31 +131,31 @@ class TestCache:
         for _ in range(2):
             assert await code(jwts, token) == "token_expired"
 
-    async def test_it_is_bounded(self, jwts: JwtAuthenticator, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(tokens_module, "CACHED", 3)
+    async def test_the_cache_is_bounded(self, seconds: Seconds) -> None:
+        jwts = JwtAuthenticator(KEY, seconds, cached=3)
         for n in range(10):
             await jwts.authenticate(signed({**GOOD, "sub": str(n)}))
         assert len(jwts.verified) == 3
 
-    async def test_what_is_refused_takes_no_room(self, jwts: JwtAuthenticator) -> None:
+    async def test_refused_tokens_are_not_cached(self, jwts: JwtAuthenticator) -> None:
         for token in ("", "a.b.c", signed(GOOD, b"x" * KEY_BYTES), signed({**GOOD, "exp": NOW})):
             await code(jwts, token)
         assert not jwts.verified
 
 
 class TestKey:
-    def test_it_is_made_once_and_for_its_owner_only(self, tmp_path: Path) -> None:
+    def test_the_key_is_created_once_and_readable_only_by_its_owner(self, tmp_path: Path) -> None:
         path = tmp_path / "token.key"
         key = signing_key(path)
         assert len(key) == KEY_BYTES
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert signing_key(path) == key
 
-    def test_each_folder_has_its_own(self, tmp_path: Path) -> None:
+    def test_each_folder_has_its_key(self, tmp_path: Path) -> None:
         assert signing_key(tmp_path / "a") != signing_key(tmp_path / "b")
 
     @pytest.mark.parametrize("written", [b"", b"k" * (KEY_BYTES - 1)])
-    def test_a_key_whose_making_was_interrupted_signs_nothing(self, tmp_path: Path, written: bytes) -> None:
+    def test_an_incomplete_key_is_replaced_or_refused(self, tmp_path: Path, written: bytes) -> None:
         path = tmp_path / "token.key"
         path.write_bytes(written)
         try:

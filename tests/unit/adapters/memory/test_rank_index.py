@@ -22,7 +22,7 @@ def slots_of(*ids: str) -> PlayerSlots:
 def index_of(
     *standings: tuple[int, int], descending: bool = True, ties: Ties = "earliest", dense: bool = False
 ) -> RankIndex:
-    """(score, reached_at) of players a, b, c, ... with slots 0, 1, 2, ..., in blocks of at most four."""
+    """Index (score, reached_at) of players a, b, c, ..., in blocks of at most four."""
     players = slots_of(*(chr(ord("a") + n) for n in range(max(len(standings), 26))))
     index = RankIndex(players, descending=descending, ties=ties, dense=dense, block_rows=4)
     for slot, (score, reached_at) in enumerate(standings):
@@ -47,11 +47,11 @@ class TestPlayerSlots:
         assert len(players) == 0
 
     @pytest.mark.parametrize("slot", [-1, 1])
-    def test_no_player_has_a_slot_that_was_not_given(self, slot: int) -> None:
+    def test_an_unused_slot_has_no_player(self, slot: int) -> None:
         with pytest.raises(IndexError):
             slots_of("a").player(slot)
 
-    def test_ids_that_look_alike_are_different_players(self) -> None:
+    def test_similar_ids_are_different_players(self) -> None:
         ids = ["a", "a\0", "\0a", "aa", "A", "é", "e\u0301", "\U0001f600", "\U0001f600" * 50]
         players = slots_of(*ids)
         assert [players.find(player) for player in ids] == list(range(len(ids)))
@@ -132,7 +132,7 @@ class TestCounts:
         assert [index.worse(score) for score in (10, 9, 8, 7, 3, 2)] == [8, 3, 3, 2, 0, 0]
         assert [index.better_scores(score) for score in (10, 9, 8, 7, 3, 2)] == [0, 0, 1, 1, 2, 3]
 
-    def test_a_distinct_score_goes_with_its_last_standing(self) -> None:
+    def test_a_distinct_score_is_removed_with_its_last_standing(self) -> None:
         index = index_of((9, 1), (9, 2), (3, 1), dense=True)
         index.remove(0, 1)
         assert index.better_scores(3) == 1
@@ -141,7 +141,7 @@ class TestCounts:
         index.put(1, 4, 9, 2)
         assert index.better_scores(3) == 1
 
-    def test_distinct_scores_have_to_be_asked_for(self) -> None:
+    def test_distinct_scores_are_kept_only_if_requested(self) -> None:
         with pytest.raises(ValueError, match="distinct"):
             index_of((1, 1)).better_scores(1)
 
@@ -156,7 +156,7 @@ class TestVersions:
         assert index.put(0, 5, 5, 11)
         assert index.get(0) == (5, 5, 11)
 
-    def test_remove_holds_older_puts_off(self) -> None:
+    def test_remove_blocks_older_puts(self) -> None:
         index = index_of((5, 5), (4, 4))
         assert index.remove(0, 7)
         assert not index.put(0, 6, 6, 7)
@@ -178,7 +178,7 @@ class TestVersions:
         assert not index.put(0, 5, 5, 6)
         assert index.put(0, 5, 5, 8)
 
-    def test_what_does_not_fit_is_refused_without_a_trace(self) -> None:
+    def test_a_number_beyond_64_bits_is_refused_without_a_change(self) -> None:
         index = index_of((5, 5))
         for score, reached_at in ((HIGH + 1, 0), (0, LOW - 1)):
             with pytest.raises(struct.error):
@@ -187,7 +187,7 @@ class TestVersions:
         assert index.position(0) == 0
 
     @pytest.mark.parametrize("slot", [-1, 26])
-    def test_a_slot_no_player_has_is_refused(self, slot: int) -> None:
+    def test_an_unused_slot_is_refused(self, slot: int) -> None:
         index = index_of()
         with pytest.raises(IndexError):
             index.put(slot, 1, 1, 1)
@@ -211,14 +211,14 @@ class TestSlice:
 
 
 class TestSeek:
-    def test_gives_the_place_strictly_after_the_key(self) -> None:
+    def test_returns_the_position_after_the_key(self) -> None:
         index = index_of((9, 1), (9, 1), (9, 2), (7, 1))
         assert index.seek(9, 1, "a") == 1
         assert index.seek(9, 1, "b") == 2
         assert index.seek(9, 2, "c") == 3
         assert index.seek(7, 1, "d") == 4
 
-    def test_does_not_need_the_key_to_be_there(self) -> None:
+    def test_the_key_may_be_absent(self) -> None:
         index = index_of((9, 1), (9, 1), (9, 2), (7, 1))
         assert index.seek(HIGH, LOW, "a") == 0
         assert index.seek(9, 0, "z") == 0
@@ -227,7 +227,7 @@ class TestSeek:
         assert index.seek(8, 0, "a") == 3
         assert index.seek(LOW, HIGH, "z") == 4
 
-    def test_an_id_that_goes_on_with_a_zero_byte_comes_after(self) -> None:
+    def test_an_id_extended_by_a_zero_byte_comes_after(self) -> None:
         index = RankIndex(slots_of("a", "a\0", "a\0\0"), descending=True, ties="shared")
         for slot in range(3):
             index.put(slot, 1, 0, 0)
@@ -240,7 +240,7 @@ class TestSeek:
 
 class TestEmpty:
     @pytest.mark.parametrize("emptied", [False, True])
-    def test_answers_all_the_same(self, emptied: bool) -> None:
+    def test_an_empty_index_is_readable(self, emptied: bool) -> None:
         index = index_of(*((n, n) for n in range(26 if emptied else 0)), dense=True)
         for slot in range(len(index)):
             assert index.remove(slot, 1)
@@ -256,7 +256,7 @@ class TestEmpty:
 
 
 class TestLoad:
-    def test_is_as_a_put_of_each(self) -> None:
+    def test_a_load_equals_a_put_of_each(self) -> None:
         rows = [(0, 5, 1, 3), (1, 5, 1, 0), (0, 9, 9, 2), (2, 7, 0, 0), (1, 1, 1, 1)]
         index = index_of(dense=True)
         index.load(rows)
@@ -264,18 +264,18 @@ class TestLoad:
         assert [index.get(slot) for slot in range(4)] == [(5, 1, 3), (1, 1, 1), (7, 0, 0), None]
         assert index.better_scores(1) == 2
 
-    def test_wants_an_index_without_standings(self) -> None:
+    def test_an_index_with_standings_is_refused(self) -> None:
         index = index_of((1, 1))
         with pytest.raises(ValueError, match="without standings"):
             index.load([(1, 1, 1, 1)])
 
-    def test_minds_what_was_removed_before(self) -> None:
+    def test_removed_standings_stay_removed(self) -> None:
         index = index_of((1, 1))
         index.remove(0, 5)
         index.load([(0, 1, 1, 5), (1, 1, 1, 1)])
         assert order(index) == [1]
 
-    def test_of_nothing(self) -> None:
+    def test_an_empty_load(self) -> None:
         index = index_of(dense=True)
         index.load([])
         assert order(index) == []
@@ -284,7 +284,7 @@ class TestLoad:
 
 
 class TestManyBlocks:
-    """Enough of them for several groups of blocks, on the way up and on the way down."""
+    """Several groups of blocks, while standings are added and removed."""
 
     @pytest.mark.parametrize("loaded", [True, False])
     @pytest.mark.parametrize("scores", [1, 20, 10**6])

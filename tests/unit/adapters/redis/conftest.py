@@ -3,19 +3,19 @@ from pathlib import Path
 
 import pytest
 
-from harness.servers.redis import Server, emptied, started
+from harness.servers.redis import TIMEOUTS, Server, emptied, started
 from scoreboard.adapters.redis.connection import Client, connect
 
 
 @pytest.fixture
 async def client(redis_url: str) -> AsyncIterator[Client]:
-    """A client of an empty database."""
-    async with connect(emptied(redis_url)) as opened:
+    """Return a client of an empty database."""
+    async with connect(emptied(redis_url), TIMEOUTS) as opened:
         yield opened
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    """A server of the test's own, to be killed and started again."""
+    """Start a server that the test may kill and restart."""
     with started(Server(tmp_path)) as running:
         yield running

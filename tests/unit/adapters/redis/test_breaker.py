@@ -20,13 +20,13 @@ def breaker(clock: Clock) -> Breaker:
     return Breaker(clock)
 
 
-def test_it_admits_until_a_failure(breaker: Breaker) -> None:
+def test_calls_are_admitted_until_a_failure(breaker: Breaker) -> None:
     assert breaker.admits()
     assert breaker.failed()
     assert not breaker.admits()
 
 
-def test_after_the_pause_one_call_finds_out(breaker: Breaker, clock: Clock) -> None:
+def test_one_trial_call_is_admitted_after_the_pause(breaker: Breaker, clock: Clock) -> None:
     breaker.failed()
     clock.now += PAUSE_S
     assert [breaker.admits() for _ in range(3)] == [True, False, False]
@@ -39,7 +39,7 @@ def test_after_the_pause_one_call_finds_out(breaker: Breaker, clock: Clock) -> N
     assert breaker.failed()
 
 
-def test_a_call_that_never_came_back_does_not_keep_it_closed_off(breaker: Breaker, clock: Clock) -> None:
+def test_a_trial_call_without_an_outcome_does_not_block_the_next_one(breaker: Breaker, clock: Clock) -> None:
     breaker.failed()
     for _ in range(3):
         clock.now += PAUSE_S

@@ -1,4 +1,4 @@
-"""The order of bytes is the declared order. Against a plain sort."""
+"""Byte order of encoded standings, compared with a plain sort."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=5
 
 
 @given(rules=RULES, rows=st.dictionaries(NAMES, st.tuples(INT64, INT64), max_size=12))
-def test_members_sort_as_the_board_says(rules: dict[str, Any], rows: dict[str, tuple[int, int]]) -> None:
+def test_members_sort_in_the_order_of_the_board(rules: dict[str, Any], rows: dict[str, tuple[int, int]]) -> None:
     of = board(**rules)
     encoding = Encoding(of)
     standings = {name: standing(score)._replace(reached_at=at) for name, (score, at) in rows.items()}
@@ -31,12 +31,12 @@ def test_members_sort_as_the_board_says(rules: dict[str, Any], rows: dict[str, t
 
 
 @given(rules=RULES, name=NAMES, score=INT64, at=INT64, held=INT64)
-def test_nothing_is_lost(rules: dict[str, Any], name: str, score: int, at: int, held: int) -> None:
+def test_encoding_loses_nothing(rules: dict[str, Any], name: str, score: int, at: int, held: int) -> None:
     encoding = Encoding(board(**rules))
     value = encoding.value(Standing(score, at, held, standing(0).event, at))
     member = value[: encoding.width] + player(name)
     assert member == encoding.member(OrderKey(score, at, name))
-    assert encoding.ranked(7, member, value) == RankedEntry(7, name, score, at)
+    assert encoding.entry(7, member, value) == RankedEntry(7, name, score, at)
     assert value[32:] == version(held)
     assert value.isascii()
     assert len(value) == 48
@@ -48,6 +48,6 @@ def test_versions_sort_as_numbers(one: int, other: int) -> None:
 
 
 @pytest.mark.parametrize("score", [INT64_MAX + 1, INT64_MIN - 1])
-def test_what_has_no_place_in_64_bits_is_refused(score: int) -> None:
+def test_a_number_beyond_64_bits_is_refused(score: int) -> None:
     with pytest.raises(ValueError, match="64-bit"):
         Encoding(board()).value(standing(score))

@@ -1,4 +1,4 @@
-"""A server whose memory is full: a table that is there is kept up to date, so that nobody reads an old one."""
+"""Updates of tables in a server whose memory is full."""
 
 import pytest
 
@@ -15,7 +15,7 @@ SIX = {f"p{n}": standing(100 - n) for n in range(6)}
 
 
 @pytest.mark.parametrize("keep", [0, 4])
-async def test_a_table_that_is_there_takes_updates_and_removals(server: Server, keep: int) -> None:
+async def test_a_table_accepts_updates_and_removals(server: Server, keep: int) -> None:
     async with capped_rankings(server.url, keep) as backend:
         backend.given(KEY, MAIN, SIX)
         ranking = backend.ranking

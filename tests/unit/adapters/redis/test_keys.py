@@ -11,7 +11,7 @@ from scoreboard.domain.submission import TableKey
         (TableKey(12, "2026-W47", "eu-west_1"), "sb:{12:2026-W47:eu-west_1}"),
     ],
 )
-def test_names_say_the_table_and_nothing_else_has_them(table: TableKey, name: str) -> None:
+def test_names_identify_one_table(table: TableKey, name: str) -> None:
     assert keys.of(table) == name
     assert keys.changed(table) == f"{name}:changed"
     assert keys.table_of(keys.changed(table)) == table
@@ -22,6 +22,6 @@ def test_names_say_the_table_and_nothing_else_has_them(table: TableKey, name: st
 @pytest.mark.parametrize(
     "table", [TableKey(1, "", ""), TableKey(1, "a:b", ""), TableKey(1, "all", "}"), TableKey(-1, "all", "")]
 )
-def test_what_no_table_is_called_has_no_name(table: TableKey) -> None:
+def test_a_malformed_table_key_is_refused(table: TableKey) -> None:
     with pytest.raises(ValueError, match="not the key of a table"):
         keys.of(table)

@@ -3,15 +3,15 @@ from typing import Any
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from harness.servers.redis import SERVICE
+from harness.servers.redis import SERVICE, TIMEOUTS
 from scoreboard.adapters.redis.connection import FAILURES
 from scoreboard.adapters.redis.sentinels import Sentinels
 
 OLD, NEW = ("10.0.0.1", 6379), ("10.0.0.2", 6379)
 
 
-class Knows:
-    """A Sentinel that knows of so many failovers, and of no master where there is no address."""
+class FakeSentinel:
+    """A Sentinel that has seen `epoch` failovers, and may know no master."""
 
     def __init__(self, epoch: int, address: tuple[str, int] | None) -> None:
         self._epoch = epoch
@@ -26,7 +26,7 @@ class Knows:
         return None if self._address is None else (self._address[0].encode(), self._address[1])
 
 
-class Away(Knows):
+class Down(FakeSentinel):
     def __init__(self) -> None:
         super().__init__(9, OLD)
 
@@ -34,27 +34,29 @@ class Away(Knows):
         raise RedisConnectionError(service)
 
 
-async def master(*sentinels: Knows) -> tuple[str, int]:
-    asked = Sentinels([])  # type: ignore[no-untyped-call]
-    asked.sentinels = list[Any](sentinels)
-    return await asked.discover_master(SERVICE)
+async def discover(*sentinels: FakeSentinel) -> tuple[str, int]:
+    client = Sentinels([])  # type: ignore[no-untyped-call]
+    client.timeout_s = TIMEOUTS.sentinel_s
+    client.sentinels = list[Any](sentinels)
+    return await client.discover_master(SERVICE)
 
 
 @pytest.mark.parametrize("place", range(3))
-async def test_the_one_that_knows_of_the_newest_failover_is_believed(place: int) -> None:
-    """Though most have not heard of it, and whoever is asked first."""
-    told: list[Knows] = [Knows(3, OLD), Knows(3, OLD)]
-    told.insert(place, Knows(4, NEW))
-    assert await master(*told) == NEW
+async def test_the_sentinel_with_the_newest_failover_is_believed(place: int) -> None:
+    sentinels: list[FakeSentinel] = [FakeSentinel(3, OLD), FakeSentinel(3, OLD)]
+    sentinels.insert(place, FakeSentinel(4, NEW))
+    assert await discover(*sentinels) == NEW
 
 
-async def test_one_that_is_away_keeps_nobody_from_the_master() -> None:
-    assert await master(Away(), Knows(3, OLD), Knows(3, OLD)) == OLD
+async def test_a_sentinel_that_is_down_is_ignored() -> None:
+    assert await discover(Down(), FakeSentinel(3, OLD), FakeSentinel(3, OLD)) == OLD
 
 
 @pytest.mark.parametrize(
-    "told", [[], [Away()], [Knows(0, None)], [Knows(3, OLD), Knows(3, NEW)]], ids=["none", "away", "unknown", "at odds"]
+    "sentinels",
+    [[], [Down()], [FakeSentinel(0, None)], [FakeSentinel(3, OLD), FakeSentinel(3, NEW)]],
+    ids=["none", "down", "unknown", "disagreement"],
 )
-async def test_no_master_is_named_that_may_be_the_wrong_one(told: list[Knows]) -> None:
+async def test_no_master_is_returned_if_it_may_be_the_wrong_one(sentinels: list[FakeSentinel]) -> None:
     with pytest.raises(FAILURES, match="no master is known"):
-        await master(*told)
+        await discover(*sentinels)

@@ -1,4 +1,4 @@
-"""Concurrent reads of a real server share script calls, and are as exact as reads that each make one of their own."""
+"""Concurrent reads of a real server share script calls without losing exactness."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from harness.servers.redis import Server
+from harness.servers.redis import TIMEOUTS, Server
 from scoreboard.adapters.redis import keys, tables
 from scoreboard.adapters.redis.connection import Client, connect
 from scoreboard.adapters.redis.ranking import RedisRanking
@@ -30,14 +30,14 @@ async def load(_: TableKey) -> AsyncIterator[list[tuple[str, Standing]]]:
 
 @pytest.fixture
 async def client(server: Server) -> AsyncIterator[Client]:
-    async with connect(server.url) as opened:
+    async with connect(server.url, TIMEOUTS) as opened:
         yield opened
 
 
 @pytest.fixture
 async def ranking(client: Client) -> AsyncIterator[RedisRanking]:
-    """A ranking of one table, which is complete."""
-    one = RedisRanking(client, load)
+    """Return a ranking with one complete table."""
+    one = RedisRanking(client, load, timeouts=TIMEOUTS)
     await one.warm(KEY, MAIN)
     yield one
     await one.close()
@@ -51,11 +51,11 @@ async def put(ranking: RedisRanking, **standings: Standing) -> None:
     await ranking.apply(KEY, MAIN, standings, place=False)
 
 
-class Held:
-    """The first call of a script has run in the server, but its answer is kept back until `let_go`."""
+class DelayedReply:
+    """The reply to the first call of a script, held back until `release` is set."""
 
     def __init__(self, ranking: RedisRanking, script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.ran, self.let_go = asyncio.Event(), asyncio.Event()
+        self.ran, self.release = asyncio.Event(), asyncio.Event()
         self._script = script
         self._call = ranking.tables.call
         monkeypatch.setattr(ranking.tables, "call", self)
@@ -64,18 +64,18 @@ class Held:
         answer = await self._call(script, key, *arguments)
         if script is self._script and not self.ran.is_set():
             self.ran.set()
-            await self.let_go.wait()
+            await self.release.wait()
         return answer
 
 
 class TestCalls:
-    async def test_positions_asked_at_once_take_one_call(self, ranking: RedisRanking, server: Server) -> None:
+    async def test_concurrent_reads_of_a_position_take_one_call(self, ranking: RedisRanking, server: Server) -> None:
         before = script_calls(server)
         found = await asyncio.gather(*(ranking.position(KEY, MAIN) for _ in range(READERS)))
         assert script_calls(server) == before + 1
         assert set(found) == {await ranking.position(KEY, MAIN)}
 
-    async def test_equal_slices_asked_at_once_take_one_call(self, ranking: RedisRanking, server: Server) -> None:
+    async def test_concurrent_reads_of_equal_slices_take_one_call(self, ranking: RedisRanking, server: Server) -> None:
         before = script_calls(server)
         places = [(0, 10), (0, 5), (7, 9), (3, 1)]
         found = await asyncio.gather(*(ranking.slice(KEY, MAIN, *place) for place in places * READERS))
@@ -83,21 +83,21 @@ class TestCalls:
         ranked = Plain(MAIN, FIRST).ranked()
         assert [list(one.rows) for one in found] == [ranked[start:stop] for start, stop in places] * READERS
 
-    async def test_those_who_ask_during_a_call_share_the_next(
+    async def test_reads_during_a_call_share_the_next_one(
         self, ranking: RedisRanking, server: Server, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        held = Held(ranking, tables.DETAILS, monkeypatch)
+        reply = DelayedReply(ranking, tables.DETAILS, monkeypatch)
         before = script_calls(server)
         first = asyncio.create_task(ranking.position(KEY, MAIN))
-        await held.ran.wait()
+        await reply.ran.wait()
         others = [asyncio.create_task(ranking.position(KEY, MAIN)) for _ in range(READERS)]
         await asyncio.sleep(0)
         assert script_calls(server) == before + 1
-        held.let_go.set()
+        reply.release.set()
         await asyncio.gather(first, *others)
         assert script_calls(server) == before + 2
 
-    async def test_tables_share_no_call(self, ranking: RedisRanking, server: Server) -> None:
+    async def test_each_table_has_its_own_calls(self, ranking: RedisRanking, server: Server) -> None:
         other = table(MAIN, region="eu")
         await ranking.warm(other, MAIN)
         before = script_calls(server)
@@ -106,40 +106,40 @@ class TestCalls:
 
 
 class TestExactness:
-    async def test_a_position_is_never_from_a_call_begun_before_the_question(
+    async def test_a_position_is_never_older_than_its_question(
         self, ranking: RedisRanking, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         before = await ranking.position(KEY, MAIN)
-        held = Held(ranking, tables.DETAILS, monkeypatch)
+        reply = DelayedReply(ranking, tables.DETAILS, monkeypatch)
         early = asyncio.create_task(ranking.position(KEY, MAIN))
-        await held.ran.wait()
+        await reply.ran.wait()
         await put(ranking, p19=standing(500, version=2))
         late = asyncio.create_task(ranking.position(KEY, MAIN))
         await asyncio.sleep(0)
-        held.let_go.set()
+        reply.release.set()
         assert await early == before
         assert await late == Position(before.epoch, before.offset + 1)
 
-    async def test_a_slice_is_never_from_a_call_begun_before_the_question(
+    async def test_a_slice_is_never_older_than_its_question(
         self, ranking: RedisRanking, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        held = Held(ranking, tables.SLICE, monkeypatch)
+        reply = DelayedReply(ranking, tables.SLICE, monkeypatch)
         early = asyncio.create_task(ranking.slice(KEY, MAIN, 0, 1))
-        await held.ran.wait()
+        await reply.ran.wait()
         await put(ranking, p19=standing(500, version=2))
         late = asyncio.create_task(ranking.slice(KEY, MAIN, 0, 1))
         await asyncio.sleep(0)
-        held.let_go.set()
+        reply.release.set()
         assert [one.player for one in (await early).rows] == ["p0"]
         assert [one.player for one in (await late).rows] == ["p19"]
 
-    async def test_reads_among_writes_see_every_update_that_was_answered(
+    async def test_reads_see_every_update_that_was_acknowledged(
         self, ranking: RedisRanking, client: Client, server: Server
     ) -> None:
-        """Another process writes. A page that is kept for its position is the page of that position."""
+        """Another process writes; a cached page equals the page of its position."""
         pages: dict[Position, list[RankedEntry]] = {}
         scores: dict[str, int] = {player: one.score for player, one in FIRST.items()}
-        writer = RedisRanking(client, load)
+        writer = RedisRanking(client, load, timeouts=TIMEOUTS)
         writes, rounds = 200, 0
         answered = await ranking.position(KEY, MAIN)
         before = script_calls(server)
@@ -171,10 +171,10 @@ class TestExactness:
 
 
 class TestCallers:
-    async def test_each_caller_is_measured_by_the_board_it_knows(
+    async def test_each_caller_is_answered_by_its_version_of_the_board(
         self, ranking: RedisRanking, client: Client, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A capped table answers for a top N that it holds, whoever else shares the call."""
+        """Two boards share a call; the capped table holds the top N of one only."""
         await client.hset(f"{keys.of(KEY)}:meta", mapping={"floor": "f" * 32, "counted": 20, "counted_at": 2**50})
         small, large = board(top_n=20), board(top_n=21)
         found = await asyncio.gather(
@@ -182,19 +182,21 @@ class TestCallers:
         )
         assert [type(one) for one in found] == [Position, NotRanked, Position]
 
-    async def test_a_server_that_is_down_is_an_error_for_all(self, ranking: RedisRanking, server: Server) -> None:
+    async def test_all_callers_get_the_error_of_a_server_that_is_down(
+        self, ranking: RedisRanking, server: Server
+    ) -> None:
         server.kill()
         found = await asyncio.gather(*(ranking.position(KEY, MAIN) for _ in range(READERS)), return_exceptions=True)
         assert [one.state for one in found if isinstance(one, NotRanked)] == ["unavailable"] * READERS
 
-    async def test_one_that_is_cancelled_takes_no_answer_from_the_others(
+    async def test_a_cancelled_read_does_not_affect_the_others(
         self, ranking: RedisRanking, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        held = Held(ranking, tables.DETAILS, monkeypatch)
+        reply = DelayedReply(ranking, tables.DETAILS, monkeypatch)
         readers = [asyncio.create_task(ranking.position(KEY, MAIN)) for _ in range(3)]
-        await held.ran.wait()
+        await reply.ran.wait()
         readers[0].cancel()
-        held.let_go.set()
+        reply.release.set()
         found = await asyncio.gather(*readers, return_exceptions=True)
         assert isinstance(found[0], asyncio.CancelledError)
         assert found[1] == found[2] == await ranking.position(KEY, MAIN)

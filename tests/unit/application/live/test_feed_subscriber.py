@@ -1,8 +1,10 @@
+import asyncio
 from collections.abc import Callable, Collection
 from typing import cast
 
 import pytest
 
+from harness.waiting import BOUND_S
 from scoreboard.application.live.feed_subscriber import FeedSubscriber
 from scoreboard.application.live.publisher import Publisher
 from scoreboard.application.ports.feed import Feed
@@ -16,31 +18,36 @@ WORLD, EUROPE = table(MAIN), table(MAIN, region="europe")
 
 
 class World:
-    """What is shown, what the ranking says of it, and what is heard."""
+    """The publisher, the ranking and the feed."""
 
     def __init__(self) -> None:
-        self.shown_now: dict[TableKey, Board] = {}
+        self.watched: dict[TableKey, Board] = {}
         self.positions: dict[TableKey, Position] = {}
-        self.watched: set[TableKey] = set()
-        self.to_rank: list[TableKey] = []
-        self.heard: Callable[[TableKey], None] = lambda _: None
+        self.newly = asyncio.Event()
+        self.subscribed: set[TableKey] = set()
+        self.published: list[TableKey] = []
+        self.report: Callable[[TableKey], None] = lambda _: None
 
-    def shown(self) -> dict[TableKey, Board]:
-        return self.shown_now
+    async def newly_watched(self, within_s: float) -> None:
+        assert within_s == BOUND_S
+        await self.newly.wait()
+
+    def watched_tables(self) -> dict[TableKey, Board]:
+        return self.watched
 
     def table_changed(self, key: TableKey) -> None:
-        self.to_rank.append(key)
+        self.published.append(key)
 
     async def position(self, key: TableKey, _: Board) -> Position:
         if key not in self.positions:
             raise NotRanked("unavailable")
         return self.positions[key]
 
-    def listen(self, heard: Callable[[TableKey], None]) -> None:
-        self.heard = heard
+    def listen(self, listener: Callable[[TableKey], None]) -> None:
+        self.report = listener
 
     def watch(self, keys: Collection[TableKey]) -> None:
-        self.watched = set(keys)
+        self.subscribed = set(keys)
 
 
 @pytest.fixture
@@ -49,38 +56,51 @@ def world() -> World:
 
 
 @pytest.fixture
-def gateway(world: World) -> FeedSubscriber:
-    return FeedSubscriber(cast("Publisher", world), cast("Ranking", world), cast("Feed", world))
+def subscriber(world: World) -> FeedSubscriber:
+    return FeedSubscriber(cast("Publisher", world), cast("Ranking", world), cast("Feed", world), period_s=BOUND_S)
 
 
-async def test_what_is_shown_is_watched_and_nothing_else(world: World, gateway: FeedSubscriber) -> None:
-    for shown in ({WORLD}, {WORLD, EUROPE}, {EUROPE}, set[TableKey]()):
-        world.shown_now = dict.fromkeys(shown, MAIN)
-        await gateway.once()
-        assert world.watched == shown
+async def test_the_watched_tables_are_subscribed_to(world: World, subscriber: FeedSubscriber) -> None:
+    for keys in ({WORLD}, {WORLD, EUROPE}, {EUROPE}, set[TableKey]()):
+        world.watched = dict.fromkeys(keys, MAIN)
+        await subscriber.compare()
+        assert world.subscribed == keys
 
 
-async def test_a_change_that_was_not_heard_is_found_by_its_position(world: World, gateway: FeedSubscriber) -> None:
-    world.shown_now, world.positions[WORLD] = {WORLD: MAIN}, Position("one", 1)
-    await gateway.once()
-    world.to_rank.clear()
-    await gateway.once()
-    assert world.to_rank == []
+async def test_a_change_that_the_feed_lost_is_found_by_its_position(world: World, subscriber: FeedSubscriber) -> None:
+    world.watched, world.positions[WORLD] = {WORLD: MAIN}, Position("one", 1)
+    await subscriber.compare()
+    world.published.clear()
+    await subscriber.compare()
+    assert world.published == []
     for moved in (Position("one", 2), Position("two", 1)):
         world.positions[WORLD] = moved
-        await gateway.once()
-        assert world.to_rank == [WORLD]
-        world.to_rank.clear()
+        await subscriber.compare()
+        assert world.published == [WORLD]
+        world.published.clear()
 
 
-async def test_what_cannot_be_ranked_now_is_looked_at_each_time(world: World, gateway: FeedSubscriber) -> None:
-    world.shown_now = {WORLD: MAIN}
+async def test_a_table_that_is_not_ranked_is_published_each_time(world: World, subscriber: FeedSubscriber) -> None:
+    world.watched = {WORLD: MAIN}
     for _ in range(3):
-        await gateway.once()
-    assert world.to_rank == [WORLD] * 3
+        await subscriber.compare()
+    assert world.published == [WORLD] * 3
 
 
-async def test_what_is_heard_is_told_at_once(world: World, gateway: FeedSubscriber) -> None:
-    assert gateway
-    world.heard(EUROPE)
-    assert world.to_rank == [EUROPE]
+async def test_a_change_that_the_feed_reports_is_published(world: World, subscriber: FeedSubscriber) -> None:
+    assert subscriber
+    world.report(EUROPE)
+    assert world.published == [EUROPE]
+
+
+async def test_positions_are_compared_after_the_wait_for_a_watched_table(
+    world: World, subscriber: FeedSubscriber
+) -> None:
+    world.positions[WORLD] = Position("one", 1)
+    following = asyncio.create_task(subscriber.follow())
+    await asyncio.sleep(0)
+    assert world.published == []
+    world.watched = {WORLD: MAIN}
+    world.newly.set()
+    await following
+    assert world.published == [WORLD]

@@ -19,9 +19,9 @@ class Page:
     def __init__(self, *, trusted: bool = False) -> None:
         self._trusted = trusted
         self.messages: list[TopMessage] = []
-        self.dismissed = False
+        self.revoked = False
 
-    def send(self, _: Channel, message: TopMessage, _had: Position | None) -> bool:
+    def send(self, _: Channel, message: TopMessage, _last: Position | None) -> bool:
         self.messages.append(message)
         return True
 
@@ -29,7 +29,7 @@ class Page:
         return of.public or self._trusted
 
     def unsubscribe(self, _: Channel) -> None:
-        self.dismissed = True
+        self.revoked = True
 
 
 def top(*scores: tuple[str, int], of: Board = MAIN, season: str = "all", epoch: str = "1") -> TopSnapshot:
@@ -39,7 +39,7 @@ def top(*scores: tuple[str, int], of: Board = MAIN, season: str = "all", epoch: 
 
 @pytest.fixture
 def idle() -> asyncio.Event:
-    """No commit runs while it is set."""
+    """Return an event that is cleared during a commit."""
     event = asyncio.Event()
     event.set()
     return event
@@ -69,7 +69,7 @@ class TestPositions:
         first, second, third = (message.position.epoch for message in page.messages)
         assert first == second != third
 
-    async def test_each_new_top_has_a_later_position_that_names_the_one_before(
+    async def test_each_new_top_has_a_later_position_and_names_the_previous(
         self, hub: Hub, channel: Channel, page: Page
     ) -> None:
         for score in (1, 2, 3):
@@ -80,24 +80,24 @@ class TestPositions:
         assert {one.position.epoch for one in page.messages} == {"epoch.1"}
         assert channel.message is third
 
-    async def test_an_unchanged_top_is_no_news(self, hub: Hub, channel: Channel, page: Page) -> None:
+    async def test_an_unchanged_top_is_not_sent(self, hub: Hub, channel: Channel, page: Page) -> None:
         for _ in range(2):
             await hub.publish(channel, top(("ann", 1)))
         assert len(page.messages) == 1
 
-    async def test_an_empty_top_is_news_to_a_page_that_had_none(self, hub: Hub, channel: Channel, page: Page) -> None:
+    async def test_an_empty_top_is_sent_to_a_page_that_had_none(self, hub: Hub, channel: Channel, page: Page) -> None:
         await hub.publish(channel, top())
         assert len(page.messages) == 1
 
     @pytest.mark.parametrize("now", [top(("ann", 1), season="2026-11-22"), top(("ann", 1), of=board(name="Renamed"))])
-    async def test_another_season_or_board_is_news(
+    async def test_a_changed_season_or_board_is_sent(
         self, hub: Hub, channel: Channel, page: Page, now: TopSnapshot
     ) -> None:
         await hub.publish(channel, top(("ann", 1)))
         await hub.publish(channel, now)
         assert len(page.messages) == 2
 
-    async def test_positions_of_one_epoch_are_never_given_twice(self, hub: Hub, channel: Channel, page: Page) -> None:
+    async def test_positions_of_an_epoch_are_unique(self, hub: Hub, channel: Channel, page: Page) -> None:
         other = hub.subscribe(ChannelKey(2, None, ""), board(pk=2), page)
         for one in (channel, other, channel, other):
             await hub.publish(one, top(("ann", len(page.messages))))
@@ -105,7 +105,7 @@ class TestPositions:
 
 
 class TestMessages:
-    async def test_changes_are_those_since_the_message_before(self, hub: Hub, channel: Channel, page: Page) -> None:
+    async def test_changes_are_those_since_the_previous_message(self, hub: Hub, channel: Channel, page: Page) -> None:
         await hub.publish(channel, top(("ann", 3), ("bob", 2)))
         await hub.publish(channel, top(("cat", 5), ("ann", 3)))
         first, second = page.messages
@@ -138,16 +138,15 @@ class TestCommits:
         await working
         assert done == ["commit", "fan-out"]
 
-    async def test_a_long_commit_does_not_stop_a_fan_out(
-        self, idle: asyncio.Event, hub: Hub, channel: Channel, page: Page
-    ) -> None:
+    async def test_a_long_commit_does_not_stop_a_fan_out(self, idle: asyncio.Event, page: Page) -> None:
+        hub = Hub("epoch", idle, commit_wait_s=0.001)
         idle.clear()
-        await hub.publish(channel, top(("ann", 1)))
+        await hub.publish(hub.subscribe(KEY, MAIN, page), top(("ann", 1)))
         assert len(page.messages) == 1
 
 
 class TestSessions:
-    async def test_every_session_is_offered_the_same_message(self, hub: Hub) -> None:
+    async def test_every_session_is_sent_the_same_message(self, hub: Hub) -> None:
         pages = [Page() for _ in range(CHUNK + 1)]
         for one in pages:
             channel = hub.subscribe(KEY, MAIN, one)
@@ -155,49 +154,49 @@ class TestSessions:
         assert {id(message) for one in pages for message in one.messages} == {id(channel.message)}
         assert all(len(one.messages) == 1 for one in pages)
 
-    def test_who_subscribes_twice_is_there_once(self, hub: Hub, channel: Channel, page: Page) -> None:
+    def test_a_repeated_subscription_counts_once(self, hub: Hub, channel: Channel, page: Page) -> None:
         assert hub.subscribe(KEY, MAIN, page) is channel
         assert hub.subscriptions == 1
         hub.unsubscribe(channel, page)
         hub.unsubscribe(channel, page)
         assert hub.subscriptions == 0
 
-    def test_a_channel_that_nobody_watches_has_no_work(self, hub: Hub, channel: Channel, page: Page) -> None:
+    def test_a_channel_without_sessions_is_not_listed(self, hub: Hub, channel: Channel, page: Page) -> None:
         assert hub.channel(KEY) is channel
         assert hub.channels() == [channel]
         hub.unsubscribe(channel, page)
         assert hub.channel(KEY) is None
         assert hub.channels() == []
 
-    async def test_who_comes_back_finds_the_position_as_it_was(self, hub: Hub, channel: Channel, page: Page) -> None:
+    async def test_a_later_subscription_finds_the_last_position(self, hub: Hub, channel: Channel, page: Page) -> None:
         await hub.publish(channel, top(("ann", 1)))
         before = channel.message
         hub.unsubscribe(channel, page)
         assert hub.subscribe(KEY, MAIN, page).message is before
 
-    async def test_of_channels_that_nobody_watches_so_many_are_kept(
+    async def test_the_number_of_channels_without_sessions_is_bounded(
         self, hub: Hub, channel: Channel, page: Page
     ) -> None:
         for number in range(10, 20):
             hub.unsubscribe(hub.subscribe(ChannelKey(number, None, ""), MAIN, page), page)
-        assert hub.kept <= 3
+        assert hub.size <= 3
         assert hub.channel(KEY) is channel
 
-    async def test_who_may_not_watch_any_more_is_dismissed_and_sent_nothing_more(
+    async def test_a_session_that_may_no_longer_watch_is_unsubscribed(
         self, hub: Hub, channel: Channel, page: Page
     ) -> None:
         trusted = Page(trusted=True)
         hub.subscribe(KEY, MAIN, trusted)
         hub.revoke(channel, board(public=False))
         await hub.publish(channel, top(("ann", 1)))
-        assert (page.dismissed, len(page.messages)) == (True, 0)
-        assert (trusted.dismissed, len(trusted.messages)) == (False, 1)
+        assert (page.revoked, len(page.messages)) == (True, 0)
+        assert (trusted.revoked, len(trusted.messages)) == (False, 1)
         assert hub.subscriptions == 1
 
-    def test_a_board_that_is_gone_is_nobodys_to_watch(self, hub: Hub, channel: Channel, page: Page) -> None:
+    def test_a_deleted_board_unsubscribes_every_session(self, hub: Hub, channel: Channel, page: Page) -> None:
         trusted = Page(trusted=True)
         hub.subscribe(KEY, MAIN, trusted)
         hub.revoke(channel, None)
-        assert page.dismissed
-        assert trusted.dismissed
+        assert page.revoked
+        assert trusted.revoked
         assert hub.channels() == []

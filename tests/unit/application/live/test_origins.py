@@ -14,26 +14,26 @@ def test_pages_of_listed_origins_may_read() -> None:
 @pytest.mark.parametrize(
     "other", [EVIL, "http://shop.example", "https://shop.example:8443", f"{SHOP}.evil.example", "null", "", "*"]
 )
-def test_an_origin_is_its_scheme_its_host_and_its_port_and_nothing_near_it(other: str) -> None:
+def test_an_origin_is_allowed_only_with_its_scheme_host_and_port(other: str) -> None:
     origins = Origins([SHOP])
     assert origins.header(other) is None
     assert not origins.may_connect(other, "board.example")
 
 
-def test_a_star_is_everybody() -> None:
+def test_a_star_allows_every_origin() -> None:
     origins = Origins(["*"])
     assert origins.header(EVIL) == "*"
     assert origins.may_connect(EVIL, "board.example")
 
 
-def test_answers_differ_by_who_asks_only_when_somebody_is_listed() -> None:
+def test_responses_vary_by_origin_only_if_origins_are_allowed() -> None:
     assert Origins([SHOP]).any
     assert Origins(["*"]).any
     assert not Origins([]).any
 
 
 @pytest.mark.parametrize("allowed", [[], [SHOP]])
-def test_programs_and_our_own_pages_may_always_connect(allowed: list[str]) -> None:
+def test_programs_and_own_pages_may_always_connect(allowed: list[str]) -> None:
     origins = Origins(allowed)
     assert origins.may_connect(None, "board.example")
     assert origins.may_connect("https://board.example", "board.example")
@@ -56,7 +56,7 @@ def test_programs_and_our_own_pages_may_always_connect(allowed: list[str]) -> No
         (EVIL, "board.example"),
     ],
 )
-def test_a_page_of_another_host_or_port_may_not(origin: str, host: str | None) -> None:
+def test_a_page_of_another_host_or_port_may_not_connect(origin: str, host: str | None) -> None:
     assert not Origins([SHOP]).may_connect(origin, host)
 
 

@@ -5,7 +5,6 @@ from typing import cast
 import pytest
 
 from harness.waiting import BOUND_S
-from scoreboard.application.live import publisher as publish_module
 from scoreboard.application.live.hub import Channel, ChannelKey, Hub, TopMessage
 from scoreboard.application.live.publisher import Publisher
 from scoreboard.application.ports.ranking import NotRanked, Position
@@ -25,7 +24,7 @@ class World:
         self.score = 1
         self.reads = 0
         self.fault: Exception | None = None
-        self.offered = asyncio.Event()
+        self.sent = asyncio.Event()
         self.messages: list[TopMessage] = []
 
     async def live_top(self, of: Board, season: str | None, _: str) -> TopSnapshot:
@@ -34,9 +33,9 @@ class World:
             raise self.fault
         return TopSnapshot(of, "1", season or TODAY, 1, NOON, [Line(1, "ann", "ann", None, self.score, NOON)])
 
-    def send(self, _: Channel, message: TopMessage, _had: Position | None) -> bool:
+    def send(self, _: Channel, message: TopMessage, _last: Position | None) -> bool:
         self.messages.append(message)
-        self.offered.set()
+        self.sent.set()
         return True
 
     def may_watch(self, _: Board) -> bool:
@@ -45,15 +44,10 @@ class World:
     def unsubscribe(self, _: Channel) -> None:
         return None
 
-    async def told(self) -> None:
+    async def next_message(self) -> None:
         async with asyncio.timeout(BOUND_S):
-            await self.offered.wait()
-        self.offered.clear()
-
-
-@pytest.fixture(autouse=True)
-def without_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(publish_module, "MIN_PAUSE_S", 0.0)
+            await self.sent.wait()
+        self.sent.clear()
 
 
 @pytest.fixture
@@ -67,69 +61,80 @@ def hub() -> Hub:
 
 
 @pytest.fixture
-async def publish(hub: Hub, world: World, clock: ManualClock) -> AsyncIterator[Publisher]:
-    made = Publisher(hub, cast("Reads", world), clock)
-    yield made
-    await made.close()
+async def publisher(hub: Hub, world: World, clock: ManualClock) -> AsyncIterator[Publisher]:
+    publisher = Publisher(hub, cast("Reads", world), clock, min_pause_s=0.0, share=0)
+    yield publisher
+    await publisher.close()
 
 
-async def quiet(publish: Publisher) -> None:
-    while publish.busy:
-        await asyncio.gather(*publish.busy.values(), return_exceptions=True)
+async def quiet(publisher: Publisher) -> None:
+    while publisher.busy:
+        await asyncio.gather(*publisher.busy.values(), return_exceptions=True)
 
 
 @pytest.mark.parametrize("season", [None, TODAY])
-async def test_a_change_reaches_who_watches_the_season_or_follows_the_current_one(
-    hub: Hub, world: World, publish: Publisher, season: str | None
+async def test_a_change_reaches_pages_of_its_season_and_of_the_current_one(
+    hub: Hub, world: World, publisher: Publisher, season: str | None
 ) -> None:
     hub.subscribe(ChannelKey(DAILY.pk, season, ""), DAILY, world)
-    publish.changed(DAILY, table(DAILY, TODAY))
-    await world.told()
+    publisher.changed(DAILY, table(DAILY, TODAY))
+    await world.next_message()
     assert len(world.messages) == 1
 
 
-async def test_a_change_to_a_season_that_is_over_is_no_news_to_who_follows_the_current_one(
-    hub: Hub, world: World, publish: Publisher, clock: ManualClock
+async def test_a_change_to_a_past_season_is_not_sent_to_pages_of_the_current_one(
+    hub: Hub, world: World, publisher: Publisher, clock: ManualClock
 ) -> None:
     hub.subscribe(ChannelKey(DAILY.pk, None, ""), DAILY, world)
     clock.now += 12 * HOUR
-    publish.changed(DAILY, table(DAILY, TODAY))
-    await quiet(publish)
+    publisher.changed(DAILY, table(DAILY, TODAY))
+    await quiet(publisher)
     assert world.reads == 0
 
 
-async def test_what_nobody_watches_is_not_read(hub: Hub, world: World, publish: Publisher) -> None:
-    publish.changed(DAILY, table(DAILY, TODAY))
-    publish.boards_changed(lambda board: board == DAILY)
-    publish.table_changed(table(DAILY, TODAY))
-    await quiet(publish)
+async def test_a_table_without_sessions_is_not_read(hub: Hub, world: World, publisher: Publisher) -> None:
+    publisher.changed(DAILY, table(DAILY, TODAY))
+    publisher.boards_changed(lambda board: board == DAILY)
+    publisher.table_changed(table(DAILY, TODAY))
+    await quiet(publisher)
     assert world.reads == 0
 
 
-async def test_changes_that_come_together_are_one_message_and_the_last_is_never_missed(
-    hub: Hub, world: World, publish: Publisher
-) -> None:
+async def test_changes_are_coalesced_and_the_last_is_never_missed(hub: Hub, world: World, publisher: Publisher) -> None:
     hub.subscribe(ChannelKey(DAILY.pk, TODAY, ""), DAILY, world)
     for score in range(2, 100):
         world.score = score
-        publish.changed(DAILY, table(DAILY, TODAY))
+        publisher.changed(DAILY, table(DAILY, TODAY))
         if score % 10 == 0:
             await asyncio.sleep(0)
-    await quiet(publish)
+    await quiet(publisher)
     assert world.messages[-1].top.lines[0].score == 99
     assert len(world.messages) < 50
 
 
-@pytest.mark.parametrize("fault", [NotRanked("warming"), RuntimeError("a moment's fault")])
-async def test_a_table_that_could_not_be_read_is_told_when_it_can_be_without_another_change(
-    hub: Hub, world: World, publish: Publisher, fault: Exception, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("fault", [NotRanked("warming"), RuntimeError("a transient fault")])
+async def test_a_failed_read_is_repeated_without_another_change(
+    hub: Hub, world: World, publisher: Publisher, fault: Exception
 ) -> None:
-    monkeypatch.setattr(publish_module, "SHARE", 0)
     hub.subscribe(ChannelKey(DAILY.pk, TODAY, ""), DAILY, world)
     world.fault = fault
-    publish.changed(DAILY, table(DAILY, TODAY))
-    while not world.reads:  # noqa: ASYNC110 - a turn for the other task, no time
+    publisher.changed(DAILY, table(DAILY, TODAY))
+    while not world.reads:  # noqa: ASYNC110 - lets the other task run
         await asyncio.sleep(0)
     world.fault = None
-    await quiet(publish)
+    await quiet(publisher)
     assert len(world.messages) == 1
+
+
+@pytest.mark.parametrize(("clock_passes", "reads"), [(0, 0), (12 * HOUR, 1)])
+async def test_a_new_season_is_published_to_pages_that_follow_the_current_one(
+    hub: Hub, world: World, publisher: Publisher, clock: ManualClock, clock_passes: int, reads: int
+) -> None:
+    channel = hub.subscribe(ChannelKey(DAILY.pk, None, ""), DAILY, world)
+    hub.subscribe(ChannelKey(DAILY.pk, TODAY, ""), DAILY, world)
+    hub.refresh(channel, await world.live_top(DAILY, None, ""))
+    world.reads = 0
+    clock.now += clock_passes
+    await publisher.turn_seasons()
+    await quiet(publisher)
+    assert world.reads == reads

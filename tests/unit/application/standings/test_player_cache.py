@@ -12,16 +12,16 @@ from tests.making import APP
 
 
 class HeldDirectory:
-    """Reads at once, but answers no sooner than `going`."""
+    """A directory that reads at once, but returns after `going` is set."""
 
     def __init__(self, *players: str) -> None:
         self.players = {player: Player(player, player.title()) for player in players}
-        self.asked: list[list[str]] = []
+        self.queries: list[list[str]] = []
         self.going = asyncio.Event()
         self.going.set()
 
     async def find_players(self, _: App, players: Collection[str]) -> Mapping[str, Player]:
-        self.asked.append(list(players))
+        self.queries.append(list(players))
         found = {player: self.players[player] for player in players if player in self.players}
         await self.going.wait()
         return found
@@ -36,68 +36,66 @@ async def directory() -> HeldDirectory:
 
 
 @pytest.fixture
-def names(directory: HeldDirectory) -> PlayerCache:
+def cache(directory: HeldDirectory) -> PlayerCache:
     return PlayerCache(cast("Directory", directory), capacity=2)
 
 
-async def usernames(names: PlayerCache, *players: str, app: App = APP) -> list[str]:
-    found = await names.get(app, players)
+async def usernames(cache: PlayerCache, *players: str, app: App = APP) -> list[str]:
+    found = await cache.get(app, players)
     return [found[player].username for player in players]
 
 
-async def test_a_player_is_asked_for_once(names: PlayerCache, directory: HeldDirectory) -> None:
-    assert await usernames(names, "ann", "bob") == ["Ann", "Bob"]
-    assert await usernames(names, "bob", "ann") == ["Bob", "Ann"]
-    assert directory.asked == [["ann", "bob"]]
+async def test_a_player_is_queried_once(cache: PlayerCache, directory: HeldDirectory) -> None:
+    assert await usernames(cache, "ann", "bob") == ["Ann", "Bob"]
+    assert await usernames(cache, "bob", "ann") == ["Bob", "Ann"]
+    assert directory.queries == [["ann", "bob"]]
 
 
-async def test_one_that_is_unknown_has_its_id_for_a_name_until_it_is_known(
-    names: PlayerCache, directory: HeldDirectory
+async def test_the_id_of_an_unknown_player_is_its_name_until_it_is_known(
+    cache: PlayerCache, directory: HeldDirectory
 ) -> None:
-    assert await usernames(names, "zoe", "ann") == ["zoe", "Ann"]
+    assert await usernames(cache, "zoe", "ann") == ["zoe", "Ann"]
     directory.rename("zoe", "Zoe")
-    assert await usernames(names, "zoe") == ["Zoe"]
+    assert await usernames(cache, "zoe") == ["Zoe"]
 
 
-async def test_a_renamed_player_has_the_new_name(names: PlayerCache, directory: HeldDirectory) -> None:
-    await usernames(names, "ann")
-    dated = names.revision
+async def test_a_player_has_the_new_name_after_an_invalidation(cache: PlayerCache, directory: HeldDirectory) -> None:
+    await usernames(cache, "ann")
+    revision = cache.revision
     directory.rename("ann", "Annie")
-    names.invalidate(APP, "ann")
-    assert names.revision > dated
-    assert await usernames(names, "ann") == ["Annie"]
+    cache.invalidate(APP, "ann")
+    assert cache.revision > revision
+    assert await usernames(cache, "ann") == ["Annie"]
 
 
-async def test_a_name_read_before_a_rename_is_not_kept_after_it(names: PlayerCache, directory: HeldDirectory) -> None:
+async def test_a_name_read_before_a_rename_is_not_cached_after_it(cache: PlayerCache, directory: HeldDirectory) -> None:
     directory.going.clear()
-    reading = asyncio.create_task(usernames(names, "ann", "bob"))
-    while not directory.asked:  # noqa: ASYNC110 - a turn for the other task, no time
+    reading = asyncio.create_task(usernames(cache, "ann", "bob"))
+    while not directory.queries:  # noqa: ASYNC110 - lets the other task run
         await asyncio.sleep(0)
     directory.rename("ann", "Annie")
-    names.invalidate(APP, "ann")
+    cache.invalidate(APP, "ann")
     directory.going.set()
     await reading
-    assert await usernames(names, "ann", "bob") == ["Annie", "Bob"]
+    assert await usernames(cache, "ann", "bob") == ["Annie", "Bob"]
 
 
-async def test_apps_do_not_share_names(names: PlayerCache, directory: HeldDirectory) -> None:
-    await usernames(names, "ann")
+async def test_apps_do_not_share_names(cache: PlayerCache, directory: HeldDirectory) -> None:
+    await usernames(cache, "ann")
     directory.rename("ann", "Another")
-    assert await usernames(names, "ann", app=replace(APP, pk=2)) == ["Another"]
-    assert await usernames(names, "ann") == ["Ann"]
+    assert await usernames(cache, "ann", app=replace(APP, pk=2)) == ["Another"]
+    assert await usernames(cache, "ann") == ["Ann"]
 
 
-async def test_beyond_its_capacity_the_one_unused_for_longest_is_asked_for_again(
-    names: PlayerCache, directory: HeldDirectory
-) -> None:
+async def test_the_least_recently_used_player_is_evicted(cache: PlayerCache, directory: HeldDirectory) -> None:
     for players in (["ann", "bob"], ["ann"], ["cat"]):
-        await usernames(names, *players)
-    directory.asked.clear()
-    await usernames(names, "ann", "cat")
-    assert directory.asked == []
-    await usernames(names, "bob")
-    assert directory.asked == [["bob"]]
+        await usernames(cache, *players)
+    directory.queries.clear()
+    await usernames(cache, "ann", "cat")
+    assert directory.queries == []
+    await usernames(cache, "bob")
+    assert directory.queries == [["bob"]]
 
 
-async def test_more_players_than_it_keeps_are_all_named(names: PlayerCache) -> None:
-    assert await usernames(names, "ann", "bob", "cat") == ["Ann", "Bob", "Cat"]
+async def test_more_players_than_the_capacity_are_all_named(cache: PlayerCache) -> None:
+    assert await usernames(cache, "ann", "bob", "cat") == ["Ann", "Bob", "Cat"]

@@ -3,7 +3,7 @@ from typing import cast
 
 import pytest
 
-from scoreboard.adapters.memory import ranking as ranking_module
+from harness.waiting import BOUND_S
 from scoreboard.adapters.memory.ranking import MemoryRanking
 from scoreboard.application.ports.directory import Directory
 from scoreboard.application.ports.ledger import Ledger
@@ -20,7 +20,10 @@ KEY = table(MAIN)
 
 
 class World:
-    """Players a to g with the scores 7 to 1, of whom only a has a name; h is known and has no standing."""
+    """Seven players with standings, a to g, and one without.
+
+    The scores are 7 to 1, and h has no standing. Only a has a name.
+    """
 
     def __init__(self) -> None:
         self.scores = {player: standing(7 - n) for n, player in enumerate("abcdefg")}
@@ -47,7 +50,7 @@ def world() -> World:
 @pytest.fixture
 async def reads(world: World, clock: ManualClock) -> Reads:
     directory = cast("Directory", world)
-    ranking = MemoryRanking(world.load, "epoch")
+    ranking = MemoryRanking(world.load, "epoch", load_s=BOUND_S)
     return Reads(directory, cast("Ledger", world), ranking, PlayerCache(directory), Cursors(bytes(32)), clock)
 
 
@@ -68,7 +71,7 @@ async def test_around_a_player_the_window_is_shifted_not_cut(
     assert page.total == 7
 
 
-async def test_pages_follow_each_other_to_the_end(reads: Reads) -> None:
+async def test_cursors_lead_through_all_pages(reads: Reads) -> None:
     seen, cursor = [], None
     for _ in range(3):
         page = await reads.top(MAIN, KEY, 3, cursor)
@@ -78,51 +81,48 @@ async def test_pages_follow_each_other_to_the_end(reads: Reads) -> None:
     assert cursor is None
 
 
-async def test_a_page_that_ends_with_the_table_has_no_next(reads: Reads) -> None:
+async def test_a_page_that_ends_with_the_table_has_no_cursor(reads: Reads) -> None:
     assert (await reads.top(MAIN, KEY, 7, None)).next_cursor is None
 
 
-async def test_lines_have_names_and_ids_where_there_are_none(reads: Reads) -> None:
+async def test_lines_have_names_or_else_ids(reads: Reads) -> None:
     page = await reads.top(MAIN, KEY, 2, None)
     assert [line.username for line in page.lines] == ["Ann", "b"]
 
 
-async def test_a_set_of_players_is_told_best_first_with_who_is_missing(reads: Reads) -> None:
+async def test_standings_of_a_set_of_players_are_best_first_with_the_missing(reads: Reads) -> None:
     lines, missing = await reads.get_standings(MAIN, KEY, ["g", "h", "a", "zoe", "g"])
     assert [(line.rank, line.player) for line in lines] == [(1, "a"), (7, "g")]
     assert missing == ["h", "zoe"]
 
 
-async def test_while_there_is_no_ranking_a_standing_comes_from_the_totals_without_a_rank(
-    reads: Reads, world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(ranking_module, "GRACE_S", 0.001)
+async def test_without_a_ranking_a_standing_comes_from_the_totals_without_a_rank(reads: Reads, world: World) -> None:
     world.fault = OSError("disk")
-    place = await reads.get_standing(MAIN, KEY, "d")
-    assert (place.score, place.rank_state, place.details) == (4, "warming", None)
-    assert (place.percentile, place.gap_to_next) == (None, None)
+    found = await reads.get_standing(MAIN, KEY, "d")
+    assert (found.score, found.rank_state, found.details) == (4, "warming", None)
+    assert (found.percentile, found.gap_to_next) == (None, None)
     assert await reads.get_rank(MAIN, KEY, "d") == (None, "warming")
 
 
 @pytest.mark.parametrize(
     ("player", "percentile", "gap"), [("a", 100.0, None), ("b", 83.33, 1), ("d", 50.0, 1), ("g", 0.0, 1)]
 )
-async def test_a_place_tells_the_share_of_worse_others_and_the_gap(
+async def test_a_standing_has_a_percentile_and_a_gap(
     reads: Reads, player: str, percentile: float, gap: int | None
 ) -> None:
-    place = await reads.get_standing(MAIN, KEY, player)
-    assert (place.percentile, place.gap_to_next) == (percentile, gap)
+    found = await reads.get_standing(MAIN, KEY, player)
+    assert (found.percentile, found.gap_to_next) == (percentile, gap)
 
 
-async def test_who_is_alone_is_better_than_all_others(reads: Reads, world: World) -> None:
+async def test_the_only_player_has_percentile_100(reads: Reads, world: World) -> None:
     world.scores = {"a": standing(1)}
-    place = await reads.get_standing(MAIN, KEY, "a")
-    assert (place.percentile, place.gap_to_next) == (100.0, None)
+    found = await reads.get_standing(MAIN, KEY, "a")
+    assert (found.percentile, found.gap_to_next) == (100.0, None)
 
 
 @pytest.mark.parametrize(("player", "code"), [("h", "standing_not_found"), ("zoe", "player_not_found")])
 @pytest.mark.parametrize("fault", [None, OSError("disk")])
-async def test_who_has_no_standing_is_told_from_who_does_not_exist(
+async def test_a_player_without_a_standing_differs_from_an_unknown_one(
     reads: Reads, world: World, player: str, code: str, fault: Exception | None
 ) -> None:
     world.fault = fault
@@ -131,7 +131,7 @@ async def test_who_has_no_standing_is_told_from_who_does_not_exist(
     assert raised.value.code == code
 
 
-async def test_the_current_season_is_that_of_the_clock(reads: Reads, clock: ManualClock) -> None:
+async def test_the_clock_decides_the_current_season(reads: Reads, clock: ManualClock) -> None:
     daily = board(period="daily")
     assert reads.table(daily, None, None).season == reads.table(daily, "current", None).season == "2026-11-21"
     assert reads.table(daily, "2020-01-01", None).season == "2020-01-01"
@@ -143,7 +143,7 @@ async def test_the_current_season_is_that_of_the_clock(reads: Reads, clock: Manu
     ("season", "region", "error"),
     [("yesterday", None, Invalid), ("", None, Invalid), (None, "us", NotFound), (None, "", NotFound)],
 )
-async def test_a_table_that_cannot_be_is_told_so(
+async def test_an_invalid_table_is_refused(
     reads: Reads, season: str | None, region: str | None, error: type[ScoreboardError]
 ) -> None:
     with pytest.raises(error):
@@ -151,7 +151,7 @@ async def test_a_table_that_cannot_be_is_told_so(
 
 
 @pytest.mark.parametrize("limit", [0, -1, 1_001])
-async def test_how_much_is_read_at_once_is_bounded(reads: Reads, limit: int) -> None:
+async def test_the_size_of_a_read_is_bounded(reads: Reads, limit: int) -> None:
     with pytest.raises(Invalid):
         await reads.top(MAIN, KEY, limit, None)
     with pytest.raises(Invalid):

@@ -4,11 +4,10 @@ from typing import cast
 
 import pytest
 
-from scoreboard.adapters.memory import ranking as ranking_module
+from harness.waiting import BOUND_S
 from scoreboard.adapters.memory.ranking import MemoryRanking
 from scoreboard.application.ports.directory import Directory
 from scoreboard.application.ports.ledger import Ledger
-from scoreboard.application.standings import top_pages
 from scoreboard.application.standings.cursors import Cursors
 from scoreboard.application.standings.player_cache import PlayerCache
 from scoreboard.application.standings.reads import Page, Reads
@@ -23,17 +22,17 @@ KEY = table(MAIN)
 
 
 class World:
-    """Four players; the pages that were encoded, by version."""
+    """Four players, and the versions of the encoded pages."""
 
-    def __init__(self, clock: ManualClock) -> None:
+    def __init__(self, clock: ManualClock, capacity: int = 9) -> None:
         self.encoded: list[str] = []
         self.fault: Exception | None = None
-        self.ranking = MemoryRanking(self._load, "epoch")
+        self.ranking = MemoryRanking(self._load, "epoch", load_s=BOUND_S)
         self.names = PlayerCache(cast("Directory", self))
         reads = Reads(
             cast("Directory", self), cast("Ledger", self), self.ranking, self.names, Cursors(bytes(32)), clock
         )
-        self.pages = TopPages(reads, self._encode)
+        self.pages = TopPages(reads, self._encode, capacity)
 
     async def find_players(self, *_: object) -> dict[str, object]:
         return {}
@@ -53,14 +52,14 @@ def world(clock: ManualClock) -> World:
     return World(clock)
 
 
-async def test_a_page_is_encoded_once_while_nothing_changes(world: World) -> None:
+async def test_an_unchanged_page_is_encoded_once(world: World) -> None:
     for _ in range(3):
         assert await world.pages.get(MAIN, KEY, None, None) == "dcb"
         assert await world.pages.get(MAIN, KEY, 1, None) == "d"
     assert len(set(world.encoded)) == len(world.encoded) == 2
 
 
-async def test_a_new_standing_a_rename_and_a_changed_board_make_a_new_page(world: World) -> None:
+async def test_a_new_standing_a_rename_or_a_changed_board_invalidates_a_page(world: World) -> None:
     await world.pages.get(MAIN, KEY, None, None)
     await world.ranking.apply(KEY, MAIN, {"e": standing(9)}, place=False)
     assert await world.pages.get(MAIN, KEY, None, None) == "edc"
@@ -71,8 +70,8 @@ async def test_a_new_standing_a_rename_and_a_changed_board_make_a_new_page(world
     assert len(world.encoded) == 4
 
 
-async def test_what_is_cached_is_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(top_pages, "CAPACITY", 2)
+async def test_the_cache_is_bounded(clock: ManualClock) -> None:
+    world = World(clock, capacity=2)
     for limit in (1, 2, 3, 1):
         await world.pages.get(MAIN, KEY, limit, None)
     assert len(world.encoded) == 4
@@ -80,8 +79,7 @@ async def test_what_is_cached_is_bounded(world: World, monkeypatch: pytest.Monke
     assert len(world.encoded) == 4
 
 
-async def test_a_table_that_is_not_ranked_is_unavailable(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ranking_module, "GRACE_S", 0.001)
+async def test_a_table_that_is_not_ranked_is_unavailable(world: World) -> None:
     world.fault = OSError("disk")
     with pytest.raises(Unavailable) as raised:
         await world.pages.get(MAIN, KEY, None, None)

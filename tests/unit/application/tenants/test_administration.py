@@ -4,6 +4,7 @@ from typing import cast
 
 import pytest
 
+from harness.waiting import BOUND_S
 from scoreboard.adapters.memory.ranking import MemoryRanking
 from scoreboard.adapters.sqlite.database import Database
 from scoreboard.adapters.sqlite.directory import SqliteDirectory
@@ -43,7 +44,7 @@ class Service:
         self.publisher = FakePublisher()
         publisher = cast("Publisher", self.publisher)
         self.ledger, self.directory = SqliteLedger(store), SqliteDirectory(store)
-        self.ranking = MemoryRanking(self.ledger.standings, "epoch")
+        self.ranking = MemoryRanking(self.ledger.standings, "epoch", load_s=BOUND_S)
         self.players = PlayerCache(self.directory)
         self.tenants = Tenants(self.directory, self.ranking, DirectoryInvalidator(self.players, publisher))
         self._at = NOON

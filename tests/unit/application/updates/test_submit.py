@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 
+from harness.waiting import BOUND_S
 from scoreboard.adapters.memory.ranking import MemoryRanking
 from scoreboard.adapters.memory.rate_limiter import MemoryRateLimiter
 from scoreboard.adapters.sqlite.database import Database
@@ -56,7 +57,7 @@ class World:
 
     def __init__(self, store: Database, clock: ManualClock) -> None:
         self.ledger, self.directory = SqliteLedger(store), SqliteDirectory(store)
-        ranking = MemoryRanking(self.ledger.standings, "epoch")
+        ranking = MemoryRanking(self.ledger.standings, "epoch", load_s=BOUND_S)
         reads = Reads(self.directory, self.ledger, ranking, PlayerCache(self.directory), Cursors(bytes(32)), clock)
         publisher = cast("Publisher", self)
         self.commit = GroupCommit(self.ledger, ranking, publisher, clock, BatchLimits(PENDING), asyncio.Event())

@@ -3,6 +3,7 @@ from itertools import count
 
 import pytest
 
+from harness.waiting import BOUND_S
 from scoreboard.adapters.memory.ranking import MemoryRanking
 from scoreboard.adapters.sqlite.database import Database
 from scoreboard.adapters.sqlite.directory import SqliteDirectory
@@ -31,12 +32,12 @@ class FakeCache:
 
 
 class System:
-    """A ledger with one board, its totals as a ranking, and a ranking that may differ from them."""
+    """A ledger with one board, its totals, and a ranking that may differ from them."""
 
     def __init__(self, store: Database) -> None:
         self.ledger, self.directory = SqliteLedger(store), SqliteDirectory(store)
-        self.totals = MemoryRanking(self.ledger.standings, "totals")
-        self.ranking = MemoryRanking(self.ledger.standings, "ranking")
+        self.totals = MemoryRanking(self.ledger.standings, "totals", load_s=BOUND_S)
+        self.ranking = MemoryRanking(self.ledger.standings, "ranking", load_s=BOUND_S)
         rebuild = Rebuild(self.ledger, self.ranking, FakePublisher(), ManualClock())  # type: ignore[arg-type]
         self.cache = FakeCache()
         self.drift = Drift(

@@ -1,9 +1,13 @@
-"""Deliveries over an outbox in memory. The promises of stores are in tests/ports, those over a kill in tests/faults."""
+"""Event delivery over an outbox in memory.
+
+The tests of the stores are in tests/ports, those of killed processes in tests/faults.
+"""
 
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,16 +22,17 @@ from scoreboard.application.ports.outbox import (
     PendingEvents,
     ScoreUpdated,
 )
-from scoreboard.application.upkeep import event_delivery
-from scoreboard.application.upkeep.event_delivery import EventDelivery
+from scoreboard.application.upkeep.event_delivery import DeliveryLimits, EventDelivery
+from scoreboard.concurrency.backoff import Backoff
 from scoreboard.domain import codes
 from tests.making import NOON, event
 
 EVENT_BYTES = 100
+LIMITS = DeliveryLimits(backoff=Backoff(0.0, 0.0), gather_s=0.0, measure_s=0.001, trim_pause_s=0.0)
 
 
 class ListOutbox:
-    """Rows of one event; a position is the number of those before it."""
+    """An outbox with one event per row. A position is the number of earlier rows."""
 
     def __init__(self) -> None:
         self.events: list[ScoreUpdated] = []
@@ -90,7 +95,7 @@ class ListOutbox:
 
 
 class Consumer:
-    """Fails, or waits, for as long as it is asked to."""
+    """A consumer that waits until `open` is set, and fails while `error` is set."""
 
     def __init__(self, name: str = "webhook") -> None:
         self.name = name
@@ -113,16 +118,11 @@ def outbox() -> ListOutbox:
     return ListOutbox()
 
 
-@pytest.fixture(autouse=True)
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    for pause in ("GATHER_S", "FIRST_PAUSE_S", "LONGEST_PAUSE_S", "TRIM_PAUSE_S"):
-        monkeypatch.setattr(event_delivery, pause, 0.0)
-    monkeypatch.setattr(event_delivery, "LOOK_EVERY_S", 0.001)
-
-
 @asynccontextmanager
-async def delivering(outbox: ListOutbox, *consumers: EventConsumer) -> AsyncIterator[EventDelivery]:
-    delivery = EventDelivery(outbox, consumers)
+async def delivering(
+    outbox: ListOutbox, *consumers: EventConsumer, limits: DeliveryLimits = LIMITS
+) -> AsyncIterator[EventDelivery]:
+    delivery = EventDelivery(outbox, consumers, limits)
     await delivery.start()
     tasks = [asyncio.ensure_future(work()) for work in delivery.jobs().values()]
     try:
@@ -139,41 +139,33 @@ def events_logged(logged: list[EventDict]) -> list[Any]:
 
 
 class TestDelivery:
-    async def test_a_commit_is_delivered_without_waiting_for_the_next_look(
-        self, outbox: ListOutbox, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(event_delivery, "POLL_S", 3_600.0)
+    async def test_a_commit_is_delivered_without_a_wait_for_the_next_poll(self, outbox: ListOutbox) -> None:
         one, other = Consumer(), Consumer("kafka")
-        async with delivering(outbox, one, other) as delivery:
+        async with delivering(outbox, one, other, limits=replace(LIMITS, poll_s=3_600.0)) as delivery:
             for count in (1, 3):
                 await asyncio.sleep(0.01)
                 outbox.commit(count)
                 await eventually(lambda: one.handled == other.handled == outbox.events)
             await eventually(lambda: delivery.delivered == {"webhook": 4, "kafka": 4})
 
-    async def test_events_of_other_processes_are_found_by_looking(
+    async def test_a_poll_finds_the_events_of_other_processes(
         self, outbox: ListOutbox, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(event_delivery, "POLL_S", 0.001)
         monkeypatch.setattr(Arrival, "notify", lambda _: None)
         one = Consumer()
-        async with delivering(outbox, one):
+        async with delivering(outbox, one, limits=replace(LIMITS, poll_s=0.001)):
             outbox.commit()
             await eventually(lambda: one.handled == outbox.events)
 
-    async def test_a_call_has_a_bound_in_events_and_in_bytes(
-        self, outbox: ListOutbox, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    async def test_a_call_is_bounded_in_events_and_in_bytes(self, outbox: ListOutbox) -> None:
         await outbox.register(["webhook"])
         outbox.commit(7)
-        monkeypatch.setattr(event_delivery, "READ_EVENTS", 3)
         one = Consumer()
-        async with delivering(outbox, one):
+        async with delivering(outbox, one, limits=replace(LIMITS, read_events=3)):
             await eventually(lambda: one.handled == outbox.events)
         assert [len(call) for call in one.calls] == [3, 3, 1]
-        monkeypatch.setattr(event_delivery, "READ_BYTES", 2 * EVENT_BYTES)
         outbox.commit(3)
-        async with delivering(outbox, one):
+        async with delivering(outbox, one, limits=replace(LIMITS, read_bytes=2 * EVENT_BYTES)):
             await eventually(lambda: one.handled == outbox.events)
         assert [len(call) for call in one.calls[3:]] == [2, 1]
 
@@ -187,7 +179,7 @@ class TestDelivery:
             one.open.set()
             await eventually(lambda: outbox.cursors == {"webhook": 2})
 
-    async def test_what_was_under_way_when_it_was_cancelled_comes_again(self, outbox: ListOutbox) -> None:
+    async def test_a_call_that_was_cancelled_is_repeated(self, outbox: ListOutbox) -> None:
         one = Consumer()
         one.open.clear()
         async with delivering(outbox, one):
@@ -198,7 +190,7 @@ class TestDelivery:
         async with delivering(outbox, one):
             await eventually(lambda: one.handled == outbox.events)
 
-    async def test_a_consumer_that_fails_gets_the_same_events_until_it_does_not(
+    async def test_a_consumer_gets_the_same_events_until_it_succeeds(
         self, outbox: ListOutbox, logged: list[EventDict]
     ) -> None:
         one = Consumer()
@@ -213,7 +205,7 @@ class TestDelivery:
         assert {(entry["event"], entry["error"]) for entry in logged} == {("event_consumer_failed", "no such topic")}
         assert len(logged) == delivery.failures["webhook"]
 
-    async def test_a_consumer_whose_own_work_was_cancelled_has_failed(self, outbox: ListOutbox) -> None:
+    async def test_a_consumer_that_cancels_itself_has_failed(self, outbox: ListOutbox) -> None:
         one = Consumer()
         one.error = asyncio.CancelledError()
         async with delivering(outbox, one) as delivery:
@@ -222,20 +214,16 @@ class TestDelivery:
             one.error = None
             await eventually(lambda: one.handled == outbox.events)
 
-    async def test_a_call_without_an_end_is_cancelled_and_repeated(
-        self, outbox: ListOutbox, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(event_delivery, "HANDLE_S", 0.001)
+    async def test_a_call_that_takes_too_long_is_cancelled_and_repeated(self, outbox: ListOutbox) -> None:
         one = Consumer()
         one.open.clear()
-        async with delivering(outbox, one) as delivery:
+        async with delivering(outbox, one, limits=replace(LIMITS, handle_s=0.001)) as delivery:
             outbox.commit()
             await eventually(lambda: delivery.failures["webhook"] > 1)
-            monkeypatch.setattr(event_delivery, "HANDLE_S", 3_600.0)
             one.open.set()
             await eventually(lambda: one.handled == outbox.events)
 
-    async def test_a_store_that_is_unreachable_is_no_failure_of_the_consumer(
+    async def test_an_unreachable_store_is_no_failure_of_the_consumer(
         self, outbox: ListOutbox, logged: list[EventDict]
     ) -> None:
         one = Consumer()
@@ -247,17 +235,9 @@ class TestDelivery:
             await eventually(lambda: one.handled == outbox.events)
             assert delivery.failures["webhook"] == 0
 
-    async def test_pauses_double_up_to_a_bound_and_have_jitter(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(event_delivery, "FIRST_PAUSE_S", 0.5)
-        monkeypatch.setattr(event_delivery, "LONGEST_PAUSE_S", 30.0)
-        for failures, longest_s in ((1, 0.5), (2, 1.0), (3, 2.0), (7, 30.0), (1_000_000, 30.0)):
-            pauses = {event_delivery.retry_pause_s(failures) for _ in range(50)}
-            assert len(pauses) > 1
-            assert all(longest_s / 2 <= pause <= longest_s for pause in pauses)
-
 
 class TestIndependence:
-    async def test_one_that_is_blocked_for_good_delays_no_other(self, outbox: ListOutbox) -> None:
+    async def test_a_consumer_that_blocks_or_fails_delays_no_other(self, outbox: ListOutbox) -> None:
         blocked, failing, well = Consumer("blocked"), Consumer("failing"), Consumer("well")
         blocked.open.clear()
         failing.error = OSError("unreachable")
@@ -268,44 +248,43 @@ class TestIndependence:
             assert outbox.cursors == {"blocked": 0, "failing": 0, "well": 6}
             assert (blocked.handled, failing.handled) == ([], [])
 
-    def test_two_cannot_have_one_name(self, outbox: ListOutbox) -> None:
+    def test_two_consumers_with_one_name_are_refused(self, outbox: ListOutbox) -> None:
         with pytest.raises(ValueError, match="same name"):
             EventDelivery(outbox, [Consumer(), Consumer()])
 
-    async def test_without_consumers_there_is_upkeep_only(self, outbox: ListOutbox) -> None:
+    async def test_without_consumers_upkeep_is_the_only_job(self, outbox: ListOutbox) -> None:
         async with delivering(outbox) as delivery:
             assert delivery.jobs().keys() == {"outbox"}
             assert outbox.cursors == {}
 
 
 class TestUpkeep:
-    async def test_what_all_have_handled_is_removed(self, outbox: ListOutbox) -> None:
+    async def test_events_that_all_consumers_handled_are_removed(self, outbox: ListOutbox) -> None:
         async with delivering(outbox, Consumer(), Consumer("kafka")) as delivery:
             outbox.commit(3)
             await eventually(lambda: outbox.trimmed == 3)
             await eventually(lambda: delivery.backlogs == dict.fromkeys(("webhook", "kafka"), (0, 0, 0, 0)))
         assert delivery.backlogs == {}
 
-    async def test_a_backlog_over_its_bound_is_skipped_loudly_and_held_no_longer(
-        self, outbox: ListOutbox, logged: list[EventDict], monkeypatch: pytest.MonkeyPatch
+    async def test_a_backlog_that_is_too_large_is_skipped_logged_and_removed(
+        self, outbox: ListOutbox, logged: list[EventDict]
     ) -> None:
-        monkeypatch.setattr(event_delivery, "BACKLOG_BYTES", 3 * EVENT_BYTES)
         blocked, well = Consumer("blocked"), Consumer("well")
         blocked.open.clear()
-        delivery = EventDelivery(outbox, [blocked, well])
+        delivery = EventDelivery(outbox, [blocked, well], replace(LIMITS, backlog_bytes=3 * EVENT_BYTES))
         await delivery.start()
         outbox.commit(3)
-        await delivery.keep_once(forget=False)
+        await delivery.maintain_once(unregister=False)
         assert (outbox.skipped, outbox.trimmed) == ({}, 0)
         outbox.commit(1)
         outbox.cursors["well"] = 4
-        await delivery.keep_once(forget=False)
+        await delivery.maintain_once(unregister=False)
         assert (outbox.skipped, outbox.trimmed) == ({"blocked": 4}, 4)
-        (said,) = logged
-        assert (said["event"], said["log_level"], said["consumer"]) == ("event_consumer_skipped", "error", "blocked")
-        assert said["events"] == 4
+        (entry,) = logged
+        assert (entry["event"], entry["log_level"], entry["consumer"]) == ("event_consumer_skipped", "error", "blocked")
+        assert entry["events"] == 4
 
-    async def test_one_that_was_skipped_while_it_was_at_work_goes_on_at_the_end(self, outbox: ListOutbox) -> None:
+    async def test_a_consumer_skipped_during_its_call_continues_at_the_end(self, outbox: ListOutbox) -> None:
         blocked = Consumer()
         blocked.open.clear()
         async with delivering(outbox, blocked):
@@ -319,44 +298,39 @@ class TestUpkeep:
         assert outbox.events.index(blocked.handled[0]) == 0
         assert len(blocked.handled) == 3
 
-    async def test_one_that_is_not_configured_is_forgotten_after_a_while(
-        self, outbox: ListOutbox, logged: list[EventDict], monkeypatch: pytest.MonkeyPatch
+    async def test_a_consumer_that_is_not_configured_is_unregistered_later(
+        self, outbox: ListOutbox, logged: list[EventDict]
     ) -> None:
         await outbox.register(["old"])
         outbox.commit(2)
         one = Consumer()
-        delivery = EventDelivery(outbox, [one])
+        delivery = EventDelivery(outbox, [one], LIMITS)
         await delivery.start()
-        await delivery.keep_once(forget=False)
+        await delivery.maintain_once(unregister=False)
         assert outbox.cursors.keys() == {"old", "webhook"}
-        monkeypatch.setattr(event_delivery, "FORGET_AFTER_S", 0.01)
-        async with delivering(outbox, one):
+        async with delivering(outbox, one, limits=replace(LIMITS, unregister_s=0.01)):
             await eventually(lambda: outbox.cursors.keys() == {"webhook"})
             await eventually(lambda: outbox.trimmed == 2)
         assert "event_consumer_forgotten" in events_logged(logged)
 
-    async def test_the_last_one_removed_leaves_no_rows(
-        self, outbox: ListOutbox, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    async def test_without_consumers_no_rows_remain(self, outbox: ListOutbox) -> None:
         await outbox.register(["old"])
         outbox.commit(2)
-        monkeypatch.setattr(event_delivery, "FORGET_AFTER_S", 0.01)
-        async with delivering(outbox):
+        async with delivering(outbox, limits=replace(LIMITS, unregister_s=0.01)):
             await eventually(lambda: (outbox.cursors, outbox.trimmed) == ({}, 2))
 
-    async def test_one_that_another_process_forgot_starts_again_and_says_so(
-        self, outbox: ListOutbox, logged: list[EventDict], monkeypatch: pytest.MonkeyPatch
+    async def test_a_consumer_that_another_process_unregistered_starts_again_with_an_error(
+        self, outbox: ListOutbox, logged: list[EventDict]
     ) -> None:
-        monkeypatch.setattr(event_delivery, "POLL_S", 0.001)
         one = Consumer()
-        async with delivering(outbox, one):
+        async with delivering(outbox, one, limits=replace(LIMITS, poll_s=0.001)):
             await outbox.unregister([])
             await eventually(lambda: "webhook" in outbox.cursors)
             outbox.commit()
             await eventually(lambda: one.handled == outbox.events)
         assert ("event_consumer_restarted", "error") in [(entry["event"], entry["log_level"]) for entry in logged]
 
-    async def test_upkeep_that_fails_is_done_at_the_next_look(
+    async def test_upkeep_that_fails_is_repeated(
         self, outbox: ListOutbox, logged: list[EventDict], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         real = outbox.backlogs
@@ -370,4 +344,4 @@ class TestUpkeep:
         monkeypatch.setattr(outbox, "backlogs", failing)
         async with delivering(outbox, Consumer()) as delivery:
             await eventually(lambda: delivery.backlogs)
-        assert events_logged(logged) == ["outbox_upkeep_put_off", "outbox_upkeep_failed"]
+        assert events_logged(logged) == ["job_postponed", "job_failed"]

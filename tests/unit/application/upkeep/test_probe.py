@@ -1,25 +1,23 @@
-"""What the metrics say of servers is what they answer."""
-
 import math
 
 from scoreboard.application.upkeep.probe import Probe
 from scoreboard.domain import codes
 
 
-async def test_a_server_that_fails_is_told_and_so_is_its_return() -> None:
-    away = True
+async def test_the_answers_follow_a_failure_and_a_recovery() -> None:
+    reachable = False
 
-    async def ask() -> None:
-        if away:
-            raise codes.STORAGE_FAILED.error("away")
+    async def ping() -> None:
+        if not reachable:
+            raise codes.STORAGE_FAILED.error("unreachable")
 
-    async def well() -> None: ...
+    async def answer() -> None: ...
 
-    probe = Probe({"postgresql": ask, "redis": well}, None)
+    probe = Probe({"postgresql": ping, "redis": answer}, None)
     assert probe.answers == {}
     await probe.once()
     assert probe.answers == {"postgresql": False, "redis": True}
-    away = False
+    reachable = True
     await probe.once()
     assert probe.answers == {"postgresql": True, "redis": True}
     assert math.isnan(probe.waiting)

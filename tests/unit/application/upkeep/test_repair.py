@@ -1,8 +1,6 @@
-import asyncio
-from typing import Any, cast
+from typing import cast
 
 import pytest
-from structlog.typing import EventDict
 
 from harness.waiting import BOUND_S
 from scoreboard.adapters.memory.ranking import MemoryRanking
@@ -12,27 +10,23 @@ from scoreboard.adapters.sqlite.ledger import SqliteLedger
 from scoreboard.application.live.publisher import Publisher
 from scoreboard.application.ports.ranking import NotRanked
 from scoreboard.application.updates.decide import decide
-from scoreboard.application.upkeep import repair as repair_module
-from scoreboard.application.upkeep.repair import Repair
-from scoreboard.domain import codes
+from scoreboard.application.upkeep.repair import MANY, Repair
 from scoreboard.domain.board import App, Board
 from scoreboard.domain.submission import TableKey
 from tests.making import submission, table
 
 
 class System:
-    """What was made durable and not ranked, on the real store and ranking."""
+    """Repair with a real store and a real ranking. It is the publisher."""
 
     def __init__(self, store: Database) -> None:
         self.ledger, self.directory = SqliteLedger(store), SqliteDirectory(store)
-        self.ranking = MemoryRanking(self.ledger.standings, "epoch")
-        self.told: list[TableKey] = []
-        self.shown_again = asyncio.Event()
+        self.ranking = MemoryRanking(self.ledger.standings, "epoch", load_s=BOUND_S)
+        self.published: list[TableKey] = []
         self.repair = Repair(self.directory, self.ledger, self.ranking, cast("Publisher", self))
 
     def changed(self, _: Board, key: TableKey) -> None:
-        self.told.append(key)
-        self.shown_again.set()
+        self.published.append(key)
 
     async def board(self, board: str = "main") -> Board:
         apps = await self.directory.apps()
@@ -41,12 +35,12 @@ class System:
         await self.ranking.warm(table(made), made)
         return made
 
-    async def scored(self, board: Board, player: str, value: int, region: str = "") -> None:
+    async def update(self, board: Board, player: str, value: int, region: str = "") -> None:
         await self.ledger.transact([submission(board, player, value, region=region)], decide)
 
-    async def shown(self, board: Board, region: str = "") -> list[tuple[str, int]]:
-        ranked = (await self.ranking.slice(table(board, region=region), board, 0, 10)).rows
-        return [(one.player, one.score) for one in ranked]
+    async def rows(self, board: Board, region: str = "") -> list[tuple[str, int]]:
+        entries = (await self.ranking.slice(table(board, region=region), board, 0, 10)).rows
+        return [(entry.player, entry.score) for entry in entries]
 
 
 @pytest.fixture
@@ -54,92 +48,92 @@ async def system(store: Database) -> System:
     return System(store)
 
 
-async def held(system: System, board: Board) -> None:
-    """The ranking holds the board, so that only what is applied to it is in it."""
-    await system.scored(board, "zoe", 1)
+async def load(system: System, board: Board) -> None:
+    """Load the board into the ranking, which then holds only what is applied to it."""
+    await system.update(board, "zoe", 1)
     await system.repair.once()
-    assert await system.shown(board) == [("zoe", 1)]
-    system.told.clear()
+    assert await system.rows(board) == [("zoe", 1)]
+    system.published.clear()
 
 
-async def test_what_was_not_ranked_is_ranked_and_shown(system: System) -> None:
+async def test_pending_standings_are_ranked_and_published(system: System) -> None:
     main = await system.board()
-    await held(system, main)
-    await system.scored(main, "ann", 5)
-    await system.scored(main, "ann", 2)
-    await system.scored(main, "bob", 3)
-    assert await system.shown(main) == [("zoe", 1)]
+    await load(system, main)
+    await system.update(main, "ann", 5)
+    await system.update(main, "ann", 2)
+    await system.update(main, "bob", 3)
+    assert await system.rows(main) == [("zoe", 1)]
     await system.repair.once()
-    assert await system.shown(main) == [("ann", 7), ("bob", 3), ("zoe", 1)]
-    assert system.told == [table(main)]
+    assert await system.rows(main) == [("ann", 7), ("bob", 3), ("zoe", 1)]
+    assert system.published == [table(main)]
 
 
-async def test_in_every_table_of_every_board(system: System) -> None:
+async def test_every_table_of_every_board_is_repaired(system: System) -> None:
     main, second = await system.board(), await system.board("second")
-    await system.scored(main, "ann", 5, region="eu")
-    await system.scored(second, "bob", 3)
+    await system.update(main, "ann", 5, region="eu")
+    await system.update(second, "bob", 3)
     assert await system.repair.once() == 3
-    assert set(system.told) == {table(main), table(main, region="eu"), table(second)}
-    assert await system.shown(main, "eu") == [("ann", 5)]
+    assert set(system.published) == {table(main), table(main, region="eu"), table(second)}
+    assert await system.rows(main, "eu") == [("ann", 5)]
 
 
-async def test_what_is_done_is_not_done_again(system: System) -> None:
+async def test_a_repair_is_not_repeated(system: System) -> None:
     main = await system.board()
-    await system.scored(main, "ann", 5)
+    await system.update(main, "ann", 5)
     assert await system.repair.once() == 1
-    await system.scored(main, "bob", 3)  # removes the notes that are done with
+    await system.update(main, "bob", 3)  # removes the acknowledged notes
     assert await system.repair.once() == 1
-    assert await system.shown(main) == [("ann", 5), ("bob", 3)]
+    assert await system.rows(main) == [("ann", 5), ("bob", 3)]
 
 
-async def test_when_all_is_ranked_there_is_nothing_to_go_on_with(system: System) -> None:
-    """It goes on at once where much was left: what waits only to be forgotten must not keep it busy."""
+async def test_acknowledged_standings_are_not_counted(system: System) -> None:
+    """Else `catch_up` would repair the same standings until their notes are removed."""
     main = await system.board()
     for player in ("ann", "bob"):
-        await system.scored(main, player, 5)
+        await system.update(main, player, 5)
     assert await system.repair.once() == 2
     assert await system.repair.once() == 0
 
 
-async def test_a_ranking_that_is_newer_is_not_set_back(system: System) -> None:
+async def test_a_newer_standing_in_the_ranking_stays(system: System) -> None:
     main = await system.board()
-    await held(system, main)
-    await system.scored(main, "ann", 5)
+    await load(system, main)
+    await system.update(main, "ann", 5)
     notes, ((key, player, old),) = await system.ledger.pending_projections()
     newer = old._replace(score=9, version=old.version + 1)
     await system.ranking.apply(key, main, {player: newer}, place=False)
     await system.repair.once()
-    assert await system.shown(main) == [("ann", 9), ("zoe", 1)]
+    assert await system.rows(main) == [("ann", 9), ("zoe", 1)]
     assert notes
 
 
-async def test_what_is_of_a_deleted_board_is_passed_over(system: System) -> None:
+async def test_standings_of_a_deleted_board_are_skipped(system: System) -> None:
     main, second = await system.board(), await system.board("second")
-    await system.scored(main, "ann", 5)
-    await system.scored(second, "bob", 3)
+    await system.update(main, "ann", 5)
+    await system.update(second, "bob", 3)
     await system.directory.delete_board(main)
     await system.repair.once()
-    assert system.told == [table(second)]
+    assert system.published == [table(second)]
     assert (await system.ledger.pending_projections())[0] == []
 
 
-async def test_a_table_that_is_being_made_will_have_it(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_table_that_is_being_built_needs_no_repair(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
     main = await system.board()
-    await system.scored(main, "ann", 5)
+    await system.update(main, "ann", 5)
 
     async def warming(*_: object, **__: object) -> None:
         raise NotRanked("warming")
 
     monkeypatch.setattr(system.ranking, "apply", warming)
     await system.repair.once()
-    assert system.told == []
+    assert system.published == []
     assert (await system.ledger.pending_projections())[0] == []
 
 
-async def test_what_fails_stays_to_be_done(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_failed_repair_is_repeated(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
     main = await system.board()
-    await held(system, main)
-    await system.scored(main, "ann", 5)
+    await load(system, main)
+    await system.update(main, "ann", 5)
 
     async def failing(*_: object, **__: object) -> None:
         raise RuntimeError("ranking")
@@ -149,29 +143,15 @@ async def test_what_fails_stays_to_be_done(system: System, monkeypatch: pytest.M
         with pytest.raises(RuntimeError):
             await system.repair.once()
     assert await system.repair.once() == 1
-    assert await system.shown(main) == [("ann", 5), ("zoe", 1)]
+    assert await system.rows(main) == [("ann", 5), ("zoe", 1)]
 
 
-async def test_a_failure_does_not_end_it(
-    system: System, monkeypatch: pytest.MonkeyPatch, logged: list[EventDict]
-) -> None:
-    monkeypatch.setattr(repair_module, "EVERY_S", 0.0)
-    main = await system.board()
-    await held(system, main)
-    system.shown_again.clear()
-    await system.scored(main, "ann", 5)
-    unranked, tries = system.ledger.pending_projections, []
+async def test_catching_up_repeats_until_few_are_pending(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = iter([MANY, MANY, MANY - 1, MANY])
 
-    async def failing_once() -> Any:
-        tries.append(1)
-        if len(tries) == 1:
-            raise codes.STORAGE_FAILED.error("not now")
-        return await unranked()
+    async def count() -> int:
+        return next(counts)
 
-    monkeypatch.setattr(system.ledger, "pending_projections", failing_once)
-    running = asyncio.create_task(system.repair.run())
-    async with asyncio.timeout(BOUND_S):
-        await system.shown_again.wait()
-    running.cancel()
-    assert [entry["event"] for entry in logged] == ["repair_put_off"]
-    assert await system.shown(main) == [("ann", 5), ("zoe", 1)]
+    monkeypatch.setattr(system.repair, "once", count)
+    await system.repair.catch_up()
+    assert list(counts) == [MANY]

@@ -11,11 +11,11 @@ from tests.making import NOON, ManualClock, board, table
 
 
 class Cache:
-    """What is asked of it is noted."""
+    """A cache that records its calls."""
 
     def __init__(self, *tables: TableKey) -> None:
         self.tables = list(tables)
-        self.refitted: list[TableKey] = []
+        self.resized: list[TableKey] = []
 
     async def cached_tables(self) -> Sequence[TableKey]:
         return list(self.tables)
@@ -27,7 +27,7 @@ class Cache:
         self.tables.remove(key)
 
     async def rebuild_if_resized(self, key: TableKey, _: Board) -> None:
-        self.refitted.append(key)
+        self.resized.append(key)
 
 
 @pytest.mark.parametrize(
@@ -43,12 +43,14 @@ class Cache:
         ("all_time", "all", 4_000, False),
     ],
 )
-def test_a_season_is_past_days_after_its_end(period: Period, season: str, days: int, past: bool) -> None:
+def test_a_season_is_past_some_days_after_its_end(period: Period, season: str, days: int, past: bool) -> None:
     of = board(period=period)
     assert is_past(table(of, season), of, NOON + days * DAY_US) is past
 
 
-async def test_what_is_past_or_of_no_board_goes_and_the_rest_is_fitted(store: Database, clock: ManualClock) -> None:
+async def test_past_seasons_and_deleted_boards_are_evicted_and_the_rest_resized(
+    store: Database, clock: ManualClock
+) -> None:
     directory = SqliteDirectory(store)
     await directory.start()
     app = await directory.create_app(App(0, "game", "Game"))
@@ -58,4 +60,4 @@ async def test_what_is_past_or_of_no_board_goes_and_the_rest_is_fitted(store: Da
     now, old = table(daily, "2026-11-21", "eu"), table(daily, "2026-01-01")
     cache = Cache(now, old, table(deleted))
     assert await Trim(directory, cache, clock).once() == [old, table(deleted)]
-    assert cache.tables == cache.refitted == [now]
+    assert cache.tables == cache.resized == [now]

@@ -1,7 +1,9 @@
--- What this program calls and its user may not.
+-- Find the commands that this program needs and its user may not call.
 --
--- KEYS: a key as a table has. ARGV: a key as limits have, the channel of a table. Returns the names of the commands; or,
--- where there are none, the error of a master that takes no writes now.
+-- KEYS[1]: a key of a table.
+-- ARGV[1]: a key of a rate limit.
+-- ARGV[2]: the channel of a table.
+-- Returns the names of the denied commands. If there are none, and a master accepts no writes now, returns its error.
 
 local key, limits, channel = KEYS[1], ARGV[1], ARGV[2]
 local needed = {
@@ -22,9 +24,9 @@ for _, command in ipairs(needed) do
   end
 end
 if #denied == 0 then
-  local told = redis.pcall('hdel', key, '')
-  if type(told) == 'table' and not string.find(told.err, 'READONLY', 1, true) then
-    return told
+  local reply = redis.pcall('hdel', key, '')
+  if type(reply) == 'table' and not string.find(reply.err, 'READONLY', 1, true) then
+    return reply
   end
 end
 return denied

@@ -1,18 +1,23 @@
--- Take absolute standings over: those that are newer than what is held.
+-- Apply absolute standings that are newer than those in the table.
 --
--- ARGV: top N of the board, '1' to be told the places, channel of the table, the epoch being built ('' unless this is
--- its builder), milliseconds until the builder counts as dead, how many of the best to keep (0: all), '1' when the
--- values were read from the totals after this script had told that they are to be proven; then player and value in
--- turn, at most 1,000, each player once. Returns the state, the numbers (from 0) of those to be proven, and, if the state
--- is 'ready' and places are wanted, the rank and the rank before of each (0 for none).
+-- ARGV[1]: top N of the board.
+-- ARGV[2]: '1' to return ranks.
+-- ARGV[3]: channel of the table.
+-- ARGV[4]: the epoch of the build, '' unless the caller is the builder.
+-- ARGV[5]: milliseconds until the builder counts as dead.
+-- ARGV[6]: how many of the best to keep, 0 for all.
+-- ARGV[7]: '1' when the values were read from the totals, as a proof that this script required.
+-- ARGV[8..]: player and value in turn, at most 1,000, each player once.
+-- Returns the state and the numbers (from 0) of the standings that need a proof. If the state is 'ready' and ranks are
+-- requested, the rank and the previous rank of each follow (0 for none).
 --
--- Of a player whom a capped table does not hold, no version is known: an old standing could come late and be taken for
--- a new one. So who would come in waits in PENDING, where newer versions find them; then the totals are read. What is
--- read is no older than any version that found nobody, and what is newer finds them waiting, or held.
+-- A capped table knows no version of a player it does not hold, so a late old standing would look new. A player who
+-- would enter therefore waits in PENDING, and the caller reads the totals as a proof. The proof is at least as new as
+-- every standing that was applied before the player waited. A newer standing finds the player in PENDING or HELD.
 
 local top_n, place, channel, builder = tonumber(ARGV[1]), ARGV[2] == '1', ARGV[3], ARGV[4]
 local keep, proven = tonumber(ARGV[6]), ARGV[7] == '1'
-local PENDING_S = 3600 -- who did not come back for a proof by then does not
+local PENDING_S = 3600 -- after that, no proof is expected
 local FIRST = 8
 local opened_table = opened()
 if builder ~= '' then
@@ -48,15 +53,15 @@ local function is_newer(player, value, old)
 end
 
 local function wait(player, value)
-  write_nothing() -- or, with the memory full, those who are held would not be taken over either
+  write_nothing() -- otherwise full memory would also fail the updates of players who are held
   call('HSET', PENDING, player, value)
   call('EXPIRE', PENDING, PENDING_S)
 end
 
 local answer, to_prove, total, any, of_top = { opened_table.state, {} }, {}, opened_table.total, false, false
 
--- Whether a player who is not held may be put in now.
-local function may_come(i, player, value, known)
+-- Return true if a player who is not held may enter now.
+local function may_enter(i, player, value, known)
   if not in_part or (proven and known) then
     return not is_behind(opened_table, member(opened_table, player, value))
   elseif not is_behind(opened_table, member(opened_table, player, value)) then
@@ -81,12 +86,12 @@ for i, player in ipairs(players) do
   local was = old and member(opened_table, player, old)
   local rank_before = place and old and rank(opened_table, was) or 0
   local is = was
-  if (old or may_come(i, player, value, known)) and is_newer(player, value, old) then
+  if (old or may_enter(i, player, value, known)) and is_newer(player, value, old) then
     any = true
     is = member(opened_table, player, value)
     local leaves = is_behind(opened_table, is)
     if is ~= was then
-      -- Until something moves in the top, its last is who it was.
+      -- The last of the top N stays the same until an entry moves within the top N.
       of_top = of_top or in_top(is) or (old and in_top(was))
       if old then
         take_out(opened_table, player, old)

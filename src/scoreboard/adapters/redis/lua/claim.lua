@@ -1,9 +1,12 @@
--- Become the builder of a table that nobody has made, or is making.
+-- Claim the build of a table that is absent, or whose size no longer fits.
 --
--- ARGV: the epoch it gets, milliseconds until the builder counts as dead, width of score and tie in a member,
--- numbering, how many of the best to keep (0: all), '1' for a table that is there only. One that keeps less than half
--- of that, or far more, is made anew. Returns 'ready', 'building' (by another), 'absent' or 'claimed': then the table is
--- there, empty, and takes updates.
+-- ARGV[1]: the epoch of the build.
+-- ARGV[2]: milliseconds until the builder counts as dead.
+-- ARGV[3]: width of score and tie in a member.
+-- ARGV[4]: numbering.
+-- ARGV[5]: how many of the best to keep, 0 for all. A table with less than half of them, or far more, does not fit.
+-- ARGV[6]: '1' to build only if the table is present.
+-- Returns 'ready', 'building' (by another), 'absent' or 'claimed'. A claimed table is empty and accepts updates.
 
 local found = opened()
 local now, keep = now_ms(), tonumber(ARGV[5])

@@ -1,9 +1,12 @@
--- The table's state, and players' standings among the others.
+-- Read the state of a table, and players' standings among the others.
 --
--- ARGV: players. Returns the state; and if that is 'ready', epoch, offset, total, how many milliseconds ago that was
--- counted (-1: now), how many standings are kept (-1: all), and for each player nothing, or value, place, rank, how many
--- are better, how many worse, and the nearest better score ('' for none). With a floor, nothing is told of whom it does
--- not hold, and of those who tie with the last it holds: others may, too.
+-- ARGV: players.
+-- Returns the state. If it is 'ready', epoch, offset, total, age of the count and number of kept standings follow. The
+-- age is in milliseconds, and -1 for an exact count. The number is -1 if all are kept.
+-- Then follows a list for each player. It has value, row, rank, number of better and of worse standings, and the
+-- nearest better score ('' for none). It is empty for a player without a standing.
+-- With a floor, it is also empty for players who are not held, and for those who tie with the floor. Players behind the
+-- floor may have the same score as these.
 
 local found = readable()
 if found.state ~= 'ready' then
@@ -21,11 +24,11 @@ local function details(player)
   if found.floor and score == sub(found.floor, 1, 16) then
     return {}
   end
-  local place, ahead = call('ZRANK', ORDER, of), better(score)
-  -- No player id has a byte of 255: it is not in UTF-8.
+  local row, ahead = call('ZRANK', ORDER, of), better(score)
+  -- No player id contains the byte 255, which is invalid in UTF-8.
   local worse = total - call('ZLEXCOUNT', ORDER, '-', '(' .. score .. '\255')
   local nearest = ahead > 0 and sub(call('ZRANGE', ORDER, ahead - 1, ahead - 1)[1], 1, 16) or ''
-  return { value, place, rank(found, of, place), ahead, worse, nearest }
+  return { value, row, rank(found, of, row), ahead, worse, nearest }
 end
 
 local answer = { 'ready', found.epoch, found.offset, total, age, found.floor and found.total or -1 }

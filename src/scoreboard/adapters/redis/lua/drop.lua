@@ -1,4 +1,4 @@
--- Forget a table.
+-- Delete a table.
 
 wiped()
 return 1

@@ -1,8 +1,12 @@
--- End the making of a table: it answers from now on. One that came out empty, or not whole, is not kept.
+-- Finish the build of a table. An empty or incomplete table is deleted, any other becomes readable.
 --
--- ARGV: the epoch of the builder, '1' when all that belongs in it is in, channel of the table, how many of the best to
--- keep (0: all), the floor ('' when all of the ledger's totals are in), how many totals there are. Returns 'ready',
--- 'empty' or 'absent'.
+-- ARGV[1]: the epoch of the build.
+-- ARGV[2]: '1' when all standings were written.
+-- ARGV[3]: channel of the table.
+-- ARGV[4]: how many of the best to keep, 0 for all.
+-- ARGV[5]: the floor, '' when all of the ledger's totals were written.
+-- ARGV[6]: number of the ledger's totals.
+-- Returns 'ready', 'empty' or 'absent'.
 
 local found = opened()
 if found.state ~= 'building' or found.epoch ~= ARGV[1] then
@@ -10,7 +14,7 @@ if found.state ~= 'building' or found.epoch ~= ARGV[1] then
 end
 local floor = ARGV[5]
 if ARGV[2] == '1' and floor ~= '' then
-  -- What was put in by updates meanwhile, and is behind, is not all there is.
+  -- Updates during the build may have added some of the standings behind the floor, but not all of them.
   cut(found, call('ZLEXCOUNT', ORDER, '-', '[' .. floor), floor)
   call('HSET', META, 'counted', ARGV[6], 'counted_at', now_ms())
 end

@@ -1,9 +1,9 @@
--- Take a standing of a version, or an older one, out; a newer one stays. No update from before brings it back.
+-- Remove a standing of this version or an older one. A newer one stays, and no older update restores it.
 --
 -- ARGV: player, version, channel of the table.
 
 local player, removed, channel = unpack(ARGV)
-write_nothing() -- who was deleted goes, with the memory full too
+write_nothing() -- so that a removal succeeds with full memory too
 local opened_table = opened()
 local present = opened_table.state ~= 'absent'
 local value = present and call('HGET', HELD, player)
@@ -23,7 +23,7 @@ call('ZADD', GONE_AT, now, player)
 call('EXPIRE', GONE, GONE_FOR_S)
 call('EXPIRE', GONE_AT, GONE_FOR_S)
 if opened_table.state ~= 'building' then
-  -- A table that is being made may still meet any of them in what it reads.
+  -- During a build, the totals may still contain any of the removed players.
   local old = call('ZRANGEBYSCORE', GONE_AT, '-inf', now - GONE_FOR_S, 'LIMIT', 0, 100)
   if #old > 0 then
     call('HDEL', GONE, unpack(old))

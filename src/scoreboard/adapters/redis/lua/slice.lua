@@ -1,9 +1,12 @@
--- Standings at consecutive places.
+-- Read consecutive standings.
 --
--- ARGV: how it is found ('at' a place, 'after' a member, 'around' a player), that, and how many at most (around: how
--- many on each side). Returns the state, 'out_of_range' where not all that is asked for is known to be here; and if it is
--- 'ready', epoch, offset, total, how many milliseconds ago that was counted (-1: now), place of the first (-1 when the
--- player has none), rank of the first, the members, and the values of those whose members do not tell the time.
+-- ARGV[1]: 'at', 'after' or 'around'.
+-- ARGV[2]: a row, a member or a player.
+-- ARGV[3]: how many at most, for 'around' on each side.
+-- Returns the state, which is 'out_of_range' if the table may not hold all of them. If it is 'ready', epoch, offset,
+-- total and age of the count follow. The age is in milliseconds, and -1 for an exact count. Then follow the row of the
+-- first, its rank, and the members. The row is -1 if the player has no standing. Last follow the values of members that
+-- do not contain the time.
 
 local how, where, most = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local found = readable()
@@ -25,12 +28,12 @@ else
   if not value then
     return found.floor and { 'out_of_range' } or { 'ready', found.epoch, found.offset, total, age, -1, 0, {}, {} }
   end
-  local place = call('ZRANK', ORDER, member(found, where, value))
+  local row = call('ZRANK', ORDER, member(found, where, value))
   local radius = most
   most = 2 * radius + 1
-  start = math.max(0, math.min(place - radius, total - most))
+  start = math.max(0, math.min(row - radius, total - most))
   if found.floor then
-    start = math.max(0, place - radius) -- and not shifted: as many follow, or it is beyond
+    start = math.max(0, row - radius) -- not shifted; near the floor the slice is out of range
   end
 end
 if found.floor and start + most > found.total then

@@ -1,27 +1,27 @@
--- What every script of a table begins with.
+-- Common beginning of all scripts of a table.
 --
--- KEYS, all of one slot:
---   1  sorted set, all at score 0: the standings as `score tie player`, best first
---   2  hash: player -> `score time version` of the standing
---   3  hash: what is known of the table (state, history, epoch, until, offset, top, total, width, numbering, and of one
---      that is capped: capped, floor, counted, counted_at)
---   4  hash: player -> version of a standing that was taken out
---   5  sorted set: those players, by the second of that
---   6  sorted set, all at score 0: the distinct scores, best first (dense numbering only)
---   7  hash: score -> how many have it (dense numbering only)
---   8  hash: player -> value that is to be proven, where not all standings are kept
--- Scores, ties, times and versions are 16 hexadecimal digits each, which are never made numbers of.
+-- All KEYS are in one slot.
+--   1  sorted set, all at score 0: the standings as `score tie player`, best first.
+--   2  hash: player -> `score time version` of the standing.
+--   3  hash: metadata, namely state, history, epoch, until, offset, top, total, width and numbering. A capped table
+--      also has capped, floor, counted and counted_at.
+--   4  hash: player -> version of a removed standing.
+--   5  sorted set: those players, by the second of the removal.
+--   6  sorted set, all at score 0: the distinct scores, best first (dense numbering only).
+--   7  hash: score -> number of standings with it (dense numbering only).
+--   8  hash: player -> value that waits for a proof (capped tables only).
+-- Scores, ties, times and versions are 16 hexadecimal digits each, which are never converted to numbers.
 --
--- A table may hold its best part only. Then it has a floor: every standing whose member is not behind that is in it. What
--- is behind is not known here, but for how many standings there were in all when they were last counted.
+-- A capped table holds its best part and has a floor. It holds every standing whose member is not behind the floor. Of
+-- the others it knows only how many there were in all at the last count.
 
 local ORDER, HELD, META, GONE, GONE_AT, SCORES, COUNTS, PENDING = unpack(KEYS)
-local GONE_FOR_S = 3600 -- an update from before a removal comes sooner than this
-local AT_ONCE = 1000 -- of what Lua's `unpack` takes
-local CUT_MOST = 10000 -- standings: a table with more than that to lose is made anew instead
+local GONE_FOR_S = 3600 -- An update from before a removal arrives earlier than this.
+local AT_ONCE = 1000 -- Lua's `unpack` takes a few thousand values.
+local CUT_MOST = 10000 -- A table that must lose more standings is rebuilt instead.
 local call, sub, byte = redis.call, string.sub, string.byte
 
--- By bytes: Lua's own `<` follows the locale.
+-- Compare bytes, because Lua's own `<` follows the locale.
 local function before(a, b)
   for i = 1, math.min(#a, #b) do
     local x, y = byte(a, i), byte(b, i)
@@ -41,14 +41,14 @@ local function now_ms()
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
--- The name of the writes this server has seen, 40 digits; nothing on one that is not a master.
+-- Return the replication id of a master, 40 digits; nil on a replica.
 local function history()
-  local told = call('INFO', 'replication')
-  local _, at = string.find(told, 'master_replid:', 1, true)
-  return string.find(told, 'role:master', 1, true) and sub(told, at + 1, at + 40)
+  local info = call('INFO', 'replication')
+  local _, at = string.find(info, 'master_replid:', 1, true)
+  return string.find(info, 'role:master', 1, true) and sub(info, at + 1, at + 40)
 end
 
--- Whether all keys are there: a server short of memory may be told to let go of any.
+-- Return true if all keys exist; a server with an eviction policy may have evicted some.
 local function whole(total, dense)
   if call('ZCARD', ORDER) ~= total or call('HLEN', HELD) ~= total then
     return false
@@ -57,7 +57,7 @@ local function whole(total, dense)
   return not dense or (call('HLEN', COUNTS) == scores and (scores > 0 or total == 0))
 end
 
--- The table as it may be used; its state is 'absent' when nothing in it may be. `total` is how many it holds.
+-- Return the metadata of the table; `total` is how many standings it holds. An unusable table is 'absent'.
 local function opened()
   local found = call('HMGET', META,
     'state', 'history', 'epoch', 'offset', 'total', 'width', 'numbering', 'floor', 'capped')
@@ -75,13 +75,13 @@ local function opened()
   }
 end
 
--- A write that changes nothing and needs no memory. It fails where the server takes no writes now (too few replicas, a
--- disk that fails); where it does not, none that follows is refused for want of memory.
+-- Make a write that changes nothing and needs no memory. It fails if the server accepts no writes now, because of too
+-- few replicas or a failing disk. If it succeeds, no later write of the script is refused because of full memory.
 local function write_nothing()
   call('HDEL', META, '')
 end
 
--- The table as it may be read: not on a server that takes no writes, and does not have what was made durable since then.
+-- Return the table for a read. It fails on a server that accepts no writes, whose data may be outdated.
 local function readable()
   write_nothing()
   return opened()
@@ -91,22 +91,22 @@ local function member(opened_table, player, value)
   return sub(value, 1, opened_table.width) .. player
 end
 
--- How many have a better score.
+-- Return the number of standings with a better score.
 local function better(score)
   return call('ZLEXCOUNT', ORDER, '-', '(' .. score)
 end
 
--- The rank of a member by the board's numbering; `place` (from 0) is its place where that is known.
-local function rank(opened_table, of, place)
+-- Return the rank of a member by the board's numbering; `row` (from 0) is its row if known.
+local function rank(opened_table, of, row)
   if opened_table.dense then
     return call('ZRANK', SCORES, sub(of, 1, 16)) + 1
   elseif opened_table.numbering == 'competition' then
     return better(sub(of, 1, 16)) + 1
   end
-  return (place or call('ZRANK', ORDER, of)) + 1
+  return (row or call('ZRANK', ORDER, of)) + 1
 end
 
--- Keep the distinct scores: `by` more have this one.
+-- Add `by` to the number of standings with this score.
 local function count(score, by)
   local left = call('HINCRBY', COUNTS, score, by)
   if left == 0 then
@@ -131,7 +131,7 @@ local function put_in(opened_table, player, value)
   end
 end
 
--- How many standings the table has in all, and how many milliseconds ago that was (-1: now).
+-- Return the number of all standings, and the age of that count in milliseconds (-1: exact).
 local function counted(opened_table)
   if not opened_table.floor then
     return opened_table.total, -1
@@ -144,10 +144,10 @@ local function is_behind(opened_table, of)
   return opened_table.floor and before(opened_table.floor, of)
 end
 
--- Let the standings from a place on go, which are all behind the floor.
-local function cut(opened_table, place, floor)
-  while opened_table.total > place do
-    local members = call('ZRANGE', ORDER, math.max(place, opened_table.total - AT_ONCE), -1)
+-- Remove the standings from a row on, which are all behind the floor.
+local function cut(opened_table, row, floor)
+  while opened_table.total > row do
+    local members = call('ZRANGE', ORDER, math.max(row, opened_table.total - AT_ONCE), -1)
     local players = {}
     for i, one in ipairs(members) do
       players[i] = sub(one, opened_table.width + 1)
@@ -163,7 +163,7 @@ local function cut(opened_table, place, floor)
   call('HSET', META, 'floor', floor, 'total', opened_table.total)
 end
 
--- Keep only the best; all there were are counted before the first goes.
+-- Keep only the best; all standings are counted before the first is removed.
 local function keep_best(opened_table, keep)
   local over = opened_table.total - keep
   if keep == 0 or over <= 0 or over > CUT_MOST then
@@ -174,12 +174,12 @@ local function keep_best(opened_table, keep)
   cut(opened_table, keep, call('ZRANGE', ORDER, keep - 1, keep - 1)[1])
 end
 
--- Forget all but who was taken out, which must hold for the table that is made next.
+-- Delete all but the removed players, who must also stay out of the next build.
 local function wiped()
   call('UNLINK', ORDER, HELD, META, SCORES, COUNTS, PENDING)
 end
 
--- Note a change; and tell it, when it is one of the top.
+-- Advance the offset, and publish a change of the top N.
 local function changed(opened_table, channel, of_top)
   local offset = call('HINCRBY', META, 'offset', 1)
   if of_top then
