@@ -114,7 +114,7 @@ class Cluster:
         return settings(self._folder / "look", **given)
 
     def token(self, role: Role, app: str) -> str:
-        return tokens.mint(self.settings, role=role, app=app, subject="chaos", ttl_s=DAY_S)
+        return tokens.issue(self.settings, role=role, app=app, subject="chaos", ttl_s=DAY_S)
 
     async def ready(self) -> None:
         """Wait until every role accepts requests."""

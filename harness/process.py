@@ -82,7 +82,7 @@ class Process:
         return status
 
     def mint(self, role: Role, app: str, subject: str = "somebody") -> str:
-        return tokens.mint(settings(self.data), role=role, app=app, subject=subject, ttl_s=HOUR_S)
+        return tokens.issue(settings(self.data), role=role, app=app, subject=subject, ttl_s=HOUR_S)
 
 
 @contextmanager

@@ -1,39 +1,39 @@
-/** A score as it is read: a number, or a BigInt on a board whose totals may leave the safe integers. */
+/** A score: a number, or a BigInt on a board whose totals may exceed the safe integers. */
 export type Score = number | bigint;
 
 export interface ScoreboardOptions {
-  /** A token, or where to get one when it is needed. Public boards are read without. */
+  /** A token, or a function that returns one. Reads of public boards need none. */
   token?: string | (() => string | Promise<string>);
-  /** Milliseconds that one try may take (10,000). */
+  /** Milliseconds that one attempt may take (default: 10,000). */
   timeout?: number;
-  /** Milliseconds after which no further try is made (30,000); 0 tries once. */
+  /** Milliseconds after which no further attempt is made. The default is 30,000; 0 means one attempt. */
   retryFor?: number;
   fetch?: typeof fetch;
-  /** Where the engine has none of its own, as Node 20. */
+  /** An implementation for engines without WebSocket, such as Node 20. */
   WebSocket?: typeof WebSocket;
 }
 
-export interface Call {
+export interface RequestOptions {
   signal?: AbortSignal;
 }
 
-/** Which table of a board: the current season and the world, unless named. */
+/** A table of a board; by default the world in the current season. */
 export interface Table {
   season?: string;
   region?: string;
 }
 
-export interface UpdateOptions extends Call {
+export interface UpdateOptions extends RequestOptions {
   region?: string;
-  /** Any JSON of at most 2,048 bytes, kept with the update. */
+  /** Any JSON of at most 2,048 bytes, stored with the update. */
   metadata?: unknown;
-  /** The same key, the same update: however often it is sent, it counts once. Made up when you give none. */
+  /** An update counts once per key, however often it is sent. Random by default. */
   idempotencyKey?: string;
 }
 
 export interface BatchUpdate {
   player: string;
-  /** Exactly one of the three. */
+  /** Exactly one of `action`, `increment` and `score`. */
   action?: string;
   increment?: Score;
   score?: Score;
@@ -74,7 +74,7 @@ export interface Standing {
   season: string;
   region: string | null;
   score: Score;
-  /** Null while the ranking cannot say; `rank_state` tells why. */
+  /** Null while the rank is unknown; `rank_state` has the reason. */
   rank: number | null;
   rank_state: RankState;
   total: number | null;
@@ -99,7 +99,7 @@ export interface Applied {
   accepted_at: string;
 }
 
-/** Durable, with exactly one outcome to come: `scoreboard.event(app, event)`. */
+/** A durable update with exactly one future outcome: `scoreboard.event(app, event)`. */
 export interface Accepted {
   event: string;
   status: "accepted";
@@ -116,7 +116,7 @@ export interface BatchApplied {
   replayed: boolean;
 }
 
-/** In the server's queue, with exactly one outcome to come. */
+/** An update in the server's queue, with exactly one future outcome. */
 export interface BatchAccepted {
   status: "accepted";
   player: string;
@@ -131,7 +131,7 @@ export interface BatchRefused {
   detail: string;
 }
 
-export interface BatchAnswer {
+export interface BatchResult {
   applied: number;
   refused: number;
   accepted: number;
@@ -151,7 +151,7 @@ export interface Outcome {
   detail: string | null;
 }
 
-export interface Found {
+export interface QueryResult {
   entries: Entry[];
   not_found: string[];
 }
@@ -169,9 +169,9 @@ export interface PublicBoard {
 }
 
 export interface PublicBoards {
-  /** The board asked for, or else the first; null when there is none or it is not public. */
+  /** The requested board, or the first one; null if it does not exist or is private. */
   shown: PublicBoard | null;
-  /** Of the board shown, the current one first, then the newest of those that hold standings. */
+  /** Seasons of the board shown: the current one, then the newest ones with standings. */
   seasons: string[];
   boards: PublicBoard[];
 }
@@ -193,11 +193,11 @@ export interface Top extends Position {
   total: number;
   at: string;
   entries: Entry[];
-  /** Only when you had the position before. */
+  /** Present if the client had the previous position. */
   changes?: Change[];
 }
 
-/** Only `live` means that you have what the server has. */
+/** Only in the state `live` is the top the current one. */
 export type LiveState =
   | { name: "idle" | "connecting" | "live" | "silent" }
   | { name: "waiting"; until: number; attempt: number; reason: string }
@@ -205,7 +205,7 @@ export type LiveState =
   | { name: "stopped"; code: number; reason: string };
 
 export interface LiveOptions extends Table {
-  /** Where you left off; what you have already is not sent again. */
+  /** The last position received; that top is not sent again. */
   position?: Position | null;
   onTop(top: Top): void;
   onState?(state: LiveState): void;
@@ -215,21 +215,21 @@ export interface Live {
   readonly state: LiveState;
   readonly position: Position | null;
   close(): void;
-  /** Try now rather than when the wait is over. */
+  /** Try now instead of waiting. */
   retry(): void;
-  /** The network may have changed: stop waiting, or make an open connection prove itself. */
+  /** Handle a possible network change: stop waiting, or ping an open connection. */
   wake(): void;
 }
 
-/** `code` is stable, `detail` is for people. `status` is null where no answer came: code `timeout` or `unreachable`. */
+/** `code` is stable, `detail` is for people. Without a response `status` is null, `code` is `timeout` or `unreachable`. */
 export declare class ScoreboardError extends Error {
   private constructor();
   readonly status: number | null;
   readonly code: string;
   readonly detail: string;
-  /** Milliseconds that the server asks to wait. */
+  /** Milliseconds that the server asks the client to wait. */
   readonly retryAfter: number | null;
-  /** Of the update that failed: send it again under this key and it still counts once. */
+  /** The key of the failed update. A retry with this key counts once. */
   readonly idempotencyKey: string | null;
   get retryable(): boolean;
 }
@@ -237,11 +237,11 @@ export declare class ScoreboardError extends Error {
 export declare class Scoreboard {
   constructor(url: string | URL, options?: ScoreboardOptions);
   board(app: string, board: string): Board;
-  publicBoards(options?: { app?: string; board?: string; limit?: number } & Call): Promise<PublicBoards>;
-  event(app: string, event: string, options?: Call): Promise<Outcome>;
+  publicBoards(options?: { app?: string; board?: string; limit?: number } & RequestOptions): Promise<PublicBoards>;
+  event(app: string, event: string, options?: RequestOptions): Promise<Outcome>;
 }
 
-/** Made by `scoreboard.board()`. A `player` of null is the one that the token speaks for. */
+/** Returned by `scoreboard.board()`. `player` may be null with a player's token. */
 export declare class Board {
   private constructor();
   readonly app: string;
@@ -249,11 +249,11 @@ export declare class Board {
   increment(player: string | null, points: Score, options?: UpdateOptions): Promise<Applied | Accepted>;
   score(player: string | null, score: Score, options?: UpdateOptions): Promise<Applied | Accepted>;
   action(player: string | null, action: string, options?: UpdateOptions): Promise<Applied | Accepted>;
-  batch(updates: BatchUpdate[], options?: { idempotencyKey?: string } & Call): Promise<BatchAnswer>;
-  top(options?: { limit?: number; cursor?: string } & Table & Call): Promise<Page>;
-  entries(options?: { pageSize?: number } & Table & Call): AsyncIterableIterator<Entry>;
-  standing(player: string, options?: Table & Call): Promise<Standing>;
-  around(player: string, options?: { radius?: number } & Table & Call): Promise<Page>;
-  query(players: string[], options?: Table & Call): Promise<Found>;
+  batch(updates: BatchUpdate[], options?: { idempotencyKey?: string } & RequestOptions): Promise<BatchResult>;
+  top(options?: { limit?: number; cursor?: string } & Table & RequestOptions): Promise<Page>;
+  entries(options?: { pageSize?: number } & Table & RequestOptions): AsyncIterableIterator<Entry>;
+  standing(player: string, options?: Table & RequestOptions): Promise<Standing>;
+  around(player: string, options?: { radius?: number } & Table & RequestOptions): Promise<Page>;
+  query(players: string[], options?: Table & RequestOptions): Promise<QueryResult>;
   live(options: LiveOptions): Live;
 }

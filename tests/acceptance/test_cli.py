@@ -291,14 +291,14 @@ class TestServe:
         with cli.serving("--demo", "--port", "0") as served:
             offset = served.get("/v1/apps/demo/boards/main/top")["offset"]
             until(lambda: served.get("/v1/apps/demo/boards/main/top")["offset"] > offset + 2, "the board moves")
-            served.says("Ctrl-C stops")
+            served.says("press Ctrl-C to stop")
             done = subprocess.run(["bash", "-c", served.out], capture_output=True, timeout=BOUND_S, check=True)
             answer = json.loads(done.stdout)
             assert (answer["player"], answer["score"], answer["rank_state"]) == ("you", 1, "exact")
 
     def test_a_second_serve_of_the_folder_on_its_port_is_told_what_has_it(self, cli: CommandLine) -> None:
         with cli.serving() as served:
-            cli.run("serve", "--port", served.url.rpartition(":")[2]).failed(2, "runs already", str(cli.data))
+            cli.run("serve", "--port", served.url.rpartition(":")[2]).failed(2, "already serving", str(cli.data))
 
     def test_a_port_in_use_is_one_line(self, cli: CommandLine) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:

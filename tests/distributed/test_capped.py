@@ -70,6 +70,6 @@ async def test_answers_are_the_same_as_with_all_entries_in_redis(servers: Server
 
 
 async def test_too_small_a_cap_is_refused(servers: Servers, tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="ranking_keep is 0 for all, or at least 2,000"):
+    with pytest.raises(SettingsError, match=r"ranking_keep must be 0 \(keep all\) or at least 2,000"):
         async with running(tmp_path / "data", **servers.settings(ranking_keep=1_999)):
             pass

@@ -21,7 +21,7 @@ from tests.distributed.test_processes import minted
 pytestmark = pytest.mark.slow
 
 ROLES = ("serve", "api", "live", "worker", "jobs")
-PLAIN = ("live page ", "API ", "health ", "Ctrl-C stops", "stopping: ", "stopped")
+PLAIN = ("live page ", "API ", "health ", "press Ctrl-C to stop", "stopping: ", "stopped")
 
 
 class Sender:

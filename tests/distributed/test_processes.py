@@ -16,7 +16,7 @@ from harness.process import Process, process
 from harness.service import HOUR_S, settings
 from harness.waiting import eventually
 from scoreboard.application.ports.authentication import Role
-from scoreboard.bootstrap.tokens import mint
+from scoreboard.bootstrap.tokens import issue
 from tests.distributed.servers import SIGNING_KEY, Servers
 from tests.live.watching import Page, scores_of
 
@@ -43,7 +43,7 @@ class Roles:
 
 def minted(process: Process, role: Role, app: str) -> str:
     given = settings(process.data, signing_key=SIGNING_KEY)
-    return mint(given, role=role, app=app, subject="somebody", ttl_s=HOUR_S)
+    return issue(given, role=role, app=app, subject="somebody", ttl_s=HOUR_S)
 
 
 @asynccontextmanager
@@ -105,7 +105,7 @@ async def test_a_change_through_one_api_is_shown_by_the_others(servers: Servers,
 
 
 async def _watching(live: Page) -> bool:
-    await live.say(type="subscribe", app="game", board="main")
+    await live.send(type="subscribe", app="game", board="main")
     message = await live.socket.receive_json()
     if message["type"] == "subscribed":
         assert (await live.next("top"))["entries"] == []

@@ -110,7 +110,7 @@ async def is_ranked(ask: Callable[[], Awaitable[Answer]]) -> bool:
 def minted(api: Process, *who: Any) -> str:
     role, app = who or ("admin", "*")
     given = settings(api.data, signing_key=SIGNING_KEY)
-    return tokens.mint(given, role=role, app=app, subject="somebody", ttl_s=HOUR_S)
+    return tokens.issue(given, role=role, app=app, subject="somebody", ttl_s=HOUR_S)
 
 
 async def has_entries(servers: Servers, count: int) -> bool:

@@ -22,7 +22,7 @@ from harness.servers.redis import emptied
 from harness.service import HOUR_S, settings
 from harness.waiting import eventually
 from scoreboard.adapters.sqlite.plugin import FILE
-from scoreboard.bootstrap.tokens import mint
+from scoreboard.bootstrap.tokens import issue
 from tests.faults.accounts import clients
 from tests.faults.test_kill import APP, made, more
 
@@ -120,8 +120,8 @@ async def test_on_postgresql_and_redis_with_two_of_each_role(tmp_path: Path, red
         ]
         await asyncio.gather(*(one.ready() for _, one in running))
         own = settings(tmp_path / "mint", signing_key=KEY)
-        admin = mint(own, role="admin", app="*", subject="somebody", ttl_s=HOUR_S)
-        server = mint(own, role="server", app=APP, subject="somebody", ttl_s=HOUR_S)
+        admin = issue(own, role="admin", app="*", subject="somebody", ttl_s=HOUR_S)
+        server = issue(own, role="server", app=APP, subject="somebody", ttl_s=HOUR_S)
         board = await made(running[0][1].url, admin)
         loads = []
         for number in range(2):

@@ -1,6 +1,6 @@
-"""The AsyncAPI document is valid, whole, and true of what is said on the live doors.
+"""Tests that the AsyncAPI document is valid and matches the live endpoints.
 
-Every message that the tests of this folder receive is held against it, in `watching.judge`.
+All tests of this folder check each received message against it, in `watching.check_message`.
 """
 
 import gzip
@@ -14,13 +14,13 @@ import msgspec
 from harness.service import Running
 from scoreboard.application.live.close_codes import CLOSES
 from scoreboard.entrypoints.contracts.v1.live import messages
-from tests.live.watching import DOCUMENT, judge, page
+from tests.live.watching import DOCUMENT, check_message, page
 
 SCHEMA = Path(__file__).parents[1] / "docs" / "third_party" / "asyncapi-3.0.0.json.gz"
 REQUESTS = {kind.__struct_config__.tag: kind for kind in get_args(messages.Request)}
 
 
-async def test_it_is_served_and_is_asyncapi_3(service: Running) -> None:
+async def test_the_document_is_served_and_is_asyncapi_3(service: Running) -> None:
     served = (await service.anybody.get("/asyncapi.json")).ok()
     assert served == DOCUMENT
     jsonschema_rs.validator_for(json.loads(gzip.decompress(SCHEMA.read_bytes()))).validate(served)
@@ -38,7 +38,7 @@ def references(value: Any) -> list[str]:
             return []
 
 
-def test_every_reference_leads_somewhere() -> None:
+def test_every_reference_resolves() -> None:
     assert len(references(DOCUMENT)) > 40
     for reference in references(DOCUMENT):
         found = DOCUMENT
@@ -56,28 +56,28 @@ def test_every_message_of_the_protocol_is_described() -> None:
     assert received == REQUESTS.keys()
 
 
-def test_examples_are_what_is_really_decoded_and_encoded() -> None:
+def test_examples_are_valid_messages() -> None:
     for name, message in DOCUMENT["components"]["messages"].items():
         (example,) = message["examples"]
-        judge(example["payload"])
+        check_message(example["payload"])
         if name in REQUESTS:
             assert isinstance(messages.decode(json.dumps(example["payload"])), REQUESTS[name])
 
 
-async def test_each_message_of_the_server_can_be_met(service: Running) -> None:
+async def test_the_server_sends_each_described_message(service: Running) -> None:
     await service.board()
     async with page(service) as watching:
-        await watching.say(type="authenticate", token=service.token("server", "game"))
-        met = [await watching.next("authenticated"), *await watching.watch()]
-        await watching.say(type="subscribe", app="game", board="none")
-        met.append(await watching.next("error"))
-        await watching.say(type="unsubscribe", app="game", board="main")
-        met.append(await watching.next("unsubscribed"))
-        await watching.say(type="ping")
-        met.append(await watching.next("pong"))
+        await watching.send(type="authenticate", token=service.token("server", "game"))
+        received = [await watching.next("authenticated"), *await watching.watch()]
+        await watching.send(type="subscribe", app="game", board="none")
+        received.append(await watching.next("error"))
+        await watching.send(type="unsubscribe", app="game", board="main")
+        received.append(await watching.next("unsubscribed"))
+        await watching.send(type="ping")
+        received.append(await watching.next("pong"))
     described = DOCUMENT["components"]["messages"].keys()
-    assert {message["type"] for message in met} == described - REQUESTS.keys()
+    assert {message["type"] for message in received} == described - REQUESTS.keys()
 
 
-def test_every_close_is_told() -> None:
+def test_every_close_code_is_documented() -> None:
     assert [close["code"] for close in DOCUMENT["x-close-codes"]] == [close.code for close in CLOSES]

@@ -1,22 +1,23 @@
-"""Boards by Server-Sent Events."""
+"""Tests of boards by Server-Sent Events."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
 import pytest
 
-from harness.service import Running, running
+from harness.service import TIMINGS, Running, running
 from harness.waiting import eventually
 from harness.wire import wire
 from scoreboard.application.ports.ranking import NotRanked
 from scoreboard.application.standings.reads import Reads
 from scoreboard.domain import codes
-from scoreboard.entrypoints.sockets import connections
+from scoreboard.entrypoints.sockets.connections import LiveLimits
 from tests.live.watching import score, scores_of, stream
 
 
-async def test_a_stream_begins_with_the_board_and_goes_on_with_each_change(service: Running) -> None:
+async def test_a_stream_starts_with_the_board_and_continues_with_its_changes(service: Running) -> None:
     await service.board()
     await score(service, "alice", 5)
     async with stream(service) as events:
@@ -34,9 +35,7 @@ async def test_a_stream_begins_with_the_board_and_goes_on_with_each_change(servi
         assert second["id"] == f"{top['epoch']}:{top['offset']}"
 
 
-async def test_a_stream_that_fails_after_its_head_ends_without_another_answer(
-    service: Running, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_failure_after_the_head_ends_the_stream(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     async def fail(*_: object) -> None:
         raise codes.STORAGE_FAILED.error("for the test")
 
@@ -49,25 +48,28 @@ async def test_a_stream_that_fails_after_its_head_ends_without_another_answer(
     assert body == b"retry: 2000\n\n"
 
 
-async def test_a_stream_opened_while_the_ranking_is_loaded_gets_the_board_later(
-    service: Running, monkeypatch: pytest.MonkeyPatch
+async def test_a_stream_opened_while_the_ranking_loads_gets_the_board_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def warm(*_: object) -> None:
+    async def fail_to_read(*_: object) -> None:
         raise NotRanked("warming")
 
-    await service.board()
-    monkeypatch.setattr(connections, "WARMING_TRIES", 1)
-    monkeypatch.setattr(Reads, "live_top", warm)
-    hub = service.service.live.hub
-    async with stream(service) as events:
-        joined = [None]
-        await eventually(lambda: [p for c in hub.channels() for p in c.sessions.values()] == joined, "it has joined")
-        monkeypatch.undo()
-        await score(service, "alice", 5)
-        assert scores_of(json.loads((await events.event())["data"])) == [("alice", 5)]
+    timings = replace(TIMINGS, live=LiveLimits(warming_tries=1))
+    async with running(tmp_path / "data", timings=timings) as service:
+        await service.board()
+        monkeypatch.setattr(Reads, "live_top", fail_to_read)
+        hub = service.service.live.hub
+        async with stream(service) as events:
+            await eventually(
+                lambda: [position for c in hub.channels() for position in c.sessions.values()] == [None],
+                "the stream is subscribed",
+            )
+            monkeypatch.undo()
+            await score(service, "alice", 5)
+            assert scores_of(json.loads((await events.event())["data"])) == [("alice", 5)]
 
 
-async def test_a_stream_that_returns_with_the_last_id_has_nothing_to_redo(service: Running) -> None:
+async def test_a_stream_resumes_after_the_last_event_id(service: Running) -> None:
     await service.board()
     await score(service, "alice", 5)
     async with stream(service) as events:
@@ -81,14 +83,14 @@ async def test_a_stream_that_returns_with_the_last_id_has_nothing_to_redo(servic
 
 
 @pytest.mark.parametrize("last", ["", "x", ":", "x:1", ":1", "9" * 30, "x:" + "9" * 30, "x:-1", "x:١"])
-async def test_any_other_last_id_gets_the_newest_board(service: Running, last: str) -> None:
+async def test_another_last_event_id_gets_the_newest_board(service: Running, last: str) -> None:
     await service.board()
     await score(service, "alice", 5)
     async with stream(service, Last_Event_ID=last) as events:
         assert scores_of(json.loads((await events.event())["data"])) == [("alice", 5)]
 
 
-async def test_an_id_of_before_a_restart_gets_the_board_of_a_new_epoch(tmp_path: Path) -> None:
+async def test_an_event_id_from_before_a_restart_gets_the_board_of_a_new_epoch(tmp_path: Path) -> None:
     async with running(tmp_path / "data") as service:
         await service.board()
         await score(service, "alice", 5)
@@ -100,7 +102,7 @@ async def test_an_id_of_before_a_restart_gets_the_board_of_a_new_epoch(tmp_path:
         assert scores_of(json.loads(again["data"])) == [("alice", 5)]
 
 
-async def test_a_stream_of_a_region_shows_that_region(service: Running) -> None:
+async def test_a_stream_can_show_a_region(service: Running) -> None:
     await service.board(regions=["eu"])
     await score(service, "alice", 5, region="eu")
     await score(service, "bob", 7)
@@ -109,7 +111,7 @@ async def test_a_stream_of_a_region_shows_that_region(service: Running) -> None:
         assert (top["region"], scores_of(top)) == ("eu", [("alice", 5)])
 
 
-async def test_what_cannot_be_streamed_is_a_problem(service: Running) -> None:
+async def test_boards_that_cannot_be_streamed_are_refused(service: Running) -> None:
     await service.board()
     await service.board("private", public=False)
     address = "/v1/apps/game/boards"
@@ -122,7 +124,7 @@ async def test_what_cannot_be_streamed_is_a_problem(service: Running) -> None:
         await events.event()
 
 
-async def test_the_head_of_a_stream_ends(service: Running) -> None:
+async def test_a_head_request_has_no_body(service: Running) -> None:
     await service.board()
     async with wire(service.port) as raw:
         await raw.send(b"HEAD /v1/apps/game/boards/main/stream HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
@@ -131,7 +133,7 @@ async def test_the_head_of_a_stream_ends(service: Running) -> None:
     assert body == b""
 
 
-async def test_a_page_that_goes_away_leaves_nothing_behind(service: Running) -> None:
+async def test_a_closed_stream_is_removed(service: Running) -> None:
     await service.board()
     async with stream(service) as events:
         await events.event()
@@ -139,10 +141,10 @@ async def test_a_page_that_goes_away_leaves_nothing_behind(service: Running) -> 
     await eventually(lambda: service.service.live.connections == 0)
 
 
-async def test_a_stop_ends_the_stream(tmp_path: Path) -> None:
+async def test_a_stop_ends_streams(tmp_path: Path) -> None:
     async with aiohttp.ClientSession() as http:
         async with running(tmp_path / "data") as service:
             await service.board()
-            answer = await http.get(f"{service.url}/v1/apps/game/boards/main/stream")
+            response = await http.get(f"{service.url}/v1/apps/game/boards/main/stream")
             await eventually(lambda: service.service.live.connections == 1)
-        assert b"event: top" in await answer.content.read()
+        assert b"event: top" in await response.content.read()

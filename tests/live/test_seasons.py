@@ -1,4 +1,4 @@
-"""Season turns on live boards and in the reads. The clock is a test's."""
+"""Tests of the season rollover on live boards and in reads, with a manual clock."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,7 +8,7 @@ from tests.live.watching import page, score, scores_of, stream
 
 
 class Clock:
-    """A wall clock that stands still until it is set."""
+    """A wall clock that tests set."""
 
     def __init__(self, text: str) -> None:
         self.now = 0
@@ -21,7 +21,7 @@ class Clock:
         self.now = int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()) * 1_000_000
 
 
-async def test_a_turn_shows_the_new_season_without_an_update(tmp_path: Path) -> None:
+async def test_a_rollover_shows_the_new_season_without_an_update(tmp_path: Path) -> None:
     clock = Clock("2026-03-01T12:00:00")
     async with running(tmp_path / "data", clock=clock) as service:
         board = await service.board(period="daily")
@@ -46,7 +46,7 @@ async def test_a_turn_shows_the_new_season_without_an_update(tmp_path: Path) -> 
         assert (new["season"], scores_of(new)) == ("2026-03-02", [("bob", 1)])
 
 
-async def test_the_first_turn_of_a_board_that_was_just_made_is_shown_too(tmp_path: Path) -> None:
+async def test_the_rollover_of_a_new_board_is_shown(tmp_path: Path) -> None:
     clock = Clock("2026-03-01T23:59:59")
     async with running(tmp_path / "data", clock=clock) as service:
         await service.board(period="daily")
@@ -57,10 +57,10 @@ async def test_the_first_turn_of_a_board_that_was_just_made_is_shown_too(tmp_pat
             assert (await follows.next("top"))["season"] == "2026-03-02"
 
 
-async def test_a_season_begins_at_midnight_of_the_boards_own_time_zone_across_a_change_of_the_clocks(
+async def test_seasons_start_at_local_midnight_across_daylight_saving_changes(
     tmp_path: Path,
 ) -> None:
-    """Trap 6: 29 March 2026 has 23 hours in Berlin."""
+    """29 March 2026 has 23 hours in Berlin."""
     clock = Clock("2026-03-28T22:59:59")
     async with running(tmp_path / "data", clock=clock) as service:
         board = await service.board(period="daily", time_zone="Europe/Berlin")
@@ -78,7 +78,7 @@ async def test_a_season_begins_at_midnight_of_the_boards_own_time_zone_across_a_
             assert scores_of(page_of) == [("alice", expected)]
 
 
-async def test_a_turn_while_the_service_was_down_is_no_loss(tmp_path: Path) -> None:
+async def test_a_rollover_during_downtime_is_handled(tmp_path: Path) -> None:
     clock = Clock("2026-03-01T12:00:00")
     async with running(tmp_path / "data", clock=clock) as service:
         board = await service.board(period="monthly")

@@ -1,4 +1,4 @@
-"""Boards by WebSocket, as a page sees them."""
+"""Tests of boards by WebSocket."""
 
 import asyncio
 import contextlib
@@ -6,6 +6,7 @@ import gc
 import socket as sockets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from weakref import ref
@@ -13,12 +14,11 @@ from weakref import ref
 import aiohttp
 import pytest
 
-from harness.service import Running, running
+from harness.service import TIMINGS, Running, running
 from harness.waiting import BOUND_S, eventually
 from harness.wire import wire
 from scoreboard.application.live import close_codes
 from scoreboard.application.live.hub import Hub
-from scoreboard.entrypoints.sockets import connections as live
 from scoreboard.entrypoints.sockets.connections import LiveLimits
 from scoreboard.entrypoints.sockets.sessions import MAX_BEHIND_S, LiveSession
 from tests.live.watching import Page, page, score, scores_of
@@ -34,8 +34,8 @@ HANDSHAKE = (
 NAME = "player-{:03}-with-a-name-that-takes-some-room"
 
 
-class Slow:
-    """A client with small buffers that reads when it is told to."""
+class SlowClient:
+    """A client with small buffers that reads on request."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -50,8 +50,8 @@ class Slow:
 
 
 @asynccontextmanager
-async def slow_and_quick(service: Running) -> AsyncIterator[tuple[Slow, Page]]:
-    """Two pages on a board of 500 lines. One of them reads nothing."""
+async def slow_and_quick(service: Running) -> AsyncIterator[tuple[SlowClient, Page]]:
+    """Yield two clients of a board with 500 entries; the first one does not read."""
     board = await service.board(top_n=500)
     updates = [{"player": NAME.format(n), "increment": n + 1} for n in range(500)]
     (await service.client("server", "game").post(f"{board}/scores/batch", {"updates": updates})).ok()
@@ -67,15 +67,15 @@ async def slow_and_quick(service: Running) -> AsyncIterator[tuple[Slow, Page]]:
         async with page(service) as quick:
             await quick.watch()
             await eventually(lambda: service.service.live.connections == 2)
-            yield Slow(reader, writer), quick
+            yield SlowClient(reader, writer), quick
     finally:
         writer.close()
         with contextlib.suppress(ConnectionError):
             await writer.wait_closed()
 
 
-async def one_more(service: Running, quick: Page, total: int) -> None:
-    """Raise the first to `total`, and see it."""
+async def raise_leader(service: Running, quick: Page, total: int) -> None:
+    """Raise the leader to `total`, and wait until the quick client has it."""
     update = {"player": NAME.format(499), "increment": 1}
     (await service.client("server", "game").post("/v1/apps/game/boards/main/scores", update)).ok()
     while scores_of(await quick.next("top"))[0][1] != total:
@@ -83,16 +83,16 @@ async def one_more(service: Running, quick: Page, total: int) -> None:
 
 
 async def fall_behind(service: Running, quick: Page) -> int:
-    """Raise the first until the one that reads nothing takes no more, and the quick one has seen it all. Its score."""
+    """Raise the leader until the slow client falls behind; return the leader's score."""
     total = 500
     while not behind(service):
         total += 1
-        await one_more(service, quick, total)
+        await raise_leader(service, quick, total)
     return total
 
 
 def behind(service: Running) -> list[LiveSession]:
-    """Those that take no more for now."""
+    """Return the connections with a full write buffer."""
     return [connection for connection in service.service.live.sockets if connection.behind is not None]
 
 
@@ -111,7 +111,7 @@ class TestSubscribe:
             assert set(top["entries"][0]) == {"rank", "player", "username", "avatar_url", "score", "reached_at"}
             assert "changes" not in top
 
-    async def test_an_update_is_sent_with_its_changes_to_who_had_the_board_before(self, service: Running) -> None:
+    async def test_an_update_is_sent_with_its_changes(self, service: Running) -> None:
         await service.board()
         await score(service, "alice", 5)
         async with page(service) as watcher:
@@ -126,7 +126,7 @@ class TestSubscribe:
                 {"player": "alice", "rank": 2, "previous_rank": 1, "score": 5},
             ]
 
-    async def test_who_leaves_the_top_is_told(self, service: Running) -> None:
+    async def test_a_player_who_leaves_the_top_is_in_the_changes(self, service: Running) -> None:
         await service.board(top_n=1)
         await score(service, "alice", 5)
         async with page(service) as watcher:
@@ -146,14 +146,14 @@ class TestSubscribe:
             await score(service, "alice", 1)
             assert scores_of(await watcher.next("top")) == [("alice", 51)]
 
-    async def test_a_page_that_returns_at_the_position_has_nothing_to_redo(self, service: Running) -> None:
+    async def test_a_client_resumes_at_the_current_position(self, service: Running) -> None:
         await service.board()
         await score(service, "alice", 5)
         async with page(service) as first:
             _, top = await first.watch()
         position = {"epoch": top["epoch"], "offset": top["offset"]}
         async with page(service) as again:
-            await again.say(type="subscribe", app="game", board="main", position=position)
+            await again.send(type="subscribe", app="game", board="main", position=position)
             subscribed = await again.next("subscribed")
             assert subscribed["recovered"] is True
             assert (subscribed["epoch"], subscribed["offset"]) == (top["epoch"], top["offset"])
@@ -164,7 +164,7 @@ class TestSubscribe:
             ]
 
     @pytest.mark.parametrize("wrong", ["older", "newer", "epoch"])
-    async def test_a_page_at_any_other_position_gets_the_newest_board(self, service: Running, wrong: str) -> None:
+    async def test_a_client_at_another_position_gets_the_newest_board(self, service: Running, wrong: str) -> None:
         await service.board()
         await score(service, "alice", 5)
         async with page(service) as first:
@@ -182,7 +182,7 @@ class TestSubscribe:
             assert "changes" not in board
             assert scores_of(board) == [("alice", 10)]
 
-    async def test_what_changed_while_nobody_watched_is_in_the_board_of_who_returns(self, service: Running) -> None:
+    async def test_changes_while_nobody_watched_are_in_the_next_board(self, service: Running) -> None:
         await service.board()
         await score(service, "alice", 5)
         async with page(service) as first:
@@ -207,7 +207,7 @@ class TestSubscribe:
             assert after["epoch"] != before["epoch"]
             assert scores_of(after) == scores_of(before)
 
-    async def test_one_socket_watches_many_boards_and_stops_watching_one(self, service: Running) -> None:
+    async def test_one_socket_subscribes_and_unsubscribes_several_boards(self, service: Running) -> None:
         await service.board()
         await service.board("other", regions=["eu"])
         async with page(service) as watcher:
@@ -217,7 +217,7 @@ class TestSubscribe:
             await score(service, "a", 1, "other", region="eu")
             boards = [await watcher.next("top") for _ in range(2)]
             assert sorted((top["board"], top["region"] or "") for top in boards) == [("other", ""), ("other", "eu")]
-            await watcher.say(type="unsubscribe", app="game", board="other")
+            await watcher.send(type="unsubscribe", app="game", board="other")
             unsubscribed = await watcher.next("unsubscribed")
             assert (unsubscribed["board"], unsubscribed["region"]) == ("other", None)
             await score(service, "a", 1, "other", region="eu")
@@ -225,7 +225,7 @@ class TestSubscribe:
             await score(service, "b", 1)
             assert (await watcher.next("top"))["board"] == "main"
 
-    async def test_a_second_subscription_to_the_same_board_brings_no_board_twice(self, service: Running) -> None:
+    async def test_a_repeated_subscription_sends_each_board_once(self, service: Running) -> None:
         await service.board()
         async with page(service) as watcher:
             await watcher.watch()
@@ -252,8 +252,7 @@ class TestSubscribe:
             (await service.operator.patch("/v1/apps/game/players/alice", {"username": "Alice A."})).ok()
             assert (await watcher.next("top"))["entries"][0]["username"] == "Alice A."
 
-    async def test_a_deleted_player_is_shown_no_more(self, service: Running) -> None:
-        """Trap 9."""
+    async def test_a_deleted_player_is_removed_from_the_board(self, service: Running) -> None:
         await service.board()
         await score(service, "alice", 5)
         await score(service, "bob", 7)
@@ -270,34 +269,34 @@ class TestSubscribe:
 
 
 class TestRefusals:
-    async def test_a_subscription_to_what_is_not_there_is_an_error_and_the_socket_stays(self, service: Running) -> None:
+    async def test_a_failed_subscription_is_an_error_and_keeps_the_socket(self, service: Running) -> None:
         await service.board()
         async with page(service) as watcher:
-            for wish, code in (
+            for request, code in (
                 ({"app": "none", "board": "main"}, "app_not_found"),
                 ({"app": "game", "board": "none"}, "board_not_found"),
                 ({"app": "game", "board": "main", "region": "mars"}, "region_not_found"),
                 ({"app": "game", "board": "main", "season": "2026-01"}, "invalid_season"),
             ):
-                await watcher.say(type="subscribe", **wish)
+                await watcher.send(type="subscribe", **request)
                 error = await watcher.next("error")
                 assert error["code"] == code
-                assert {name: error[name] for name in wish} == wish
+                assert {name: error[name] for name in request} == request
                 assert error["detail"]
             await watcher.watch()
 
     async def test_a_private_board_needs_a_token_of_its_app(self, service: Running) -> None:
         await service.board(public=False)
         await service.board(app="other")
-        wish = {"type": "subscribe", "app": "game", "board": "main"}
+        request = {"type": "subscribe", "app": "game", "board": "main"}
         async with page(service) as watcher:
-            await watcher.say(**wish)
+            await watcher.send(**request)
             assert (await watcher.next("error"))["code"] == "token_missing"
-            await watcher.say(type="authenticate", token=service.token("server", "other"))
+            await watcher.send(type="authenticate", token=service.token("server", "other"))
             await watcher.next("authenticated")
-            await watcher.say(**wish)
+            await watcher.send(**request)
             assert (await watcher.next("error"))["code"] == "wrong_app"
-            await watcher.say(type="authenticate", token=service.token("player", "game", "alice"))
+            await watcher.send(type="authenticate", token=service.token("player", "game", "alice"))
             await watcher.next("authenticated")
             await watcher.watch()
         async with page(service, f"?token={service.token('player', 'game')}") as watcher:
@@ -305,7 +304,7 @@ class TestRefusals:
         async with page(service, Authorization=f"Bearer {service.token('player', 'game')}") as watcher:
             await watcher.watch()
 
-    async def test_a_board_made_private_is_shown_no_more_to_who_has_no_token(self, service: Running) -> None:
+    async def test_a_board_made_private_is_hidden_from_clients_without_a_token(self, service: Running) -> None:
         board = await service.board()
         async with page(service) as stranger, page(service, f"?token={service.token('player', 'game')}") as friend:
             await stranger.watch()
@@ -313,16 +312,16 @@ class TestRefusals:
             (await service.operator.patch(board, {"public": False})).ok()
             await score(service, "alice", 5)
             await friend.until([("alice", 5)])
-            await stranger.say(type="ping")
+            await stranger.send(type="ping")
             async with asyncio.timeout(BOUND_S):
                 while (message := await stranger.socket.receive()).type is aiohttp.WSMsgType.TEXT:
                     assert "alice" not in message.data
                     if "pong" in message.data:
                         break
 
-    async def test_a_token_that_does_not_hold_closes_for_good(self, service: Running) -> None:
+    async def test_an_invalid_token_closes_the_connection_permanently(self, service: Running) -> None:
         async with page(service) as watcher:
-            await watcher.say(type="authenticate", token="forged")
+            await watcher.send(type="authenticate", token="forged")
             assert await watcher.closed() == 4501
         with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
             async with page(service, "?token=forged"):
@@ -345,34 +344,34 @@ class TestRefusals:
             '{"type":"subscribe","app":"\\ud800","board":"main"}',
         ],
     )
-    async def test_a_message_that_is_none_closes_for_good(self, service: Running, message: str) -> None:
+    async def test_an_invalid_message_closes_the_connection_permanently(self, service: Running, message: str) -> None:
         async with page(service) as watcher:
             await watcher.socket.send_str(message)
             assert await watcher.closed() == 4500
 
-    async def test_a_binary_message_closes_for_good(self, service: Running) -> None:
+    async def test_a_binary_message_closes_the_connection_permanently(self, service: Running) -> None:
         async with page(service) as watcher:
             await watcher.socket.send_bytes(b'{"type":"ping"}')
             assert await watcher.closed() == 4500
 
-    async def test_a_message_that_is_too_big_closes(self, service: Running) -> None:
+    async def test_a_too_big_message_closes_the_connection(self, service: Running) -> None:
         async with page(service) as watcher:
             await watcher.socket.send_str('{"type":"authenticate","token":"' + "x" * 10_000 + '"}')
             assert await watcher.closed() in {1009, 4503}
 
-    async def test_one_more_subscription_than_allowed_closes_for_good(self, service: Running) -> None:
-        await service.board()
-        service.service.live.limits = LiveLimits(subscriptions=2)
-        for name in ("two", "three"):
-            await service.board(name)
-        async with page(service) as watcher:
-            await watcher.watch()
-            await watcher.watch("two")
-            await watcher.watch("two")
-            await watcher.say(type="subscribe", app="game", board="three")
-            assert await watcher.closed() == 4502
+    async def test_too_many_subscriptions_close_the_connection_permanently(self, tmp_path: Path) -> None:
+        timings = replace(TIMINGS, live=LiveLimits(subscriptions=2))
+        async with running(tmp_path / "data", timings=timings) as service:
+            for name in ("main", "two", "three"):
+                await service.board(name)
+            async with page(service) as watcher:
+                await watcher.watch()
+                await watcher.watch("two")
+                await watcher.watch("two")
+                await watcher.send(type="subscribe", app="game", board="three")
+                assert await watcher.closed() == 4502
 
-    async def test_one_more_connection_than_allowed_is_sent_away_for_now(self, tmp_path: Path) -> None:
+    async def test_too_many_connections_are_closed_until_others_end(self, tmp_path: Path) -> None:
         async with running(tmp_path / "data", live_connections=2) as service:
             await service.board()
             async with page(service) as first, page(service):
@@ -385,7 +384,7 @@ class TestRefusals:
             async with page(service) as again:
                 await again.quiet()
 
-    async def test_pages_of_other_sites_connect_only_when_listed(self, tmp_path: Path) -> None:
+    async def test_only_listed_origins_may_connect(self, tmp_path: Path) -> None:
         async with running(tmp_path / "data", origins="https://good.example") as service:
             async with page(service, Origin="https://good.example") as watcher:
                 await watcher.quiet()
@@ -397,7 +396,7 @@ class TestRefusals:
                         pass
                 assert refused.value.status == 403
 
-    async def test_a_plain_request_is_told_that_this_is_for_websockets(self, service: Running) -> None:
+    async def test_a_plain_request_is_refused(self, service: Running) -> None:
         answer = await service.anybody.get("/v1/live")
         assert 400 <= answer.status < 500
         assert answer.code == "websocket_only"
@@ -413,7 +412,7 @@ class TestRefusals:
             b"Connection: close",
         ],
     )
-    async def test_an_odd_handshake_is_no_websocket(
+    async def test_an_invalid_handshake_is_refused(
         self, service: Running, header: bytes, caplog: pytest.LogCaptureFixture
     ) -> None:
         lines = [line for line in HANDSHAKE if not line.startswith(header.partition(b":")[0])]
@@ -423,13 +422,13 @@ class TestRefusals:
         assert caplog.records == []
 
     @pytest.mark.parametrize("version", [b"0.9", b"1.0", b"2.0"])
-    async def test_a_handshake_of_another_version_is_no_websocket(self, service: Running, version: bytes) -> None:
+    async def test_a_handshake_of_another_http_version_is_refused(self, service: Running, version: bytes) -> None:
         async with wire(service.port) as raw:
             await raw.send(b"\r\n".join([b"GET /v1/live HTTP/" + version, *HANDSHAKE[1:], b"", b""]))
             (await raw.answer()).refused(403, "websocket_only")
 
     @pytest.mark.parametrize("origin", [b"http://[", b"http://a]b", b"//[", "http://\u2100.com".encode(), b"\xff", b""])
-    async def test_an_odd_origin_is_another_site(
+    async def test_an_invalid_origin_is_refused(
         self, service: Running, origin: bytes, caplog: pytest.LogCaptureFixture
     ) -> None:
         async with wire(service.port) as raw:
@@ -448,8 +447,8 @@ class TestRefusals:
         assert caplog.records == []
 
 
-class TestCrowd:
-    async def test_many_updates_end_in_the_final_board_with_offsets_that_grow(self, service: Running) -> None:
+class TestManyConnections:
+    async def test_many_updates_end_in_the_final_board_with_growing_offsets(self, service: Running) -> None:
         board = await service.board()
         async with page(service) as watcher:
             _, first = await watcher.watch()
@@ -463,8 +462,7 @@ class TestCrowd:
             assert len(seen) < 300
             await watcher.quiet()
 
-    async def test_each_message_tells_the_changes_since_the_one_before(self, service: Running) -> None:
-        """Who applies the changes has the board."""
+    async def test_changes_applied_to_the_previous_board_give_the_next(self, service: Running) -> None:
         board = await service.board(top_n=5)
         async with page(service) as watcher:
             _, first = await watcher.watch()
@@ -483,7 +481,7 @@ class TestCrowd:
                         held[change["player"]] = change["score"]
                 assert held == dict(scores_of(message))
 
-    async def test_two_hundred_sockets_all_see_the_final_board(self, service: Running) -> None:
+    async def test_two_hundred_sockets_get_the_final_board(self, service: Running) -> None:
         board = await service.board()
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
             opened = [await http.ws_connect(f"{service.url}/v1/live") for _ in range(200)]
@@ -499,12 +497,12 @@ class TestCrowd:
             finally:
                 await asyncio.gather(*(socket.close() for socket in opened))
 
-    async def test_a_slow_reader_slows_nobody_and_gets_the_newest_when_it_reads(self, service: Running) -> None:
+    async def test_a_slow_client_delays_no_other_and_skips_to_the_newest_board(self, service: Running) -> None:
         async with slow_and_quick(service) as (reader, quick):
             total = await fall_behind(service, quick)
             for _ in range(10):
                 total += 1
-                await one_more(service, quick, total)
+                await raise_leader(service, quick, total)
             reader.resume()
             newest = b'"score":%d,' % total
             async with asyncio.timeout(BOUND_S):
@@ -512,21 +510,18 @@ class TestCrowd:
                     await reader.read()
             await eventually(lambda: not behind(service))
 
-    async def test_a_reader_that_takes_nothing_for_long_is_ended_and_no_other(self, service: Running) -> None:
+    async def test_only_a_stuck_client_is_aborted(self, service: Running) -> None:
         async with slow_and_quick(service) as (_, quick):
             total = await fall_behind(service, quick)
-            door, later = service.service.live, asyncio.get_running_loop().time() + MAX_BEHIND_S + 1
-            for connection in list(door.sockets):
-                door.check(connection, later)
-            await eventually(lambda: door.connections == 1)
-            await one_more(service, quick, total + 1)
+            live, later = service.service.live, asyncio.get_running_loop().time() + MAX_BEHIND_S + 1
+            for connection in list(live.sockets):
+                live.check(connection, later)
+            await eventually(lambda: live.connections == 1)
+            await raise_leader(service, quick, total + 1)
 
-    async def test_a_quiet_page_is_pinged_and_one_that_says_too_much_is_ended(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        for constant, value in {"LOOK_EVERY_S": 0.01, "PING_AFTER_S": 0.0, "MAX_MESSAGES": 5, "SLICE": 1}.items():
-            monkeypatch.setattr(live, constant, value)
-        async with running(tmp_path / "data") as service:
+    async def test_a_quiet_client_is_pinged_and_a_flooding_one_closed(self, tmp_path: Path) -> None:
+        limits = LiveLimits(check_every_s=0.01, ping_after_s=0.0, messages=5, check_batch=1)
+        async with running(tmp_path / "data", timings=replace(TIMINGS, live=limits)) as service:
             await service.board()
             async with page(service, autoping=False) as quiet, page(service) as flooding:
                 assert (await quiet.socket.receive(BOUND_S)).type is aiohttp.WSMsgType.PING
@@ -537,7 +532,7 @@ class TestCrowd:
                 assert flooding.socket.close_code == close_codes.BAD_MESSAGE.code
                 assert not quiet.socket.closed
 
-    async def test_a_socket_that_breaks_harms_no_other(self, service: Running) -> None:
+    async def test_a_broken_socket_does_not_affect_others(self, service: Running) -> None:
         await service.board()
         async with page(service) as staying:
             await staying.watch()
@@ -548,7 +543,7 @@ class TestCrowd:
                 assert scores_of(await staying.next("top")) == [("a", 1)]
             await eventually(lambda: service.service.live.connections == 1)
 
-    async def test_a_socket_that_breaks_is_freed_without_the_collector(self, service: Running) -> None:
+    async def test_a_broken_socket_is_freed_without_garbage_collection(self, service: Running) -> None:
         await service.board()
         async with page(service) as breaking:
             await breaking.watch()
@@ -560,18 +555,18 @@ class TestCrowd:
             finally:
                 gc.enable()
 
-    async def test_a_stop_tells_everybody_to_come_back(self, tmp_path: Path) -> None:
+    async def test_a_stop_closes_all_connections_for_a_reconnect(self, tmp_path: Path) -> None:
         async with aiohttp.ClientSession() as http:
             async with running(tmp_path / "data") as service:
                 await service.board()
                 opened = [await http.ws_connect(f"{service.url}/v1/live") for _ in range(20)]
                 closing = [asyncio.create_task(Page(socket).closed()) for socket in opened]
                 for socket in opened:
-                    await Page(socket).say(type="subscribe", app="game", board="main")
-                await eventually(lambda: gauge(service) == 20)
+                    await Page(socket).send(type="subscribe", app="game", board="main")
+                await eventually(lambda: subscription_count(service) == 20)
             assert await asyncio.gather(*closing) == [1001] * 20
 
-    async def test_a_connection_that_ends_leaves_nothing_behind(self, service: Running) -> None:
+    async def test_ended_connections_are_removed(self, service: Running) -> None:
         await service.board()
         for _ in range(5):
             async with page(service) as watcher:
@@ -579,16 +574,16 @@ class TestCrowd:
             async with wire(service.port) as raw:
                 await raw.send(b"GET /v1/apps/game/boards/main/stream HTTP/1.1\r\nHost: x\r\n\r\n")
                 await raw.reader.readuntil(b"data: ")
-        await eventually(lambda: service.service.live.connections == 0, "all connections are forgotten")
-        assert gauge(service) == 0
+        await eventually(lambda: service.service.live.connections == 0, "all connections are removed")
+        assert subscription_count(service) == 0
 
 
-def gauge(service: Running) -> int:
+def subscription_count(service: Running) -> int:
     hub: Hub = service.service.live.hub
     return hub.subscriptions
 
 
 def masked(payload: bytes) -> bytes:
-    """A text frame as clients send it (RFC 6455, 5.3), masked with zeros."""
+    """Return a text frame as clients send it (RFC 6455, 5.3), masked with zeros."""
     assert len(payload) < 126
     return bytes((0x81, 0x80 | len(payload))) + b"\0\0\0\0" + payload

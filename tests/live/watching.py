@@ -1,4 +1,4 @@
-"""A page that watches boards, as a test uses it."""
+"""Clients that watch boards, by WebSocket and by Server-Sent Events."""
 
 import asyncio
 import contextlib
@@ -20,8 +20,8 @@ Message = dict[str, Any]
 DOCUMENT: dict[str, Any] = json.loads(asyncapi.document())
 
 
-def judge(message: Message) -> None:
-    """It is as the AsyncAPI document says of messages of its type, with no field that the document leaves out."""
+def check_message(message: Message) -> None:
+    """Assert that a message matches the AsyncAPI document, without further fields."""
     schema, validator = described(message["type"])
     validator.validate(message)
     assert message.keys() <= schema["properties"].keys()
@@ -35,29 +35,31 @@ def described(kind: str) -> tuple[dict[str, Any], jsonschema_rs.Draft202012Valid
 
 
 class Page:
+    """A WebSocket client."""
+
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self.socket = socket
 
-    async def say(self, **message: Any) -> None:
+    async def send(self, **message: Any) -> None:
         await self.socket.send_str(json.dumps(message))
 
     async def next(self, kind: str) -> Message:
-        """The next message, which is of this type."""
+        """Receive the next message and assert its type."""
         async with asyncio.timeout(BOUND_S):
             received = await self.socket.receive()
         assert received.type is aiohttp.WSMsgType.TEXT, (received, self.socket.close_code)
         message: Message = json.loads(received.data)
-        judge(message)
+        check_message(message)
         assert message["type"] == kind, message
         return message
 
     async def watch(self, board: str = "main", app: str = "game", **more: Any) -> tuple[Message, Message]:
-        """Subscribe to a board whose position the page does not have; the answer and the board."""
-        await self.say(type="subscribe", app=app, board=board, **more)
+        """Subscribe without the current position; return the response and the board."""
+        await self.send(type="subscribe", app=app, board=board, **more)
         return await self.next("subscribed"), await self.next("top")
 
     async def until(self, scores: list[tuple[str, Any]]) -> list[Message]:
-        """The messages up to the one that shows this board; the positions grow within one epoch."""
+        """Receive messages until the board has these scores; assert growing offsets."""
         seen: list[Message] = []
         while not seen or scores_of(seen[-1]) != scores:
             message = await self.next("top")
@@ -68,17 +70,17 @@ class Page:
         return seen
 
     async def quiet(self) -> None:
-        """Nothing was sent before the answer to a ping."""
-        await self.say(type="ping")
+        """Assert that no message arrives before the answer to a ping."""
+        await self.send(type="ping")
         await self.next("pong")
 
     def abort(self) -> None:
         """Break the connection without a close frame."""
-        transport = self.socket._writer.transport  # noqa: SLF001 - aiohttp has no public way
+        transport = self.socket._writer.transport  # noqa: SLF001 - aiohttp has no public API
         transport.abort()
 
     async def closed(self) -> int | None:
-        """The code with which the server closes; what is sent before is skipped."""
+        """Skip messages until the server closes the connection; return the code."""
         async with asyncio.timeout(BOUND_S):
             while not self.socket.closed:
                 await self.socket.receive()
@@ -102,31 +104,31 @@ async def score(service: Running, player: str, increment: int, board: str = "mai
 
 
 class Stream:
-    """Server-Sent Events, as a browser reads them."""
+    """A client of Server-Sent Events."""
 
-    def __init__(self, answer: aiohttp.ClientResponse) -> None:
-        self.answer = answer
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self.response = response
 
     async def event(self) -> dict[str, str]:
-        """The next event's fields; comments are skipped."""
+        """Return the fields of the next event; skip comments."""
         fields: dict[str, str] = {}
         async with asyncio.timeout(BOUND_S):
             while True:
-                line = (await self.answer.content.readuntil(b"\n")).decode().rstrip("\n")
+                line = (await self.response.content.readuntil(b"\n")).decode().rstrip("\n")
                 name, _, value = line.partition(": ")
                 if name:
                     fields[name] = value
                 elif "data" in fields:
-                    judge(json.loads(fields["data"]))
+                    check_message(json.loads(fields["data"]))
                     return fields
                 else:
                     fields = {}
 
     async def comment(self) -> str:
-        """The next comment, before which there is no event."""
+        """Return the next comment; assert that no event precedes it."""
         async with asyncio.timeout(BOUND_S):
             while True:
-                line = (await self.answer.content.readuntil(b"\n")).decode().rstrip("\n")
+                line = (await self.response.content.readuntil(b"\n")).decode().rstrip("\n")
                 assert not line.startswith("data")
                 if line.startswith(":"):
                     return line
@@ -136,9 +138,9 @@ class Stream:
 async def stream(service: Running, board: str = "main", query: str = "", **headers: str) -> AsyncIterator[Stream]:
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
     url = f"{service.url}/v1/apps/game/boards/{board}/stream{query}"
-    async with service.http.get(url, headers=sent, timeout=aiohttp.ClientTimeout(None)) as answer:
-        assert answer.status == 200
-        assert answer.headers["Content-Type"].startswith("text/event-stream")
-        yield Stream(answer)
+    async with service.http.get(url, headers=sent, timeout=aiohttp.ClientTimeout(None)) as response:
+        assert response.status == 200
+        assert response.headers["Content-Type"].startswith("text/event-stream")
+        yield Stream(response)
         with contextlib.suppress(aiohttp.ClientError):
-            answer.close()
+            response.close()

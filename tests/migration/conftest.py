@@ -8,7 +8,7 @@ import pytest
 from harness.servers.redis import emptied
 from harness.service import loop_factories
 from tests.making import SECOND, ManualClock
-from tests.migration.stores import MADE_AT, Store, micros, recorded, restored
+from tests.migration.stores import WRITTEN_AT, Store, load_json, micros, restore
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], AbstractEventLoop]]:
@@ -17,22 +17,22 @@ def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], AbstractEventLo
 
 @pytest.fixture
 def clock() -> ManualClock:
-    """The clock of the service, a second after the old version wrote last."""
-    return ManualClock(micros(MADE_AT) + SECOND)
+    """Return a clock one second after the last write of the old version."""
+    return ManualClock(micros(WRITTEN_AT) + SECOND)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.slow)])
 async def old(request: pytest.FixtureRequest, tmp_path: Path, clock: ManualClock) -> Store:
-    """A store as the old version left it. SQLite migrates when it is opened; PostgreSQL is migrated here."""
+    """Return a store of the old version; PostgreSQL is migrated, SQLite at start."""
     if request.param == "sqlite":
-        return await restored("sqlite", tmp_path, clock)
+        return await restore("sqlite", tmp_path, clock)
     redis_url = request.getfixturevalue("redis_url")
-    store = await restored("postgres", tmp_path, clock, ranking_url=emptied(redis_url))
+    store = await restore("postgres", tmp_path, clock, ranking_url=emptied(redis_url))
     await store.migrate()
     return store
 
 
 @pytest.fixture(scope="session")
 def expected() -> Any:
-    """What the old version answered from every store."""
-    return recorded("expected")
+    """Return the responses of the old version, equal for every store."""
+    return load_json("expected")

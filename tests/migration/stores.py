@@ -1,4 +1,4 @@
-"""Stores that an old version made: their restored copies, and the answers that a service gives from them."""
+"""Copies of stores that an old version wrote, and reads of them through the API."""
 
 import asyncio
 import contextlib
@@ -26,41 +26,43 @@ from scoreboard.application.upkeep.verify import verify
 from scoreboard.bootstrap import mounting
 
 FOLDER = Path(__file__).parent / "v0.1.0"
-MADE_AT = "2026-11-20T12:00:00Z"  # by the clock of the service that made the stores
-LATE = "late"  # the player whose update was committed and not ranked
+WRITTEN_AT = "2026-11-20T12:00:00Z"  # time of the service that wrote the stores
+LATE = "late"  # the player whose update was committed but not ranked
 
 
 def micros(text: str) -> int:
-    """Return an instant of the service, in microseconds since 1970."""
+    """Convert an ISO time to microseconds since 1970."""
     return int(datetime.fromisoformat(text).timestamp()) * 1_000_000
 
 
-def recorded(name: str) -> Any:
-    """Return the content of a JSON file beside the stores."""
+def load_json(name: str) -> Any:
+    """Load a JSON file next to the stores."""
     return json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
 
 
 @dataclass
 class Store:
-    """A restored store. `given` are the settings that lead to it, besides its data folder; `clock` is its service's."""
+    """A restored store, with the settings and the clock of its service."""
 
     kind: str
     data: Path
     clock: Clock
-    given: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
 
     def running(self, *parts: mounting.Part) -> AbstractAsyncContextManager[Running]:
-        """Run these parts of the service on the store, or all."""
-        chosen = frozenset(parts) or mounting.PARTS
-        return running(self.data, parts=chosen, clock=self.clock, server_updates_per_second=1_000_000, **self.given)
+        """Run the service on the store, or only these parts."""
+        selected = frozenset(parts) or mounting.PARTS
+        return running(
+            self.data, parts=selected, clock=self.clock, server_updates_per_second=1_000_000, **self.settings
+        )
 
     async def migrate(self) -> list[str]:
         """Run `scoreboard migrate`, and return the names of the applied migrations."""
         command = [str(Path(sys.executable).with_name("scoreboard")), "migrate", "--json", "--data", str(self.data)]
-        if "database_url" in self.given:
-            command += ["--database-url", self.given["database_url"]]
-        plain = {name: value for name, value in os.environ.items() if not name.startswith("SCOREBOARD_")}
-        process = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=PIPE, env=plain)
+        if "database_url" in self.settings:
+            command += ["--database-url", self.settings["database_url"]]
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("SCOREBOARD_")}
+        process = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=PIPE, env=environment)
         out, err = await process.communicate()
         assert process.returncode == 0, err.decode()
         return list(json.loads(out)["applied"])
@@ -70,7 +72,7 @@ class Store:
         if self.kind == "sqlite":
             with contextlib.closing(sqlite3.connect(self.data / "scoreboard.db")) as database:
                 return list(database.iterdump())
-        connection = await asyncpg.connect(self.given["database_url"])
+        connection = await asyncpg.connect(self.settings["database_url"])
         try:
             tables = await connection.fetch(
                 "SELECT oid::regclass::text FROM pg_class WHERE relkind = 'r' AND oid >= 16384"
@@ -83,15 +85,15 @@ class Store:
 
     async def execute(self, statements: str) -> None:
         """Run SQL statements in PostgreSQL."""
-        connection = await asyncpg.connect(self.given["database_url"])
+        connection = await asyncpg.connect(self.settings["database_url"])
         try:
             await connection.execute(statements)
         finally:
             await connection.close()
 
 
-async def restored(kind: str, folder: Path, clock: Clock, **given: Any) -> Store:
-    """Make a store again as the old version left it: a data folder, and in it or in PostgreSQL a database."""
+async def restore(kind: str, folder: Path, clock: Clock, **given: Any) -> Store:
+    """Restore a data folder, and its database in SQLite or PostgreSQL."""
     data = folder / "data"
     data.mkdir(mode=0o700)
     shutil.copyfile(FOLDER / "token.key", data / "token.key")
@@ -106,8 +108,8 @@ async def restored(kind: str, folder: Path, clock: Clock, **given: Any) -> Store
     return store
 
 
-async def answers(service: Running) -> dict[str, Any]:
-    """Return everything that the API tells of the apps, except event ids."""
+async def read_all(service: Running) -> dict[str, Any]:
+    """Return everything that the API returns about the apps, except event ids."""
     operator = service.operator
     found = {}
     for app in (await operator.get("/v1/apps")).ok()["apps"]:
@@ -125,7 +127,7 @@ async def answers(service: Running) -> dict[str, Any]:
 
 
 async def _board(operator: Client, at: str, rules: dict[str, Any]) -> dict[str, Any]:
-    """Return the rules of a board, its number of ledger entries and their digest, and each table from best to worst."""
+    """Return rules, number and digest of ledger entries, and tables of a board."""
     entries = (await operator.get(f"{at}/ledger?limit=1000")).ok()["entries"]
     fields = ("accepted_at", "season", "region", "player", "value", "score", "previous_score", "metadata")
     canonical = json.dumps([[entry.get(name) for name in fields] for entry in entries])
@@ -139,7 +141,7 @@ async def _board(operator: Client, at: str, rules: dict[str, Any]) -> dict[str, 
 
 
 async def _table(operator: Client, at: str, query: str) -> list[list[Any]]:
-    """Return rank, player and score of each line. A player who is asked for alone has the same rank and score."""
+    """Return rank, player and score of each entry; check single reads too."""
     page = (await operator.get(f"{at}/top?limit=1000&{query}")).ok()
     lines = [[line["rank"], line["player"], line["score"]] for line in page["entries"]]
     for rank, player, score in lines:
@@ -149,9 +151,9 @@ async def _table(operator: Client, at: str, query: str) -> list[list[Any]]:
 
 
 async def send(service: Running, request: dict[str, Any]) -> list[list[Any]]:
-    """Send a request, and return for each of its updates: the status or the code, the event id, whether it is a replay.
+    """Send a request; return status or code, event id and replay flag per update.
 
-    A request of one update has one. The body is sent byte for byte as before: the idempotency key stands for it.
+    The body has the same bytes as before, as the idempotency key requires.
     """
     headers = {} if request["key"] is None else {"Idempotency-Key": request["key"]}
     client = service.client(request["role"], request["app"], request["subject"])
@@ -171,7 +173,7 @@ def _one(answer: Answer) -> tuple[str, str | None]:
 
 
 async def outcomes(service: Running, app: str, events: list[str | None]) -> list[Any]:
-    """Return what the API tells of each event, except its id."""
+    """Return the outcome of each event, without its id."""
     fields = ("status", "board", "player", "season", "accepted_at", "score", "previous_score", "code")
     found: list[Any] = []
     for event in events:
@@ -181,7 +183,7 @@ async def outcomes(service: Running, app: str, events: list[str | None]) -> list
 
 
 async def pending(service: Running) -> set[str]:
-    """Return app, board, season, region and player of each standing that is committed and not known to be ranked."""
+    """Return the table and player of each pending projection."""
     directory = service.service.directory
     boards = {
         board.pk: f"{app.slug} {board.slug}" for app in await directory.apps() for board in await directory.boards(app)
@@ -191,9 +193,9 @@ async def pending(service: Running) -> set[str]:
 
 
 async def differences(service: Running) -> list[str]:
-    """Return how ledger, totals and ranking differ, over all boards and seasons. The ranking is the one for reads."""
-    its, found = service.service, list[str]()
-    for app in await its.directory.apps():
-        for board in await its.directory.boards(app):
-            found += (await verify(its.ledger, its.ranking, board)).differences
+    """Return the differences between ledger, totals and ranking of all boards."""
+    core, found = service.service, list[str]()
+    for app in await core.directory.apps():
+        for board in await core.directory.boards(app):
+            found += (await verify(core.ledger, core.read_ranking, board)).differences
     return found

@@ -1,4 +1,4 @@
-"""What a page shows, and a foreign site that embeds the board."""
+"""Helpers for browser tests: the rows of a board, and a foreign site."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,7 +8,7 @@ from playwright.async_api import Page
 
 
 async def rows(page: Page) -> list[tuple[str, str, str]]:
-    """What the board shows: rank, name and score of each row, top down."""
+    """Return rank, name and score of each row shown, from the top."""
     shown = []
     for row in await page.locator("li.row:not([data-leaving])").all():
         texts = [await row.locator(f":scope > .{part}").inner_text() for part in ("rank", "name", "score")]
@@ -18,7 +18,7 @@ async def rows(page: Page) -> list[tuple[str, str, str]]:
 
 @asynccontextmanager
 async def site(port: int, html: str) -> AsyncIterator[str]:
-    """Somebody else's web site: one page, on another origin than the service's."""
+    """Serve one page on an origin other than that of the service."""
 
     async def page(_: web.BaseRequest) -> web.StreamResponse:
         return web.Response(text=html, content_type="text/html")

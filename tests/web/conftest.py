@@ -21,6 +21,6 @@ async def service(tmp_path: Path) -> AsyncIterator[Running]:
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def browser() -> AsyncIterator[Browser]:
-    """One for all tests of a module; each has windows of its own."""
+    """Return the browser of the module. Each test opens its own windows."""
     async with chromium() as opened:
         yield opened

@@ -1,4 +1,4 @@
-"""Node's test runner, as the suites use it."""
+"""Node's test runner for the suites."""
 
 import os
 import shutil
@@ -14,17 +14,17 @@ OLDEST = (20, 3)
 
 @cache
 def node() -> str:
-    """The machine's Node where it is one that the client supports, else the one that Playwright brings."""
+    """Return the installed Node if the client supports its version, else Playwright's."""
     found = shutil.which("node")
     if found is not None:
-        told = subprocess.run([found, "--version"], capture_output=True, text=True, check=True).stdout
-        if tuple(int(part) for part in told.strip("v\n").split(".")[:2]) >= OLDEST:
+        version = subprocess.run([found, "--version"], capture_output=True, text=True, check=True).stdout
+        if tuple(int(part) for part in version.strip("v\n").split(".")[:2]) >= OLDEST:
             return found
     return str(Path(playwright.__file__).parent / "driver" / "node")
 
 
-def passes(*files: Path, **environment: str) -> None:
-    """The tests in these files pass. Node 20 has WebSocket behind a flag."""
+def run_node_tests(*files: Path, **environment: str) -> None:
+    """Assert that the tests in these files pass. Node 20 has WebSocket behind a flag."""
     run = subprocess.run(
         [node(), "--experimental-websocket", "--no-warnings", "--test", *files],
         capture_output=True,

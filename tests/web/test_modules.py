@@ -1,13 +1,13 @@
-"""The modules of the page and of the client that need no service and no browser, tested by Node's own runner."""
+"""Node tests of the modules that need neither a service nor a browser."""
 
 from pathlib import Path
 
-from tests.web.node import CLIENT, passes
+from tests.web.node import CLIENT, run_node_tests
 
 
-def test_the_modules_of_the_page_pass_their_own_tests() -> None:
-    passes(*sorted(Path(__file__).parent.glob("*.test.mjs")))
+def test_modules_of_the_page() -> None:
+    run_node_tests(*sorted(Path(__file__).parent.glob("*.test.mjs")))
 
 
-def test_the_connection_and_the_requests_of_the_client_pass_their_own_tests() -> None:
-    passes(CLIENT / "test" / "connection.test.js", CLIENT / "test" / "request.test.js")
+def test_connection_and_requests_of_the_client() -> None:
+    run_node_tests(CLIENT / "test" / "connection.test.js", CLIENT / "test" / "request.test.js")

@@ -1,4 +1,4 @@
-"""The live page in a real browser, as a viewer has it."""
+"""Tests of the live page in a real browser."""
 
 import json
 import re
@@ -56,7 +56,7 @@ async def score(client: Client, board: str, player: str, points: int) -> None:
 
 
 async def shows(page: Page, *players: str) -> None:
-    """The board gets to these names, in this order."""
+    """Wait until the board shows these names in this order."""
 
     async def same() -> bool:
         return [name for _, name, _ in await rows(page)] == list(players)
@@ -67,11 +67,11 @@ async def shows(page: Page, *players: str) -> None:
 @pytest_asyncio.fixture(loop_scope="module")
 async def board(service: Running) -> str:
     """A board on which ann leads bob and cid."""
-    made = await service.board(name="The big one")
+    board_path = await service.board(name="The big one")
     client = service.client("server", "game")
     for player, points in (("ann", 30), ("bob", 20), ("cid", 10)):
-        await score(client, made, player, points)
-    return made
+        await score(client, board_path, player, points)
+    return board_path
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def client(service: Running) -> Client:
 
 
 class TestBoard:
-    async def test_it_moves_by_itself_when_scores_change(
+    async def test_rows_move_when_scores_change(
         self, service: Running, browser: Browser, board: str, client: Client
     ) -> None:
         async with viewing(browser, service.url) as page:
@@ -91,15 +91,16 @@ class TestBoard:
             await score(client, board, "cid", 25)
             await shows(page, "cid", "ann", "bob")
             assert (await rows(page))[0] == ("1", "cid", "35")
-            await expect(page.locator("li.row").first.locator(".move .unseen")).to_have_text("up 2 since you arrived")
+            movement = page.locator("li.row .move .visually-hidden")
+            await expect(movement.first).to_have_text("up 2 since you arrived")
             await score(client, board, "dot", 12)
-            await expect(page.locator("li.row").last.locator(".move .unseen")).to_have_text("new since you arrived")
+            await expect(movement.last).to_have_text("new since you arrived")
             await expect(page.locator(".facts")).to_contain_text("Players4")
 
     async def test_rows_glide_and_flash(self, service: Running, browser: Browser, board: str, client: Client) -> None:
         assert await self._animations(service, browser, board, client, "no-preference")
 
-    async def test_they_do_not_where_the_viewer_prefers_less_motion(
+    async def test_reduced_motion_disables_animations(
         self, service: Running, browser: Browser, board: str, client: Client
     ) -> None:
         assert not await self._animations(service, browser, board, client, "reduce")
@@ -107,7 +108,7 @@ class TestBoard:
     async def _animations(
         self, service: Running, browser: Browser, board: str, client: Client, motion: str
     ) -> list[str]:
-        """What is animated when cid passes the others, but for the fading of its change."""
+        """Return the animations when cid overtakes the others, except the fading change."""
         async with viewing(browser, service.url, reduced_motion=motion) as page:
             await page.add_init_script(RECORD_ANIMATIONS)
             await page.reload()
@@ -121,11 +122,11 @@ class TestBoard:
             assert bool(lights) == bool(moved)
             return moved
 
-    async def test_what_players_choose_is_text(self, service: Running, browser: Browser, client: Client) -> None:
-        made = await service.board()
+    async def test_player_names_are_shown_as_text(self, service: Running, browser: Browser, client: Client) -> None:
+        board_path = await service.board()
         for player, name in (("one", SCRIPT), ("two", IMAGE), (IMAGE[:50], "three")):
             (await service.operator.post("/v1/apps/game/players", {"player": player, "username": name})).ok(201)
-            await score(client, made, player, 5)
+            await score(client, board_path, player, 5)
         async with viewing(browser, service.url) as page:
             await shows(page, SCRIPT, IMAGE, "three")
             await page.get_by_label("Find a player").fill(IMAGE[:50])
@@ -135,15 +136,15 @@ class TestBoard:
             assert await page.locator("live-scoreboard script, live-scoreboard img").count() == 0
             await expect(page).to_have_title("Main · Scoreboard")
 
-    async def test_a_picture_where_it_may_be_loaded_initials_elsewhere(
+    async def test_initials_replace_pictures_that_cannot_be_loaded(
         self, service: Running, browser: Browser, client: Client
     ) -> None:
-        made = await service.board()
+        board_path = await service.board()
         pictures = {"ann": "https://img.example/ann.png", "bob": "https://img.example/gone.png", "cid": None}
         for player, picture in pictures.items():
             body = {"player": player, "username": f"{player} lee", "avatar_url": picture}
             (await service.operator.post("/v1/apps/game/players", body)).ok(201)
-            await score(client, made, player, 5)
+            await score(client, board_path, player, 5)
         async with viewing(browser, "about:blank", errors=True) as page:
             await page.route("https://img.example/ann.png", lambda route: route.fulfill(body=PIXEL))
             await page.route("https://img.example/gone.png", lambda route: route.abort())
@@ -156,22 +157,22 @@ class TestBoard:
             assert width == 1
             assert await page.locator(".avatar .letters").all_inner_texts() == ["AL", "BL", "CL"]
 
-    async def test_every_digit_of_a_wide_score_in_the_readers_own_numbers(
+    async def test_wide_scores_are_exact_and_formatted_for_the_locale(
         self, service: Running, browser: Browser, client: Client
     ) -> None:
         bounds = {name: str(bound) for name, bound in WIDE.items()}
-        made = await service.board(operator="latest", **bounds)
+        board_path = await service.board(operator="latest", **bounds)
         for player, value in (("ann", 2**63 - 1), ("bob", 2**63 - 3)):
-            (await client.post(f"{made}/scores", {"player": player, "score": str(value)})).ok()
+            (await client.post(f"{board_path}/scores", {"player": player, "score": str(value)})).ok()
         async with viewing(browser, f"{service.url}/?find=bob", locale="de-DE") as page:
             await shows(page, "ann", "bob")
             assert [shown for _, _, shown in await rows(page)] == [
                 "9.223.372.036.854.775.807",
                 "9.223.372.036.854.775.805",
             ]
-            await expect(page.locator(".place dl")).to_contain_text("To the next2")
+            await expect(page.locator(".place dl")).to_contain_text("To next score2")
 
-    async def test_nothing_shifts_while_it_loads(self, service: Running, browser: Browser, board: str) -> None:
+    async def test_loading_does_not_shift_the_layout(self, service: Running, browser: Browser, board: str) -> None:
         for size in (PHONE, {"width": 1280, "height": 800}):
             async with viewing(browser, "about:blank", viewport=size) as page:
                 await page.add_init_script(RECORD_SHIFTS)
@@ -183,16 +184,16 @@ class TestBoard:
 
 
 class TestStates:
-    async def test_it_outlives_a_restart_of_the_server(self, browser: Browser, tmp_path: Path) -> None:
+    async def test_the_page_reconnects_after_a_server_restart(self, browser: Browser, tmp_path: Path) -> None:
         port, data = free_port(), tmp_path / "data"
-        made = "/v1/apps/game/boards/main"
+        board_path = "/v1/apps/game/boards/main"
         async with aiohttp.ClientSession() as http:
             with process(data, port=port) as first:
                 await first.ready()
                 client = Client(http, first.url, first.mint("admin", "*"))
                 (await client.post("/v1/apps", {"app": "game"})).ok(201)
                 (await client.post("/v1/apps/game/boards", {"board": "main"})).ok(201)
-                await score(client, made, "ann", 5)
+                await score(client, board_path, "ann", 5)
                 async with viewing(browser, first.url, errors=True) as page:
                     await shows(page, "ann")
                     first.kill()
@@ -202,36 +203,34 @@ class TestStates:
                     assert await rows(page) == [("1", "ann", "5")]
                     with process(data, port=port) as second:
                         await second.ready()
-                        await score(client, made, "bob", 50)
+                        await score(client, board_path, "bob", 50)
                         await shows(page, "bob", "ann")
                         await expect(page.locator(STATE)).to_have_text("Live")
                         await expect(page.locator(".sheet")).to_have_class("sheet")
 
-    async def test_a_server_that_is_not_there_yet_is_tried_again(self, browser: Browser, service: Running) -> None:
+    async def test_an_unreachable_server_is_retried(self, browser: Browser, service: Running) -> None:
         async with viewing(browser, "about:blank", errors=True) as page:
             await page.route("**/v1/page**", lambda route: route.abort())
             await page.goto(service.url)
-            await expect(page.locator(STATE)).to_have_text(re.compile(r"^Trying again in \d+ s$"))
+            await expect(page.locator(STATE)).to_have_text(re.compile(r"^Retrying in \d+ s$"))
             await page.unroute("**/v1/page**")
             await page.get_by_role("button", name="Try now").click()
             await expect(page.locator(".message h2")).to_have_text("There is no board yet")
             await service.board()
             await expect(page.locator(".message h2")).to_have_text("No scores yet")
 
-    async def test_an_empty_board_says_how_to_send_the_first_score(
+    async def test_an_empty_board_shows_how_to_send_a_score(
         self, service: Running, browser: Browser, client: Client
     ) -> None:
-        made = await service.board()
+        board_path = await service.board()
         async with viewing(browser, service.url) as page:
             await expect(page.locator(".message h2")).to_have_text("No scores yet")
-            await expect(page.locator(".message pre")).to_contain_text(f"curl -X POST {service.url}{made}/scores")
-            await score(client, made, "ann", 5)
+            await expect(page.locator(".message pre")).to_contain_text(f"curl -X POST {service.url}{board_path}/scores")
+            await score(client, board_path, "ann", 5)
             await shows(page, "ann")
             await expect(page.locator(".message")).to_be_hidden()
 
-    async def test_a_board_made_private_is_no_longer_shown_as_live(
-        self, service: Running, browser: Browser, board: str
-    ) -> None:
+    async def test_a_board_made_private_becomes_stale(self, service: Running, browser: Browser, board: str) -> None:
         async with viewing(browser, service.url) as page:
             await shows(page, "ann", "bob", "cid")
             (await service.operator.patch(board, {"public": False})).ok()
@@ -240,7 +239,7 @@ class TestStates:
             await page.reload()
             await expect(page.locator(".message h2")).to_have_text("There is no board yet")
 
-    async def test_a_board_that_is_not_there_is_named_as_such(self, service: Running, browser: Browser) -> None:
+    async def test_a_missing_board_shows_its_error_code(self, service: Running, browser: Browser) -> None:
         await service.board()
         async with viewing(browser, f"{service.url}/?app=game&board=missing") as page:
             await expect(page.locator(".message")).to_contain_text("board_not_found")
@@ -250,14 +249,14 @@ class TestStates:
 
 
 class TestChoice:
-    async def test_boards_seasons_and_regions(self, service: Running, browser: Browser, client: Client) -> None:
+    async def test_boards_and_regions_can_be_chosen(self, service: Running, browser: Browser, client: Client) -> None:
         race = await service.board("race", name="Race", period="weekly", regions=["eu", "us"])
         await service.board("all", name="All time", app="other")
         for player, region in (("ann", "eu"), ("bob", "us")):
             (await client.post(f"{race}/scores", {"player": player, "increment": 5, "region": region})).ok()
         async with viewing(browser, service.url) as page:
             await shows(page, "ann", "bob")
-            assert await page.locator("select:visible").count() == 2, "one season is no choice"
+            assert await page.locator("select:visible").count() == 2, "a single season is not offered"
             await page.get_by_label("Region").select_option("us")
             await shows(page, "bob")
             assert "region=us" in page.url
@@ -270,7 +269,7 @@ class TestChoice:
             await page.get_by_label("Board").select_option(label="Race")
             await shows(page, "ann", "bob")
 
-    async def test_a_past_season_named_in_the_address(self, service: Running, browser: Browser, client: Client) -> None:
+    async def test_a_past_season_can_be_linked(self, service: Running, browser: Browser, client: Client) -> None:
         race = await service.board("race", period="weekly")
         await score(client, race, "ann", 5)
         async with viewing(browser, f"{service.url}/?season=2026-W07") as page:
@@ -281,12 +280,12 @@ class TestChoice:
 
 
 class TestFindMe:
-    async def test_a_place_its_neighbours_and_what_is_missing_to_the_next(
+    async def test_a_found_player_has_rank_neighbours_and_gap(
         self, service: Running, browser: Browser, client: Client
     ) -> None:
-        made = await service.board(top_n=3)
+        board_path = await service.board(top_n=3)
         for place in range(9):
-            await score(client, made, f"p{place + 1}", 100 - 10 * place)
+            await score(client, board_path, f"p{place + 1}", 100 - 10 * place)
         async with viewing(browser, service.url, errors=True) as page:
             await page.get_by_label("Find a player").fill("p6")
             await page.get_by_role("button", name="Find").click()
@@ -295,11 +294,11 @@ class TestFindMe:
             assert [fact.split() for fact in facts] == [
                 ["Score", "50"],
                 ["Ahead", "of", "37.5%"],
-                ["To", "the", "next", "10"],
+                ["To", "next", "score", "10"],
             ]
             assert await page.locator(".neighbours .name").all_inner_texts() == ["p4", "p5", "p6", "p7", "p8"]
             await expect(page.locator("[role=status]")).to_have_text(
-                "p6 is at place 6 of 9. Ahead of 37.5% of the others. 10 to the next score."
+                "p6 has rank 6 of 9. Ahead of 37.5% of the other players. 10 to the next score."
             )
             assert "find=p6" in page.url
             await page.reload()
@@ -316,7 +315,7 @@ class TestFindMe:
             await expect(page.locator("li.row[data-own]")).to_have_count(0)
             assert "find=" not in page.url
 
-    async def test_it_follows_the_player_up_the_board(
+    async def test_the_card_follows_rank_changes(
         self, service: Running, browser: Browser, board: str, client: Client
     ) -> None:
         async with viewing(browser, f"{service.url}/?find=cid") as page:
@@ -326,24 +325,24 @@ class TestFindMe:
             await expect(page.locator(".place dl")).to_contain_text("Score35")
 
 
-class TestReading:
-    async def test_a_screen_reader_is_told_of_the_leader_and_not_of_every_tick(
+class TestAccessibility:
+    async def test_only_a_new_leader_is_announced_at_once(
         self, service: Running, browser: Browser, board: str, client: Client
     ) -> None:
         async with viewing(browser, service.url) as page:
             await expect(page.locator("[role=status]")).to_have_text("ann leads with 30.")
             await page.evaluate("""() => {
-                window.told = [];
+                window.announced = [];
                 const region = document.querySelector("live-scoreboard").shadowRoot.querySelector("[role=status]");
-                new MutationObserver(() => told.push(region.textContent)).observe(region, { childList: true });
+                new MutationObserver(() => announced.push(region.textContent)).observe(region, { childList: true });
             }""")
             for place in range(10):
                 await score(client, board, ("bob", "cid")[place % 2], 20)
             await shows(page, "bob", "cid", "ann")
             await page.wait_for_timeout(1_500)
-            assert await page.evaluate("window.told") == []
+            assert await page.evaluate("window.announced") == []
 
-    async def test_it_can_be_used_with_the_keyboard_alone(self, service: Running, browser: Browser, board: str) -> None:
+    async def test_all_controls_work_with_the_keyboard(self, service: Running, browser: Browser, board: str) -> None:
         await service.board("second", regions=["eu"])
         async with viewing(browser, f"{service.url}/?board=second", errors=True) as page:
             await expect(page.locator(STATE)).to_have_text("Live")
@@ -375,7 +374,7 @@ class TestReading:
             ("/?board=missing&app=game", {}),
         ],
     )
-    async def test_axe_finds_nothing(
+    async def test_axe_finds_no_violations(
         self, service: Running, browser: Browser, board: str, path: str, how: dict[str, Any]
     ) -> None:
         await service.board("empty", regions=["eu"])
@@ -386,7 +385,7 @@ class TestReading:
             assert await violations(page) == []
 
     @pytest.mark.parametrize("scheme", ["light", "dark"])
-    async def test_axe_finds_nothing_on_a_board_that_is_not_live(
+    async def test_axe_finds_no_violations_on_a_stale_board(
         self, service: Running, browser: Browser, board: str, scheme: str
     ) -> None:
         async with viewing(browser, service.url, reduced_motion="reduce", color_scheme=scheme) as page:
@@ -396,14 +395,14 @@ class TestReading:
             assert await violations(page) == []
 
 
-class TestWall:
+class TestWallDisplay:
     @pytest.mark.parametrize(("width", "height"), [(3840, 2160), (1920, 1080), (1280, 720), (1080, 1920)])
-    async def test_ten_places_fill_the_screen_and_nothing_is_to_be_touched(
+    async def test_ten_places_fill_the_screen_without_controls(
         self, service: Running, browser: Browser, client: Client, width: int, height: int
     ) -> None:
-        made = await service.board(top_n=25)
+        board_path = await service.board(top_n=25)
         for place in range(25):
-            await score(client, made, f"p{place}", 100 - place)
+            await score(client, board_path, f"p{place}", 100 - place)
         async with viewing(browser, f"{service.url}/?tv", viewport={"width": width, "height": height}) as page:
             await shows(page, *(f"p{place}" for place in range(10)))
             assert await page.locator("select:visible, input:visible, button:visible").count() == 0
@@ -417,7 +416,7 @@ class TestWall:
 
 
 async def violations(page: Page) -> list[str]:
-    """What axe has against the page. It is given to the page by the browser itself, so that no policy is weakened."""
+    """Return the violations that axe finds, injected by the browser."""
     await page.evaluate(AXE)
     found = await page.evaluate("axe.run()")
     return [f"{v['id']}: {node['html'][:200]}" for v in found["violations"] for node in v["nodes"]]

@@ -1,15 +1,14 @@
 /**
- * The live connection of one board: dials, subscribes, resumes, keeps watch,
- * comes back. No DOM; the socket, the clock and chance are handed in, so it
- * runs under Node's test runner.
+ * The live connection of one board: it connects, subscribes, resumes, sends pings and reconnects. It uses no DOM. The
+ * socket, the clock and the random source are injected, so that Node's test runner can run it.
  *
  *   idle -> connecting -> live <-> silent
  *               ^  |        |        |
  *               |  +--------+--------+--> waiting (then connecting again)
- *               |  +--> refused (asks again, slowly, on the same socket)
+ *               |  +--> refused (subscribes again, slowly, on the same socket)
  *               +-- retry() -- stopped (close code 1009 or 4500-4999)
  *
- * Only `live` means that what is shown is what the server has.
+ * Only in the state `live` is the board shown the current one.
  *
  * @typedef {{name: "idle"} | {name: "connecting"} | {name: "live"} | {name: "silent"}
  *   | {name: "waiting", until: number, attempt: number, reason: string}
@@ -21,21 +20,21 @@ import { backoff, parse } from "./request.js";
 
 /** Milliseconds between our pings. */
 export const PING_EVERY = 15_000;
-/** Milliseconds within which an open, a subscription or a ping must be answered. */
-export const ANSWER_WITHIN = 10_000;
-/** A connection live this long was a good one: the waits start small again. */
-export const STEADY_AFTER = 10_000;
-/** After a refusal: ask again after this, plus up to as much again. */
+/** Milliseconds that the server may take to answer a handshake, a subscription or a ping. */
+export const RESPONSE_TIMEOUT = 10_000;
+/** Milliseconds after which a live connection counts as stable, which resets the backoff. */
+export const STABLE_AFTER = 10_000;
+/** Milliseconds until the next subscription after a refusal, plus up to the same again. */
 export const REFUSED_WAIT = 30_000;
 
-/** May we come back after this close code? */
-export function mayReturn(code) {
+/** Return whether the client may reconnect after a close code. */
+export function mayReconnect(code) {
   return code !== 1009 && !(code >= 4500 && code <= 4999);
 }
 
 const STOP_REASONS = {
-  1009: "our message was too big", // RFC 6455, 7.4.1
-  4500: "the server could not read our message",
+  1009: "the client's message was too big", // RFC 6455, 7.4.1
+  4500: "the server could not read the client's message",
   4501: "not allowed to read this board",
   4502: "too many subscriptions",
 };
@@ -46,9 +45,9 @@ export class Connection {
 
   #options;
   #socket = null;
-  #alarms = new Map();
+  #timers = new Map();
   #attempt = 0;
-  #heardAt = 0;
+  #receivedAt = 0;
   #liveSince = null;
   #resume = true;
   /** @type {{epoch: string, offset: number} | null} */
@@ -56,11 +55,11 @@ export class Connection {
 
   /**
    * @param {object} options
-   * @param {string} options.url ws: or wss: address of /v1/live
-   * @param {string | (() => string | Promise<string>)} [options.token] for boards that are not public; asked for at each dial
+   * @param {string} options.url the address of /v1/live, with the scheme ws or wss
+   * @param {string | (() => string | Promise<string>)} [options.token] for private boards; a function is called at each connection
    * @param {{app: string, board: string, region?: string, season?: string}} options.subscription
-   * @param {{epoch: string, offset: number} | null} [options.position] where to resume from
-   * @param {(message: object) => void} options.onTop told of what is newer than the position
+   * @param {{epoch: string, offset: number} | null} [options.position] the position to resume from
+   * @param {(message: object) => void} options.onTop called with each top that is newer than the position
    * @param {(state: State) => void} options.onState
    * @param {typeof WebSocket} options.WebSocket
    * @param {{setTimeout: Function, clearTimeout: Function, now: () => number}} options.clock
@@ -71,35 +70,35 @@ export class Connection {
     this.#position = options.position ?? null;
   }
 
-  /** What the newest top has, for a later resume. */
+  /** The position of the newest top, for a later resume. */
   get position() {
     return this.#position;
   }
 
-  /** Start. Does nothing when already started. */
+  /** Connect, unless already started. */
   open() {
-    if (this.state.name === "idle") this.#dial();
+    if (this.state.name === "idle") this.#connect();
   }
 
-  /** Finish, for good or until `open()`. */
+  /** Disconnect; `open()` connects again. */
   close() {
-    this.#hangUp();
+    this.#disconnect();
     this.#attempt = 0;
     this.#enter({ name: "idle" });
   }
 
-  /** The viewer asks: from any state of rest, try now. */
+  /** Try now, as the viewer asks: connect or subscribe without waiting. */
   retry() {
     if (this.state.name === "refused") this.#subscribe();
-    else if (["waiting", "stopped"].includes(this.state.name)) this.#dial();
+    else if (["waiting", "stopped"].includes(this.state.name)) this.#connect();
   }
 
   /**
-   * Something suggests that the network changed (online, offline, tab visible):
-   * stop waiting, or make an open connection prove itself. Never overrules `stopped`.
+   * Handle a hint that the network changed (online, offline, tab visible): stop waiting, or ping an open connection.
+   * It has no effect in the state `stopped`.
    */
   wake() {
-    if (this.state.name === "waiting") this.#dial();
+    if (this.state.name === "waiting") this.#connect();
     else if (["live", "silent", "refused"].includes(this.state.name)) this.#ping();
   }
 
@@ -108,45 +107,45 @@ export class Connection {
     this.#options.onState(state);
   }
 
-  /** (Re)arm a named alarm. */
-  #alarm(name, ms, run) {
-    this.#disarm(name);
+  /** Start or restart a named timer. */
+  #startTimer(name, ms, run) {
+    this.#stopTimer(name);
     const id = this.#options.clock.setTimeout(() => {
-      this.#alarms.delete(name);
+      this.#timers.delete(name);
       run();
     }, ms);
-    this.#alarms.set(name, id);
+    this.#timers.set(name, id);
   }
 
-  #disarm(name) {
-    this.#options.clock.clearTimeout(this.#alarms.get(name));
-    this.#alarms.delete(name);
+  #stopTimer(name) {
+    this.#options.clock.clearTimeout(this.#timers.get(name));
+    this.#timers.delete(name);
   }
 
-  #dial() {
-    this.#hangUp();
+  #connect() {
+    this.#disconnect();
     this.#enter({ name: "connecting" });
     let socket;
     try {
       socket = new this.#options.WebSocket(this.#options.url);
     } catch (error) {
-      this.#lost(error.message);
+      this.#reconnectLater(error.message);
       return;
     }
     this.#socket = socket;
-    const ours = (handle) => (event) => this.#socket === socket && handle(event);
-    socket.onopen = ours(() => {
-      this.#heard();
-      this.#alarm("ping", PING_EVERY, () => this.#ping());
-      this.#introduce(socket);
+    const ifCurrent = (handle) => (event) => this.#socket === socket && handle(event);
+    socket.onopen = ifCurrent(() => {
+      this.#noteReceived();
+      this.#startTimer("ping", PING_EVERY, () => this.#ping());
+      this.#authenticate(socket);
     });
-    socket.onmessage = ours((event) => this.#receive(event.data));
-    socket.onclose = ours((event) => this.#closed(event.code, event.reason));
-    this.#settleSoon();
+    socket.onmessage = ifCurrent((event) => this.#receive(event.data));
+    socket.onclose = ifCurrent((event) => this.#closed(event.code, event.reason));
+    this.#startSubscribeTimeout();
   }
 
-  /** Say who asks, where that matters, then what for. */
-  async #introduce(socket) {
+  /** Authenticate if there is a token, then subscribe. */
+  async #authenticate(socket) {
     const { token } = this.#options;
     if (token) {
       try {
@@ -154,68 +153,68 @@ export class Connection {
         if (this.#socket !== socket) return;
         this.#send({ type: "authenticate", token: given });
       } catch (error) {
-        if (this.#socket === socket) this.#lost(error.message);
+        if (this.#socket === socket) this.#reconnectLater(error.message);
         return;
       }
     }
     this.#subscribe();
   }
 
-  /** An attempt that leads nowhere ends; the next one asks for the whole board. */
-  #settleSoon() {
-    this.#alarm("settle", ANSWER_WITHIN, () => {
+  /** Give up an attempt without an answer; the next one requests the whole board. */
+  #startSubscribeTimeout() {
+    this.#startTimer("subscribe", RESPONSE_TIMEOUT, () => {
       this.#resume = false;
-      this.#lost("no answer");
+      this.#reconnectLater("no response");
     });
   }
 
-  /** Leave the socket, whatever it does from here on, and all alarms. */
-  #hangUp() {
-    for (const name of [...this.#alarms.keys()]) this.#disarm(name);
+  /** Close the socket, ignore its later events, and stop all timers. */
+  #disconnect() {
+    for (const name of [...this.#timers.keys()]) this.#stopTimer(name);
     const socket = this.#socket;
     this.#socket = null;
     socket?.close();
   }
 
   #send(message) {
-    // A socket that is closing takes no more; its close event follows.
+    // A closing socket accepts no messages; its close event follows.
     if (this.#socket?.readyState === 1) this.#socket.send(JSON.stringify(message));
   }
 
   #subscribe() {
     const position = this.#resume ? this.#position : null;
     this.#send({ type: "subscribe", ...this.#options.subscription, ...(position && { position }) });
-    this.#disarm("again");
-    this.#settleSoon();
+    this.#stopTimer("resubscribe");
+    this.#startSubscribeTimeout();
   }
 
   #ping() {
-    // Timers sleep with the machine: after a gap nothing is proven until the answer.
-    const gap = this.#options.clock.now() - this.#heardAt;
-    if (this.state.name === "live" && gap > PING_EVERY + ANSWER_WITHIN) this.#enter({ name: "silent" });
+    // Timers stop while the machine sleeps. After a gap the connection is not live until the server answers.
+    const gap = this.#options.clock.now() - this.#receivedAt;
+    if (this.state.name === "live" && gap > PING_EVERY + RESPONSE_TIMEOUT) this.#enter({ name: "silent" });
     this.#send({ type: "ping" });
-    if (!this.#alarms.has("answer")) this.#alarm("answer", ANSWER_WITHIN, () => this.#lost("no answer"));
-    this.#alarm("ping", PING_EVERY, () => this.#ping());
+    if (!this.#timers.has("answer")) this.#startTimer("answer", RESPONSE_TIMEOUT, () => this.#reconnectLater("no response"));
+    this.#startTimer("ping", PING_EVERY, () => this.#ping());
   }
 
-  #heard() {
-    this.#heardAt = this.#options.clock.now();
-    this.#disarm("answer");
+  #noteReceived() {
+    this.#receivedAt = this.#options.clock.now();
+    this.#stopTimer("answer");
     if (this.state.name === "silent") this.#enter({ name: "live" });
   }
 
   #receive(data) {
-    this.#heard();
+    this.#noteReceived();
     let message;
     try {
       message = parse(data);
     } catch {
-      return; // not for us; it still proves that the server is there
+      return; // unknown, but it shows that the server is there
     }
-    if (message.type === "subscribed" && message.recovered && this.#isOurs(message)) this.#settled();
+    if (message.type === "subscribed" && message.recovered && this.#isAtPosition(message)) this.#subscribed();
     else if (message.type === "top" && this.#isFor(message)) {
-      this.#take(message);
-      this.#settled();
+      this.#applyTop(message);
+      this.#subscribed();
     } else if (message.type === "error") this.#refused(message);
   }
 
@@ -224,54 +223,54 @@ export class Connection {
     return app === subscription.app && board === subscription.board;
   }
 
-  /** "Recovered" to where we stand? Otherwise a whole top follows. */
-  #isOurs({ epoch, offset }) {
+  /** Return whether the server resumed at this position; otherwise a whole top follows. */
+  #isAtPosition({ epoch, offset }) {
     return this.#position?.epoch === epoch && this.#position.offset === offset;
   }
 
-  /** Within an epoch a board never goes backwards; another epoch replaces all. */
-  #take(message) {
+  /** Apply a top, unless it is older in the same epoch. A new epoch replaces everything. */
+  #applyTop(message) {
     if (this.#position?.epoch === message.epoch && message.offset <= this.#position.offset) return;
     this.#position = { epoch: message.epoch, offset: message.offset };
     this.#options.onTop(message);
   }
 
-  #settled() {
-    this.#disarm("settle");
-    this.#disarm("again");
+  #subscribed() {
+    this.#stopTimer("subscribe");
+    this.#stopTimer("resubscribe");
     this.#resume = true;
     if (this.state.name === "live") return;
     this.#liveSince = this.#options.clock.now();
     this.#enter({ name: "live" });
   }
 
-  /** The server answers, but not with this board. Stay, and ask again now and then: it may be made yet. */
+  /** Keep the connection after a refusal, and subscribe again later: the board may be created. */
   #refused({ code, detail }) {
-    this.#disarm("settle");
+    this.#stopTimer("subscribe");
     this.#liveSince = null;
     const wait = REFUSED_WAIT * (1 + this.#options.random());
-    this.#alarm("again", wait, () => this.#subscribe());
+    this.#startTimer("resubscribe", wait, () => this.#subscribe());
     this.#enter({ name: "refused", code: String(code ?? "error"), detail: String(detail ?? "") });
   }
 
   #closed(code, reason) {
-    if (mayReturn(code)) {
-      this.#lost(reason || `closed, code ${code}`);
+    if (mayReconnect(code)) {
+      this.#reconnectLater(reason || `closed, code ${code}`);
       return;
     }
-    this.#hangUp();
+    this.#disconnect();
     this.#liveSince = null;
     this.#enter({ name: "stopped", code, reason: reason || STOP_REASONS[code] || "closed by the server" });
   }
 
-  #lost(reason) {
-    this.#hangUp();
+  #reconnectLater(reason) {
+    this.#disconnect();
     const now = this.#options.clock.now();
-    if (this.#liveSince !== null && now - this.#liveSince >= STEADY_AFTER) this.#attempt = 0;
+    if (this.#liveSince !== null && now - this.#liveSince >= STABLE_AFTER) this.#attempt = 0;
     this.#liveSince = null;
     const wait = backoff(this.#attempt, this.#options.random);
     this.#attempt += 1;
-    this.#alarm("dial", wait, () => this.#dial());
+    this.#startTimer("connect", wait, () => this.#connect());
     this.#enter({ name: "waiting", until: now + wait, attempt: this.#attempt, reason });
   }
 }

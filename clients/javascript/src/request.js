@@ -1,15 +1,14 @@
 /**
- * One request: exact scores in and out, retries that count once, errors that say what to do.
- * The clock and chance are handed in by tests.
+ * Requests with exact scores, safe retries and structured errors. Tests inject the clock and the random source.
  */
 
-/** The first wait is drawn from 0..WAIT_BASE and the range doubles up to WAIT_CAP (milliseconds). */
+/** Upper limits of the first and of the longest wait in milliseconds; the limit doubles in between. */
 export const WAIT_BASE = 1_000;
 export const WAIT_CAP = 30_000;
 
-/** Statuses after which the same request may do later. */
+/** Statuses after which the same request may succeed later. */
 const RETRYABLE = new Set([429, 503]);
-/** The fields that hold scores, whatever the answer: text where they may leave the safe integers. */
+/** Fields that hold scores. Their values are strings on boards whose totals may exceed the safe integers. */
 const SCORES = new Set(["score", "previous_score", "gap_to_next"]);
 
 export const wallClock = {
@@ -19,7 +18,7 @@ export const wallClock = {
 };
 
 /**
- * Exponential back-off with full jitter.
+ * Return an exponential backoff with full jitter.
  *
  * @param {number} attempt 0 for the first wait
  * @param {() => number} random 0 <= x < 1
@@ -29,19 +28,19 @@ export function backoff(attempt, random = Math.random) {
   return Math.floor(random() * Math.min(WAIT_CAP, WAIT_BASE * 2 ** attempt));
 }
 
-/** JSON off the wire. Scores sent as text would lose digits as a Number: they become BigInt. */
+/** Parse JSON. Scores sent as strings become BigInt, as they would lose digits as a Number. */
 export function parse(text) {
   return JSON.parse(text, (name, value) => (SCORES.has(name) && typeof value === "string" ? BigInt(value) : value));
 }
 
-/** A score for the wire. Throws TypeError for what is not a whole number, held exactly. */
+/** Convert a score for JSON. Throws TypeError unless it is an exact whole number. */
 export function exact(score) {
   if (typeof score === "bigint") return score.toString();
   if (Number.isSafeInteger(score)) return score;
-  throw new TypeError(`${score} is not a whole number that JavaScript holds exactly; give a BigInt beyond 2^53 - 1`);
+  throw new TypeError(`${score} is not a whole number that JavaScript represents exactly; use a BigInt beyond 2^53 - 1`);
 }
 
-/** What went wrong. `code` is stable, `detail` is for people; `status` is null where no answer came. */
+/** A failed request. `code` is stable, `detail` is for people; `status` is null without a response. */
 export class ScoreboardError extends Error {
   name = "ScoreboardError";
 
@@ -50,13 +49,13 @@ export class ScoreboardError extends Error {
     this.status = status;
     this.code = code;
     this.detail = detail;
-    /** Milliseconds that the server asks to wait, null where it does not say. */
+    /** Milliseconds that the server asks the client to wait, or null. */
     this.retryAfter = retryAfter;
-    /** The key of the update that failed: sent again under it, it still counts once. */
+    /** The idempotency key of the failed update. A retry with this key counts once. */
     this.idempotencyKey = null;
   }
 
-  /** Whether the same request may do later. */
+  /** True if the same request may succeed later. */
   get retryable() {
     return this.status === null || RETRYABLE.has(this.status);
   }
@@ -71,8 +70,8 @@ export class Requests {
   }
 
   /**
-   * The answer's JSON. Network failures, timeouts, 429 and 503 are tried again, not before the server's Retry-After
-   * and never beyond `retryFor`; then the last error is thrown.
+   * Send a request and return the JSON of the response. Network failures, timeouts, 429 and 503 are retried, after the
+   * server's Retry-After at the earliest and within `retryFor`. Then the last error is thrown.
    */
   async send(method, path, { query = {}, body, key, signal } = {}) {
     const { clock, random, retryFor } = this.#options;
@@ -103,7 +102,7 @@ export class Requests {
       signal?.throwIfAborted();
       throw within.aborted ? timedOut(timeout, cause) : unreachable(url, cause);
     }
-    return response.ok ? answerOf(response, text) : refuse(response, text);
+    return response.ok ? parseResponse(response, text) : throwError(response, text);
   }
 
   async #headers(body, key) {
@@ -123,22 +122,22 @@ function addressOf(base, path, query) {
   return url;
 }
 
-function answerOf(response, text) {
+function parseResponse(response, text) {
   try {
     return parse(text);
   } catch (cause) {
-    throw new ScoreboardError({ status: response.status, code: "not_json", detail: "the answer is not JSON; is this a Scoreboard server?", cause });
+    throw new ScoreboardError({ status: response.status, code: "not_json", detail: "the response is not JSON; is this a Scoreboard server?", cause });
   }
 }
 
-/** A problem document (RFC 9457), or what a proxy in between said. */
-function refuse(response, text) {
+/** Throw the error of a response: a problem document (RFC 9457), or the response of a proxy. */
+function throwError(response, text) {
   const { status } = response;
   let problem = {};
   try {
     problem = JSON.parse(text);
   } catch {
-    // not the server's own words: the status must do
+    // a response of a proxy: only the status is usable
   }
   throw new ScoreboardError({
     status,
@@ -148,7 +147,7 @@ function refuse(response, text) {
   });
 }
 
-/** Retry-After in milliseconds: seconds, or a date (RFC 9110, 10.2.3). */
+/** Convert a Retry-After header, seconds or a date (RFC 9110, 10.2.3), to milliseconds. */
 function retryAfterOf(text) {
   if (text === null) return null;
   const ms = /^\d+$/.test(text) ? Number(text) * 1_000 : Date.parse(text) - Date.now();
@@ -156,10 +155,10 @@ function retryAfterOf(text) {
 }
 
 const timedOut = (ms, cause) =>
-  new ScoreboardError({ status: null, code: "timeout", detail: `no answer within ${ms} ms`, cause });
+  new ScoreboardError({ status: null, code: "timeout", detail: `no response within ${ms} ms`, cause });
 
 const unreachable = (url, cause) =>
-  new ScoreboardError({ status: null, code: "unreachable", detail: `${url.origin} was not reached`, cause });
+  new ScoreboardError({ status: null, code: "unreachable", detail: `${url.origin} is unreachable`, cause });
 
 function pause(clock, ms, signal) {
   return new Promise((resolve, reject) => {

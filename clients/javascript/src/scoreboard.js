@@ -1,6 +1,6 @@
 /**
- * The client of a Scoreboard service, for browsers and Node. Answers are those of the HTTP API, field by field;
- * scores are numbers, or BigInt on boards whose totals may leave the safe integers.
+ * The client of a Scoreboard service, for browsers and Node. It returns the responses of the HTTP API unchanged. Scores
+ * are numbers, or BigInt on boards whose totals may exceed the safe integers.
  */
 
 import { Connection } from "./connection.js";
@@ -15,19 +15,19 @@ export class Scoreboard {
   #requests;
 
   /**
-   * @param {string | URL} url where the service answers, such as `https://scores.example`
+   * @param {string | URL} url address of the service, such as `https://scores.example`
    * @param {object} [options]
    * @param {string | (() => string | Promise<string>)} [options.token]
-   * @param {number} [options.timeout] milliseconds that one try may take
-   * @param {number} [options.retryFor] milliseconds after which no further try is made
+   * @param {number} [options.timeout] milliseconds that one attempt may take
+   * @param {number} [options.retryFor] milliseconds after which it makes no further attempt
    * @param {typeof fetch} [options.fetch]
    * @param {typeof WebSocket} [options.WebSocket]
    */
   constructor(url, options = {}) {
     const fetch = (...request) => globalThis.fetch(...request);
     const base = String(url).replace(/\/?$/, "/");
-    const usual = { timeout: 10_000, retryFor: 30_000, fetch, WebSocket: globalThis.WebSocket, clock: wallClock, random: Math.random };
-    this.#options = { ...usual, ...options, url: new URL(base).href };
+    const defaults = { timeout: 10_000, retryFor: 30_000, fetch, WebSocket: globalThis.WebSocket, clock: wallClock, random: Math.random };
+    this.#options = { ...defaults, ...options, url: new URL(base).href };
     this.#requests = new Requests(this.#options);
   }
 
@@ -35,12 +35,12 @@ export class Scoreboard {
     return new Board(this.#options, this.#requests, app, board);
   }
 
-  /** The boards that everybody may read: the one asked for, or else the first, its seasons, and up to `limit` to choose from. */
+  /** Return up to `limit` public boards, and the requested or first one with its seasons. */
   publicBoards({ app, board, limit, signal } = {}) {
     return this.#requests.send("GET", "v1/page", { query: { app, board, limit }, signal });
   }
 
-  /** The outcome of one update. */
+  /** Return the outcome of an update. */
   event(app, event, { signal } = {}) {
     return this.#requests.send("GET", `v1/apps/${segment(app)}/events/${segment(event)}`, { signal });
   }
@@ -59,17 +59,17 @@ export class Board {
     this.#path = `v1/apps/${segment(app)}/boards/${segment(board)}`;
   }
 
-  /** Add points. `player` is null for the player that the token speaks for. */
+  /** Add points. `player` may be null with a player's token. */
   async increment(player, points, options) {
     return this.#update(player, { increment: exact(points) }, options);
   }
 
-  /** Send a score, for the board to keep the best or the latest. */
+  /** Send a score to a board that keeps the best or the latest one. */
   async score(player, score, options) {
     return this.#update(player, { score: exact(score) }, options);
   }
 
-  /** Tell what the player did; the server knows what it is worth. */
+  /** Send an action of a player; the server knows its points. */
   async action(player, action, options) {
     return this.#update(player, { action }, options);
   }
@@ -79,17 +79,17 @@ export class Board {
     return this.#post("scores", update, { key: idempotencyKey ?? newKey(), signal });
   }
 
-  /** Up to 1,000 updates, in order, each with its own result; for a server's token. */
+  /** Send up to 1,000 updates, applied in order, with one result each. Needs a server's token. */
   async batch(updates, { idempotencyKey, signal } = {}) {
-    return this.#post("scores/batch", { updates: updates.map(wireUpdate) }, { key: idempotencyKey ?? newKey(), signal });
+    return this.#post("scores/batch", { updates: updates.map(toWire) }, { key: idempotencyKey ?? newKey(), signal });
   }
 
-  /** One page of the standings, best first; `next_cursor` leads to the next. */
+  /** Return one page of the standings, best first; `next_cursor` is the cursor of the next page. */
   top({ limit, cursor, season, region, signal } = {}) {
     return this.#get("top", { limit, cursor, season, region }, signal);
   }
 
-  /** Every standing, best first, fetched page by page as it is asked for. */
+  /** Iterate over all standings, best first; pages are fetched on demand. */
   async *entries({ pageSize = 100, season, region, signal } = {}) {
     let cursor = null;
     do {
@@ -99,30 +99,30 @@ export class Board {
     } while (cursor !== null);
   }
 
-  /** One player's standing: rank, score, ties, percentile, gap to the next. */
+  /** Return the standing of a player: rank, score, ties, percentile and gap to the next score. */
   standing(player, { season, region, signal } = {}) {
     return this.#get(`players/${segment(player)}`, { season, region }, signal);
   }
 
-  /** A player among `radius` neighbours on each side. */
+  /** Return a player with `radius` neighbours on each side. */
   around(player, { radius, season, region, signal } = {}) {
     return this.#get(`players/${segment(player)}/around`, { radius, season, region }, signal);
   }
 
-  /** The standings of a set of players, such as friends, and who has none. */
+  /** Return the standings of several players, such as friends, and the players without one. */
   query(players, { season, region, signal } = {}) {
     return this.#post("players/query", { players }, { query: { season, region }, signal });
   }
 
   /**
-   * Follow the live top N. It comes back by itself and resumes where it was; `close()` ends it.
+   * Follow the live top N. The connection reconnects automatically and resumes, until `close()`.
    *
    * @param {object} options season, region, position, onTop, onState
    * @returns {Connection}
    */
   live({ season, region, position, onTop, onState = () => {} }) {
     const { url, token, WebSocket, clock, random } = this.#options;
-    if (!WebSocket) throw new TypeError("there is no WebSocket here: use Node 22, or give one to new Scoreboard(url, { WebSocket })");
+    if (!WebSocket) throw new TypeError("WebSocket is not available; use Node 22, or pass an implementation: new Scoreboard(url, { WebSocket })");
     const subscription = { app: this.app, board: this.board, ...(season && { season }), ...(region && { region }) };
     const address = new URL("v1/live", url.replace(/^http/, "ws")).href;
     const connection = new Connection({ url: address, token, subscription, position, onTop, onState, WebSocket, clock, random });
@@ -139,12 +139,12 @@ export class Board {
   }
 }
 
-function wireUpdate({ idempotencyKey, ...update }) {
+function toWire({ idempotencyKey, ...update }) {
   for (const name of ["increment", "score"]) if (update[name] != null) update[name] = exact(update[name]);
   return { ...update, idempotency_key: idempotencyKey };
 }
 
-/** 128 random bits. Not randomUUID(): pages without https have none. */
+/** Return 128 random bits as text. randomUUID() is missing on pages without https. */
 function newKey() {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

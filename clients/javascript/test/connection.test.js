@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { ANSWER_WITHIN, Connection, PING_EVERY, REFUSED_WAIT, mayReturn } from "../src/connection.js";
+import { Connection, PING_EVERY, REFUSED_WAIT, RESPONSE_TIMEOUT, mayReconnect } from "../src/connection.js";
 import { WAIT_CAP, backoff } from "../src/request.js";
 
-/** A clock that moves only when told to. */
+/** A clock that tests advance. */
 class Clock {
   #now = 1_000_000;
   #next = 1;
@@ -30,13 +30,13 @@ class Clock {
     }
     this.#now = end;
   }
-  /** The machine sleeps: time goes by and no timer runs. */
+  /** Let time pass without running timers, as when the machine sleeps. */
   sleep(ms) {
     this.#now += ms;
   }
 }
 
-/** A connection over sockets that the test plays the server of. */
+/** Create a connection whose sockets the test controls as their server. */
 function setUp({ random = () => 0.5, ...options } = {}) {
   const world = { clock: new Clock(), sockets: [], states: [], tops: [] };
   class Socket {
@@ -56,7 +56,7 @@ function setUp({ random = () => 0.5, ...options } = {}) {
       this.readyState = 1;
       this.onopen({});
     }
-    say(message) {
+    receive(message) {
       this.onmessage({ data: JSON.stringify(message) });
     }
     end(code, reason = "") {
@@ -79,8 +79,8 @@ function setUp({ random = () => 0.5, ...options } = {}) {
   world.goLive = () => {
     if (world.state.name === "idle") world.connection.open();
     world.socket.open();
-    world.socket.say({ type: "subscribed", app: "demo", board: "main", recovered: false, epoch: "a", offset: 1 });
-    world.socket.say(top());
+    world.socket.receive({ type: "subscribed", app: "demo", board: "main", recovered: false, epoch: "a", offset: 1 });
+    world.socket.receive(top());
   };
   return world;
 }
@@ -93,40 +93,40 @@ test("backoff: full jitter, doubling, capped", () => {
   assert.deepEqual([0, 1, 2, 3, 4].map((n) => Math.ceil(backoff(n, most) / 1000)), [1, 2, 4, 8, 16]);
   assert.ok(backoff(5, most) < WAIT_CAP && backoff(5, most) > WAIT_CAP - 100);
   assert.ok(backoff(2000, most) < WAIT_CAP, "no overflow");
-  assert.equal(backoff(9, () => 0), 0, "jitter reaches down to nothing");
+  assert.equal(backoff(9, () => 0), 0, "jitter includes 0");
 });
 
-test("only close codes 1009 and 4500-4999 forbid a return", () => {
-  for (const code of [1000, 1001, 1006, 1011, 1012, 4000, 4001, 4002, 4003, 4499, 5000]) assert.ok(mayReturn(code), String(code));
-  for (const code of [1009, 4500, 4501, 4502, 4777, 4999]) assert.ok(!mayReturn(code), String(code));
+test("only close codes 1009 and 4500-4999 forbid to reconnect", () => {
+  for (const code of [1000, 1001, 1006, 1011, 1012, 4000, 4001, 4002, 4003, 4499, 5000]) assert.ok(mayReconnect(code), String(code));
+  for (const code of [1009, 4500, 4501, 4502, 4777, 4999]) assert.ok(!mayReconnect(code), String(code));
 });
 
-test("live only once the board is here", () => {
+test("the state is live once the top has arrived", () => {
   const world = setUp();
   world.connection.open();
   assert.equal(world.state.name, "connecting");
   world.socket.open();
   assert.deepEqual(world.socket.sent, [{ type: "subscribe", app: "demo", board: "main" }]);
-  world.socket.say({ type: "subscribed", app: "demo", board: "main", recovered: false, epoch: "a", offset: 1 });
+  world.socket.receive({ type: "subscribed", app: "demo", board: "main", recovered: false, epoch: "a", offset: 1 });
   assert.equal(world.state.name, "connecting");
-  world.socket.say(top());
+  world.socket.receive(top());
   assert.equal(world.state.name, "live");
   assert.equal(world.tops.length, 1);
 });
 
-test("another board's messages and text that is no JSON are passed over", () => {
+test("messages of other boards and invalid JSON are ignored", () => {
   const world = setUp();
   world.goLive();
-  world.socket.say({ ...top(2), board: "other" });
+  world.socket.receive({ ...top(2), board: "other" });
   world.socket.onmessage({ data: "{" });
   assert.equal(world.tops.length, 1);
   assert.equal(world.state.name, "live");
 });
 
-test("comes back by itself, with its position; recovered means live at once", () => {
+test("it reconnects with its position, and is live once recovered", () => {
   const world = setUp();
   world.goLive();
-  world.socket.say(top(41));
+  world.socket.receive(top(41));
   world.socket.end(1012);
   assert.equal(world.state.name, "waiting");
   assert.equal(world.state.until, world.clock.now() + 500);
@@ -134,26 +134,26 @@ test("comes back by itself, with its position; recovered means live at once", ()
   assert.equal(world.sockets.length, 2);
   world.socket.open();
   assert.deepEqual(world.socket.sent[0].position, { epoch: "a", offset: 41 });
-  world.socket.say({ type: "subscribed", app: "demo", board: "main", recovered: true, epoch: "a", offset: 41 });
+  world.socket.receive({ type: "subscribed", app: "demo", board: "main", recovered: true, epoch: "a", offset: 41 });
   assert.equal(world.state.name, "live");
 });
 
-test("recovered to another place than ours is not live before the top arrives, and is not resumed twice", () => {
+test("a recovery at another position is not live and not resumed again", () => {
   const world = setUp();
   world.goLive();
   world.socket.end(1006);
   world.clock.advance(500);
   world.socket.open();
-  world.socket.say({ type: "subscribed", app: "demo", board: "main", recovered: true, epoch: "a", offset: 9 });
+  world.socket.receive({ type: "subscribed", app: "demo", board: "main", recovered: true, epoch: "a", offset: 9 });
   assert.equal(world.state.name, "connecting");
-  world.clock.advance(ANSWER_WITHIN);
+  world.clock.advance(RESPONSE_TIMEOUT);
   assert.equal(world.state.name, "waiting");
   world.clock.advance(1000);
   world.socket.open();
-  assert.equal("position" in world.socket.sent[0], false, "asks for the whole board now");
+  assert.equal("position" in world.socket.sent[0], false, "it requests the whole board");
 });
 
-test("the waits grow while it fails, and start small again after a steady time", () => {
+test("the waits grow with each failure and are reset by a stable connection", () => {
   const world = setUp();
   world.connection.open();
   const waits = [];
@@ -165,7 +165,7 @@ test("the waits grow while it fails, and start small again after a steady time",
   assert.deepEqual(waits, [500, 1000, 2000, 4000, 8000, 15000, 15000, 15000]);
   world.goLive();
   world.socket.end(4003);
-  assert.equal(world.state.until - world.clock.now(), 15000, "live for no time: an overloaded server gets no rush");
+  assert.equal(world.state.until - world.clock.now(), 15000, "a short-lived connection does not reset the backoff");
   world.clock.advance(15000);
   world.goLive();
   world.clock.advance(10_000);
@@ -173,7 +173,7 @@ test("the waits grow while it fails, and start small again after a steady time",
   assert.equal(world.state.until - world.clock.now(), 500);
 });
 
-test("wake dials at once while waiting, and only then", () => {
+test("wake connects at once, only while waiting", () => {
   const world = setUp();
   world.goLive();
   world.socket.end(1006);
@@ -182,10 +182,10 @@ test("wake dials at once while waiting, and only then", () => {
   assert.equal(world.sockets.length, 2);
   world.connection.wake();
   world.clock.advance(500);
-  assert.equal(world.sockets.length, 2, "the wait that was cut short does not dial again");
+  assert.equal(world.sockets.length, 2, "the cancelled wait does not connect again");
 });
 
-test("close codes 4500-4999 end it, and say why; only the viewer starts it again", () => {
+test("close codes 4500-4999 stop it with a reason until the viewer retries", () => {
   const world = setUp();
   world.goLive();
   world.socket.end(4501);
@@ -200,87 +200,87 @@ test("close codes 4500-4999 end it, and say why; only the viewer starts it again
   assert.equal(world.state.name, "connecting");
 });
 
-test("the server's own reason is shown", () => {
+test("the reason of the server is kept", () => {
   const world = setUp();
   world.goLive();
   world.socket.end(4999, "gone for good");
   assert.equal(world.state.reason, "gone for good");
 });
 
-test("pings every 15 s; an answer keeps it live", () => {
+test("it pings every 15 s and stays live when answered", () => {
   const world = setUp();
   world.goLive();
   for (let i = 1; i <= 4; i += 1) {
     world.clock.advance(PING_EVERY);
     assert.equal(pings(world.socket), i);
-    world.socket.say({ type: "pong" });
+    world.socket.receive({ type: "pong" });
     assert.equal(world.state.name, "live");
   }
   assert.equal(world.sockets.length, 1);
 });
 
-test("silence past a heartbeat is not live", () => {
+test("an unanswered ping ends the connection", () => {
   const world = setUp();
   world.goLive();
-  world.clock.advance(PING_EVERY + ANSWER_WITHIN - 1);
+  world.clock.advance(PING_EVERY + RESPONSE_TIMEOUT - 1);
   assert.equal(world.state.name, "live");
   world.clock.advance(1);
   assert.equal(world.state.name, "waiting");
-  assert.equal(world.sockets[0].readyState, 3, "the dead socket is let go");
+  assert.equal(world.sockets[0].readyState, 3, "the dead socket is closed");
   world.sockets[0].onmessage({ data: JSON.stringify(top(99)) });
-  assert.equal(world.tops.length, 1, "and not listened to any more");
+  assert.equal(world.tops.length, 1, "its messages are ignored");
 });
 
-test("after the machine slept it is not live until the server has answered", () => {
+test("after sleep it is live only once the server answers", () => {
   const world = setUp();
   world.goLive();
   world.clock.sleep(3_600_000);
   world.connection.wake();
   assert.equal(world.state.name, "silent");
   assert.equal(pings(world.socket), 1);
-  world.socket.say({ type: "pong" });
+  world.socket.receive({ type: "pong" });
   assert.equal(world.state.name, "live");
   world.clock.sleep(3_600_000);
   world.connection.wake();
-  world.clock.advance(ANSWER_WITHIN);
+  world.clock.advance(RESPONSE_TIMEOUT);
   assert.equal(world.state.name, "waiting");
 });
 
-test("a socket that never opens, or opens and says nothing, is given up", () => {
+test("a handshake or a subscription without an answer times out", () => {
   const world = setUp();
   world.connection.open();
-  world.clock.advance(ANSWER_WITHIN);
+  world.clock.advance(RESPONSE_TIMEOUT);
   assert.equal(world.state.name, "waiting");
   world.clock.advance(500);
   world.socket.open();
-  world.clock.advance(ANSWER_WITHIN);
+  world.clock.advance(RESPONSE_TIMEOUT);
   assert.equal(world.state.name, "waiting");
 });
 
-test("a refusal is shown, asked about again slowly on the same socket, and healed by a top", () => {
+test("a refused subscription is retried on the same socket", () => {
   const world = setUp({ random: () => 0 });
   world.connection.open();
   world.socket.open();
-  world.socket.say({ type: "error", code: "board_not_found", detail: "No such board." });
+  world.socket.receive({ type: "error", code: "board_not_found", detail: "No such board." });
   assert.deepEqual(world.state, { name: "refused", code: "board_not_found", detail: "No such board." });
   world.clock.advance(PING_EVERY);
-  world.socket.say({ type: "pong" });
-  assert.equal(world.state.name, "refused", "a pong is no board");
+  world.socket.receive({ type: "pong" });
+  assert.equal(world.state.name, "refused", "a pong is no top");
   world.clock.advance(REFUSED_WAIT - PING_EVERY);
   assert.equal(world.socket.sent.filter((message) => message.type === "subscribe").length, 2);
-  world.socket.say(top());
+  world.socket.receive(top());
   assert.equal(world.state.name, "live");
   assert.equal(world.sockets.length, 1);
 });
 
-test("an error while live is not live", () => {
+test("an error ends the state live", () => {
   const world = setUp();
   world.goLive();
-  world.socket.say({ type: "error", code: "board_not_found", detail: "" });
+  world.socket.receive({ type: "error", code: "board_not_found", detail: "" });
   assert.equal(world.state.name, "refused");
 });
 
-test("close leaves nothing behind", () => {
+test("close stops all timers and the socket", () => {
   const world = setUp();
   world.goLive();
   world.connection.close();
@@ -289,7 +289,7 @@ test("close leaves nothing behind", () => {
   assert.equal(world.socket.readyState, 3);
 });
 
-test("an address that cannot be dialled waits like any failure", () => {
+test("an invalid address waits like any failure", () => {
   const world = setUp();
   const states = [];
   const connection = new Connection({
@@ -302,48 +302,48 @@ test("an address that cannot be dialled waits like any failure", () => {
   assert.equal(connection.state.reason, "bad address");
 });
 
-test("an older or equal offset in the same epoch is dropped; another epoch replaces everything", () => {
+test("older or equal offsets of an epoch are dropped, a new epoch is applied", () => {
   const world = setUp();
   world.goLive();
-  world.socket.say(top(7));
-  for (const late of [top(7), top(6)]) world.socket.say(late);
-  world.socket.say(top(1, "b"));
+  world.socket.receive(top(7));
+  for (const late of [top(7), top(6)]) world.socket.receive(late);
+  world.socket.receive(top(1, "b"));
   assert.deepEqual(world.tops.map(({ epoch, offset }) => [epoch, offset]), [["a", 1], ["a", 7], ["b", 1]]);
   assert.deepEqual(world.connection.position, { epoch: "b", offset: 1 });
 });
 
-test("a board it is given the position of is resumed at the first dial", () => {
+test("a given position is resumed at the first connection", () => {
   const world = setUp({ position: { epoch: "a", offset: 4 } });
   world.connection.open();
   world.socket.open();
   assert.deepEqual(world.socket.sent[0].position, { epoch: "a", offset: 4 });
-  world.socket.say({ type: "subscribed", app: "demo", board: "main", recovered: true, epoch: "a", offset: 4 });
+  world.socket.receive({ type: "subscribed", app: "demo", board: "main", recovered: true, epoch: "a", offset: 4 });
   assert.equal(world.state.name, "live");
 });
 
-test("scores that came as text keep every digit", () => {
+test("scores sent as strings keep every digit", () => {
   const world = setUp();
   world.connection.open();
   world.socket.open();
-  world.socket.say({ ...top(), entries: [{ player: "ann", username: "12", score: "9223372036854775807" }] });
+  world.socket.receive({ ...top(), entries: [{ player: "ann", username: "12", score: "9223372036854775807" }] });
   assert.deepEqual(world.tops[0].entries[0], { player: "ann", username: "12", score: 9223372036854775807n });
 });
 
-test("a token is shown before anything is asked for, fetched anew at each dial", async () => {
-  let minted = 0;
-  const world = setUp({ token: async () => `token ${(minted += 1)}` });
+test("each connection fetches a token and authenticates before it subscribes", async () => {
+  let issued = 0;
+  const world = setUp({ token: async () => `token ${(issued += 1)}` });
   world.connection.open();
-  for (const dial of [1, 2]) {
+  for (const number of [1, 2]) {
     world.socket.open();
     await Promise.resolve();
     await Promise.resolve();
-    assert.deepEqual(world.socket.sent.map(({ type, token }) => [type, token]), [["authenticate", `token ${dial}`], ["subscribe", undefined]]);
+    assert.deepEqual(world.socket.sent.map(({ type, token }) => [type, token]), [["authenticate", `token ${number}`], ["subscribe", undefined]]);
     world.socket.end(1006);
     world.clock.advance(1_000);
   }
 });
 
-test("a token that cannot be had is waited for like a server", async () => {
+test("a failure to fetch the token is retried", async () => {
   const world = setUp({ token: () => Promise.reject(new Error("no session")) });
   world.connection.open();
   world.socket.open();

@@ -8,8 +8,8 @@ import * as client from "../src/scoreboard.js";
 
 const { Scoreboard, ScoreboardError } = client;
 
-/** A clock whose waits are over at once, and are remembered. */
-function hurriedClock() {
+/** Create a clock whose waits end at once and are recorded. */
+function instantClock() {
   const waits = [];
   let now = 1_000_000;
   const setTimeout = (run, ms) => {
@@ -20,51 +20,51 @@ function hurriedClock() {
   return { waits, now: () => now, setTimeout, clearTimeout: clearImmediate };
 }
 
-/** A server that gives these answers in turn; what it was asked is in `asked`. */
-async function scripted(context, ...answers) {
-  const asked = [];
+/** Start a server that sends these responses in order and records the requests. */
+async function scripted(context, ...responses) {
+  const requests = [];
   const server = createServer((request, response) => {
     let body = "";
     request.on("data", (piece) => (body += piece));
     request.on("end", () => {
-      asked.push({ url: request.url, headers: request.headers, body });
-      const [status, headers, text] = answers[Math.min(asked.length, answers.length) - 1];
+      requests.push({ url: request.url, headers: request.headers, body });
+      const [status, headers, text] = responses[Math.min(requests.length, responses.length) - 1];
       if (status === "hang up") request.socket.destroy();
-      else if (status !== "say nothing") response.writeHead(status, headers).end(text);
+      else if (status !== "no response") response.writeHead(status, headers).end(text);
     });
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
   context.after(() => server.closeAllConnections() ?? server.close());
-  return { asked, url: `http://127.0.0.1:${server.address().port}` };
+  return { requests, url: `http://127.0.0.1:${server.address().port}` };
 }
 
 const ok = [200, {}, '{"status": "applied"}'];
 const busy = (retryAfter) => [503, { "Retry-After": retryAfter }, '{"code": "busy", "detail": "Come back."}'];
 
-test("a network failure, 503 and 429 are tried again under one key", async (context) => {
+test("network failures, 503 and 429 are retried with the same key", async (context) => {
   const limited = [429, { "Retry-After": "1" }, '{"code": "rate_limited", "detail": "Slower."}'];
-  const { asked, url } = await scripted(context, ["hang up"], busy("1"), limited, ok);
-  const board = new Scoreboard(url, { clock: hurriedClock() }).board("game", "main");
+  const { requests, url } = await scripted(context, ["hang up"], busy("1"), limited, ok);
+  const board = new Scoreboard(url, { clock: instantClock() }).board("game", "main");
   assert.deepEqual(await board.increment("alice", 5), { status: "applied" });
-  assert.equal(asked.length, 4);
-  const keys = asked.map(({ headers }) => headers["idempotency-key"]);
+  assert.equal(requests.length, 4);
+  const keys = requests.map(({ headers }) => headers["idempotency-key"]);
   assert.match(keys[0], /^[0-9a-f]{32}$/);
   assert.equal(new Set(keys).size, 1);
-  assert.equal(new Set(asked.map(({ body }) => body)).size, 1);
+  assert.equal(new Set(requests.map(({ body }) => body)).size, 1);
   await board.increment("alice", 5);
-  assert.notEqual(asked[4].headers["idempotency-key"], keys[0], "the next update is another");
+  assert.notEqual(requests[4].headers["idempotency-key"], keys[0], "the next update has another key");
 });
 
-test("the waits are jittered and double; Retry-After is the least", async (context) => {
+test("waits double with jitter, and last at least Retry-After", async (context) => {
   const { url } = await scripted(context, busy("3"), busy("0"), busy("0"), ok);
-  const clock = hurriedClock();
+  const clock = instantClock();
   await new Scoreboard(url, { clock, random: () => 0.5 }).board("game", "main").top();
   assert.deepEqual(clock.waits, [3_000, 1_000, 2_000]);
 });
 
-test("it gives up after a bounded time, with the last error and the key", async (context) => {
-  const { asked, url } = await scripted(context, busy("4"));
-  const clock = hurriedClock();
+test("after retryFor the last error is thrown with the key", async (context) => {
+  const { requests, url } = await scripted(context, busy("4"));
+  const clock = instantClock();
   const board = new Scoreboard(url, { clock, retryFor: 10_000 }).board("game", "main");
   await assert.rejects(board.score("alice", 1, { idempotencyKey: "mine" }), (error) => {
     assert.ok(error instanceof ScoreboardError);
@@ -73,48 +73,48 @@ test("it gives up after a bounded time, with the last error and the key", async 
       { status: 503, code: "busy", detail: "Come back.", retryAfter: 4_000, idempotencyKey: "mine", retryable: true });
     return true;
   });
-  assert.equal(asked.length, 3);
+  assert.equal(requests.length, 3);
   assert.ok(clock.waits.reduce((sum, ms) => sum + ms, 0) < 10_000);
 });
 
-test("a wait longer than is left is not begun", async (context) => {
-  const { asked, url } = await scripted(context, busy("3600"));
+test("a wait beyond retryFor is not started", async (context) => {
+  const { requests, url } = await scripted(context, busy("3600"));
   await assert.rejects(new Scoreboard(url).board("game", "main").top(), { code: "busy", retryAfter: 3_600_000 });
-  assert.equal(asked.length, 1);
+  assert.equal(requests.length, 1);
 });
 
-test("nothing else is tried again", async (context) => {
+test("other statuses are not retried", async (context) => {
   for (const status of [400, 401, 403, 404, 409, 500, 502]) {
-    const { asked, url } = await scripted(context, [status, {}, "<html>from a proxy</html>"]);
+    const { requests, url } = await scripted(context, [status, {}, "<html>from a proxy</html>"]);
     await assert.rejects(new Scoreboard(url).board("game", "main").top(), { status, code: `http_${status}` });
-    assert.equal(asked.length, 1, String(status));
+    assert.equal(requests.length, 1, String(status));
   }
 });
 
-test("no answer in time is tried again, and then told as what it is", async (context) => {
-  const { asked, url } = await scripted(context, ["say nothing"]);
-  const board = new Scoreboard(url, { timeout: 50, retryFor: 5_000, clock: hurriedClock(), random: () => 0.9 }).board("game", "main");
+test("timeouts are retried, then thrown", async (context) => {
+  const { requests, url } = await scripted(context, ["no response"]);
+  const board = new Scoreboard(url, { timeout: 50, retryFor: 5_000, clock: instantClock(), random: () => 0.9 }).board("game", "main");
   await assert.rejects(board.top(), { status: null, code: "timeout" });
-  assert.ok(asked.length > 1);
+  assert.ok(requests.length > 1);
 });
 
-test("a server that is not there is told in one line", async (context) => {
+test("an unreachable server has a short message", async (context) => {
   const { url } = await scripted(context, ["hang up"]);
   const board = new Scoreboard(url, { retryFor: 0 }).board("game", "main");
-  await assert.rejects(board.top(), { status: null, code: "unreachable", message: `${url} was not reached (unreachable)` });
+  await assert.rejects(board.top(), { status: null, code: "unreachable", message: `${url} is unreachable (unreachable)` });
 });
 
-test("an answer that is not JSON is no Scoreboard", async (context) => {
+test("a response that is not JSON is an error", async (context) => {
   const { url } = await scripted(context, [200, {}, "<html>"]);
   await assert.rejects(new Scoreboard(url).board("game", "main").top(), { code: "not_json" });
 });
 
-test("a caller's signal ends it: while it asks, and while it waits", async (context) => {
-  const silent = await scripted(context, ["say nothing"]);
+test("a signal aborts a request and a wait", async (context) => {
+  const silent = await scripted(context, ["no response"]);
   const asking = new AbortController();
-  const asked = new Scoreboard(silent.url).board("game", "main").top({ signal: asking.signal });
+  const running = new Scoreboard(silent.url).board("game", "main").top({ signal: asking.signal });
   setTimeout(() => asking.abort(new Error("no longer wanted")), 20);
-  await assert.rejects(asked, /no longer wanted/);
+  await assert.rejects(running, /no longer wanted/);
   const full = await scripted(context, busy("20"));
   const waiting = new AbortController();
   const waited = new Scoreboard(full.url).board("game", "main").top({ signal: waiting.signal });
@@ -122,30 +122,30 @@ test("a caller's signal ends it: while it asks, and while it waits", async (cont
   await assert.rejects(waited, /no longer wanted/);
 });
 
-test("a token may be fetched when it is needed", async (context) => {
-  const { asked, url } = await scripted(context, ok);
+test("a token function is called for a request", async (context) => {
+  const { requests, url } = await scripted(context, ok);
   await new Scoreboard(url, { token: async () => "fresh" }).board("game", "main").top();
-  assert.equal(asked[0].headers.authorization, "Bearer fresh");
+  assert.equal(requests[0].headers.authorization, "Bearer fresh");
 });
 
-test("ids go into addresses whole", async (context) => {
-  const { asked, url } = await scripted(context, ok);
+test("ids are encoded in addresses", async (context) => {
+  const { requests, url } = await scripted(context, ok);
   await new Scoreboard(`${url}/scores`).board("game", "main").standing("a/b?c é", { season: "2026-W47", region: undefined });
-  assert.equal(asked[0].url, "/scores/v1/apps/game/boards/main/players/a%2Fb%3Fc%20%C3%A9?season=2026-W47");
+  assert.equal(requests[0].url, "/scores/v1/apps/game/boards/main/players/a%2Fb%3Fc%20%C3%A9?season=2026-W47");
 });
 
-test("a score that JavaScript does not hold exactly is not sent", async () => {
+test("inexact scores are rejected", async () => {
   const board = new Scoreboard("http://127.0.0.1").board("game", "main");
   for (const score of [1.5, 2 ** 53, NaN, "5"]) await assert.rejects(board.score("alice", score), TypeError);
   await assert.rejects(board.batch([{ player: "alice", increment: 0.5 }]), TypeError);
 });
 
-test("where there is no WebSocket, live() says what to do", () => {
+test("live() without WebSocket explains the remedy", () => {
   const board = new Scoreboard("http://127.0.0.1", { WebSocket: undefined }).board("game", "main");
-  assert.throws(() => board.live({ onTop() {} }), /give one/);
+  assert.throws(() => board.live({ onTop() {} }), /pass an implementation/);
 });
 
-test("the declarations name what there is, and nothing else", async () => {
+test("the type declarations match the classes", async () => {
   const declared = await readFile(new URL("../index.d.ts", import.meta.url), "utf8");
   const classes = [...declared.matchAll(/^export declare class (\w+)[^{]*\{\n(.*?)^\}/gms)];
   assert.deepEqual(classes.map((found) => found[1]).sort(), Object.keys(client).sort());

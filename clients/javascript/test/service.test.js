@@ -1,4 +1,4 @@
-// The client against a running service, named by SCOREBOARD_TEST_URL; tests/web/test_javascript_client.py starts one.
+// Tests of the client against the service at SCOREBOARD_TEST_URL, run by tests/web/test_javascript_client.py.
 import assert from "node:assert/strict";
 import { createServer, request as forward } from "node:http";
 import { connect, createServer as createRelay } from "node:net";
@@ -14,7 +14,7 @@ const listening = async (server) => {
   return `http://127.0.0.1:${server.address().port}`;
 };
 
-test("updates: increment, score and action, with region and metadata; their outcome", async () => {
+test("updates are applied and have an outcome", async () => {
   const board = scoreboard.board("game", "updates");
   const first = await board.increment("alice", 5, { region: "eu", metadata: { level: 3 } });
   assert.deepEqual([first.status, first.player, first.score, first.previous_score, first.rank], ["applied", "alice", 5, null, 1]);
@@ -26,13 +26,13 @@ test("updates: increment, score and action, with region and metadata; their outc
   assert.deepEqual((await board.top({ region: "eu" })).entries.map(({ player, score }) => [player, score]), [["alice", 5]]);
 });
 
-test("a player's token speaks for its player", async () => {
+test("a player's token updates its own player only", async () => {
   const board = new Scoreboard(url, { token: () => playerToken }).board("game", "updates");
   assert.equal((await board.action(null, "quest")).player, "pat");
   await assert.rejects(board.action("alice", "quest"), { status: 403, code: "wrong_player", retryable: false });
 });
 
-test("an update whose answer was lost is sent again and counts once", async (context) => {
+test("an update without a response is retried and counts once", async (context) => {
   let lost = 0;
   const proxy = createServer((request, response) => {
     const { method, headers, url: path } = request;
@@ -40,7 +40,7 @@ test("an update whose answer was lost is sent again and counts once", async (con
       answer.resume().on("end", () => {
         if (lost < 2) {
           lost += 1;
-          request.socket.destroy(); // it was applied; the client will never hear
+          request.socket.destroy(); // the update was applied, but the client gets no response
         } else forward(`${url}/v1/apps/game/boards/lost/players/alice`, (standing) => standing.pipe(response)).end();
       });
     });
@@ -53,7 +53,7 @@ test("an update whose answer was lost is sent again and counts once", async (con
   assert.equal((await scoreboard.board("game", "lost").standing("alice")).score, 5);
 });
 
-test("a batch: each with its own result, the same key counts once", async () => {
+test("a batch has a result for each update and counts once per key", async () => {
   const board = scoreboard.board("game", "batch");
   const updates = [{ player: "ann", increment: 3 }, { player: "bob", action: "no-such" }, { player: "cid", increment: 2n }];
   const send = () => board.batch(updates, { idempotencyKey: "batch-1" });
@@ -64,7 +64,7 @@ test("a batch: each with its own result, the same key counts once", async () => 
   assert.equal((await board.standing("ann")).score, 3);
 });
 
-test("reads: every page of the standings, a standing, neighbours, friends", async () => {
+test("reads return standings, a player, neighbours and friends", async () => {
   const board = scoreboard.board("game", "reads");
   await board.batch(Array.from({ length: 25 }, (_, place) => ({ player: `p${place}`, increment: 100 - place })));
   const all = [];
@@ -87,13 +87,13 @@ test("scores of a wide board are exact", async () => {
   assert.equal((await board.standing("bob")).gap_to_next, 1n);
 });
 
-test("the public boards", async () => {
+test("public boards are listed without private ones", async () => {
   const { shown, seasons, boards } = await new Scoreboard(url).publicBoards({ app: "game", board: "reads" });
   assert.deepEqual([shown.board, shown.top_n, seasons], ["reads", 10, ["all"]]);
   assert.ok(boards.every(({ board }) => board !== "private"));
 });
 
-/** A relay to the service whose connections can be cut. */
+/** Start a TCP relay to the service. `cut` closes its connections. */
 async function relay(context) {
   const open = new Set();
   const { hostname, port } = new URL(url);
@@ -112,7 +112,7 @@ async function relay(context) {
   return { cut, url: await listening(server) };
 }
 
-/** What a live board tells, and a way to wait for it. */
+/** Record the tops and states of a live board. `until` waits for a condition. */
 function watch(board, options = {}) {
   const seen = { tops: [], states: [], wake: () => {} };
   const until = async (holds) => {
@@ -126,7 +126,7 @@ function watch(board, options = {}) {
   return { ...seen, live, until, wake: undefined };
 }
 
-test("live: the board, its changes, and after a cut neither a gap nor a repetition", { timeout: 60_000 }, async (context) => {
+test("live: a reconnection causes neither a gap nor a repetition", { timeout: 60_000 }, async (context) => {
   const board = scoreboard.board("game", "live");
   await board.increment("alice", 5);
   const line = await relay(context);
@@ -141,7 +141,7 @@ test("live: the board, its changes, and after a cut neither a gap nor a repetiti
   line.cut();
   await watched.until(() => watched.states.filter((name) => name === "live").length === 2);
   assert.ok(watched.states.includes("waiting"));
-  assert.equal(watched.tops.length, 2, "it had the newest: nothing is sent again");
+  assert.equal(watched.tops.length, 2, "the newest top is not sent again");
 
   line.cut();
   await watched.until(() => watched.live.state.name === "waiting");
@@ -152,7 +152,7 @@ test("live: the board, its changes, and after a cut neither a gap nor a repetiti
   assert.deepEqual(offsets, offsets.toSorted((a, b) => a - b));
 });
 
-test("live: what is known already is not sent again to who comes with a position", { timeout: 60_000 }, async (context) => {
+test("live: the top of a given position is not sent again", { timeout: 60_000 }, async (context) => {
   const board = scoreboard.board("game", "resume");
   await board.increment("alice", 5);
   const first = watch(board);
@@ -164,7 +164,7 @@ test("live: what is known already is not sent again to who comes with a position
   assert.deepEqual([second.tops.length, second.live.position], [0, position]);
 });
 
-test("live: a private board needs its token, a missing one is refused", { timeout: 60_000 }, async (context) => {
+test("live: private boards need a token, missing boards are refused", { timeout: 60_000 }, async (context) => {
   await scoreboard.board("game", "private").increment("alice", 5);
   const stranger = watch(new Scoreboard(url).board("game", "private"));
   const friend = watch(scoreboard.board("game", "private"));

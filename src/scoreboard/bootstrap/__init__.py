@@ -1,1 +1,1 @@
-"""Where both sides are joined: settings, backends, lifecycles. The only place that knows every room."""
+"""Settings, backends, wiring and lifecycle; this package imports all others."""

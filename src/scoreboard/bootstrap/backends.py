@@ -1,4 +1,4 @@
-"""The backends that the settings name: checked, and opened by their plugins."""
+"""Checks of the backends that the settings name, and their opening."""
 
 from contextlib import AsyncExitStack
 
@@ -9,7 +9,7 @@ from scoreboard.bootstrap.registry import BackendSetting
 from scoreboard.bootstrap.settings import Settings, SettingsError
 from scoreboard.domain.bounds import MAX_TOP_N
 
-FEWEST_KEPT = 2 * MAX_TOP_N  # a table is filled up when half is left, which must have every live top N
+MIN_RANKING_KEEP = 2 * MAX_TOP_N  # a table is refilled at half of it, which must still hold every live top N
 
 
 def options_of(settings: Settings, *, events: bool = False, patience: float = 1.0) -> BackendOptions:
@@ -27,7 +27,7 @@ def options_of(settings: Settings, *, events: bool = False, patience: float = 1.
 
 
 def server_urls(options: BackendOptions) -> list[tuple[BackendSetting, str]]:
-    """Return the URL of each server, the database first; none for the embedded service."""
+    """Return the URLs of the servers, database first; empty when embedded."""
     urls: list[tuple[BackendSetting, str]] = [
         ("database_url", options.database_url),
         ("ranking_url", options.ranking_url),
@@ -38,21 +38,21 @@ def server_urls(options: BackendOptions) -> list[tuple[BackendSetting, str]]:
 
 
 def check_backends(options: BackendOptions) -> None:
-    """Raise SettingsError for URLs that are wrong, or that do not make a service together."""
+    """Raise SettingsError for invalid URLs, or for an incomplete combination."""
     _check_schemes(options)
-    if 0 < options.ranking_keep < FEWEST_KEPT:
-        raise SettingsError(f"ranking_keep is 0 for all, or at least {FEWEST_KEPT:,}")
+    if 0 < options.ranking_keep < MIN_RANKING_KEEP:
+        raise SettingsError(f"ranking_keep must be 0 (keep all) or at least {MIN_RANKING_KEEP:,}")
     if options.database_url and not options.ranking_url:
-        raise SettingsError("with a database_url give a ranking_url too: processes share the ranking (redis://…)")
-    beside = options.ranking_url or options.queue_url or options.database_replica_url
-    if beside and not options.database_url:
+        raise SettingsError("database_url needs a ranking_url too (redis://…), as all processes share one ranking")
+    shared = options.ranking_url or options.queue_url or options.database_replica_url
+    if shared and not options.database_url:
         raise SettingsError("ranking_url, queue_url and database_replica_url need a database_url (postgresql://…)")
     for setting, url in server_urls(options):
         _check_url(setting, url)
 
 
 async def open_database(options: BackendOptions, clock: Clock, stack: AsyncExitStack) -> DatabaseBackend:
-    """Raises NotUsable when it is unreachable or has no schema."""
+    """Open the database. Raises NotUsable if unreachable or without a schema."""
     return await registry.database_opener(options.database_url).open(options, clock, stack)
 
 
@@ -69,9 +69,9 @@ async def open_queue(options: BackendOptions, clock: Clock, stack: AsyncExitStac
 
 
 async def migrate(settings: Settings) -> list[str]:
-    """Bring the database to the newest schema; return the names of the migrations applied.
+    """Migrate the database to the newest schema; return the applied migrations.
 
-    Raises NotUsable when it is unreachable, and SettingsError. No other server's driver is needed.
+    Needs no driver of another server. Raises SettingsError, and NotUsable when the database is unreachable.
     """
     options = options_of(settings)
     _check_schemes(options)
@@ -79,7 +79,7 @@ async def migrate(settings: Settings) -> list[str]:
     if options.database_url:
         _check_url("database_url", options.database_url)
         return await plugin.migrate(options)
-    with data_dir.locked(settings.data), data_dir.usable(settings.data):
+    with data_dir.lock(settings.data), data_dir.translate_errors(settings.data):
         return await plugin.migrate(options)
 
 
@@ -89,7 +89,7 @@ def _check_schemes(options: BackendOptions) -> None:
 
 
 def _check_url(setting: BackendSetting, url: str) -> None:
-    """Raise SettingsError for a URL that its plugin refuses, or whose driver is not installed."""
+    """Raise SettingsError for an invalid URL or a missing driver."""
     plugin = registry.server_plugin(setting, url)
     try:
         plugin.check_url(url)

@@ -1,4 +1,4 @@
-"""Container: the pieces that the parts of a process share, on open backends."""
+"""Container: the objects that the parts of a process share, on open backends."""
 
 import asyncio
 from collections.abc import Sequence
@@ -26,7 +26,10 @@ from scoreboard.bootstrap.write_path import WritePath
 
 
 class Container:
-    """`warmed` is set once the rankings of the open seasons are loaded; `metrics` is what `/metrics` reports."""
+    """Objects that the parts share.
+
+    `warmed` is set once the rankings of the open seasons are loaded.
+    """
 
     def __init__(
         self,
@@ -44,7 +47,7 @@ class Container:
         self.database = database
         self.directory = database.directory
         self.ledger = database.ledger
-        self.turns = database.leader_lock or MemoryLeaderLock()
+        self.leader_lock = database.leader_lock or MemoryLeaderLock()
         self.ranking_backend = ranking
         self.ranking = ranking.ranking
         self.queue_backend = queue
@@ -63,6 +66,7 @@ class Container:
             ledger=self.ledger,
             ranking=self.ranking,
             totals=database.totals,
+            limits=timings.live,
         )
         self.write_path = WritePath(
             settings=settings,
@@ -83,7 +87,7 @@ class Container:
 
 
 def _rate_limiter(ranking: RankingBackend) -> RateLimiter:
-    """Return limits that are counted in this process while the server that processes share is unreachable."""
+    """Return a rate limiter that counts in process while the shared server is down."""
     in_process = ranking.load_table is not None
     return ranking.rate_limiter if in_process else FallbackRateLimiter(ranking.rate_limiter, MemoryRateLimiter())
 

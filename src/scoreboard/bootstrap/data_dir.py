@@ -1,4 +1,4 @@
-"""The data folder: made when absent, and for one process alone where the database is in it."""
+"""The data folder, which one process at a time may lock."""
 
 import contextlib
 import json
@@ -12,36 +12,36 @@ from pathlib import Path
 from scoreboard.adapters.sqlite import database
 
 ADDRESS = "serve.json"
-LOCK_TRIES, LOCK_PAUSE_S = 10, 0.05  # a command that looks whether a server runs holds the lock for a moment
+LOCK_TRIES, LOCK_PAUSE_S = 10, 0.05  # `is_locked` holds the lock for a moment
 
 
 class FolderLocked(Exception):
-    """Another process has the data folder."""
+    """Error: another process has locked the data folder."""
 
 
 class FolderUnusable(Exception):
-    """The data folder cannot be made, read or written."""
+    """Error: the data folder cannot be created, read or written."""
 
 
-def make(folder: Path) -> None:
-    """Raises FolderUnusable."""
-    with usable(folder):
+def create(folder: Path) -> None:
+    """Create the folder if it is absent. Raises FolderUnusable."""
+    with translate_errors(folder):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """The data folder, made if need be, for this process alone."""
-    make(folder)
-    with usable(folder):
-        descriptor = _folder_lock(folder)
+def lock(folder: Path) -> Iterator[None]:
+    """Lock the data folder, created if absent. Raises FolderLocked and FolderUnusable."""
+    create(folder)
+    with translate_errors(folder):
+        descriptor = _acquire_lock(folder)
     try:
         yield
     finally:
         os.close(descriptor)
 
 
-def _folder_lock(folder: Path) -> int:
+def _acquire_lock(folder: Path) -> int:
     for _ in range(LOCK_TRIES):
         with contextlib.suppress(BlockingIOError):
             return database.folder_lock(folder)
@@ -49,8 +49,8 @@ def _folder_lock(folder: Path) -> int:
     raise FolderLocked(f"another scoreboard is using {folder}; stop it, or choose another folder with --data")
 
 
-def running(folder: Path) -> bool:
-    """Whether a process has the data folder."""
+def is_locked(folder: Path) -> bool:
+    """Return whether a process has locked the data folder."""
     try:
         os.close(database.folder_lock(folder))
     except BlockingIOError:
@@ -61,8 +61,8 @@ def running(folder: Path) -> bool:
 
 
 @contextmanager
-def usable(folder: Path) -> Iterator[None]:
-    """Raises FolderUnusable for what the system or SQLite says of it."""
+def translate_errors(folder: Path) -> Iterator[None]:
+    """Raise FolderUnusable for errors of the operating system or SQLite."""
     try:
         yield
     except (OSError, sqlite3.Error) as error:
@@ -73,10 +73,10 @@ def usable(folder: Path) -> Iterator[None]:
 
 
 def write_address(folder: Path, url: str) -> None:
-    """Leave the address of this server, for commands."""
-    written = folder / f"{ADDRESS}.new"
-    written.write_text(json.dumps({"url": url}))
-    written.replace(folder / ADDRESS)
+    """Write the address of this server, for commands."""
+    temporary = folder / f"{ADDRESS}.new"
+    temporary.write_text(json.dumps({"url": url}))
+    temporary.replace(folder / ADDRESS)
 
 
 def remove_address(folder: Path) -> None:
@@ -84,8 +84,8 @@ def remove_address(folder: Path) -> None:
 
 
 def running_url(folder: Path) -> str | None:
-    """Return the address of the `serve` that has the folder, None without one: a killed one may have left its own."""
-    if not running(folder):
+    """Return the address of the server that uses the folder, or None."""
+    if not is_locked(folder):  # a killed server leaves its address behind
         return None
     with contextlib.suppress(OSError, ValueError, KeyError):
         return str(json.loads((folder / ADDRESS).read_text())["url"])

@@ -1,4 +1,4 @@
-"""The demo: an app with two boards, and simulated players who keep them moving. They go the way of every update."""
+"""The demo: an app with two boards, and simulated players who update them."""
 
 import asyncio
 import contextlib
@@ -24,28 +24,30 @@ POINTS = {"quest": 25, "duel": 10, "coin": 1}
 
 
 async def prepare(service: Service) -> None:
-    """The app, its boards, actions and players, each where it is not there yet: a start may have been cut short. The
-    moving board is made last, and an app that has it is left alone."""
+    """Create the app with its boards, actions and players, where they are missing.
+
+    An earlier start may have been interrupted. The main board is created last: once it exists, nothing is missing.
+    """
     tenants, operator = service.tenants, principal_of("admin", ALL_APPS, "demo")
-    await _made(tenants.create_app(operator, APP, "Demo", "UTC"))
+    await _if_absent(tenants.create_app(operator, APP, "Demo", "UTC"))
     app = await tenants.open(operator, APP)
     if any(board.slug == BOARD for board in await tenants.boards(app)):
         return
     for action, points in POINTS.items():
-        await _made(tenants.create_action(Action(0, app, action, points)))
-    for place, name in enumerate(NAMES):
-        await _made(tenants.create_player(app, name.lower(), name, {"region": REGIONS[place % len(REGIONS)]}))
-    await _made(tenants.create_board(app, WEEKLY, {"name": "This week", "period": "weekly", "regions": REGIONS}))
-    await _made(tenants.create_board(app, BOARD, {"name": "Demo board"}))
+        await _if_absent(tenants.create_action(Action(0, app, action, points)))
+    for number, name in enumerate(NAMES):
+        await _if_absent(tenants.create_player(app, name.lower(), name, {"region": REGIONS[number % len(REGIONS)]}))
+    await _if_absent(tenants.create_board(app, WEEKLY, {"name": "This week", "period": "weekly", "regions": REGIONS}))
+    await _if_absent(tenants.create_board(app, BOARD, {"name": "Demo board"}))
 
 
-async def _made(making: Awaitable[object]) -> None:
+async def _if_absent(creation: Awaitable[object]) -> None:
     with contextlib.suppress(Conflict):
-        await making
+        await creation
 
 
 async def play(service: Service) -> None:
-    """For ever: somebody does something."""
+    """Send updates of random players until cancelled."""
     chance = random.Random()  # noqa: S311 - a game
     players = principal_of("server", APP, "demo")
     while True:
@@ -54,5 +56,5 @@ async def play(service: Service) -> None:
         try:
             for board in (BOARD, WEEKLY):
                 await service.submit.one(players, APP, board, UpdateRequest(b"", player=player, action=action))
-        except ScoreboardError:
-            await asyncio.sleep(1)  # a demo whose board was deleted is not worth a word
+        except ScoreboardError:  # the demo board may be deleted: not worth logging
+            await asyncio.sleep(1)

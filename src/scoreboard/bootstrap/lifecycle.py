@@ -1,4 +1,4 @@
-"""A service that runs, and the order in which it stops."""
+"""A running service, and the order in which it stops."""
 
 import asyncio
 from collections.abc import Sequence
@@ -22,22 +22,23 @@ from scoreboard.entrypoints.sockets.connections import LiveConnections
 
 log = structlog.get_logger(__name__)
 
-STOP_S = 8.0  # from the order to stop: what a server has not taken by then was not accepted, and is left
+STOP_S = 8.0  # from the signal to stop; updates that a server has not taken in that time were not accepted
 
 
 @dataclass(slots=True, kw_only=True)
 class Service:
-    """The parts that this process plays, running.
+    """A running service with the parts of this process.
 
-    `warmed` is set once the rankings of the open seasons are loaded. The tasks in `working` end once what was accepted
-    has its outcome; those in `tasks` are cancelled after them. `stop_by` is by the clock of the event loop, and None
-    until the service is ordered to stop.
+    `read_ranking` falls back to the totals. `warmed` is set once the rankings of the open seasons are loaded. The tasks
+    in `draining` end once all accepted updates have their outcome. Those in `tasks` are cancelled after them.
+    `stop_by` is a time of the event loop's clock, or None until the service has to stop.
     """
 
     settings: Settings
     directory: Directory
     ledger: Ledger
     ranking: Ranking
+    read_ranking: Ranking
     issuer: JwtIssuer
     authenticators: Sequence[JwtAuthenticator]
     submit: Submit
@@ -50,7 +51,7 @@ class Service:
     server: Server
     warmed: asyncio.Event
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
-    working: list[asyncio.Task[None]] = field(default_factory=list)
+    draining: list[asyncio.Task[None]] = field(default_factory=list)
     stop_by: float | None = None
 
     @property
@@ -58,11 +59,11 @@ class Service:
         return self.warmed.is_set()
 
     def begin_stop(self) -> None:
-        """Bound the time that accepted updates may take from now on."""
+        """Limit the time that accepted updates may take from now on."""
         self.stop_by = asyncio.get_running_loop().time() + STOP_S
 
     async def stop(self) -> None:
-        """Tell clients to reconnect, finish what was accepted, then end the rest."""
+        """Ask live clients to reconnect, finish accepted updates, then cancel all tasks."""
         await self.live.close()
         if self.queue_publisher is not None:
             self.queue_publisher.close()
@@ -74,16 +75,16 @@ class Service:
         await self.publisher.close()
 
     async def _finish_accepted(self) -> None:
-        """Wait until accepted updates have their outcome, or time is up because a server does not answer.
+        """Wait until accepted updates have their outcome, or until `stop_by`.
 
-        Nothing was promised for those that are left: their senders have no answer, and the queue delivers them again.
+        The remaining updates are safe to drop: their senders have no answer, and the queue redelivers messages.
         """
-        patience_s = None if self.stop_by is None else max(0.0, self.stop_by - asyncio.get_running_loop().time())
-        done, left = await asyncio.wait(self.working, timeout=patience_s)
-        if left:
+        timeout_s = None if self.stop_by is None else max(0.0, self.stop_by - asyncio.get_running_loop().time())
+        done, unfinished = await asyncio.wait(self.draining, timeout=timeout_s)
+        if unfinished:
             enqueued = 0 if self.queue_publisher is None else self.queue_publisher.pending
-            log.warning("stopped_without_an_answer", updates=self.commit.pending + enqueued)
-        for task in left:
+            log.warning("stopped_with_unanswered_updates", updates=self.commit.pending + enqueued)
+        for task in unfinished:
             task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
+        await asyncio.gather(*unfinished, return_exceptions=True)
         await asyncio.gather(*done)

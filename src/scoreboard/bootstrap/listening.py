@@ -1,4 +1,4 @@
-"""Listening: the address at which a service answers, and what is told when it cannot be had."""
+"""The listening socket of a service, and the error when its address is taken."""
 
 import errno
 import os
@@ -14,11 +14,11 @@ from scoreboard.entrypoints.http.fast_path import FastConnection
 
 
 class PortInUse(Exception):
-    """The address cannot be listened on."""
+    """Error: the process cannot listen on the address."""
 
 
 def check_free(host: str, port: int) -> None:
-    """Raises PortInUse at once, before a large folder is opened for nothing."""
+    """Raise PortInUse early, before a large database is opened."""
     try:
         for family, kind, *_, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
             with socket.socket(family, kind) as probe:
@@ -36,7 +36,7 @@ def _port_in_use(host: str, port: int, error: Exception) -> PortInUse:
 async def listening(
     service: Service, host: str, port: int, kind: type[HttpConnection] = FastConnection
 ) -> AsyncIterator[str]:
-    """The base address at which the service answers; port 0 takes a free one. Raises PortInUse."""
+    """Serve on an address (port 0: any free one) and yield its URL. Raises PortInUse."""
     connections = service.server.connections(kind)
     runner = web.ServerRunner(connections, handle_signals=False, shutdown_timeout=5.0)
     await runner.setup()
@@ -60,7 +60,7 @@ async def listening(
 def _reason(error: Exception) -> str:
     number = getattr(error, "errno", None)
     if number == errno.EADDRINUSE:
-        return "another program has this port"
+        return "another program uses this port"
     if isinstance(error, socket.gaierror):
-        return "there is no such host"
+        return "the host is unknown"
     return os.strerror(number).lower() if isinstance(number, int) else str(error)

@@ -1,4 +1,4 @@
-"""What `/metrics` tells, beside requests and their latencies."""
+"""The metrics of `/metrics`, except those of requests."""
 
 from collections.abc import Callable, Iterator
 
@@ -17,31 +17,31 @@ def gauge(registry: CollectorRegistry, name: str, text: str, value: Callable[[],
     Gauge(name, text, registry=registry).set_function(value)
 
 
-def of_process(registry: CollectorRegistry, accept: GroupCommit, live: LiveConnections, hub: Hub) -> None:
+def register_process(registry: CollectorRegistry, commit: GroupCommit, live: LiveConnections, hub: Hub) -> None:
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
-    registry.register(_Batches(accept))
+    registry.register(_Batches(commit))
     for name, text, value in (
-        ("scoreboard_pending_updates", "Updates that wait for, or are in, a transaction.", lambda: accept.pending),
+        ("scoreboard_pending_updates", "Updates that wait for their transaction or are in it.", lambda: commit.pending),
         ("scoreboard_live_connections", "Open live connections.", lambda: live.connections),
-        ("scoreboard_live_subscriptions", "Subscriptions on them.", lambda: hub.subscriptions),
+        ("scoreboard_live_subscriptions", "Subscriptions on live connections.", lambda: hub.subscriptions),
     ):
         gauge(registry, name, text, value)
 
 
-def of_servers(registry: CollectorRegistry, probe: Probe, *, queued: bool) -> None:
+def register_servers(registry: CollectorRegistry, probe: Probe, *, queued: bool) -> None:
     registry.register(_Servers(probe))
     if queued:
-        gauge(registry, "scoreboard_queue_waiting", "Messages that wait to be applied.", lambda: probe.waiting)
-        gauge(registry, "scoreboard_dead_letters", "Messages that could not be applied.", lambda: probe.dead)
+        gauge(registry, "scoreboard_queue_waiting", "Queue messages that wait to be applied.", lambda: probe.waiting)
+        gauge(registry, "scoreboard_dead_letters", "Queue messages that could not be applied.", lambda: probe.dead)
 
 
-def of_events(registry: CollectorRegistry, events: EventDelivery) -> None:
+def register_events(registry: CollectorRegistry, events: EventDelivery) -> None:
     registry.register(_Events(events))
 
 
 class _Events(Collector):
-    """By consumer. What is measured comes from the process whose turn it is."""
+    """Metrics of each event consumer, measured by the leading process."""
 
     def __init__(self, events: EventDelivery) -> None:
         self._events = events
@@ -57,9 +57,9 @@ class _Events(Collector):
                 counted.add_metric([consumer], count)
             yield counted
         skipped = CounterMetricFamily("scoreboard_outbox_skipped", "Events that a consumer missed.", labels=labels)
-        lag_events = GaugeMetricFamily("scoreboard_outbox_lag_events", "Events not handled yet.", labels=labels)
-        lag_bytes = GaugeMetricFamily("scoreboard_outbox_lag_bytes", "Their size.", labels=labels)
-        lag_s = GaugeMetricFamily("scoreboard_outbox_lag_seconds", "Age of the oldest of them.", labels=labels)
+        lag_events = GaugeMetricFamily("scoreboard_outbox_lag_events", "Unhandled events.", labels=labels)
+        lag_bytes = GaugeMetricFamily("scoreboard_outbox_lag_bytes", "Size of the unhandled events.", labels=labels)
+        lag_s = GaugeMetricFamily("scoreboard_outbox_lag_seconds", "Age of the oldest unhandled event.", labels=labels)
         for consumer, backlog in self._events.backlogs.items():
             skipped.add_metric([consumer], backlog.skipped)
             lag_events.add_metric([consumer], backlog.events)
@@ -69,15 +69,15 @@ class _Events(Collector):
 
 
 class _Batches(Collector):
-    """The mean size of a batch is the rate of the second over that of the first."""
+    """Counters of batches and their updates."""
 
-    def __init__(self, accept: GroupCommit) -> None:
-        self._accept = accept
+    def __init__(self, commit: GroupCommit) -> None:
+        self._commit = commit
 
     def collect(self) -> Iterator[Metric]:
-        accept = self._accept
-        yield CounterMetricFamily("scoreboard_batches", "Batches of updates applied.", value=accept.batches)
-        yield CounterMetricFamily("scoreboard_batched_updates", "Updates in them.", value=accept.batched)
+        commit = self._commit
+        yield CounterMetricFamily("scoreboard_batches", "Batches of updates applied.", value=commit.batches)
+        yield CounterMetricFamily("scoreboard_batched_updates", "Updates in applied batches.", value=commit.batched)
 
 
 class _Servers(Collector):
@@ -85,7 +85,7 @@ class _Servers(Collector):
         self._probe = probe
 
     def collect(self) -> Iterator[Metric]:
-        told = GaugeMetricFamily("scoreboard_server_up", "Whether the server answered a moment ago.", labels=["server"])
+        up = GaugeMetricFamily("scoreboard_server_up", "1 if the server answered its last probe.", labels=["server"])
         for name, answers in self._probe.answers.items():
-            told.add_metric([name], float(answers))
-        yield told
+            up.add_metric([name], float(answers))
+        yield up

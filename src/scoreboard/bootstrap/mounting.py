@@ -1,4 +1,4 @@
-"""The contracts and pages that the parts of a process answer."""
+"""The contracts and pages that the parts of a process serve."""
 
 from typing import Literal
 
@@ -22,7 +22,7 @@ PARTS: frozenset[Part] = frozenset({"api", "live", "worker", "jobs"})
 
 
 def mount_contracts(shared: Container, parts: frozenset[Part]) -> list[Contract]:
-    """Return what the parts answer. `/v1` is the default contract; its routes that are called most come first."""
+    """Return the contracts of the parts, the default one and frequent routes first."""
     authenticators = shared.authenticators
     api_routes = api.board_routes(shared) if "api" in parts else []
     live_routes = live.live_routes(shared) if "live" in parts else []

@@ -1,7 +1,8 @@
-"""ReadPath: from the ranking to who reads boards, on request or live."""
+"""ReadPath: reads of boards, on request or live."""
 
 import asyncio
 import secrets
+from dataclasses import replace
 
 from scoreboard.application.live.directory_invalidator import DirectoryInvalidator
 from scoreboard.application.live.hub import Hub
@@ -20,7 +21,7 @@ from scoreboard.entrypoints.sockets.connections import LiveConnections, LiveLimi
 
 
 class ReadPath:
-    """`publisher` sends a changed top N to the live connections of this process."""
+    """Reads of boards; `publisher` sends each changed top N to live connections."""
 
     def __init__(
         self,
@@ -32,11 +33,12 @@ class ReadPath:
         ledger: Ledger,
         ranking: Ranking,
         totals: Ranking | None,
+        limits: LiveLimits,
     ) -> None:
-        # A ranking that processes share may be down: its reads fall back to the totals.
-        reading = ranking if totals is None else FallbackRanking(ranking, totals)
+        # A shared ranking may be down: its reads fall back to the totals.
+        self.ranking = ranking if totals is None else FallbackRanking(ranking, totals)
         names = PlayerCache(directory)
-        self.reads = Reads(directory, ledger, reading, names, Cursors(key), clock)
+        self.reads = Reads(directory, ledger, self.ranking, names, Cursors(key), clock)
         self.commit_idle = asyncio.Event()
         self.commit_idle.set()
         self.hub = Hub(secrets.token_hex(6), self.commit_idle)
@@ -44,5 +46,5 @@ class ReadPath:
         self.invalidator = DirectoryInvalidator(names, self.publisher)
         directory.listen(self.invalidator)
         self.origins = Origins(settings.allowed_origins)
-        limits = LiveLimits(settings.live_connections)
+        limits = replace(limits, connections=settings.live_connections)
         self.live = LiveConnections(self.hub, self.reads, self.origins, limits)

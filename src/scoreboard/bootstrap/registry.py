@@ -1,8 +1,8 @@
-"""Registry: which plugin opens a URL, by the setting that the URL is given in and by its scheme.
+"""Registry of backend plugins, by setting and URL scheme.
 
-A plugin is named by text and imported when it is first used, so that a service needs the drivers of its own servers and
-no others. Another distribution adds a plugin by an entry point: the group is `scoreboard.backends.` and the setting
-(such as `scoreboard.backends.queue_url`), the name is the scheme (`sqs`), the object is the plugin's class.
+A plugin is imported when it is first used, so a service needs only the drivers of the servers it uses. Another
+distribution adds a plugin with an entry point. Its group is `scoreboard.backends.` and the setting, such as
+`scoreboard.backends.queue_url`. Its name is the scheme (`sqs`), and its object is the plugin's class.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ NO_SERVER = ""
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """`plugin` is the class, as "module:name"; `extra` is what to install for its driver."""
+    """A built-in plugin: its class as "module:name", and the extra with its driver."""
 
     schemes: tuple[str, ...]
     plugin: str
@@ -61,7 +61,7 @@ def queue_opener(url: str) -> QueueOpener:
 
 
 def server_plugin(setting: BackendSetting, url: str) -> ServerPlugin:
-    """Return the plugin that checks and diagnoses the server of a URL, which is not empty."""
+    """Return the plugin that checks and diagnoses the server of a non-empty URL."""
     return cast("ServerPlugin", plugin(setting, url))
 
 
@@ -71,28 +71,28 @@ def check_scheme(setting: BackendSetting, url: str) -> None:
 
 
 def plugin(setting: BackendSetting, url: str) -> Any:
-    """Import the plugin of a URL. Raises SettingsError when its driver is not installed."""
+    """Import the plugin of a URL. Raises SettingsError for a missing driver."""
     row = _find(setting, url)
     try:
         return resolve_name(row.plugin)()
     except ImportError as error:
-        install = f"; pip install 'scoreboard[{row.extra}]'" if row.extra else ""
+        install = f"; run: pip install 'scoreboard[{row.extra}]'" if row.extra else ""
         raise SettingsError(f"{setting}: {error.name} is not installed{install}") from error
 
 
 def _find(setting: BackendSetting, url: str) -> Row:
-    """Return the row of a URL's scheme. Raises SettingsError, which names the schemes there are and not the URL."""
-    known = {scheme: row for row in BUILT_IN[setting] for scheme in row.schemes}
+    """Return the row of a URL's scheme. Raises SettingsError, which hides secrets."""
+    built_in = {scheme: row for row in BUILT_IN[setting] for scheme in row.schemes}
     scheme, separator, _ = url.partition("://")
     if bool(scheme) == bool(separator):
-        if scheme in known:
-            return known[scheme]
-        for added in _added(setting):
+        if scheme in built_in:
+            return built_in[scheme]
+        for added in _entry_points(setting):
             if added.name == scheme:
                 return Row((scheme,), f"{added.module}:{added.attr}")
-    schemes = [*filter(None, known), *(added.name for added in _added(setting))]
-    raise SettingsError(f"{setting} begins with {' or '.join(f'{scheme}://' for scheme in schemes)}")
+    schemes = [*filter(None, built_in), *(added.name for added in _entry_points(setting))]
+    raise SettingsError(f"{setting} must begin with {' or '.join(f'{scheme}://' for scheme in schemes)}")
 
 
-def _added(setting: BackendSetting) -> list[EntryPoint]:
+def _entry_points(setting: BackendSetting) -> list[EntryPoint]:
     return sorted(entry_points(group=f"{GROUP}.{setting}"))

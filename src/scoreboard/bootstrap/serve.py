@@ -1,4 +1,4 @@
-"""A role: the parts that one process plays, until it is told to stop."""
+"""A process that serves its parts until it receives a signal."""
 
 import asyncio
 import contextlib
@@ -26,17 +26,17 @@ DAY_S = 86_400
 
 
 def _tune() -> None:
-    """Set the interpreter and the process up for serving."""
-    # Requests make short-lived objects by the thousand and hardly a cycle: with Python's own threshold the collector
-    # takes a tenth of the time. What is looked at in one go is bounded too: 100,000 objects stop everything for 16 ms.
+    """Tune the interpreter and the process for serving."""
+    # Requests create thousands of short-lived objects and hardly a cycle. With the default threshold the collector
+    # takes a tenth of the time. A higher one pauses too long: 100,000 objects take 16 ms.
     gc.set_threshold(10_000, 10, 1_000)
-    # The thread that commits needs the interpreter for moments only, many times a batch. Where the event loop is busy,
-    # as while 10,000 sockets are written, each moment would be waited for this long (5 ms by default).
+    # The commit thread needs the interpreter briefly, many times a batch. While the event loop is busy, as when it
+    # writes to 10,000 sockets, it waits this long each time (5 ms by default).
     sys.setswitchinterval(0.0005)
-    # Each connection is an open file: as many as the system lets this process have.
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # Each connection is an open file: raise the limit to the system's maximum.
+    _, limit = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
 
 
 async def serve(
@@ -46,13 +46,15 @@ async def serve(
     parts: frozenset[Part] = PARTS,
     consumers: Sequence[EventConsumer] = (),
 ) -> None:
-    """Serve until SIGINT or SIGTERM; then nothing accepted is dropped, and sockets are told to come back. Raises
-    SettingsError for a role of its own without a database that processes share."""
+    """Serve until SIGINT or SIGTERM, then stop without dropping accepted updates.
+
+    Raises SettingsError for a single role without a shared database.
+    """
     if parts != PARTS and not settings.database_url:
-        raise SettingsError("a role of its own needs backends that processes share: set SCOREBOARD_DATABASE_URL")
+        raise SettingsError("a single role needs a shared database; set SCOREBOARD_DATABASE_URL")
     if parts == {"worker"} and not settings.queue_url:
-        raise SettingsError("a worker needs a queue to take from: set SCOREBOARD_QUEUE_URL")
-    logging_to_stderr(settings.log_level)
+        raise SettingsError("a worker needs a queue; set SCOREBOARD_QUEUE_URL")
+    configure_logging(settings.log_level)
     _tune()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -61,25 +63,25 @@ async def serve(
     try:
         check_free(settings.host, settings.port)
     except PortInUse as error:
-        if data_dir.running(settings.data):
-            raise FolderLocked(f"scoreboard runs already on {settings.data}; stop it first") from error
+        if data_dir.is_locked(settings.data):
+            raise FolderLocked(f"another scoreboard is already serving {settings.data}; stop it first") from error
         raise
-    async with open_service(settings, _say, parts, consumers=consumers) as service:
+    async with open_service(settings, _print_status, parts, consumers=consumers) as service:
         if demo:
             await demonstration.prepare(service)
         async with listening(service, settings.host, settings.port) as address:
             if not settings.database_url:
                 data_dir.write_address(settings.data, address)
             try:
-                _welcome(service, address, parts, demo=demo)
-                await _until(stop, service, demo=demo)
-                _say("stopping: finishing what was accepted")
+                _print_addresses(service, address, parts, demo=demo)
+                await _serve_until(stop, service, demo=demo)
+                _print_status("stopping: finishing accepted updates")
             finally:
                 data_dir.remove_address(settings.data)
-    _say("stopped")
+    _print_status("stopped")
 
 
-async def _until(stop: asyncio.Event, service: Service, *, demo: bool) -> None:
+async def _serve_until(stop: asyncio.Event, service: Service, *, demo: bool) -> None:
     players = asyncio.create_task(demonstration.play(service)) if demo else None
     await stop.wait()
     if players is not None:
@@ -88,33 +90,33 @@ async def _until(stop: asyncio.Event, service: Service, *, demo: bool) -> None:
             await players
 
 
-def _welcome(service: Service, address: str, parts: frozenset[Part], *, demo: bool) -> None:
+def _print_addresses(service: Service, address: str, parts: frozenset[Part], *, demo: bool) -> None:
     if "live" in parts:
-        _say(f"live page   {address}/")
+        _print_status(f"live page   {address}/")
     if "api" in parts:
-        _say(f"API         {address}/docs")
+        _print_status(f"API         {address}/docs")
     if not parts & {"api", "live"}:
-        _say(f"health      {address}/health/ready")
+        _print_status(f"health      {address}/health/ready")
     if demo:
         token = service.issuer.sign(principal_of("server", demonstration.APP, "you"), DAY_S)
         url = f"{address}/v1/apps/{demonstration.APP}/boards/{demonstration.BOARD}/scores"
-        _say("score a point:")
+        _print_status("add a point:")
         print(
             f"curl -X POST {url} -H 'Authorization: Bearer {token}' "
             f"""-H 'Content-Type: application/json' -d '{{"player": "you", "increment": 1}}'""",
             flush=True,
         )
-    _say("Ctrl-C stops")
+    _print_status("press Ctrl-C to stop")
 
 
-def _say(line: str) -> None:
+def _print_status(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def logging_to_stderr(level: str) -> None:
-    """Structured lines on stderr: for people on a terminal, JSON elsewhere."""
+def configure_logging(level: str) -> None:
+    """Log to stderr: readable lines on a terminal, JSON elsewhere."""
     human = sys.stderr.isatty()
-    # Without local variables: they would tell who scored what, and under which keys.
+    # Tracebacks without local variables: they would reveal scores, players and keys.
     shown = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     plain = structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False))
     renderer = shown if human else structlog.processors.JSONRenderer()

@@ -1,4 +1,4 @@
-"""The service on its backends: the parts that one process plays, built and started."""
+"""The service on its backends: the parts of one process, built and started."""
 
 import asyncio
 import time
@@ -38,29 +38,29 @@ async def open_service(
     consumers: Sequence[EventConsumer] = (),
     timings: Timings = Timings(),  # noqa: B008 - frozen
 ) -> AsyncIterator[Service]:
-    """Run the service without a listening socket; `report` gets the progress of its start.
+    """Run the service without a listening socket.
 
-    `consumers` get every applied update. All processes are given the same ones, as each writes the events of what it
-    commits.
+    `report` receives the progress of the start. `consumers` get every applied update. All processes need the same
+    consumers, as each process writes the events of its commits.
 
     Raises SettingsError, FolderLocked, FolderUnusable, and NotUsable when the database is unreachable.
     """
     async with AsyncExitStack() as stack:
         if settings.database_url:
-            data_dir.make(settings.data)
+            data_dir.create(settings.data)
         else:
-            stack.enter_context(data_dir.locked(settings.data))
-        with data_dir.usable(settings.data):
+            stack.enter_context(data_dir.lock(settings.data))
+        with data_dir.translate_errors(settings.data):
             if not settings.database_url:
-                data_dir.remove_address(settings.data)  # of a server that was killed
+                data_dir.remove_address(settings.data)  # left by a killed server
             shared = await open_container(settings, clock, stack, consumers, timings)
         service = _build(shared, parts)
         service.tasks += [asyncio.ensure_future(task()) for task in _tasks(shared, parts)]
         await service.commit.start()
         stack.push_async_callback(service.stop)
-        service.working.append(asyncio.create_task(service.commit.run()))
+        service.draining.append(asyncio.create_task(service.commit.run()))
         if service.queue_publisher is not None:
-            service.working.append(asyncio.create_task(service.queue_publisher.run()))
+            service.draining.append(asyncio.create_task(service.queue_publisher.run()))
         service.tasks.append(asyncio.create_task(_warm(shared, report)))
         yield service
 
@@ -76,12 +76,13 @@ def _build(shared: Container, parts: frozenset[Part]) -> Service:
     settings, writes = shared.settings, shared.write_path
     connections = settings.http_connections or default_limit(settings.live_connections)
     limiter = ConnectionLimiter(connections, lambda: shared.read_path.live.connections, shared.metrics)
-    metrics.of_process(shared.metrics, writes.commit, shared.read_path.live, shared.read_path.hub)
+    metrics.register_process(shared.metrics, writes.commit, shared.read_path.live, shared.read_path.hub)
     return Service(
         settings=settings,
         directory=shared.directory,
         ledger=shared.ledger,
         ranking=shared.ranking,
+        read_ranking=shared.read_path.ranking,
         issuer=shared.issuer,
         authenticators=shared.authenticators,
         submit=writes.submit,
@@ -99,17 +100,17 @@ def _build(shared: Container, parts: frozenset[Part]) -> Service:
 
 
 def _tasks(shared: Container, parts: frozenset[Part]) -> Iterator[Task]:
-    """Yield what runs for as long as the service: in every process, then by its parts."""
+    """Yield the background tasks of every process, then those of its parts."""
     yield from shared.database.tasks
     yield from shared.ranking_backend.tasks
     yield shared.write_path.commit.late.run
     pings = {**shared.database.pings, **shared.ranking_backend.pings}
     if pings or shared.queue_backend is not None:
         probe = Probe(pings, shared.queue_backend)
-        metrics.of_servers(shared.metrics, probe, queued=shared.queue_backend is not None)
+        metrics.register_servers(shared.metrics, probe, queued=shared.queue_backend is not None)
         yield partial(every, shared.timings.probe_s, probe.once, "probe")
     if shared.database.replica is not None:
-        text = "How far the replica was behind, as last looked."
+        text = "Delay of the replica when it was last measured."
         metrics.gauge(shared.metrics, "scoreboard_replica_lag_seconds", text, shared.database.replica.lag_s)
     if "live" in parts:
         yield from live.tasks(shared)

@@ -1,6 +1,7 @@
-"""Settings: from the environment (`SCOREBOARD_PORT=9000`), or given by the command line, which wins.
+"""Settings from the environment (`SCOREBOARD_PORT=9000`) and the command line.
 
-`CATALOGUE` describes every one; help texts, `config show` and the reference in the docs are made from it.
+Options take precedence. `CATALOGUE` describes every setting. Help texts, `config show` and the reference in the docs
+are generated from it.
 """
 
 import difflib
@@ -15,26 +16,26 @@ import msgspec
 from msgspec import Meta
 
 PREFIX = "SCOREBOARD_"
-TESTS = f"{PREFIX}TEST_"  # variables of the test suite, which are no settings
+TESTS = f"{PREFIX}TEST_"  # variables of the test suite, which are not settings
 
-_ORIGIN = re.compile(r"https?://[a-z0-9.\-_\[\]:]+")  # as browsers send it: small letters, no path
+_ORIGIN = re.compile(r"https?://[a-z0-9.\-_\[\]:]+")  # as browsers send it: lower case, without a path
 _WHOLE = re.compile(r"[+-]?[0-9]{1,19}")
 
 
 class SettingsError(ValueError):
-    """One plain line: which setting, and what is wrong with it."""
+    """Error that names a setting and the reason why its value is invalid."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """What the service is run with. Each field says what it does; its bounds are inclusive."""
+    """Settings of the service; bounds are inclusive."""
 
-    data: Annotated[Path, Meta(description="Folder of the database and the signing key, made when absent.")] = Path(
+    data: Annotated[Path, Meta(description="Folder of the database and the signing key; created if absent.")] = Path(
         "data"
     )
     database_url: Annotated[
         str,
         Meta(
-            description="PostgreSQL to keep everything in; empty is SQLite in the data folder, in one process.",
+            description="PostgreSQL database of all processes. Default: SQLite in the data folder, for one process.",
             examples=["postgresql://scoreboard:secret@db.example/scoreboard"],
             extra={"secret": True},
         ),
@@ -44,14 +45,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(
             ge=2,
             le=200,
-            description="Connections to PostgreSQL that one process may have.",
+            description="Maximum number of PostgreSQL connections per process.",
             extra={"unit": "connections"},
         ),
     ] = 8
     database_replica_url: Annotated[
         str,
         Meta(
-            description="Replica of it for long reads: the ledger, whole tables, lists of players; empty is none.",
+            description="PostgreSQL replica for long reads (ledger, whole tables, lists of players). Default: none.",
             examples=["postgresql://scoreboard:secret@replica.example/scoreboard"],
             extra={"secret": True},
         ),
@@ -59,7 +60,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ranking_url: Annotated[
         str,
         Meta(
-            description="Redis or Valkey for ranking, feed and limits of all processes; empty is in process.",
+            description="Redis or Valkey for ranking, feed and rate limits of all processes. Default: in memory.",
             examples=[
                 "redis://cache.example:6379/0",
                 "redis+sentinel://a:26379,b:26379/main",
@@ -73,7 +74,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(
             ge=0,
             le=10_000_000,
-            description="Standings of each table to keep in Redis, the best; 0 keeps all. 10000 is a good number.",
+            description="Number of best standings per table to keep in Redis; 0 keeps all. 10000 suits most boards.",
             examples=["10000"],
             extra={"unit": "standings"},
         ),
@@ -81,41 +82,41 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     queue_url: Annotated[
         str,
         Meta(
-            description="RabbitMQ for updates of queued boards; empty applies them at once.",
+            description="RabbitMQ for updates of queued boards. Default: none, updates are applied directly.",
             examples=["amqp://scoreboard:secret@queue.example/"],
             extra={"secret": True},
         ),
     ] = ""
     queue_fallback: Annotated[
         Literal["direct", "refuse"],
-        Meta(description="What becomes of queued updates while the queue is away: applied at once, or refused (503)."),
+        Meta(description="How to handle queued updates while the queue is down: apply directly, or refuse with 503."),
     ] = "direct"
     queue_keys: Annotated[
         str,
         Meta(
-            description="Keys that sign messages in the queue, separated by commas: the first signs, all are known."
-            " Empty takes one from the signing key.",
+            description="Keys for queue messages, separated by commas: the first signs, all verify."
+            " Default: derived from the signing key.",
             extra={"secret": True},
         ),
     ] = ""
     signing_key: Annotated[
         str,
         Meta(
-            description="What tokens are signed with, in every process the same; empty is a file in the data folder.",
+            description="Key that signs tokens, the same in every process. Default: a file in the data folder.",
             extra={"secret": True},
         ),
     ] = ""
     host: Annotated[
-        str, Meta(description="Address to listen on: 127.0.0.1 is this machine only, 0.0.0.0 every network.")
+        str, Meta(description="Address to listen on: 127.0.0.1 for this machine only, 0.0.0.0 for every network.")
     ] = "127.0.0.1"
-    port: Annotated[int, Meta(ge=0, le=65_535, description="Port to listen on; 0 takes a free one.")] = 8_000
+    port: Annotated[int, Meta(ge=0, le=65_535, description="Port to listen on; 0 selects a free port.")] = 8_000
     log_level: Annotated[
-        Literal["debug", "info", "warning", "error"], Meta(description="The least that is worth a line of the log.")
+        Literal["debug", "info", "warning", "error"], Meta(description="Lowest level that is logged.")
     ] = "info"
     origins: Annotated[
         str,
         Meta(
-            description="Origins of other sites whose pages may read and watch, separated by commas; * for all.",
+            description="Other origins whose pages may read and watch boards, separated by commas; * allows all.",
             examples=["https://shop.example,https://www.example.com:8443"],
         ),
     ] = ""
@@ -124,8 +125,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(
             ge=1,
             le=1_000_000,
-            description="Updates a player's token may send in a minute.",
-            extra={"unit": "updates a minute"},
+            description="Updates per minute that one player's token may send.",
+            extra={"unit": "updates per minute"},
         ),
     ] = 120
     server_updates_per_second: Annotated[
@@ -133,8 +134,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(
             ge=1,
             le=10_000_000,
-            description="Updates a server's token may send in a second.",
-            extra={"unit": "updates a second"},
+            description="Updates per second that one server's token may send.",
+            extra={"unit": "updates per second"},
         ),
     ] = 100_000
     pending_updates: Annotated[
@@ -142,7 +143,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(
             ge=1_000,
             le=1_000_000,
-            description="Updates that may wait for a commit before more are refused with 503.",
+            description="Updates that may wait for their batch before new ones are refused with 503.",
             extra={"unit": "updates"},
         ),
     ] = 20_000
@@ -151,20 +152,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(
             ge=0,
             le=1_000,
-            description="Least time between two transactions of one process: 0 answers soonest, more costs less.",
+            description="Minimum time between two transactions of a process: 0 answers fastest, more saves work.",
             extra={"unit": "milliseconds"},
         ),
     ] = 0
     live_connections: Annotated[
         int,
-        Meta(ge=1, le=1_000_000, description="Open live connections, of all clients.", extra={"unit": "connections"}),
+        Meta(ge=1, le=1_000_000, description="Maximum number of open live connections.", extra={"unit": "connections"}),
     ] = 15_000
     http_connections: Annotated[
         int,
         Meta(
             ge=0,
             le=1_000_000,
-            description="Open connections besides; 0 is what the system's limit on open files has room for.",
+            description="Maximum number of other open connections; 0 derives it from the limit on open files.",
             extra={"unit": "connections"},
         ),
     ] = 0
@@ -173,7 +174,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(
             ge=1,
             le=3_650,
-            description="How long an idempotency key is remembered, and the outcome of a refused update.",
+            description="How long idempotency keys and the outcomes of refused updates are kept.",
             extra={"unit": "days"},
         ),
     ] = 30
@@ -184,12 +185,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Client(msgspec.Struct, frozen=True, kw_only=True):
-    """What commands reach a server elsewhere with."""
+    """Settings of commands that call a remote server."""
 
     url: Annotated[
-        str, Meta(description="Address of a server elsewhere, for commands.", examples=["https://scores.example.com"])
+        str, Meta(description="URL of a remote server that commands call.", examples=["https://scores.example.com"])
     ] = ""
-    token: Annotated[str, Meta(description="Admin token for that server.", extra={"secret": True})] = ""
+    token: Annotated[str, Meta(description="Admin token for the remote server.", extra={"secret": True})] = ""
 
 
 Kind: TypeAlias = Literal["path", "text", "number", "choice"]
@@ -200,8 +201,7 @@ _KINDS: dict[type, Kind] = {Path: "path", str: "text", int: "number"}
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One setting, as people meet it. `low` and `high` are the bounds of a number, in `unit` where it has one;
-    `choices` are those of a choice. `reader` is who reads it: the service, or commands that speak to one elsewhere."""
+    """One setting; `low` and `high` are the bounds of a number, in `unit` if any."""
 
     name: str
     kind: Kind
@@ -225,14 +225,14 @@ class Setting:
 
     @property
     def range(self) -> str:
-        """What it may be, in words; empty when it may be anything."""
+        """Return the allowed values as text; empty if any text is allowed."""
         if self.kind == "number":
             return f"{self.low} to {self.high}"
         return ", ".join(self.choices)
 
-    def read(self, given: object) -> Path | str | int:
-        """The value that is meant. Raises SettingsError, which does not name the setting."""
-        text = str(given)
+    def parse(self, raw: object) -> Path | str | int:
+        """Parse and check a value. Raises SettingsError without the setting's name."""
+        text = str(raw)
         match self.kind:
             case "number" if not _WHOLE.fullmatch(text) or not self.low <= int(text) <= self.high:
                 raise SettingsError(f"{text!r} is not a whole number from {self.range}")
@@ -241,7 +241,7 @@ class Setting:
             case "choice" if text not in self.choices:
                 raise SettingsError(f"{text!r} is not one of {self.range}")
             case _ if self.default and not text:
-                raise SettingsError(f"{text!r} is empty; leave it out for {str(self.default)!r}")
+                raise SettingsError(f"{text!r} is empty; omit the setting to use {str(self.default)!r}")
             case "path":
                 return Path(text).expanduser()
         if self.name == "origins":
@@ -251,23 +251,23 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Effective:
-    """The value in force, and what set it: `default`, or the name of the variable or the option."""
+    """Effective value of a setting. Its source is `default`, a variable or an option."""
 
     setting: Setting
     value: Path | str | int
     source: str
 
 
-def effective(environment: Mapping[str, str] = os.environ, **given: object) -> list[Effective]:
-    """Every setting as it is in force; what is given as None was not given. Raises SettingsError."""
+def effective(environment: Mapping[str, str] = os.environ, **options: object) -> list[Effective]:
+    """Return all effective values; None means no option. Raises SettingsError."""
     _check_names(environment)
-    return [_effective(setting, environment.get(setting.variable), given.get(setting.name)) for setting in CATALOGUE]
+    return [_effective(setting, environment.get(setting.variable), options.get(setting.name)) for setting in CATALOGUE]
 
 
-def load(environment: Mapping[str, str] = os.environ, **given: object) -> Settings:
-    """The settings of the service in force; what is given as None was not given. Raises SettingsError."""
-    found = effective(environment, **given)
-    return Settings(**{one.setting.name: one.value for one in found if one.setting.reader == "service"})  # type: ignore[arg-type]  # read by kind
+def load(environment: Mapping[str, str] = os.environ, **options: object) -> Settings:
+    """Return the effective settings of the service. Raises SettingsError."""
+    values = effective(environment, **options)
+    return Settings(**{e.setting.name: e.value for e in values if e.setting.reader == "service"})  # type: ignore[arg-type]  # parsed by kind
 
 
 def _effective(setting: Setting, variable: str | None, option: object) -> Effective:
@@ -275,7 +275,7 @@ def _effective(setting: Setting, variable: str | None, option: object) -> Effect
     if text is None:
         return Effective(setting, setting.default, "default")
     try:
-        return Effective(setting, setting.read(text), source)
+        return Effective(setting, setting.parse(text), source)
     except SettingsError as error:
         raise SettingsError(f"{source}: {error}") from None
 
@@ -287,17 +287,17 @@ def _check_names(environment: Mapping[str, str]) -> None:
         if name not in {variable, *known} and not variable.startswith(TESTS):
             near = difflib.get_close_matches(name.upper(), known, 1)
             hint = f"did you mean {PREFIX}{near[0]}?" if near else "see: scoreboard serve --help"
-            raise SettingsError(f"there is no setting {variable}; {hint}")
+            raise SettingsError(f"unknown setting {variable}; {hint}")
 
 
 def _check_origins(text: str) -> None:
     for origin in (part.strip() for part in text.split(",")):
         if origin and origin != "*" and not _ORIGIN.fullmatch(origin):
-            raise SettingsError(f"{origin!r} is not an origin; one looks like https://shop.example")
+            raise SettingsError(f"{origin!r} is not an origin; use a form such as https://shop.example")
 
 
-def _described(kind: type[msgspec.Struct], reader: Reader) -> Iterator[Setting]:
-    """The fields of a struct; each is Annotated with one Meta."""
+def _settings_of(kind: type[msgspec.Struct], reader: Reader) -> Iterator[Setting]:
+    """Yield the fields of a struct, each Annotated with one Meta."""
     for name, hint in get_type_hints(kind, include_extras=True).items():
         value, (meta,) = get_args(hint)[0], hint.__metadata__
         yield Setting(
@@ -314,4 +314,4 @@ def _described(kind: type[msgspec.Struct], reader: Reader) -> Iterator[Setting]:
         )
 
 
-CATALOGUE: tuple[Setting, ...] = (*_described(Settings, "service"), *_described(Client, "commands"))
+CATALOGUE: tuple[Setting, ...] = (*_settings_of(Settings, "service"), *_settings_of(Client, "commands"))

@@ -1,4 +1,4 @@
-"""Timings: the periods of background work. Tests inject shorter or longer ones."""
+"""Periods of background work and time-outs of servers, which tests replace."""
 
 from dataclasses import dataclass
 
@@ -6,14 +6,16 @@ from scoreboard.application.updates.commit import DEFAULT_RETRIES, CommitRetries
 from scoreboard.application.upkeep import drift
 from scoreboard.application.upkeep.event_delivery import DeliveryLimits
 from scoreboard.entrypoints.http.timeouts import HttpTimeouts
+from scoreboard.entrypoints.sockets.connections import LiveLimits
 
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """The seconds between two runs of each job, and the waits inside them.
+    """Seconds between two runs of each job, and the waits inside them.
 
     `patience` is the factor for every time-out of a server. `seasons_s` is the period in which pages of the current
-    season look for a new one. `feed_s` is the period in which they look for changes that the feed lost.
+    season look for a new one. `feed_s` is the period in which they look for changes that the feed lost. `live` holds
+    the limits and periods of live connections, whose number comes from the settings.
     """
 
     patience: float = 1.0
@@ -28,3 +30,4 @@ class Timings:
     drift_recheck_s: float = drift.RECHECK_AFTER_S
     events: DeliveryLimits = DeliveryLimits()  # noqa: RUF009 - frozen
     http: HttpTimeouts = HttpTimeouts()  # noqa: RUF009 - frozen
+    live: LiveLimits = LiveLimits()  # noqa: RUF009 - frozen

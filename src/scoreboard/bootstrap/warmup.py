@@ -1,4 +1,4 @@
-"""Warm-up: the tables of the open seasons, loaded at start where the ranking is in this process."""
+"""Warm-up of an in-process ranking: the tables of the open seasons, at start."""
 
 import asyncio
 import time
@@ -9,17 +9,18 @@ from scoreboard.application.ports.clock import Clock
 from scoreboard.application.ports.directory import Directory
 from scoreboard.application.ports.ledger import Ledger
 from scoreboard.application.ports.ranking import NotRanked
+from scoreboard.concurrency.backoff import Backoff
 from scoreboard.domain.board import Board
 from scoreboard.domain.season import season_at
 from scoreboard.domain.submission import TableKey
 
-LOAD_AGAIN_S, LOAD_AGAIN_MOST_S = 0.2, 30.0  # between two tries; it doubles
+RETRIES = Backoff(first_s=0.2, longest_s=30.0)
 
 
 async def load_open_tables(
     directory: Directory, ledger: Ledger, load_table: LoadTable, clock: Clock, report: Callable[[str], None]
 ) -> None:
-    """Return when every table of an open season is loaded; `report` gets the progress."""
+    """Load every table of an open season; `report` receives the progress."""
     started = time.perf_counter()
     standings = tables = 0
     for app in await directory.apps():
@@ -33,14 +34,14 @@ async def load_open_tables(
 
 
 async def _load(load_table: LoadTable, key: TableKey, board: Board) -> int:
-    """Try until it succeeds: a service without one of its tables is not ready. The log has the reason."""
-    pause_s = LOAD_AGAIN_S
+    """Load a table, retrying until it succeeds; `load_table` logs each failure."""
+    failures = 0
     while True:
         try:
             return await load_table(key, board)
         except NotRanked:
-            await asyncio.sleep(pause_s)
-            pause_s = min(2 * pause_s, LOAD_AGAIN_MOST_S)
+            failures += 1
+            await asyncio.sleep(RETRIES.pause_s(failures))
 
 
 async def _open_tables(ledger: Ledger, board: Board, clock: Clock) -> list[TableKey]:

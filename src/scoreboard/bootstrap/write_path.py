@@ -1,4 +1,4 @@
-"""WritePath: from a request to change a score to its commit, direct or through the queue."""
+"""WritePath: updates from request to commit, directly or through the queue."""
 
 import asyncio
 
@@ -22,7 +22,7 @@ from scoreboard.bootstrap.settings import Settings
 
 
 class WritePath:
-    """`publisher` is None without a queue."""
+    """Updates from request to commit; `publisher` is None without a queue."""
 
     def __init__(
         self,

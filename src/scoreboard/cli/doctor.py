@@ -12,10 +12,10 @@ from scoreboard import __version__
 from scoreboard.application.ports.backend import NotUsable
 from scoreboard.application.ports.diagnostics import Finding
 from scoreboard.bootstrap import backends, settings
-from scoreboard.bootstrap.data_dir import FolderLocked, FolderUnusable, running, running_url
+from scoreboard.bootstrap.data_dir import FolderLocked, FolderUnusable, is_locked, running_url
 from scoreboard.bootstrap.diagnostics.local import diagnose_data_dir, diagnose_settings
 from scoreboard.bootstrap.diagnostics.servers import diagnose_servers
-from scoreboard.bootstrap.serve import logging_to_stderr
+from scoreboard.bootstrap.serve import configure_logging
 from scoreboard.bootstrap.settings import Settings
 from scoreboard.cli import output
 from scoreboard.cli.client import RetryingClient
@@ -67,7 +67,7 @@ def _print(findings: list[Finding]) -> None:
 
 
 async def _diagnose(target: Target, most_entries: int) -> list[Finding]:
-    logging_to_stderr(LOG_LEVEL)
+    configure_logging(LOG_LEVEL)
     findings: list[Finding] = []
     if remote_server(target) is None:
         local = settings.load(data=target.data)
@@ -93,7 +93,7 @@ def _diagnose_folder(local: Settings) -> tuple[list[Finding], bool]:
     if not local.data.is_dir():
         text = f"{local.data.absolute()} does not exist yet; `scoreboard serve` creates it"
         return [Finding("folder", "ok", text)], False
-    served = running(local.data)
+    served = is_locked(local.data)
     findings, sound = diagnose_data_dir(local.data, served=served)
     if not served:
         return [

@@ -15,7 +15,7 @@ from cyclopts import Parameter
 from scoreboard.bootstrap import mounting, service, settings, tokens
 from scoreboard.bootstrap.data_dir import running_url
 from scoreboard.bootstrap.listening import listening
-from scoreboard.bootstrap.serve import logging_to_stderr
+from scoreboard.bootstrap.serve import configure_logging
 from scoreboard.cli.client import Client, open_client
 from scoreboard.cli.errors import UsageError
 from scoreboard.client.requests import checked_address, checked_token
@@ -111,7 +111,7 @@ async def connect(
             yield Connection(client, server.name)
         return
     local = settings.load(data=(target or Target()).data)
-    logging_to_stderr(log_level)
+    configure_logging(log_level)
     parts: frozenset[mounting.Part] = frozenset({"api", "live"}) if local.database_url else mounting.PARTS
     async with service.open_service(local, parts=parts) as opened, listening(opened, "127.0.0.1", 0) as url:
         server = _local_server(local, lambda: url)
@@ -143,7 +143,7 @@ def _local_server(local: settings.Settings, locate: Callable[[], str | None]) ->
         """Renew the token before it expires: a command may run for days."""
         nonlocal token, minted_at
         if time.monotonic() - minted_at > TOKEN_RENEWED_S:
-            token = tokens.mint(local, role="admin", app="*", subject=LOCAL_SUBJECT, ttl_s=TOKEN_TTL_S)
+            token = tokens.issue(local, role="admin", app="*", subject=LOCAL_SUBJECT, ttl_s=TOKEN_TTL_S)
             minted_at = time.monotonic()
         return token
 

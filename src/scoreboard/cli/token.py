@@ -78,7 +78,7 @@ def _create(role: Role, app: str, subject: str, days: float, data: Data, *, json
         output.note(
             f"Created the data folder {chosen.data.resolve()}. The token is valid only for a service that uses it."
         )
-    created = tokens.mint(chosen, role=role, app=app, subject=subject, ttl_s=int(ttl_s))
+    created = tokens.issue(chosen, role=role, app=app, subject=subject, ttl_s=int(ttl_s))
     if json:
         output.json({"token": created, "role": role, "app": app, "subject": subject, "expires_in_s": int(ttl_s)})
     else:

@@ -1,4 +1,4 @@
-"""Backends of another distribution, as the registry sees them: embedded ones that are reached by a URL."""
+"""Backends that another distribution could add: embedded ones, opened by a URL."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack

@@ -1,5 +1,6 @@
-"""The registry: a plugin for each scheme, imported when it is used."""
+"""Tests of the registry: one plugin per scheme, imported when it is used."""
 
+import os
 import re
 import subprocess
 import sys
@@ -20,30 +21,30 @@ DRIVERS = ("asyncpg", "redis", "aio_pika", "aiormq")
 
 
 def options(**given: str) -> BackendOptions:
-    return backends.options_of(Settings(**given))  # type: ignore[arg-type]  # all are texts
+    return backends.options_of(Settings(**given))  # type: ignore[arg-type]  # all are strings
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "expected"),
     [
-        ({"database_url": f"mysql://u:{SECRET}@h/d"}, "database_url begins with postgresql:// or postgres://"),
-        ({"database_url": "://h"}, "database_url begins with postgresql://"),
-        ({"database_url": SECRET}, "database_url begins with postgresql://"),
-        ({"database_replica_url": f"redis://:{SECRET}@h"}, "database_replica_url begins with postgresql://"),
-        ({"ranking_url": f"redis+{SECRET}://h"}, "ranking_url begins with redis:// or rediss:// or unix://"),
-        ({"ranking_url": "redis"}, "ranking_url begins with redis://"),
-        ({"queue_url": f"kafka://{SECRET}@h"}, "queue_url begins with amqp:// or amqps://"),
+        ({"database_url": f"mysql://u:{SECRET}@h/d"}, "database_url must begin with postgresql:// or postgres://"),
+        ({"database_url": "://h"}, "database_url must begin with postgresql://"),
+        ({"database_url": SECRET}, "database_url must begin with postgresql://"),
+        ({"database_replica_url": f"redis://:{SECRET}@h"}, "database_replica_url must begin with postgresql://"),
+        ({"ranking_url": f"redis+{SECRET}://h"}, "ranking_url must begin with redis:// or rediss:// or unix://"),
+        ({"ranking_url": "redis"}, "ranking_url must begin with redis://"),
+        ({"queue_url": f"kafka://{SECRET}@h"}, "queue_url must begin with amqp:// or amqps://"),
     ],
 )
-def test_an_unknown_scheme_names_the_known_ones_and_shows_no_secret(given: dict[str, str], said: str) -> None:
+def test_an_unknown_scheme_lists_the_supported_ones_without_secrets(given: dict[str, str], expected: str) -> None:
     with pytest.raises(SettingsError) as refused:
         backends.check_backends(options(**given))
-    assert str(refused.value).startswith(said)
+    assert str(refused.value).startswith(expected)
     assert SECRET not in str(refused.value)
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "expected"),
     [
         ({"database_url": "postgresql://h/d"}, "ranking_url too"),
         ({"ranking_url": "redis://h"}, "need a database_url"),
@@ -53,13 +54,13 @@ def test_an_unknown_scheme_names_the_known_ones_and_shows_no_secret(given: dict[
         ({"database_url": "postgresql://h/d", "ranking_url": f"redis://:{SECRET}/1@h"}, "ranking_url: "),
     ],
 )
-def test_urls_that_make_no_service_are_named(given: dict[str, str], said: str) -> None:
-    with pytest.raises(SettingsError, match=said) as refused:
+def test_an_incomplete_combination_of_urls_is_refused(given: dict[str, str], expected: str) -> None:
+    with pytest.raises(SettingsError, match=expected) as refused:
         backends.check_backends(options(**given))
     assert SECRET not in str(refused.value)
 
 
-def test_every_built_in_plugin_is_there() -> None:
+def test_every_built_in_plugin_can_be_imported() -> None:
     for setting, rows in registry.BUILT_IN.items():
         for scheme in (scheme for row in rows for scheme in row.schemes):
             assert registry.plugin(setting, f"{scheme}://h" if scheme else "")
@@ -73,19 +74,21 @@ def test_every_built_in_plugin_is_there() -> None:
         ({"queue_url": "amqp://h/"}, "aio_pika", "rabbitmq"),
     ],
 )
-def test_a_driver_that_is_missing_is_named_with_its_extra(given: dict[str, str], driver: str, extra: str) -> None:
+def test_the_error_of_a_missing_driver_names_its_extra(given: dict[str, str], driver: str, extra: str) -> None:
     shared = {"database_url": "postgresql://h/d", "ranking_url": "redis://h", **given}
-    told = in_a_process(
+    output = run_in_process(
         f"sys.modules[{driver!r}] = None",
         "from scoreboard.bootstrap import backends",
         "from scoreboard.bootstrap.settings import Settings",
         f"backends.check_backends(backends.options_of(Settings(**{shared!r})))",
     )
-    assert re.search(rf"_url: {driver}[.\w]* is not installed; pip install 'scoreboard\[{extra}\]'$", told.strip())
+    assert re.search(
+        rf"_url: {driver}[.\w]* is not installed; run: pip install 'scoreboard\[{extra}\]'$", output.strip()
+    )
 
 
 def test_the_embedded_service_imports_no_driver(tmp_path: Path) -> None:
-    told = in_a_process(
+    output = run_in_process(
         "import asyncio, pathlib",
         "import scoreboard.cli.main",
         "from scoreboard.bootstrap.service import open_service",
@@ -96,24 +99,24 @@ def test_the_embedded_service_imports_no_driver(tmp_path: Path) -> None:
         "asyncio.run(main())",
         f"print([name for name in {DRIVERS} if name in sys.modules])",
     )
-    assert told == "[]\n"
+    assert output == "[]\n"
 
 
-def in_a_process(*lines: str) -> str:
-    """Run these lines in an interpreter of their own; what it printed."""
+def run_in_process(*lines: str) -> str:
+    """Run these lines in a new interpreter; return its output."""
     done = subprocess.run(
         [sys.executable, "-c", "\n".join(("import sys", *lines))],
         capture_output=True,
         text=True,
         check=False,
-        env={"PATH": ""},
+        env={"PATH": "", "PYTHONPATH": os.pathsep.join(sys.path)},
     )
     return done.stdout + done.stderr
 
 
 @pytest.fixture
 def added(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another distribution, whose entry points add backends."""
+    """Install a distribution whose entry points add backends."""
     metadata = tmp_path / "added" / "added_backend-1.0.dist-info"
     metadata.mkdir(parents=True)
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: added-backend\nVersion: 1.0\n")
@@ -136,11 +139,11 @@ async def test_another_distribution_adds_a_backend(tmp_path: Path) -> None:
         async def probed() -> bool:
             return b'scoreboard_server_up{server="added-ranking"} 1.0' in (await server.get("/metrics")).raw
 
-        await eventually(probed, "the plugin's server is probed by its name")
+        await eventually(probed, "the server of the plugin is probed under its name")
 
 
 @pytest.mark.usefixtures("added")
-async def test_the_doctor_asks_a_plugin_that_was_added() -> None:
+async def test_the_doctor_uses_an_added_plugin() -> None:
     findings, usable = await diagnose_servers(options(database_url="added://h", ranking_url="added://u:p@down"))
     assert usable
     assert findings == [
@@ -152,8 +155,8 @@ async def test_the_doctor_asks_a_plugin_that_was_added() -> None:
 
 
 @pytest.mark.usefixtures("added")
-def test_what_was_added_is_named_among_the_known_and_missed_when_it_is_not_there() -> None:
-    with pytest.raises(SettingsError, match=r"begins with amqp:// or amqps:// or added://$"):
+def test_errors_list_added_schemes_and_missing_modules() -> None:
+    with pytest.raises(SettingsError, match=r"must begin with amqp:// or amqps:// or added://$"):
         registry.check_scheme("queue_url", "kafka://h")
     with pytest.raises(SettingsError, match=r"^queue_url: no_such_module is not installed$"):
         registry.server_plugin("queue_url", "added://h")

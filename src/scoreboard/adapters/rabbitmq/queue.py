@@ -106,7 +106,7 @@ class _Publisher:
         try:
             await self._topology.declare(self._connection, self._timeouts.declare_s)
         except Exception as error:
-            log.error("queue_not_mended", error=describe_error(error))
+            log.error("queue_not_redeclared", error=describe_error(error))
             self._give_up()
 
 

@@ -183,7 +183,7 @@ class ReconnectingConnection(Generic[S]):
             self._attempted.set()
             await asyncio.wait((self._closing, lost), return_when=FIRST_COMPLETED)
         except TopologyMismatch as error:
-            log.error("queue_declared_otherwise", detail=str(error))
+            log.error("queue_declared_differently", detail=str(error))
             return False
         except (Exception, asyncio.CancelledError) as error:
             task = asyncio.current_task()
@@ -194,7 +194,7 @@ class ReconnectingConnection(Generic[S]):
             self._outage_logged = True
             return False
         else:
-            log.info("queue_connection_over", purpose=self._purpose)
+            log.info("queue_connection_closed", purpose=self._purpose)
             return True
         finally:
             self._session = None

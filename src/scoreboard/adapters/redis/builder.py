@@ -106,7 +106,7 @@ class Builder:
         except (NotRanked, Unavailable):
             pass  # The adapter that failed has logged it. The next read starts another build.
         except Exception:
-            log.exception("table_not_made", table=key)
+            log.exception("table_not_built", table=key)
 
     async def _is_in_ledger(self, key: TableKey) -> bool:
         async for chunk in self._load(key):
@@ -136,7 +136,7 @@ class Builder:
                 finally:
                     end = int(extent is not None), keys.changed(key), self._keep, *(extent or _Extent())
                     finished = await self._tables.call(tables.FINISH, key, epoch, *end)
-                log.info("table_made", table=key, state=finished.decode())
+                log.info("table_built", table=key, state=finished.decode())
         return bool(state in {tables.READY, tables.CLAIMED})
 
     async def _fill(

@@ -101,7 +101,7 @@ class RedisFeed:
                 raise RedisConnectionError("the server does not answer")
             if self.failures:
                 self.failures = 0
-                log.info("feed_back")
+                log.info("feed_restored")
             if message["type"] in {"message", "subscribe"}:
                 self.notify(keys.table_of(message["channel"].decode()))
 

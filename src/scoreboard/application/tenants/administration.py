@@ -167,7 +167,7 @@ def _ranking_outage_logged(what: str) -> Iterator[None]:
     try:
         yield
     except Unavailable as error:
-        log.warning("ranking_not_told", what=what, code=error.code)
+        log.warning("ranking_not_updated", what=what, code=error.code)
 
 
 def _check_same(given: _Stored, current: _Stored, not_found: Code[NotFound]) -> _Stored:

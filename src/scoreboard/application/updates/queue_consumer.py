@@ -129,5 +129,5 @@ class QueueConsumer:
             except Unavailable as error:
                 failures += 1
                 pause_s = self._backoff.pause_s(failures)
-                log.warning("queue_takes_nothing", code=error.code, retry_in_s=round(pause_s, 1))
+                log.warning("queue_consumer_postponed", code=error.code, retry_in_s=round(pause_s, 1))
             await asyncio.sleep(pause_s)

@@ -78,7 +78,7 @@ class EventDelivery:
                     self.failures[name] += 1
                     log.warning("event_consumer_failed", consumer=name, error=str(error), retry_in_s=round(pause_s, 1))
                 elif isinstance(error, Unavailable):
-                    log.debug("event_delivery_put_off", consumer=name, code=error.code)
+                    log.debug("event_delivery_postponed", consumer=name, code=error.code)
                 else:
                     log.exception("event_delivery_failed", consumer=name)
                 await asyncio.sleep(pause_s)

@@ -1,1 +1,1 @@
-"""Diagnostics: what `scoreboard doctor` looks at before it asks a server."""
+"""Diagnostics of `scoreboard doctor`: this machine and the servers."""

@@ -1,4 +1,4 @@
-"""Findings about the servers that processes share, as their plugins report them."""
+"""Findings about the shared servers, as their plugins report them."""
 
 import asyncio
 from itertools import chain
@@ -14,7 +14,7 @@ CHECK_S = 8.0
 
 
 async def diagnose_servers(options: BackendOptions) -> tuple[list[Finding], bool]:
-    """Look at all servers at once, each for a few seconds at most. Raises SettingsError.
+    """Diagnose all servers concurrently, within CHECK_S. Raises SettingsError.
 
     Returns the findings, and whether the service can open the database.
     """

@@ -1,1 +1,1 @@
-"""Parts: one builder for each, of the routes that it answers and the tasks that it runs."""
+"""Parts: one builder for the routes and tasks of each."""

@@ -1,4 +1,4 @@
-"""The api part: updates, reads and administration over HTTP. It runs no task of its own."""
+"""The api part: updates, reads and administration over HTTP, without tasks."""
 
 from scoreboard.application.records.history import History
 from scoreboard.application.updates.dead_letters import DeadLetters
@@ -18,7 +18,7 @@ def board_routes(shared: Container) -> list[Endpoint]:
 
 
 def administration_routes(shared: Container) -> list[Endpoint]:
-    """Return the routes of apps and what is in them, of ledgers, and of dead letters."""
+    """Return the routes of apps and their content, ledgers and dead letters."""
     writes = shared.write_path
     history = History(shared.directory, shared.ledger, shared.ranking, writes.commit, shared.rebuild, shared.clock)
     return routes(

@@ -1,4 +1,4 @@
-"""The jobs part: upkeep that one process at a time does, while others stand by."""
+"""The jobs part: upkeep by one process at a time, while others stand by."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -9,30 +9,30 @@ from scoreboard.application.upkeep.repair import Repair
 from scoreboard.application.upkeep.retention import Retention
 from scoreboard.application.upkeep.trim import Trim
 from scoreboard.bootstrap.container import Container
-from scoreboard.bootstrap.metrics import gauge, of_events
+from scoreboard.bootstrap.metrics import gauge, register_events
 from scoreboard.concurrency.every import every
 
 
 def tasks(shared: Container) -> Iterator[Task]:
-    """Yield each job by its name: it begins when the rankings are loaded and this process has the leader lock."""
+    """Yield each job, run under its leader lock once the rankings are loaded."""
     for name, job in _jobs(shared).items():
-        yield partial(_in_turn, shared, name, job)
-    for name, job in shared.events.jobs().items():  # they wait for no ranking
-        yield partial(shared.turns.run_as_leader, name, job)
+        yield partial(_run_when_warm, shared, name, job)
+    for name, job in shared.events.jobs().items():  # event delivery needs no ranking
+        yield partial(shared.leader_lock.run_as_leader, name, job)
     if shared.events.delivered:
-        of_events(shared.metrics, shared.events)
+        register_events(shared.metrics, shared.events)
 
 
-async def _in_turn(shared: Container, name: str, job: Task) -> None:
+async def _run_when_warm(shared: Container, name: str, job: Task) -> None:
     await shared.warmed.wait()
-    await shared.turns.run_as_leader(name, job)
+    await shared.leader_lock.run_as_leader(name, job)
 
 
 def _jobs(shared: Container) -> dict[str, Task]:
     timings = shared.timings
     directory, ledger, ranking, clock = shared.directory, shared.ledger, shared.ranking, shared.clock
     repair = Repair(directory, ledger, ranking, shared.read_path.publisher)
-    text = "Standings that are durable and not ranked yet, as repair last saw."
+    text = "Durable standings not yet ranked, as of the last repair run."
     gauge(shared.metrics, "scoreboard_unranked_standings", text, lambda: repair.unranked)
     retention = Retention(ledger, clock, shared.settings.receipt_days)
     jobs: dict[str, Task] = {

@@ -1,4 +1,4 @@
-"""The live part: boards by WebSocket and Server-Sent Events."""
+"""The live part: boards over WebSocket and Server-Sent Events."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -19,7 +19,7 @@ def live_routes(shared: Container) -> list[Endpoint]:
 
 
 def tasks(shared: Container) -> Iterator[Task]:
-    """Yield the upkeep of live connections, the turn of seasons, and the changes that other processes publish."""
+    """Yield the upkeep of live connections, season rollover and the shared feed."""
     yield shared.read_path.live.run
     timings, publisher = shared.timings, shared.read_path.publisher
     yield partial(every, timings.seasons_s, publisher.turn_seasons, "seasons")

@@ -1,4 +1,4 @@
-"""The pages as a contract: they need no credential, and their errors are those of `/v1`, which they use."""
+"""The contract of the pages: no credential, and the error format of `/v1`."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""The API's own description: OpenAPI, from the endpoints really served, AsyncAPI, and a page to read and try."""
+"""The API reference: OpenAPI, AsyncAPI, and a page to read and try them."""
 
 from functools import partial
 
@@ -19,7 +19,7 @@ _endpoint = partial(endpoint, "GET", tag="service", policy="use_service", descri
 
 
 class Reference:
-    """An OpenAPI document, in JSON, and a page that shows it. The page needs nothing from elsewhere."""
+    """The OpenAPI document, and a page that shows it without other servers."""
 
     def __init__(self, openapi: bytes) -> None:
         self._openapi = openapi
@@ -42,7 +42,7 @@ class Reference:
 
 
 class LiveReference:
-    """`asyncapi` describes the live doors, in JSON."""
+    """The AsyncAPI document of the live endpoints."""
 
     def __init__(self, asyncapi: bytes) -> None:
         self._asyncapi = asyncapi

@@ -1,8 +1,7 @@
-"""Files of a page that is part of the package, served by their names."""
+"""Files of the package that are served by name."""
 
 import hashlib
 from importlib.resources import files
-from importlib.resources.abc import Traversable
 from typing import NamedTuple
 
 from scoreboard.domain import codes
@@ -25,12 +24,15 @@ class _Read(NamedTuple):
 
 
 class Files:
-    """The files of folders beside this module, each read when it is first asked for. `policy` is the value of their
-    Content-Security-Policy."""
+    """The files of some folders in this package, each read at its first request.
+
+    `policy` is the value of their Content-Security-Policy.
+    """
 
     def __init__(self, policy: str, *folders: str) -> None:
         self._headers = f"Content-Security-Policy: {policy}\r\n".encode() + GUARDS + b"Cache-Control: no-cache\r\n"
-        self._entries = {entry.name: entry for folder in folders for entry in _served(files(__package__) / folder)}
+        entries = (entry for folder in folders for entry in (files(__package__) / folder).iterdir())
+        self._entries = {entry.name: entry for entry in entries if _suffix(entry.name) in TYPES}
         self._read: dict[str, _Read] = {}
 
     def reply(self, call: RequestContext, name: str) -> Response:
@@ -38,7 +40,7 @@ class Files:
             raise codes.FILE_NOT_FOUND.error("the page has no such file")
         if name not in self._read:
             body = self._entries[name].read_bytes()
-            self._read[name] = _Read(body, f'"{hashlib.sha256(body).hexdigest()[:16]}"', TYPES[_ending(name)])
+            self._read[name] = _Read(body, f'"{hashlib.sha256(body).hexdigest()[:16]}"', TYPES[_suffix(name)])
         read = self._read[name]
         headers = self._headers + f"ETag: {read.etag}\r\n".encode()
         if call.has_current(read.etag):
@@ -46,9 +48,5 @@ class Files:
         return Response(200, read.body, headers, read.media_type)
 
 
-def _served(folder: Traversable) -> list[Traversable]:
-    return [entry for entry in folder.iterdir() if _ending(entry.name) in TYPES]
-
-
-def _ending(name: str) -> str:
+def _suffix(name: str) -> str:
     return name.rpartition(".")[2]

@@ -1,7 +1,7 @@
 """The live page and its element, served to pages of every origin.
 
-Modules and styles live at `/page/{version}/`, where the version is a digest of them all: a browser may keep them for
-good. The two addresses that do not change, `/` and `/embed.js`, name the version and are asked about each time.
+Modules and styles are served at `/page/{version}/`, where the version is a digest of all files. Browsers may cache them
+permanently. The two stable addresses, `/` and `/embed.js`, refer to the version and are revalidated each time.
 """
 
 import hashlib
@@ -27,41 +27,40 @@ POLICY = (
 )
 VERSION = re.compile(r"[0-9a-f]{16}")
 PLACEHOLDER = b"{version}"
-ASKED_EACH_TIME = b"Cache-Control: no-cache\r\n"
-KEPT_FOR_GOOD = b"Cache-Control: public, max-age=31536000, immutable\r\n"
-
+REVALIDATED = b"Cache-Control: no-cache\r\n"
+IMMUTABLE = b"Cache-Control: public, max-age=31536000, immutable\r\n"
 
 _endpoint = partial(endpoint, "GET", tag="service", policy="use_service", described=False)
 
 
 class PublicResponse(Response):
-    """What a page of any origin may read. The server's own word on origins, added to every reply, is not needed."""
+    """A response that pages of any origin may read."""
 
     def __init__(self, status: int, body: bytes = b"", headers: bytes = b"", content_type: str = JSON) -> None:
         super().__init__(status, body, headers + b"Access-Control-Allow-Origin: *\r\n", content_type)
 
     def add(self, headers: bytes) -> None:
-        """Nothing: two words on origins would contradict each other."""
+        """Ignore the server's CORS headers, which would contradict those of this class."""
 
 
 class Pages:
     def __init__(self) -> None:
-        found = dict(_found(files(__package__) / "page"))
+        contents = dict(_page_files(files(__package__) / "page"))
         whole = hashlib.blake2b(digest_size=8)
-        for name in sorted(found):
-            whole.update(b"%b\0%b\0" % (name.encode(), found[name]))
+        for name in sorted(contents):
+            whole.update(b"%b\0%b\0" % (name.encode(), contents[name]))
         self._version = whole.hexdigest()
-        self._files = {name: body.replace(PLACEHOLDER, self._version.encode()) for name, body in found.items()}
+        self._files = {name: body.replace(PLACEHOLDER, self._version.encode()) for name, body in contents.items()}
 
     @_endpoint("/", name="getPage")
     async def page(self, call: RequestContext) -> web.StreamResponse:
         """Get the live page."""
-        return self._file(Response, call, "index.html", POLICY + ASKED_EACH_TIME)
+        return self._file(Response, call, "index.html", POLICY + REVALIDATED)
 
     @_endpoint("/embed.js", name="getEmbed")
     async def embed(self, call: RequestContext) -> web.StreamResponse:
         """Get the element for pages of other sites."""
-        return self._file(PublicResponse, call, "embed.js", ASKED_EACH_TIME)
+        return self._file(PublicResponse, call, "embed.js", REVALIDATED)
 
     @_endpoint("/page/{version}/{file}", name="getPageFile")
     async def file(self, call: RequestContext) -> web.StreamResponse:
@@ -74,11 +73,11 @@ class Pages:
         return self._versioned(call, f"client/{call.path[1]}")
 
     def _versioned(self, call: RequestContext, name: str) -> Response:
-        """Another version is that of another release: it gets the files of this one, not to be kept."""
+        """Serve a file to pages of any release; browsers may cache the current one."""
         version = call.path[0]
         if VERSION.fullmatch(version) is None:
             raise _no_file()
-        return self._file(PublicResponse, call, name, KEPT_FOR_GOOD if version == self._version else ASKED_EACH_TIME)
+        return self._file(PublicResponse, call, name, IMMUTABLE if version == self._version else REVALIDATED)
 
     def _file(self, reply: type[Response], call: RequestContext, name: str, headers: bytes) -> Response:
         if name not in self._files:
@@ -94,10 +93,10 @@ def _no_file() -> NotFound:
     return codes.FILE_NOT_FOUND.error("the page has no such file")
 
 
-def _found(folder: Traversable, below: str = "") -> Iterator[tuple[str, bytes]]:
-    """The files of the page by name, such as `rows.js` and `client/connection.js`."""
+def _page_files(folder: Traversable, below: str = "") -> Iterator[tuple[str, bytes]]:
+    """Yield the files of the page by name, such as `client/connection.js`."""
     for entry in folder.iterdir():
         if entry.is_dir():
-            yield from _found(entry, f"{below}{entry.name}/")
+            yield from _page_files(entry, f"{below}{entry.name}/")
         elif entry.name.rpartition(".")[2] in TYPES:
             yield below + entry.name, entry.read_bytes()

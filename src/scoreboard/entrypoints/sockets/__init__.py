@@ -1,1 +1,1 @@
-"""The kit of live connections: WebSocket and Server-Sent Events. It knows no contract and no token format."""
+"""Live connections by WebSocket and Server-Sent Events, for all contracts."""

@@ -1,4 +1,4 @@
-"""LiveConnections: the open WebSockets and event streams of a process, from the first byte to the last."""
+"""The open WebSockets and event streams of a process."""
 
 import asyncio
 import contextlib
@@ -25,15 +25,9 @@ from scoreboard.domain.errors import ScoreboardError
 from scoreboard.entrypoints.sockets.sessions import Framing, LiveSession
 
 log = structlog.get_logger(__name__)
-ws_logger.setLevel(logging.ERROR)  # its warnings repeat what clients send: a line each for an unknown subprotocol
+ws_logger.setLevel(logging.ERROR)  # a client could cause a warning for each handshake
 
-LOOK_EVERY_S = 5.0
-PING_AFTER_S = 25.0  # of silence
-SILENT_AFTER_S = 60.0
-MAX_MESSAGES = 200  # from one client between two looks
-WARMING_TRIES = 60
-SLICE = 100  # connections that are looked at in one go
-CLOSED_AT_ONCE = 500
+CLOSE_BATCH = 500  # connections that are closed concurrently at a stop
 
 Receive: TypeAlias = Callable[[LiveSession, str], Awaitable[None]]
 """Handle one text message of a client. Raises Ended to close the connection."""
@@ -41,12 +35,22 @@ Receive: TypeAlias = Callable[[LiveSession, str], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class LiveLimits:
+    """Limits of live connections, and the periods of their checks."""
+
     connections: int = 15_000
     subscriptions: int = 100  # on one connection
     message_bytes: int = 8 * 1024
+    messages: int = 200  # from one client between two checks
+    check_every_s: float = 5.0
+    check_batch: int = 100  # connections that are checked without a pause
+    ping_after_s: float = 25.0  # without a message
+    silent_after_s: float = 60.0
+    warming_tries: int = 60  # seconds that a subscription waits for a ranking
 
 
 class Ended(Exception):
+    """Signal that the server closes the connection."""
+
     def __init__(self, close: Close) -> None:
         super().__init__(close.reason)
         self.close = close
@@ -69,27 +73,29 @@ class LiveConnections:
     async def websocket(
         self, request: web.BaseRequest, principal: Principal | None, framing: Framing, receive: Receive
     ) -> web.StreamResponse:
-        """One WebSocket, from upgrade to close. Raises Forbidden for a plain request and for a page of an origin that
-        is not allowed."""
+        """Serve a WebSocket. Raises Forbidden for a wrong handshake or origin."""
         if not self._origins.may_connect(request.headers.get("Origin"), request.headers.get("Host")):
             raise codes.ORIGIN_NOT_ALLOWED.error("pages of this origin may not connect; see the setting origins")
         socket = web.WebSocketResponse(
             compress=False, autoping=False, max_msg_size=self.limits.message_bytes, timeout=5.0, writer_limit=1 << 20
         )
-        if not _asks_for(socket, request):
-            raise codes.WEBSOCKET_ONLY.error("this address takes WebSocket connections")
+        if not _is_handshake(socket, request):
+            raise codes.WEBSOCKET_ONLY.error("this address accepts only WebSocket connections")
         await socket.prepare(request)
         if self._closing or self.connections >= self.limits.connections:
             await _close(socket, close_codes.GOING_AWAY if self._closing else close_codes.TOO_MANY_CONNECTIONS)
             return socket
-        connection = _connection(request, principal, framing)
+        connection = _open_session(request, principal, framing)
         self.sockets[connection] = socket
         try:
-            await _converse(connection, socket, receive)
+            await _receive_messages(connection, socket, receive)
         finally:
-            self._forget(connection)
+            self._unsubscribe_all(connection)
             del self.sockets[connection]
-            _let_go(socket)
+            # A broken socket keeps its error, whose traceback refers back to the socket. Without this, each would stay
+            # in memory until a full garbage collection, which may take days.
+            if error := socket.exception():
+                error.__traceback__ = error.__context__ = None
         return socket
 
     async def stream(
@@ -99,27 +105,26 @@ class LiveConnections:
         framing: Framing,
         begin: Callable[[LiveSession], Awaitable[None]],
     ) -> web.StreamResponse:
-        """One event stream, from its head to the end of the connection. `begin` joins it to what it shows. Raises
-        Unavailable."""
+        """Serve an event stream, which `begin` subscribes. Raises Unavailable."""
         if self._closing or self.connections >= self.limits.connections:
-            raise codes.TOO_MANY_CONNECTIONS.error("too many live connections; come back later", retry_after_s=5)
-        connection = _connection(request, principal, framing)
+            raise codes.TOO_MANY_CONNECTIONS.error("too many live connections; try again later", retry_after_s=5)
+        connection = _open_session(request, principal, framing)
         if request.method == "HEAD":
             connection.write(self._stream_head(request))
-            return _Written()
+            return _SentResponse()
         ended = self._streams[connection] = connection.ended = asyncio.Event()
         try:
             connection.write(self._stream_head(request))
             await begin(connection)
             await ended.wait()
-        except ScoreboardError as error:  # the head was sent: the client gets the reason when it connects again
+        except ScoreboardError as error:  # the head is sent, so the client gets the reason when it reconnects
             log.debug("stream_ended", code=error.code)
         except Exception:
             log.exception("stream_failed")
         finally:
-            self._forget(connection)
+            self._unsubscribe_all(connection)
             del self._streams[connection]
-        return _Written()
+        return _SentResponse()
 
     def _stream_head(self, request: web.BaseRequest) -> bytes:
         origin = request.headers.get("Origin")
@@ -131,17 +136,18 @@ class LiveConnections:
         ).encode()
 
     async def join(self, connection: LiveSession, board: Board, key: ChannelKey) -> Channel:
-        """Add the connection to a channel whose newest message is read, where it can be.
+        """Subscribe the connection to a channel, and read its newest message if possible.
 
-        Nothing is sent to the connection before the caller sends that message or sets its position. Raises Ended for
-        one subscription too many, and NotFound if the board was deleted or made private in between."""
+        Nothing is sent to the connection until the caller sends that message or sets its position. Raises Ended for
+        too many subscriptions, and NotFound if the board was deleted or made private during the read.
+        """
         if len(connection.channels) >= self.limits.subscriptions and all(c.key != key for c in connection.channels):
             raise Ended(close_codes.TOO_MANY_SUBSCRIPTIONS)
         channel = self.hub.subscribe(key, board, connection)
         channel.sessions[connection] = PENDING
         connection.channels.add(channel)
         try:
-            for _ in range(WARMING_TRIES):
+            for _ in range(self.limits.warming_tries):
                 if channel.current:
                     break
                 before = channel.message
@@ -166,47 +172,47 @@ class LiveConnections:
             self.hub.unsubscribe(channel, connection)
 
     async def run(self) -> None:
-        """For ever: ping the quiet, end the dead. A few at a time, as each ping brings an answer."""
+        """Check all connections periodically, spread over the period, until cancelled."""
         while True:
-            everybody = [*self.sockets, *self._streams]
-            starts = range(0, len(everybody) or 1, SLICE)
+            connections = [*self.sockets, *self._streams]
+            starts = range(0, len(connections) or 1, self.limits.check_batch)
             for start in starts:
-                some, now = everybody[start : start + SLICE], _now()
-                flooding = [connection for connection in some if not self.check(connection, now)]
+                batch, now = connections[start : start + self.limits.check_batch], _now()
+                flooding = [connection for connection in batch if not self.check(connection, now)]
                 await asyncio.gather(*(_close(self.sockets[one], close_codes.BAD_MESSAGE) for one in flooding))
-                await asyncio.sleep(LOOK_EVERY_S / len(starts))
+                await asyncio.sleep(self.limits.check_every_s / len(starts))
 
     def check(self, connection: LiveSession, now: float) -> bool:
-        """Whether it stays: not when it said too much since the last look."""
+        """Ping a quiet connection, abort a dead one, and return False for a flooding one."""
         socket = self.sockets.get(connection)
-        quiet_s = now - connection.last_heard
-        if connection.stuck(now) or (socket is not None and quiet_s > SILENT_AFTER_S):
-            connection.abort()  # its buffer may be full: a close frame would never arrive
-        elif socket is None or quiet_s > PING_AFTER_S:
+        quiet_s = now - connection.last_received
+        if connection.is_stuck(now) or (socket is not None and quiet_s > self.limits.silent_after_s):
+            connection.abort()  # a close frame would not arrive if the buffer is full
+        elif socket is None or quiet_s > self.limits.ping_after_s:
             connection.keep_alive()
-        said, connection.messages = connection.messages, 0
-        return said <= MAX_MESSAGES
+        received, connection.messages = connection.messages, 0
+        return received <= self.limits.messages
 
     async def close(self) -> None:
-        """Tell everybody to come back."""
+        """Close all connections with a code that lets the clients reconnect."""
         self._closing = True
         for ended in self._streams.values():
             ended.set()
         sockets = list(self.sockets.values())
-        for start in range(0, len(sockets), CLOSED_AT_ONCE):
-            some = sockets[start : start + CLOSED_AT_ONCE]
-            await asyncio.gather(*(_close(socket, close_codes.GOING_AWAY) for socket in some))
+        for start in range(0, len(sockets), CLOSE_BATCH):
+            batch = sockets[start : start + CLOSE_BATCH]
+            await asyncio.gather(*(_close(socket, close_codes.GOING_AWAY) for socket in batch))
 
-    def _forget(self, connection: LiveSession) -> None:
+    def _unsubscribe_all(self, connection: LiveSession) -> None:
         for channel in connection.channels:
             self.hub.unsubscribe(channel, connection)
         connection.channels.clear()
 
 
-async def _converse(connection: LiveSession, socket: web.WebSocketResponse, receive: Receive) -> None:
+async def _receive_messages(connection: LiveSession, socket: web.WebSocketResponse, receive: Receive) -> None:
     while True:
         message = await socket.receive()
-        connection.last_heard = _now()
+        connection.last_received = _now()
         connection.messages += 1
         if message.type is WSMsgType.PING:
             await socket.pong(message.data)
@@ -222,16 +228,15 @@ async def _converse(connection: LiveSession, socket: web.WebSocketResponse, rece
             return
 
 
-def _asks_for(socket: web.WebSocketResponse, request: web.BaseRequest) -> bool:
-    """Return whether the request is a WebSocket handshake; headers that are not ASCII make aiohttp raise ValueError."""
+def _is_handshake(socket: web.WebSocketResponse, request: web.BaseRequest) -> bool:
     try:
         return request.version == HttpVersion11 and bool(socket.can_prepare(request))
-    except ValueError:
+    except ValueError:  # raised by aiohttp for headers that are not ASCII
         return False
 
 
-class _Written(web.StreamResponse):
-    """The answer that was written already; nothing follows but the end of the connection."""
+class _SentResponse(web.StreamResponse):
+    """A response that was already written; only the end of the connection follows."""
 
     async def prepare(self, request: web.BaseRequest) -> None:
         return None
@@ -249,18 +254,10 @@ async def _close(socket: web.WebSocketResponse, close: Close) -> None:
         await socket.close(code=close.code, message=close.reason.encode())
 
 
-def _let_go(socket: web.WebSocketResponse) -> None:
-    """A socket that broke keeps the error, whose traceback leads back to it: each would stay in memory until the
-    collector goes through everything, which it does once in days."""
-    error = socket.exception()
-    if error is not None:
-        error.__traceback__ = error.__context__ = None
-
-
-def _connection(request: web.BaseRequest, principal: Principal | None, framing: Framing) -> LiveSession:
-    """The session over a request's transport, told by it how writing goes."""
+def _open_session(request: web.BaseRequest, principal: Principal | None, framing: Framing) -> LiveSession:
+    """Create a session that listens to the request's transport."""
     if request.transport is None:
-        raise ConnectionResetError("the client went away")
+        raise ConnectionResetError("the client disconnected")
     connection = LiveSession(request.transport, framing, _now())
     connection.principal = principal
     cast("ObservableTransport", request.protocol).write_listener = connection

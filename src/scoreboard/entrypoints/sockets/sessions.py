@@ -1,4 +1,4 @@
-"""Sessions: one open connection each. Frames are made once for all and written straight to the transport."""
+"""Sessions of open connections, which write shared frames to their transport."""
 
 import asyncio
 from collections.abc import Callable
@@ -18,7 +18,7 @@ PING = b"\x89\x00"
 
 
 def ws_frame(payload: bytes) -> bytes:
-    """An unmasked text frame, as servers send (RFC 6455, 5.2)."""
+    """Return an unmasked text frame, as servers send it (RFC 6455, 5.2)."""
     size = len(payload)
     if size < 126:
         return bytes((_TEXT, size)) + payload
@@ -28,20 +28,20 @@ def ws_frame(payload: bytes) -> bytes:
 
 
 class Framing(NamedTuple):
-    """How a protocol frames a message, without and with its changes. `name` keys what was framed already.
+    """Wire format of a protocol: frames of a message, without and with its changes.
 
-    `farewell` is sent when a channel sends nothing more; None where a connection is for one channel and ends with it.
-    `keep_alive` is sent to a quiet connection, so that neither side takes the other for dead.
+    `name` is the key under which a message caches its frames. `keep_alive` is sent to quiet connections.
+    `unsubscribed` frames the end of a channel, or is None if the connection ends with its channel.
     """
 
     name: str
     frame: Callable[[TopMessage], tuple[bytes, bytes]]
     keep_alive: bytes
-    farewell: Callable[[Channel], bytes] | None = None
+    unsubscribed: Callable[[Channel], bytes] | None = None
 
 
 class LiveSession:
-    """A Session of the hub over a transport, and the Flow of that."""
+    """A Session of the hub and the WriteListener of its transport."""
 
     __slots__ = (
         "_framing",
@@ -51,7 +51,7 @@ class LiveSession:
         "behind_since",
         "channels",
         "ended",
-        "last_heard",
+        "last_received",
         "messages",
         "principal",
     )
@@ -62,11 +62,11 @@ class LiveSession:
         self._framing = framing
         self.principal: Principal | None = None
         self.channels: set[Channel] = set()
-        self.behind: set[Channel] | None = None  # channels with news that could not be written; mostly none
+        self.behind: set[Channel] | None = None  # channels with unsent messages while the transport is paused
         self.behind_since = 0.0
-        self.ended: asyncio.Event | None = None  # to be told when the transport is gone
-        self.last_heard = now
-        self.messages = 0  # received since the last look
+        self.ended: asyncio.Event | None = None  # set when the transport is lost
+        self.last_received = now
+        self.messages = 0  # received since the last check
 
     def send(self, channel: Channel, message: TopMessage, had: Position | None) -> bool:
         if self.behind is not None:
@@ -74,13 +74,13 @@ class LiveSession:
             return False
         framed = message.framed.get(self._framing.name) or self._framed(message)
         try:
-            self._write(framed[had is not None and had == message.previous])  # with the changes for who had that
+            self._write(framed[had is not None and had == message.previous])  # with changes since `had`
         except RuntimeError:  # the transport is closed
             return False
         return True
 
     def send_text(self, channel: Channel, message: TopMessage, had: Position | None) -> None:
-        """Write a message whatever else is unsent."""
+        """Write a message even while older ones are unsent."""
         framed = message.framed.get(self._framing.name) or self._framed(message)
         channel.sessions[self] = message.position
         self.write(framed[had is not None and had == message.previous])
@@ -95,15 +95,14 @@ class LiveSession:
             self.behind_since = asyncio.get_running_loop().time()
 
     def resume(self) -> None:
-        """Send the newest of what was missed."""
-        missed, self.behind = self.behind or (), None
-        for channel in missed:
+        """Send the newest message of each channel that was skipped."""
+        skipped, self.behind = self.behind or (), None
+        for channel in skipped:
             had = channel.sessions.get(self, PENDING)
             if channel.message is not None and had is not PENDING:
                 self.send_text(channel, channel.message, had)
 
-    def stuck(self, now: float) -> bool:
-        """Whether it took nothing for long."""
+    def is_stuck(self, now: float) -> bool:
         return self.behind is not None and now - self.behind_since > MAX_BEHIND_S
 
     def lost(self) -> None:
@@ -123,10 +122,10 @@ class LiveSession:
 
     def unsubscribe(self, channel: Channel) -> None:
         self.channels.discard(channel)
-        if self._framing.farewell is None:
+        if self._framing.unsubscribed is None:
             self._transport.close()
         else:
-            self.write(self._framing.farewell(channel))
+            self.write(self._framing.unsubscribed(channel))
 
     def keep_alive(self) -> None:
         self.write(self._framing.keep_alive)

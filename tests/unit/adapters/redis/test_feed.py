@@ -65,7 +65,7 @@ async def test_the_loss_and_the_return_of_a_server_are_logged_once_each(
         await eventually(lambda: {TABLE, OTHER} <= set(received), "messages may have been missed")
         await check_notifies(client, received)
         await check_notifies(client, received, OTHER)
-    assert [entry["event"] for entry in logged] == ["feed_lost", "feed_back"]
+    assert [entry["event"] for entry in logged] == ["feed_lost", "feed_restored"]
 
 
 async def test_a_frozen_server_is_noticed(server: Server, logged: list[EventDict]) -> None:

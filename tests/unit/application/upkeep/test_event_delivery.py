@@ -230,7 +230,7 @@ class TestDelivery:
         outbox.unavailable = True
         async with delivering(outbox, one) as delivery:
             outbox.commit()
-            await eventually(lambda: "event_delivery_put_off" in events_logged(logged))
+            await eventually(lambda: "event_delivery_postponed" in events_logged(logged))
             outbox.unavailable = False
             await eventually(lambda: one.handled == outbox.events)
             assert delivery.failures["webhook"] == 0

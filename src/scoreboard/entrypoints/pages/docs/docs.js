@@ -1,4 +1,4 @@
-// Shows the OpenAPI document of this server with Swagger UI. A token that is typed in stays in this page's memory.
+// Shows the OpenAPI document of this server with Swagger UI. An entered token is kept only in the memory of this page.
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const root = document.documentElement;
@@ -6,7 +6,7 @@ const follow = () => root.classList.toggle("dark-mode", dark.matches);
 dark.addEventListener("change", follow);
 follow();
 
-// Fields that Swagger UI leaves without a name for screen readers, and headings that it puts a level too low.
+// Names for fields that Swagger UI does not label for screen readers. Its headings are one level too low.
 const NAMES = {
   ".body-param__text": "Request body",
   ".content-type-wrapper select, .body-param-content-type select, .content-type": "Media type",

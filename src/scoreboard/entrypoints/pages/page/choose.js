@@ -1,16 +1,16 @@
-/** The pickers: which board, season and region. Each is there only where there is a choice. */
+/** The pickers of board, season and region. Each is shown only if there is a choice. */
 
 import { nameOf, titleOf } from "./model.js";
-import { make, seasonWords } from "./words.js";
+import { createElement, formatSeason } from "./texts.js";
 
-const SEPARATOR = "/"; // no id of an app or a board has one
+const SEPARATOR = "/"; // ids of apps and boards cannot contain it
 
-export class Choose {
+export class Pickers {
   #parts;
 
   /**
    * @param {Record<string, HTMLElement>} parts chooseBoard, chooseSeason, chooseRegion: each a <select>
-   * @param {(choice: Record<string, string | null>) => void} onChoose attributes to set, or (null) to remove
+   * @param {(choice: Record<string, string | null>) => void} onChoose attributes to set, or to remove if null
    */
   constructor(parts, onChoose) {
     this.#parts = parts;
@@ -23,13 +23,13 @@ export class Choose {
     on(parts.chooseRegion, (region) => ({ region }));
   }
 
-  /** Offer what there is; `season` and `region` are those chosen. */
-  offer({ shown, seasons, boards }, season, region) {
+  /** Fill the pickers and select the chosen season and region. */
+  fill({ shown, seasons, boards }, season, region) {
     const { chooseBoard, chooseSeason, chooseRegion } = this.#parts;
     const all = shown && !boards.some((board) => isSame(board, shown)) ? [shown, ...boards] : boards;
-    fill(chooseBoard, shown ? byApp(all) : [unchosen(), ...byApp(all)], shown ? idOf(shown) : "");
-    fill(chooseSeason, named("Current", seasons.slice(1), season, seasonWords), season ?? "");
-    fill(chooseRegion, named("World", shown?.regions ?? [], region, titleOf), region ?? "");
+    setOptions(chooseBoard, shown ? byApp(all) : [placeholder(), ...byApp(all)], shown ? idOf(shown) : "");
+    setOptions(chooseSeason, optionsOf("Current", seasons.slice(1), season, formatSeason), season ?? "");
+    setOptions(chooseRegion, optionsOf("World", shown?.regions ?? [], region, titleOf), region ?? "");
   }
 }
 
@@ -37,39 +37,39 @@ const idOf = ({ app, board }) => `${app}${SEPARATOR}${board}`;
 const isSame = (one, other) => idOf(one) === idOf(other);
 
 function option(value, text) {
-  const node = make("option", "", text);
+  const node = createElement("option", "", text);
   node.value = value;
   return node;
 }
 
-/** What stands for a board that is not public, or not there; nobody can choose it. */
-function unchosen() {
+/** Return the option that stands for a board that is private or does not exist. It cannot be chosen. */
+function placeholder() {
   const node = option("", "Choose a board");
   node.disabled = true;
   return node;
 }
 
-/** One app needs no heading. */
+/** Return the options of boards, grouped by app if there are several. */
 function byApp(boards) {
   const apps = [...new Set(boards.map((board) => board.app))];
   const options = (group) => group.map((board) => option(idOf(board), nameOf(board)));
   if (apps.length < 2) return options(boards);
   return apps.map((app) => {
     const group = boards.filter((board) => board.app === app);
-    const node = make("optgroup", "", ...options(group));
+    const node = createElement("optgroup", "", ...options(group));
     node.label = group[0].app_name;
     return node;
   });
 }
 
-/** What is usual, then what there is by name, with the one chosen by hand; nothing where there is no choice. */
-function named(usual, names, chosen, words) {
+/** Return the default option, then the names, with a chosen one that is missing; empty without a choice. */
+function optionsOf(usual, names, chosen, format) {
   const all = [...new Set([...names, ...(chosen ? [chosen] : [])])];
-  return all.length ? [option("", usual), ...all.map((name) => option(name, words(name)))] : [];
+  return all.length ? [option("", usual), ...all.map((name) => option(name, format(name)))] : [];
 }
 
-/** Hidden where there is nothing to choose. */
-function fill(select, options, value) {
+/** Set the options of a picker; hide it without a choice. */
+function setOptions(select, options, value) {
   select.replaceChildren(...options);
   select.value = value;
   select.parentElement.hidden = select.options.length < 2;

@@ -1,23 +1,23 @@
 /**
  * <live-scoreboard src="https://scores.example" app="game" board="main"></live-scoreboard>
  *
- * The live top of one board; docs/how-to/embed.md has its attributes, custom properties and events. What is not said
- * of `app` and `board` is the service's first public board; the service is the one this module came from unless `src`
- * names another.
+ * The live top of one board. Its attributes, custom properties and events are described in docs/how-to/embed.md.
+ * Without `app` and `board` it shows the first public board of the service. The service is the one that this module was
+ * loaded from, unless `src` names another.
  */
 
-import { Choose } from "./choose.js";
-import { Find } from "./find.js";
-import { Following } from "./follow.js";
+import { Pickers } from "./choose.js";
+import { PlayerFinder } from "./find.js";
+import { BoardFollower } from "./follow.js";
 import { applyTop, nameOf, titleOf } from "./model.js";
 import { View } from "./view.js";
-import { Speaker, emptiness, explanation, formatScore, news, seasonWords } from "./words.js";
+import { Announcer, describeChanges, explainEmptyBoard, explainState, formatScore, formatSeason } from "./texts.js";
 
-/** What the viewer may choose. */
+/** Attributes that the viewer may change. */
 const CHOSEN = ["app", "board", "season", "region", "find"];
-/** A change of these means another board, or other rows of it. */
+/** Attributes whose change starts the element again, for another board or other rows. */
 const FOLLOWED = ["src", "app", "board", "season", "region", "limit", "controls", "tv"];
-/** Places kept free while what fills them is not known. */
+/** Rows for which space is reserved while their number is unknown. */
 const USUAL_PLACES = 10;
 const MAX_RESERVED = 100;
 const CHOICES = 100;
@@ -26,28 +26,28 @@ export class LiveScoreboard extends HTMLElement {
   static observedAttributes = [...FOLLOWED, "find", "level"];
 
   #view;
-  #choose;
-  #find;
-  #speaker;
-  /** Of the run that ends when the element is taken out, or follows another board. */
+  #pickers;
+  #finder;
+  #announcer;
+  /** Aborted when the element is removed, or follows another board. */
   #run = null;
-  #following = null;
+  #follower = null;
   #listing = null;
   #client = null;
   #state = { name: "idle" };
   #board = null;
   #shown = null;
-  #spoken = null;
+  #announced = null;
   #frame = 0;
 
   constructor() {
     super();
     this.#view = new View(this.attachShadow({ mode: "open" }));
     const { parts } = this.#view;
-    this.#choose = new Choose(parts, (choice) => this.#chosen(choice));
-    this.#speaker = new Speaker(parts.speaker);
-    this.#find = new Find(parts, { onWant: (find) => this.#chosen({ find }), onAnswer: (words) => this.#speaker.answer(words) });
-    parts.retry.addEventListener("click", () => this.#following?.retry());
+    this.#pickers = new Pickers(parts, (choice) => this.#applyChoice(choice));
+    this.#announcer = new Announcer(parts.announcer);
+    this.#finder = new PlayerFinder(parts, { onFind: (find) => this.#applyChoice({ find }), onResult: (text) => this.#announcer.announce(text) });
+    parts.retry.addEventListener("click", () => this.#follower?.retry());
   }
 
   connectedCallback() {
@@ -61,11 +61,11 @@ export class LiveScoreboard extends HTMLElement {
   attributeChangedCallback(name, before, after) {
     if (name === "level") this.#view.parts.title.setAttribute("aria-level", after ?? "2");
     else if (!this.#run || before === after) return;
-    else if (name === "find") this.#seek();
+    else if (name === "find") this.#findPlayer();
     else this.#start();
   }
 
-  /** The service's address, with a closing slash. Throws TypeError for what is no address. */
+  /** The service's address, with a trailing slash. Throws TypeError if it is invalid. */
   get #base() {
     const own = new URL("../..", import.meta.url).href;
     return new URL(this.getAttribute("src") || own, document.baseURI).href.replace(/\/?$/, "/");
@@ -82,7 +82,7 @@ export class LiveScoreboard extends HTMLElement {
     return { ...(season && { season }), ...(region && { region }) };
   }
 
-  get #own() {
+  get #player() {
     return this.getAttribute("find") || null;
   }
 
@@ -99,65 +99,65 @@ export class LiveScoreboard extends HTMLElement {
 
   #stop() {
     this.#run?.abort();
-    this.#following?.stop();
-    this.#find.stop();
-    this.#speaker.hush();
+    this.#follower?.stop();
+    this.#finder.stop();
+    this.#announcer.cancel();
     this.#view.stopCounting();
     cancelAnimationFrame(this.#frame);
-    this.#run = this.#following = this.#client = this.#listing = this.#board = this.#shown = this.#spoken = null;
+    this.#run = this.#follower = this.#client = this.#listing = this.#board = this.#shown = this.#announced = null;
     this.#frame = 0;
   }
 
   #follow() {
     const [app, board] = ["app", "board"].map((name) => this.getAttribute(name) || undefined);
     const choices = this.hasAttribute("controls") ? CHOICES : 1;
-    this.#seek();
+    this.#findPlayer();
     try {
-      this.#following = new Following({ base: this.#base, app, board, choices, ...this.#table }, {
-        boards: (listing, client) => this.#offer(listing, client),
-        top: (message) => this.#take(message),
+      this.#follower = new BoardFollower({ base: this.#base, app, board, choices, ...this.#table }, {
+        boards: (listing, client) => this.#showBoards(listing, client),
+        top: (message) => this.#applyTop(message),
         state: (state) => this.#status(state),
       });
     } catch {
       this.#status({ name: "nowhere", src: this.getAttribute("src") });
       return;
     }
-    this.#following.start();
+    this.#follower.start();
   }
 
   #wake() {
-    if (document.visibilityState === "visible") this.#following?.wake();
+    if (document.visibilityState === "visible") this.#follower?.wake();
   }
 
-  /** The viewer's choice becomes the element's attributes; the page around may keep it. */
-  #chosen(choice) {
+  /** Set a choice of the viewer as attributes, and notify the page. */
+  #applyChoice(choice) {
     for (const [name, value] of Object.entries(choice)) {
       if (value === null) this.removeAttribute(name);
       else this.setAttribute(name, value);
     }
-    this.#tell("choose", Object.fromEntries(CHOSEN.map((name) => [name, this.getAttribute(name)])));
+    this.#dispatch("choose", Object.fromEntries(CHOSEN.map((name) => [name, this.getAttribute(name)])));
   }
 
-  #tell(name, detail) {
+  #dispatch(name, detail) {
     this.dispatchEvent(new CustomEvent(`scoreboard-${name}`, { detail, bubbles: true, composed: true }));
   }
 
-  #offer(listing, client) {
+  #showBoards(listing, client) {
     const { season = null, region = null } = this.#table;
     [this.#listing, this.#client] = [listing, client];
     const name = nameOf(listing.shown ?? client);
-    this.#choose.offer(listing, season, region);
+    this.#pickers.fill(listing, season, region);
     this.#view.reserve(Math.min(this.#limit, listing.shown?.top_n ?? USUAL_PLACES, MAX_RESERVED));
     this.#view.heading(name, listing.shown?.app_name ?? client.app);
     this.#view.facts(this.#facts(null));
-    this.#seek();
-    this.#tell("board", { app: client.app, board: client.board, name, ...this.#table });
+    this.#findPlayer();
+    this.#dispatch("board", { app: client.app, board: client.board, name, ...this.#table });
   }
 
-  #seek() {
-    this.#find.follow(this.#client, this.#table, this.#own);
-    this.#view.parts.find.hidden = !this.hasAttribute("controls") && this.#own === null;
-    this.#view.mark(this.#own);
+  #findPlayer() {
+    this.#finder.follow(this.#client, this.#table, this.#player);
+    this.#view.parts.find.hidden = !this.hasAttribute("controls") && this.#player === null;
+    this.#view.mark(this.#player);
   }
 
   #facts(board) {
@@ -167,14 +167,14 @@ export class LiveScoreboard extends HTMLElement {
     return {
       Players: board ? formatScore(board.total) : "–",
       ...(!this.hasAttribute("controls") && (region || shown?.regions.length) && { Region: region ? titleOf(region) : "World" }),
-      ...(season !== "all" && { Season: seasonWords(season) }),
+      ...(season !== "all" && { Season: formatSeason(season) }),
       ...(shown?.direction === "ascending" && { Best: "Lowest score" }),
     };
   }
 
-  #take(message) {
+  #applyTop(message) {
     this.#board = applyTop(this.#board, message, Date.now(), this.#limit);
-    this.#frame ||= requestAnimationFrame(() => this.#draw()); // at most once a frame, however fast messages come
+    this.#frame ||= requestAnimationFrame(() => this.#draw()); // at most once a frame
   }
 
   #draw() {
@@ -185,33 +185,33 @@ export class LiveScoreboard extends HTMLElement {
     const continues = before?.epoch === epoch && before.season === season;
     const usual = Math.min(this.#limit, this.#listing.shown?.top_n ?? USUAL_PLACES, USUAL_PLACES);
     view.reserve(Math.max(entries.length, usual), entries.length);
-    view.explain(entries.length === 0 ? emptiness(board, this.#base) : null);
+    view.explain(entries.length === 0 ? explainEmptyBoard(board, this.#base) : null);
     view.board(continues ? before : null, board, this.#base);
     view.facts(this.#facts(board));
     view.freshness(this.#state.name === "live", board.receivedAt);
-    view.mark(this.#own);
-    this.#find.compare(entries);
-    this.#speak();
-    this.#tell("change", { entries, total, season });
+    view.mark(this.#player);
+    this.#finder.compare(entries);
+    this.#announce();
+    this.#dispatch("change", { entries, total, season });
   }
 
   #status(state) {
-    const told = this.#state.name !== state.name;
+    const changed = this.#state.name !== state.name;
     this.#state = state;
     this.#view.status(state, this.#board?.receivedAt ?? null);
-    if (!this.#board) this.#view.explain(explanation(state), this.#listing === null && state.name !== "connecting");
-    if (this.#shown) this.#speak();
-    if (told) this.#tell("state", { name: state.name });
+    if (!this.#board) this.#view.explain(explainState(state), this.#listing === null && state.name !== "connecting");
+    if (this.#shown) this.#announce();
+    if (changed) this.#dispatch("state", { name: state.name });
   }
 
-  #speak() {
-    this.#speaker.mention(() => {
+  #announce() {
+    this.#announcer.schedule(() => {
       const live = this.#state.name === "live";
-      const words = [];
-      if (this.#spoken && this.#spoken.live !== live) words.push(live ? "Live again." : "Not live: connection lost.");
-      if (live) words.push(news(this.#spoken?.board ?? null, this.#shown, this.#own));
-      this.#spoken = { live, board: live ? this.#shown : (this.#spoken?.board ?? null) };
-      return words.filter(Boolean).join(" ");
+      const texts = [];
+      if (this.#announced && this.#announced.live !== live) texts.push(live ? "Live again." : "Connection lost. Scores are not live.");
+      if (live) texts.push(describeChanges(this.#announced?.board ?? null, this.#shown, this.#player));
+      this.#announced = { live, board: live ? this.#shown : (this.#announced?.board ?? null) };
+      return texts.filter(Boolean).join(" ");
     });
   }
 }

@@ -1,45 +1,45 @@
-/** "Find me": one player's rank, neighbours, percentile and gap to the next, kept fresh while it is looked at. */
+/** "Find me": rank, neighbours, percentile and gap of one player, refreshed while the page is visible. */
 
 import { entryOf } from "./model.js";
-import { formatPercent, formatScore, formatTime, make, setText } from "./words.js";
+import { createElement, formatPercent, formatScore, formatTime, setText } from "./texts.js";
 
 const RADIUS = 2;
-/** A place outside the top N changes without a word from the server: look again after this, plus up to half as much. */
-const LOOK_EVERY = 15_000;
-/** The board has just shown otherwise: look soon, once for a burst; later where only neighbours have moved. */
-const LOOK_SOON = 500;
-const LOOK_LATER = 2_000;
+/** Milliseconds between two requests, plus up to half: the server publishes no changes outside the top N. */
+const REFRESH_EVERY = 15_000;
+/** Milliseconds until a request after the board showed a change of the player, or of a neighbour only. */
+const REFRESH_PLAYER_AFTER = 500;
+const REFRESH_NEIGHBOURS_AFTER = 2_000;
 
-export class Find {
+export class PlayerFinder {
   #parts;
   #board = null;
   #table = {};
   #player = null;
-  /** Entries as shown, with the player among them. */
+  /** The entries shown, including the player. */
   #neighbours = [];
   #timer = 0;
   #dueAt = 0;
-  #asked = new AbortController();
+  #requests = new AbortController();
 
   /**
    * @param {Record<string, HTMLElement>} parts of the element's template
-   * @param {{onWant: (player: string | null) => void, onAnswer: (words: string) => void}} told of what the viewer
-   *   asks for, and of the answer in words
+   * @param {{onFind: (player: string | null) => void, onResult: (text: string) => void}} callbacks for the player whom
+   *   the viewer enters (null to stop), and for the result as text
    */
-  constructor(parts, { onWant, onAnswer }) {
+  constructor(parts, { onFind, onResult }) {
     this.#parts = parts;
-    this.onAnswer = onAnswer;
+    this.onResult = onResult;
     parts.ask.addEventListener("submit", (event) => {
       event.preventDefault();
-      onWant(parts.who.value.trim() || null);
+      onFind(parts.who.value.trim() || null);
     });
     parts.forget.addEventListener("click", () => {
-      onWant(null);
+      onFind(null);
       parts.who.focus();
     });
   }
 
-  /** Show a player's place on a board (of the client), or nothing when there is none to show. */
+  /** Follow a player on a board of the client, or nobody (null). */
   follow(board, table, player) {
     this.stop();
     [this.#board, this.#table, this.#player, this.#neighbours] = [board, table, player, []];
@@ -47,42 +47,42 @@ export class Find {
     this.#parts.place.hidden = player === null;
     this.#parts.missing.hidden = true;
     if (player === null) return;
-    this.#blank();
-    if (board) this.#look({ answer: true });
+    this.#clear();
+    if (board) this.#refresh({ announce: true });
   }
 
   stop() {
     clearTimeout(this.#timer);
     this.#timer = 0;
-    this.#asked.abort();
-    this.#asked = new AbortController();
+    this.#requests.abort();
+    this.#requests = new AbortController();
   }
 
-  /** The board has changed: look again if what it shows of these players is not what is shown here. */
+  /** Request the player again if the board shows another rank or score of the entries here. */
   compare(entries) {
-    const known = new Map(this.#neighbours.map((entry) => [entry.player, entry]));
+    const shown = new Map(this.#neighbours.map((entry) => [entry.player, entry]));
     const moved = entries.filter(({ player, rank, score }) => {
-      const entry = known.get(player);
+      const entry = shown.get(player);
       return entry && (entry.rank !== rank || entry.score !== score);
     });
-    if (moved.length) this.#again(moved.some(({ player }) => player === this.#player) ? LOOK_SOON : LOOK_LATER);
+    if (moved.length) this.#schedule(moved.some(({ player }) => player === this.#player) ? REFRESH_PLAYER_AFTER : REFRESH_NEIGHBOURS_AFTER);
   }
 
-  /** Look again after this, if that is not to happen sooner anyway. */
-  #again(ms) {
+  /** Request again after this time, unless an earlier request is due. */
+  #schedule(ms) {
     const at = Date.now() + ms;
     if (this.#timer && this.#dueAt <= at) return;
     clearTimeout(this.#timer);
     this.#dueAt = at;
     this.#timer = setTimeout(() => {
       this.#timer = 0;
-      this.#look({ answer: false });
+      this.#refresh({ announce: false });
     }, ms);
   }
 
-  async #look({ answer }) {
-    const { signal } = this.#asked;
-    if (!document.hidden || answer) {
+  async #refresh({ announce }) {
+    const { signal } = this.#requests;
+    if (!document.hidden || announce) {
       try {
         const asked = { ...this.#table, signal };
         const [standing, around] = await Promise.all([
@@ -92,13 +92,13 @@ export class Find {
         const neighbours = around.entries.map(entryOf);
         const name = neighbours.find(({ player }) => player === standing.player)?.name ?? standing.player;
         this.#show(standing, name, neighbours);
-        if (answer) this.onAnswer(inWords(standing, name));
+        if (announce) this.onResult(describeStanding(standing, name));
       } catch (error) {
         if (signal.aborted) return;
-        this.#failed(error, answer);
+        this.#failed(error, announce);
       }
     }
-    this.#again(LOOK_EVERY * (1 + Math.random() / 2));
+    this.#schedule(REFRESH_EVERY * (1 + Math.random() / 2));
   }
 
   #show(standing, name, neighbours) {
@@ -116,8 +116,8 @@ export class Find {
     parts.neighbours.replaceChildren(...neighbours.map((entry) => neighbour(entry, entry.player === standing.player)));
   }
 
-  /** Nothing known yet: the card has its size already. */
-  #blank() {
+  /** Show an empty card of the final size. */
+  #clear() {
     const { placeName, placeRank, placeOf, placeScore, placeAhead, placeGap, placeNote, neighbours } = this.#parts;
     setText(placeName, this.#player);
     for (const node of [placeRank, placeScore, placeAhead, placeGap]) setText(node, "–");
@@ -125,30 +125,30 @@ export class Find {
     neighbours.replaceChildren();
   }
 
-  #failed(error, answer) {
+  #failed(error, announce) {
     const { place, missing, placeNote } = this.#parts;
     if (error.status === 404) {
       this.#neighbours = [];
       place.hidden = true;
       missing.hidden = false;
       setText(missing, `“${this.#player}” has no score here.`);
-      if (answer) this.onAnswer(missing.textContent);
+      if (announce) this.onResult(missing.textContent);
     } else {
-      setText(placeNote, `Not looked up at ${formatTime(Date.now())}: ${error.detail ?? error.message}`);
+      setText(placeNote, `Update failed at ${formatTime(Date.now())}: ${error.detail ?? error.message}`);
     }
   }
 }
 
 function neighbour(entry, own) {
-  const row = make("li", "", make("span", "rank", formatScore(entry.rank)), make("bdi", "name", entry.name), make("span", "score", formatScore(entry.score)));
+  const row = createElement("li", "", createElement("span", "rank", formatScore(entry.rank)), createElement("bdi", "name", entry.name), createElement("span", "score", formatScore(entry.score)));
   row.toggleAttribute("data-own", own);
   if (own) row.setAttribute("aria-current", "true");
   return row;
 }
 
-function inWords({ rank, total, percentile, gap_to_next: gap }, name) {
+function describeStanding({ rank, total, percentile, gap_to_next: gap }, name) {
   if (rank === null) return `${name} is being ranked.`;
-  const place = `${name} is at place ${formatScore(rank)} of ${formatScore(total)}.`;
-  const ahead = total > 1 && percentile !== null ? ` Ahead of ${formatPercent(percentile)} of the others.` : "";
+  const place = `${name} has rank ${formatScore(rank)} of ${formatScore(total)}.`;
+  const ahead = total > 1 && percentile !== null ? ` Ahead of ${formatPercent(percentile)} of the other players.` : "";
   return place + ahead + (gap === null ? "" : ` ${formatScore(gap)} to the next score.`);
 }

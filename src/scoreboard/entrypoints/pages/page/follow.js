@@ -1,27 +1,27 @@
 /**
- * From what an element asks for to the live tops of one board. No DOM.
- * The states are those of client/connection.js, and before there is a board: `setup` (there is none), `barred` (the
- * server answers, but not to pages of this origin) and `waiting`.
+ * The choice of a board and its live connection, without DOM. The states are those of client/connection.js, and before
+ * a board is known: `setup` (there is no board), `barred` (this origin is not allowed) and `waiting`.
  */
 
 import { backoff } from "./client/request.js";
 import { Scoreboard } from "./client/scoreboard.js";
 
-/** Milliseconds between two looks for a board that is not there, or not for us. */
-const LOOK_EVERY = 5_000;
+/** Milliseconds until the next try while there is no board, or while this origin is not allowed. */
+const SETUP_WAIT = 5_000;
 const BARRED_WAIT = 30_000;
 
-export class Following {
+export class BoardFollower {
   #wanted;
   #on;
   #client;
   #live = null;
-  #ended = new AbortController();
-  #hurry = () => {};
+  #stopped = new AbortController();
+  #endWait = () => {};
 
   /**
    * @param {{base: string, app?: string, board?: string, season?: string, region?: string, choices: number}} wanted
-   * @param {{boards: Function, top: Function, state: Function}} on told of the public boards, of each newer top, of each state
+   * @param {{boards: Function, top: Function, state: Function}} on called with the public boards, each newer top, and
+   *   each state
    */
   constructor(wanted, on) {
     this.#wanted = wanted;
@@ -31,7 +31,7 @@ export class Following {
 
   async start() {
     this.#on.state({ name: "connecting" });
-    const listing = await this.#listing();
+    const listing = await this.#listBoards();
     if (listing === null) return;
     const { app, board } = listing.shown ?? this.#wanted;
     const { season, region } = this.#wanted;
@@ -41,42 +41,42 @@ export class Following {
   }
 
   stop() {
-    this.#ended.abort();
+    this.#stopped.abort();
     this.#on = { boards() {}, top() {}, state() {} };
     this.#live?.close();
-    this.#hurry();
+    this.#endWait();
   }
 
-  /** The viewer asks: try now. */
+  /** Try now, as the viewer asks. */
   retry() {
-    this.#hurry();
+    this.#endWait();
     this.#live?.retry();
   }
 
-  /** The network may have changed. */
+  /** Check the connection, as the network may have changed. */
   wake() {
-    this.#hurry();
+    this.#endWait();
     this.#live?.wake();
   }
 
-  /** The public boards with the one to follow; null once stopped. */
-  async #listing() {
+  /** Return the public boards with the one to follow, or null once stopped. */
+  async #listBoards() {
     const { app, board, choices } = this.#wanted;
-    const { signal } = this.#ended;
+    const { signal } = this.#stopped;
     for (let attempt = 0; ; attempt += 1) {
       try {
         const listing = await this.#client.publicBoards({ app, board, limit: choices, signal });
         if (listing.shown || (app && board)) return listing;
         this.#on.state({ name: "setup" });
-        await this.#wait(LOOK_EVERY);
+        await this.#wait(SETUP_WAIT);
       } catch (error) {
-        if (!signal.aborted) await this.#unreached(error, attempt);
+        if (!signal.aborted) await this.#waitAfter(error, attempt);
       }
       if (signal.aborted) return null;
     }
   }
 
-  async #unreached(error, attempt) {
+  async #waitAfter(error, attempt) {
     if (error.code === "unreachable" && (await this.#isBarred())) {
       this.#on.state({ name: "barred" });
       await this.#wait(BARRED_WAIT);
@@ -87,12 +87,12 @@ export class Following {
     await this.#wait(wait);
   }
 
-  /** A browser does not say why another origin was not reached. One that answers what nobody may read is there. */
+  /** Return whether the server answers but does not allow this origin. A browser reports both failures alike. */
   async #isBarred() {
     const { base } = this.#wanted;
     if (new URL(base).origin === location.origin) return false;
     try {
-      await fetch(new URL("health/live", base), { mode: "no-cors", signal: this.#ended.signal });
+      await fetch(new URL("health/live", base), { mode: "no-cors", signal: this.#stopped.signal });
       return true;
     } catch {
       return false;
@@ -102,7 +102,7 @@ export class Following {
   #wait(ms) {
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, ms);
-      this.#hurry = () => {
+      this.#endWait = () => {
         clearTimeout(timer);
         resolve();
       };

@@ -1,5 +1,5 @@
 /**
- * The board as the page knows it. Pure functions: no DOM, no clock, no network.
+ * The state of the board in pure functions, without DOM, clock or network.
  *
  * @typedef {number | bigint} Score
  * @typedef {{rank: number, player: string, name: string, avatar: string | null, score: Score}} Entry
@@ -11,20 +11,20 @@
  * @typedef {{kind: "same" | "up" | "down" | "new", places: number}} Movement
  */
 
-/** A line of a read or of a live message, as the page shows it. */
+/** Convert an entry of a response or a live message. */
 export function entryOf({ rank, player, username, avatar_url, score }) {
   return { rank, player, name: username || player, avatar: avatar_url ?? null, score };
 }
 
-/** Exact for two BigInts or two Numbers; a board that turned wide has one of each. */
+/** Return the exact difference. A board whose scores outgrow Number has one operand of each type. */
 function difference(after, before) {
   return typeof after === typeof before ? after - before : BigInt(after) - BigInt(before);
 }
 
 /**
- * The board after a `top` message. Another epoch, or another season, replaces everything, the arrival ranks included.
+ * Return the board after a `top` message. A new epoch or season replaces everything, including the arrival ranks.
  *
- * @param {Board | null} board what we have
+ * @param {Board | null} board the current one
  * @param {object} message a `top` message newer than it
  * @param {number} receivedAt milliseconds since 1970
  * @param {number} limit how many places are shown
@@ -39,7 +39,7 @@ export function applyTop(board, message, receivedAt, limit = Infinity) {
 }
 
 /**
- * How far a player has come since the viewer arrived.
+ * Return how far a player has moved since the viewer arrived.
  *
  * @param {Board} board
  * @param {Entry} entry
@@ -53,8 +53,8 @@ export function movement(board, entry) {
 }
 
 /**
- * Score differences between two states of one epoch and season, by player. Across them there are none: those are
- * other facts, not changes.
+ * Return the score changes between two states, by player. States of different epochs or seasons have no changes, as
+ * they are not comparable.
  *
  * @param {Board | null} before
  * @param {Board} after
@@ -73,9 +73,8 @@ export function scoreChanges(before, after) {
 }
 
 /**
- * Each entry's score as a share (0..1) of the leader's, for the bar under a
- * row. Works both ways round (on a board where low wins, the leader's bar is
- * still the longest); zeros where a share means nothing.
+ * Return each score as a share (0 to 1) of the leader's, for the bar under a row. The leader's bar is the longest, even
+ * if the lowest score leads. All shares are 0 if a score is negative.
  *
  * @param {Entry[]} entries
  * @returns {number[]}
@@ -92,7 +91,7 @@ export function shares(entries) {
 }
 
 /**
- * An avatar address that may be loaded: https, or our own origin.
+ * Return the avatar address if it may be loaded, else null. Allowed are https and the origin of the service.
  *
  * @param {string | null} url
  * @param {string} base the service's address
@@ -110,7 +109,7 @@ export function safeAvatar(url, base) {
 }
 
 /**
- * One or two letters to stand for a name without a picture.
+ * Return one or two letters for a player without a picture.
  *
  * @param {string} name
  * @returns {string}
@@ -122,7 +121,7 @@ export function initials(name) {
 }
 
 /**
- * A steady hue (0..359) for a player.
+ * Return a stable hue (0 to 359) for a player.
  *
  * @param {string} player
  * @returns {number}
@@ -134,7 +133,7 @@ export function hue(player) {
 }
 
 /**
- * An identifier as a heading: "weekly-speed_run" -> "Weekly speed run".
+ * Return an identifier as a heading: "weekly-speed_run" -> "Weekly speed run".
  *
  * @param {string} id
  * @returns {string}
@@ -145,7 +144,7 @@ export function titleOf(id) {
 }
 
 /**
- * What a board is called: its name, or its id where it was given none.
+ * Return the name of a board, or its id as a heading.
  *
  * @param {{board: string, name?: string}} board
  * @returns {string}

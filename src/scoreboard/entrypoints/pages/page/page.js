@@ -1,4 +1,4 @@
-/** The page at `/`: what its address says goes to the element, what a viewer chooses goes to the address. */
+/** The page at `/`. Its address sets the attributes of the element, and the choices of a viewer update the address. */
 
 import "./element.js";
 

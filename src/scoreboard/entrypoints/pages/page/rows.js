@@ -1,7 +1,7 @@
-/** The rows of a board: one <li> per player, kept, moved and animated. */
+/** The rows of a board: one <li> per player, reused and animated. */
 
 import { hue, initials, movement, safeAvatar, scoreChanges, shares } from "./model.js";
-import { formatChange, formatScore, make, setText } from "./words.js";
+import { createElement, formatChange, formatScore, setText } from "./texts.js";
 
 const GLIDE = { duration: 520, easing: "cubic-bezier(.2, .8, .2, 1)" };
 const FLASH = { duration: 1_200, easing: "ease-out" };
@@ -16,27 +16,27 @@ const MOVES = {
   down: (n) => [`▼${n}`, `down ${n} since you arrived`],
 };
 
-/** Seen, and not heard. */
-function silent(node) {
+/** Hide an element from screen readers. */
+function hideFromReaders(node) {
   node.setAttribute("aria-hidden", "true");
   return node;
 }
 
-/** One row's elements. Everything a player chose goes in by textContent. */
+/** The elements of one row. Texts that players chose are set with textContent. */
 class Row {
   constructor(player) {
-    this.rank = make("span", "rank");
-    this.letters = make("span", "letters");
-    this.avatar = silent(make("span", "avatar", this.letters));
-    this.name = make("bdi"); // a name keeps its own direction to itself
-    this.nameBox = make("span", "name", this.name);
-    this.arrow = silent(make("span"));
-    this.moveWords = make("span", "unseen");
-    this.move = make("span", "move", this.arrow, this.moveWords);
-    this.change = silent(make("span", "change"));
-    this.score = make("span", "score");
-    const bar = silent(make("span", "bar"));
-    this.li = make("li", "row", this.rank, this.avatar, this.nameBox, this.move, this.change, this.score, bar);
+    this.rank = createElement("span", "rank");
+    this.letters = createElement("span", "letters");
+    this.avatar = hideFromReaders(createElement("span", "avatar", this.letters));
+    this.name = createElement("bdi"); // isolates the writing direction of the name
+    this.nameBox = createElement("span", "name", this.name);
+    this.arrow = hideFromReaders(createElement("span"));
+    this.moveText = createElement("span", "visually-hidden");
+    this.move = createElement("span", "move", this.arrow, this.moveText);
+    this.change = hideFromReaders(createElement("span", "change"));
+    this.score = createElement("span", "score");
+    const bar = hideFromReaders(createElement("span", "bar"));
+    this.li = createElement("li", "row", this.rank, this.avatar, this.nameBox, this.move, this.change, this.score, bar);
     this.li.style.setProperty("--hue", String(hue(player)));
   }
 
@@ -46,10 +46,10 @@ class Row {
     if (this.nameBox.title !== entry.name) this.nameBox.title = entry.name;
     setText(this.letters, initials(entry.name));
     this.#picture(safeAvatar(entry.avatar, base));
-    const [arrow, words] = MOVES[moved.kind](moved.places);
+    const [arrow, text] = MOVES[moved.kind](moved.places);
     this.move.dataset.kind = moved.kind;
     setText(this.arrow, arrow);
-    setText(this.moveWords, words);
+    setText(this.moveText, text);
     setText(this.score, formatScore(entry.score));
     this.li.dataset.place = entry.rank <= 3 ? String(entry.rank) : "";
     this.li.style.setProperty("--share", share.toFixed(4));
@@ -69,13 +69,13 @@ class Row {
     this.avatar.append(image);
   }
 
-  /** Show by how much the score changed, and light it for a moment. */
+  /** Show the change of the score, and highlight it briefly. */
   flash(change) {
     setText(this.change, formatChange(change));
     this.change.animate({ opacity: [1, 1, 0] }, { duration: 1800 });
     if (still.matches) return;
     this.score.animate([LIT, { ...LIT, offset: 0.7 }, {}], FLASH);
-    this.score.animate([INK, INK], { duration: FLASH.duration * 0.85 }); // fading too, it would cross its own ground
+    this.score.animate([INK, INK], { duration: FLASH.duration * 0.85 }); // not faded, as its colour would match the fading background
   }
 }
 
@@ -93,7 +93,7 @@ export class Rows {
   }
 
   /**
-   * @param {import("./model.js").Board | null} before what is shown now
+   * @param {import("./model.js").Board | null} before the board shown now
    * @param {import("./model.js").Board} board
    * @param {string} base the service's address, for pictures
    */
@@ -126,14 +126,14 @@ export class Rows {
     for (const [id, { li }] of this.#rows) li.toggleAttribute("data-own", id === player);
   }
 
-  /** Where each row is on the screen, in the middle of a glide too. */
+  /** Return the position of each row on the screen, also during an animation. */
   #tops() {
     const tops = new Map();
     for (const [player, row] of this.#rows) tops.set(player, row.li.getBoundingClientRect().top);
     return tops;
   }
 
-  /** FLIP: the rows are at their new places; play them there from the old ones. */
+  /** Animate the rows from their old to their new positions (the FLIP technique). */
   #glide(from) {
     for (const row of this.#rows.values()) row.glide?.cancel();
     const to = this.#tops(); // all reads before any write
@@ -143,7 +143,7 @@ export class Rows {
         row.glide = row.li.animate({ opacity: [0, 1], transform: ["translateY(40%)", "none"] }, GLIDE);
       } else if (Math.abs(start - to.get(player)) > 0.5) {
         const distance = start - to.get(player);
-        const zIndex = distance > 0 ? 2 : 1; // the one that climbs passes in front
+        const zIndex = distance > 0 ? 2 : 1; // a climbing row passes in front
         row.glide = row.li.animate(
           [{ transform: `translateY(${distance}px)`, zIndex }, { transform: "none", zIndex }],
           GLIDE,

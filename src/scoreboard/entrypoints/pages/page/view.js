@@ -1,10 +1,10 @@
-/** What of a board is to be seen: its head, its rows, and the words in their place. Decides nothing. */
+/** The view of a board: its head, its rows, and the messages in their place. It makes no decisions. */
 
 import { Rows } from "./rows.js";
-import { formatScore, formatTime, make, setText, stateWords } from "./words.js";
+import { createElement, describeState, formatScore, formatTime, setText } from "./texts.js";
 
-const looks = new CSSStyleSheet();
-looks.replaceSync(await (await fetch(new URL("board.css", import.meta.url))).text());
+const styles = new CSSStyleSheet();
+styles.replaceSync(await (await fetch(new URL("board.css", import.meta.url))).text());
 
 const template = document.createElement("template");
 template.innerHTML = `
@@ -17,7 +17,7 @@ template.innerHTML = `
         <span class="state" data-id="state"></span>
         <button type="button" class="button" data-id="retry" hidden>Try now</button>
       </div>
-      <p class="why" data-id="why"></p>
+      <p class="reason" data-id="reason"></p>
       <dl class="facts" data-id="facts"></dl>
     </header>
     <div class="choose" data-id="choose">
@@ -39,7 +39,7 @@ template.innerHTML = `
         <dl>
           <div><dt>Score</dt><dd data-id="placeScore"></dd></div>
           <div><dt>Ahead of</dt><dd data-id="placeAhead"></dd></div>
-          <div><dt>To the next</dt><dd data-id="placeGap"></dd></div>
+          <div><dt>To next score</dt><dd data-id="placeGap"></dd></div>
         </dl>
         <ol class="neighbours" role="list" aria-label="Neighbours" data-id="neighbours"></ol>
         <p class="note" data-id="placeNote"></p>
@@ -54,26 +54,26 @@ template.innerHTML = `
       <div class="message" data-id="message" hidden></div>
     </div>
     <p class="legend" data-id="legend"></p>
-    <p class="unseen" role="status" data-id="speaker"></p>
+    <p class="visually-hidden" role="status" data-id="announcer"></p>
   </section>`;
 
 const RESTING = new Set(["waiting", "refused", "stopped", "barred"]);
 
 export class View {
-  /** The template's elements that have a data-id, by it. */
+  /** The template's elements by their data-id. */
   parts = {};
   #rows;
   #countdown = 0;
 
   /** @param {ShadowRoot} root */
   constructor(root) {
-    root.adoptedStyleSheets = [looks];
+    root.adoptedStyleSheets = [styles];
     root.append(template.content.cloneNode(true));
     for (const node of root.querySelectorAll("[data-id]")) this.parts[node.dataset.id] = node;
     this.#rows = new Rows(this.parts.rows);
   }
 
-  /** Begin again: nothing is known yet. */
+  /** Show an empty board that is loading. */
   blank(controls, places) {
     const { frame, app, extent, legend, freshness, choose, ask, forget } = this.parts;
     this.#rows.clear();
@@ -85,7 +85,7 @@ export class View {
     this.reserve(places);
   }
 
-  /** Long words get smaller letters rather than a break. */
+  /** Set the heading. Long words get a smaller font instead of a line break. */
   heading(title, app) {
     setText(this.parts.app, app);
     setText(this.parts.title, title);
@@ -96,20 +96,20 @@ export class View {
 
   /** @param {Record<string, string>} facts */
   facts(facts) {
-    const rows = Object.entries(facts).map(([term, value]) => make("div", "", make("dt", "", term), make("dd", "", value)));
+    const rows = Object.entries(facts).map(([term, value]) => createElement("div", "", createElement("dt", "", term), createElement("dd", "", value)));
     this.parts.facts.replaceChildren(...rows);
   }
 
-  /** Keep as many places free, under the rows that fill some: nothing moves when rows come. */
+  /** Reserve space for the rows, so that the layout does not shift when they arrive. */
   reserve(places, filled = 0) {
     const { frame, placeholders } = this.parts;
     frame.style.setProperty("--places", String(places));
     while (placeholders.childElementCount > places) placeholders.lastElementChild.remove();
-    while (placeholders.childElementCount < places) placeholders.append(make("li"));
+    while (placeholders.childElementCount < places) placeholders.append(createElement("li"));
     [...placeholders.children].forEach((place, index) => place.toggleAttribute("data-filled", index < filled));
   }
 
-  /** Show a board; `before` is what is shown, null where nothing of it continues. `base` is where pictures come from. */
+  /** Show a board. `before` is the board shown now, or null to start again; `base` is the address for pictures. */
   board(before, board, base) {
     const { legend, extent } = this.parts;
     const places = board.entries.length;
@@ -126,7 +126,7 @@ export class View {
     this.#rows.mark(player);
   }
 
-  /** How the connection is, and how old what is shown (null: nothing) is. */
+  /** Show the state of the connection, and the age of the rows (null if there are none). */
   status(state, receivedAt) {
     const { frame, app, connection, sheet, retry } = this.parts;
     connection.dataset.state = state.name;
@@ -147,19 +147,19 @@ export class View {
   }
 
   #count(state, shown) {
-    const [words, why] = stateWords(state, { shown, now: Date.now(), online: navigator.onLine });
-    setText(this.parts.state, words);
-    setText(this.parts.why, why);
+    const [text, reason] = describeState(state, { shown, now: Date.now(), online: navigator.onLine });
+    setText(this.parts.state, text);
+    setText(this.parts.reason, reason);
   }
 
   freshness(live, receivedAt) {
     if (receivedAt === null) return;
-    const time = make("time", "", formatTime(receivedAt));
+    const time = createElement("time", "", formatTime(receivedAt));
     time.dateTime = new Date(receivedAt).toISOString();
     this.parts.freshness.replaceChildren(live ? "Updated " : "Not live – last update ", time);
   }
 
-  /** Words in the place of the rows, or (null) rows. `alone` where not even the board is known. */
+  /** Show a message in place of the rows, or the rows (null). `alone` hides the head, as the board is unknown. */
   explain(content, alone = false) {
     const { frame, message, places } = this.parts;
     frame.toggleAttribute("data-alone", alone);
