@@ -30,8 +30,8 @@ from scoreboard.bootstrap.listening import listening
 from scoreboard.bootstrap.settings import Settings, load
 from scoreboard.bootstrap.timings import Timings
 from scoreboard.domain.errors import ScoreboardError
-from scoreboard.entrypoints.contracts.v1 import refusals
-from scoreboard.entrypoints.http.connection import Connections, Handler, HttpConnection
+from scoreboard.entrypoints.contracts.v1.refusals import codes_by_status
+from scoreboard.entrypoints.http.connection import ConnectionFactory, Handler, HttpConnection
 from scoreboard.entrypoints.http.endpoint import Endpoint
 from scoreboard.entrypoints.http.errors import HttpError
 from scoreboard.entrypoints.http.fast_path import FastConnection
@@ -138,7 +138,7 @@ def check_declared_answers(server: Server) -> Iterator[None]:
                 undeclared.add((operation.name, reply.status, reply.body))
         return reply
 
-    def observed(kind: type[HttpConnection]) -> Connections:
+    def observed(kind: type[HttpConnection]) -> ConnectionFactory:
         connections = open_connections(kind)
         connections.handler = partial(check, connections.handler)
         return connections
@@ -150,5 +150,5 @@ def check_declared_answers(server: Server) -> Iterator[None]:
 
 def _declared(operation: Endpoint, reply: Response) -> bool:
     if reply.status < HTTPStatus.BAD_REQUEST:
-        return reply.status in operation.replies
-    return json.loads(reply.body)["code"] in refusals.codes(operation).get(HTTPStatus(reply.status), [])
+        return reply.status in operation.responses
+    return json.loads(reply.body)["code"] in codes_by_status(operation).get(HTTPStatus(reply.status), [])

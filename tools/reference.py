@@ -1,4 +1,7 @@
-"""Makes the pages of `docs/` that follow from the code: `python -m tools.reference`. A test says when they are old."""
+"""`python -m tools.reference`: writes the pages of `docs/` made from the code.
+
+A test fails when a page is outdated.
+"""
 
 import asyncio
 import json
@@ -22,65 +25,65 @@ from scoreboard.cli.main import app
 from scoreboard.entrypoints.contracts.v1.errors import CODES, status_of
 
 DOCS = Path(__file__).parents[1] / "docs"
-MADE = "<!-- Made from the code by `make docs`: change the code. -->\n\n"
+NOTICE = "<!-- Generated from the code by `make docs`. Change the code instead. -->\n\n"
 
 
 def codes() -> str:
-    """Every code, by the status it comes with, and every close of a live connection."""
-    by_status = sorted(CODES, key=status_of)
+    """Render the codes by status, and the close codes of live connections."""
+    by_status = sorted(CODES.values(), key=status_of)
     lines = [
         "# Codes",
-        "Every refusal is a problem detail (RFC 9457) with a `code` that never changes its meaning; `detail` is for "
-        "people and may change. A refused request has changed nothing, unless its cause says that this is unknown. In "
-        "a batch, and on live connections, the same codes come without a status.",
+        "Every refusal is a problem detail (RFC 9457) with a `code`, whose meaning never changes. Its `detail` is for "
+        "people and may change. A refused request has changed nothing, unless the cause of its code states that this "
+        "is unknown. The results of batches and the messages of live connections have the same codes without a status.",
     ]
-    for status, of_it in groupby(by_status, status_of):
+    for status, group in groupby(by_status, status_of):
         lines.append(f"## {status.value} {status.phrase}")
-        for code in of_it:
-            lines += [f"### {code}", CODES[code].cause, f"**What to do**: {CODES[code].remedy}"]
-    lines += ["## Closes of a WebSocket", "1001 and 4000 to 4499: come back. 4500 to 4999: do not."]
+        for code in group:
+            lines += [f"### {code.name}", code.cause, f"**Remedy**: {code.remedy}"]
+    lines += ["## Closes of a WebSocket", "Reconnect after 1001 and 4000 to 4499, but not after 4500 to 4999."]
     closes = [f"| {close.code} | {close.cause} | {close.remedy} |" for close in CLOSES]
-    lines.append("\n".join(["| code | cause | what to do |", "|---|---|---|", *closes]))
+    lines.append("\n".join(["| code | cause | remedy |", "|---|---|---|", *closes]))
     return "\n\n".join(lines) + "\n"
 
 
 def command_line() -> str:
-    """The help of every command, with its examples."""
-    examples = dict(_examples(app, "scoreboard"))
-    with patch.object(sys, "argv", ["scoreboard"]):  # or usages would name the program that makes this page
-        whole = app.generate_docs()
-    whole = re.sub(r"## Table of Contents\n.*?(?=\*\*Commands\*\*)", "", whole, flags=re.DOTALL)
-    parts = re.split(r"(?m)^(?=#+ scoreboard)", whole)
-    told = [part.rstrip() + examples.get(part.partition("\n")[0].lstrip("# "), "") for part in parts if part]
-    states = "0 done; 1 refused, or only done in part; 2 could not be tried; 130 ended by Ctrl-C."
-    title = f"# Command line\n\nExit statuses: {states}\n\n"
-    return title + "\n\n".join(told).removeprefix("# scoreboard").lstrip() + "\n"
+    """Render the help of every command, with its examples."""
+    examples = dict(_epilogues(app, "scoreboard"))
+    with patch.object(sys, "argv", ["scoreboard"]):  # the usage lines contain the name of the running program
+        text = app.generate_docs()
+    text = re.sub(r"## Table of Contents\n.*?(?=\*\*Commands\*\*)", "", text, flags=re.DOTALL)
+    parts = re.split(r"(?m)^(?=#+ scoreboard)", text)
+    commands = [part.rstrip() + examples.get(part.partition("\n")[0].lstrip("# "), "") for part in parts if part]
+    statuses = "0 done; 1 refused, or only partly done; 2 could not be attempted; 130 interrupted by Ctrl-C."
+    title = f"# Command line\n\nExit statuses: {statuses}\n\n"
+    return title + "\n\n".join(commands).removeprefix("# scoreboard").lstrip() + "\n"
 
 
-def _examples(command: App, name: str) -> Iterator[tuple[str, str]]:
-    """What the help of a command says at its end, by the command's whole name."""
+def _epilogues(command: App, name: str) -> Iterator[tuple[str, str]]:
+    """Yield the full name of each command, with the end of its help in Markdown."""
     if command.help_epilogue:
         title, _, lines = command.help_epilogue.partition("\n")
-        shown = "\n".join(line.removeprefix("  ") for line in lines.splitlines())
-        yield name, f"\n\n{title}\n\n```text\n{shown}\n```"
+        examples = "\n".join(line.removeprefix("  ") for line in lines.splitlines())
+        yield name, f"\n\n{title}\n\n```text\n{examples}\n```"
     for word in command:
         if not word.startswith("-"):
-            yield from _examples(command[word], f"{name} {word}")
+            yield from _epilogues(command[word], f"{name} {word}")
 
 
 def api() -> str:
-    """Every operation of the OpenAPI document."""
+    """Render the operations of the OpenAPI document, by tag."""
     document = asyncio.run(_openapi())
-    described = [(m.upper(), path, o) for path, methods in document["paths"].items() for m, o in methods.items()]
+    operations = [(m.upper(), path, o) for path, methods in document["paths"].items() for m, o in methods.items()]
     parts = [
         "# HTTP API",
-        "A running service (`serve`, or the `api` role) has this to read and try at `/docs`, and for programs at "
-        "`/openapi.json`.",
+        "A running service (`serve`, or the `api` role) has an interactive version of this page at `/docs`, and the "
+        "OpenAPI document at `/openapi.json`.",
         document["info"]["description"].replace("(asyncapi.json)", "(live.md)"),
     ]
     for tag in document["tags"]:
         parts.append(f"## {tag['name'].capitalize()}\n\n{tag['description']}")
-        parts += [_operation(*one) for one in described if tag["name"] in one[2]["tags"]]
+        parts += [_operation(*operation) for operation in operations if tag["name"] in operation[2]["tags"]]
     return "\n\n".join(parts) + "\n"
 
 
@@ -90,9 +93,9 @@ async def _openapi() -> dict[str, Any]:
             service.open_service(load({}, data=folder)) as opened,
             listening(opened, "127.0.0.1", 0) as url,
         ):
-            asked = await asyncio.to_thread(urllib.request.urlopen, f"{url}/openapi.json")
-            with asked:
-                document: dict[str, Any] = json.load(asked)
+            response = await asyncio.to_thread(urllib.request.urlopen, f"{url}/openapi.json")
+            with response:
+                document: dict[str, Any] = json.load(response)
     return document
 
 
@@ -102,45 +105,47 @@ def _operation(method: str, path: str, operation: dict[str, Any]) -> str:
         rows = [f"| `{p['name']}` | {p['in']} | {p['description']} |" for p in operation["parameters"]]
         parts.append("\n".join(["| parameter | in | |", "|---|---|---|", *rows]))
     parts += _exchanges(operation)
-    refused = [f"{status}: {_links(a)}" for status, a in operation["responses"].items() if int(status) >= 400]
-    parts.append("Refused with " + "; ".join(refused) + ".")
+    refusals = [f"{status}: {_links(r)}" for status, r in operation["responses"].items() if int(status) >= 400]
+    parts.append("Refusals:\n\n" + "\n".join(f"- {refusal}" for refusal in refusals))
     return "\n\n".join(parts)
 
 
 def _exchanges(operation: dict[str, Any]) -> Iterator[str]:
-    """Each example: what is sent, and its answer."""
-    sent = _examples_in(operation.get("requestBody", {}))
-    for status, answer in operation["responses"].items():
-        for name, example in _examples_in(answer).items():
-            if name in sent:
-                yield _shown("sends", sent[name])
-            yield _shown(f"is answered with {status}", example)
+    """Yield the request and the response of each example."""
+    requests = _examples(operation.get("requestBody", {}))
+    for status, response in operation["responses"].items():
+        for name, example in _examples(response).items():
+            if name in requests:
+                yield _json(f"*{example['summary']}*: request", requests[name])
+                yield _json(f"Response {status}", example)
+            else:
+                yield _json(f"*{example['summary']}*: response {status}", example)
 
 
-def _examples_in(described: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = described.get("content", {}).get("application/json", {}).get("examples", {})
-    return found
+def _examples(body: dict[str, Any]) -> dict[str, Any]:
+    examples: dict[str, Any] = body.get("content", {}).get("application/json", {}).get("examples", {})
+    return examples
 
 
-def _shown(what: str, example: dict[str, Any]) -> str:
-    return f"*{example['summary']}* {what}\n\n```json\n{json.dumps(example['value'], indent=2)}\n```"
+def _json(title: str, example: dict[str, Any]) -> str:
+    return f"{title}\n\n```json\n{json.dumps(example['value'], indent=2)}\n```"
 
 
-def _links(answer: dict[str, Any]) -> str:
-    known = answer["content"]["application/problem+json"]["schema"]["allOf"][1]["properties"]["code"]["enum"]
-    return ", ".join(f"[{code}](codes.md#{code})" for code in known)
+def _links(response: dict[str, Any]) -> str:
+    names = response["content"]["application/problem+json"]["schema"]["allOf"][1]["properties"]["code"]["enum"]
+    return ", ".join(f"[{name}](codes.md#{name})" for name in names)
 
 
 def settings() -> str:
-    """Every setting, by who reads it."""
+    """Render the settings, by the commands that read them."""
     parts = [
         "# Settings",
-        "Each is a variable of the environment, or the option of the command that reads it; the option wins. An "
-        "unknown one is an error that names the nearest. `scoreboard config show` tells what is in force, and what set "
-        "it.",
-        "## Of the service",
+        "Each setting is an environment variable, and an option of the commands that read it. The option takes "
+        "precedence. An unknown setting is an error that suggests the nearest name. `scoreboard config show` prints "
+        "the current values and their sources.",
+        "## Settings of the service",
         _table("service"),
-        "## Of commands that speak to a server elsewhere",
+        "## Settings of commands that call a running server",
         _table("commands"),
     ]
     return "\n\n".join(parts) + "\n"
@@ -148,13 +153,13 @@ def settings() -> str:
 
 def _table(reader: Reader) -> str:
     rows = [_row(setting) for setting in CATALOGUE if setting.reader == reader]
-    return "\n".join(["| variable | option | default | may be | |", "|---|---|---|---|---|", *rows])
+    return "\n".join(["| variable | option | default | allowed | meaning |", "|---|---|---|---|---|", *rows])
 
 
 def _row(setting: Setting) -> str:
     default = f"`{setting.default}`" if str(setting.default) else "none"
-    may_be = f"{setting.range} {setting.unit}".strip() or (f"such as `{setting.example}`" if setting.example else "")
-    return f"| `{setting.variable}` | `{setting.option}` | {default} | {may_be} | {setting.meaning} |"
+    allowed = f"{setting.range} {setting.unit}".strip() or (f"such as `{setting.example}`" if setting.example else "")
+    return f"| `{setting.variable}` | `{setting.option}` | {default} | {allowed} | {setting.meaning} |"
 
 
 def how_to() -> str:
@@ -162,9 +167,9 @@ def how_to() -> str:
 
 
 def decisions() -> str:
-    """The decisions, in their order."""
+    """Render the list of decisions, in order."""
     listed = [line.replace("](", "](../decisions/") for line in _list(DOCS / "decisions")]
-    return "# Decisions\n\nWhat was decided, and why.\n\n" + "\n".join(listed) + "\n"
+    return "# Decisions\n\nThe decisions of the project, with their reasons.\n\n" + "\n".join(listed) + "\n"
 
 
 def _list(folder: Path) -> Iterator[str]:
@@ -185,8 +190,8 @@ PAGES: Mapping[str, Callable[[], str]] = {
 
 
 def made(name: str) -> str:
-    """The page as it should be now."""
-    return MADE + PAGES[name]()
+    """Return the current content of a page."""
+    return NOTICE + PAGES[name]()
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ from harness.servers import postgres, rabbitmq, redis
 from harness.servers.rabbitmq import Broker
 from harness.waiting import eventually
 from scoreboard.adapters.rabbitmq.topology import NAME, Topology
-from scoreboard.entrypoints.contracts.v1.examples import WITH_A_QUEUE
+from scoreboard.entrypoints.contracts.v1.examples import EXAMPLES_WITH_QUEUE
 from tests.acceptance.command_line import CommandLine
 
 
@@ -54,10 +54,10 @@ def validate_example(document: Any, name: str, response: Any) -> None:
     (operation,) = [o for p in document["paths"].values() for o in p.values() if o["operationId"] == name]
     schema = operation["responses"]["200"]["content"]["application/json"]["schema"]
     validator = jsonschema_rs.Draft202012Validator({**schema, "components": document["components"]})
-    (example,) = WITH_A_QUEUE[name]
-    for body in (response, example.answer):
+    (example,) = EXAMPLES_WITH_QUEUE[name]
+    for body in (response, example.response):
         validator.validate(body)
-    assert response.keys() == example.answer.keys()
+    assert response.keys() == example.response.keys()
 
 
 @pytest.mark.slow

@@ -5,8 +5,11 @@ from pathlib import Path
 import pytest
 
 from harness.service import Running, loop_factories, running
+from harness.waiting import PATIENCE
+from scoreboard.bootstrap.timings import Timings
 from scoreboard.entrypoints.http.connection import HttpConnection
 from scoreboard.entrypoints.http.fast_path import FastConnection
+from scoreboard.entrypoints.http.timeouts import HttpTimeouts
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], AbstractEventLoop]]:
@@ -15,11 +18,18 @@ def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], AbstractEventLo
 
 @pytest.fixture
 def kind() -> type[HttpConnection]:
-    """The kind of connections of `service`; a module that tests both overrides it."""
+    """Return the kind of connections of `service`, which modules override."""
     return FastConnection
 
 
 @pytest.fixture
-async def service(tmp_path: Path, kind: type[HttpConnection]) -> AsyncIterator[Running]:
-    async with running(tmp_path / "data", kind=kind) as started:
+def timeouts() -> HttpTimeouts:
+    """Return the time-outs of `service`, which tests override by parametrization."""
+    return HttpTimeouts()
+
+
+@pytest.fixture
+async def service(tmp_path: Path, kind: type[HttpConnection], timeouts: HttpTimeouts) -> AsyncIterator[Running]:
+    timings = Timings(patience=PATIENCE, http=timeouts)
+    async with running(tmp_path / "data", kind=kind, timings=timings) as started:
         yield started

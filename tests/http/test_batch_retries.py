@@ -1,4 +1,4 @@
-"""Trap 12 for batches: what would refuse an update by now does not refuse the retry of one that counted."""
+"""Retries of batches: an applied update is replayed, even if a check now fails."""
 
 from dataclasses import replace
 from typing import Any
@@ -15,15 +15,15 @@ UPDATES: list[dict[str, Any]] = [
 ]
 
 
-class Spent:
-    """Limits of which nothing is left."""
+class ExhaustedLimiter:
+    """A rate limiter whose limits are used up."""
 
     async def acquire(self, _key: str, limit: int, _period_s: float, _cost: int = 1) -> RateLimitStatus:
         return RateLimitStatus(limit, 0, 1.0, 1.0)
 
 
-async def counted(service: Running) -> tuple[str, Client, list[dict[str, Any]]]:
-    """A board, a server that sends to it, and the first outcomes of UPDATES there."""
+async def apply_updates(service: Running) -> tuple[str, Client, list[dict[str, Any]]]:
+    """Create a board and apply UPDATES; return board, client and results."""
     board = await service.board()
     (await service.operator.post("/v1/apps/game/actions", {"action": "win", "points": 5})).ok(201)
     server = service.client("server", "game")
@@ -36,8 +36,8 @@ def replayed(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{**result, "replayed": True} for result in results]
 
 
-async def test_rules_that_changed_since_refuse_no_retry_in_a_batch(service: Running) -> None:
-    board, server, first = await counted(service)
+async def test_a_retried_batch_is_replayed_after_rules_changed(service: Running) -> None:
+    board, server, first = await apply_updates(service)
     (await service.operator.delete("/v1/apps/game/actions/win")).ok(204)
     (await service.operator.patch(board, {"max_value": 10})).ok()
     fresh = [{**update, "idempotency_key": f"new-{n}"} for n, update in enumerate(UPDATES)]
@@ -50,12 +50,12 @@ async def test_rules_that_changed_since_refuse_no_retry_in_a_batch(service: Runn
     assert (await service.anybody.get(f"{board}/players/a")).ok()["score"] == 95
 
 
-async def test_the_limit_refuses_no_batch_that_counted_before(
+async def test_a_retried_batch_is_replayed_over_the_rate_limit(
     service: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    board, server, first = await counted(service)
+    board, server, first = await apply_updates(service)
     submit = service.service.submit
-    monkeypatch.setattr(submit, "rate_limit", replace(submit.rate_limit, limits=Spent()))
+    monkeypatch.setattr(submit, "rate_limit", replace(submit.rate_limit, limits=ExhaustedLimiter()))
     again = (await server.post(f"{board}/scores/batch", {"updates": UPDATES})).ok()
     assert again["results"] == replayed(first)
     for new in ({"idempotency_key": "new"}, {"idempotency_key": None}):

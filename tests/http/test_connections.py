@@ -1,4 +1,4 @@
-"""How many connections there may be, who makes room, and the end of who sends a request for ever."""
+"""Limits of connections, their eviction, and the time-outs of idle and slow ones."""
 
 import asyncio
 import contextlib
@@ -12,10 +12,10 @@ import pytest
 from harness.service import Running, running
 from harness.waiting import BOUND_S, eventually
 from harness.wire import Wire, wire
-from scoreboard.entrypoints.http import connection as connection_module
-from scoreboard.entrypoints.http.connection import KEEP_ALIVE_S, HttpConnection
-from scoreboard.entrypoints.http.connection_limiter import OWN_FILES, room
+from scoreboard.entrypoints.http.connection import HttpConnection
+from scoreboard.entrypoints.http.connection_limiter import RESERVED_FILES, default_limit
 from scoreboard.entrypoints.http.fast_path import FastConnection
+from scoreboard.entrypoints.http.timeouts import HttpTimeouts
 from tests.faults.held import pending, writer_held
 from tests.http.test_protocol import request, update
 
@@ -26,7 +26,7 @@ opened: list[HttpConnection] = []
 
 @pytest.fixture(params=[FastConnection, HttpConnection])
 def kind(request: pytest.FixtureRequest) -> type[HttpConnection]:
-    """A kind of connection that adds each new one to `opened`."""
+    """Return a kind of connection that adds each new one to `opened`."""
     base = cast("type[HttpConnection]", request.param)
 
     class Observed(base):  # type: ignore[misc,valid-type]
@@ -44,7 +44,7 @@ async def limited(tmp_path: Path, kind: type[HttpConnection]) -> AsyncIterator[R
         yield service
 
 
-async def asked(raw: Wire) -> int:
+async def get_status(raw: Wire) -> int:
     await raw.send(request("GET", "/health/live"))
     return (await raw.answer()).status
 
@@ -54,25 +54,24 @@ async def metric(service: Running, name: str) -> float:
     return float(next(line.split()[1] for line in text.splitlines() if line.startswith(name)))
 
 
-async def few_open(service: Running) -> bool:
-    """Return whether the connection that asks is the only one."""
+async def is_only_connection(service: Running) -> bool:
     return await metric(service, "scoreboard_http_connections") <= 1
 
 
-async def test_the_idle_connection_of_longest_ago_makes_room(limited: Running) -> None:
+async def test_the_oldest_idle_connection_is_evicted(limited: Running) -> None:
     async with wire(limited.port) as first, wire(limited.port) as second, wire(limited.port) as third:
         for raw in (first, second, third):
-            assert await asked(raw) == 200
+            assert await get_status(raw) == 200
         async with wire(limited.port) as fourth:
-            assert await asked(fourth) == 200
+            assert await get_status(fourth) == 200
             assert await first.rest() == b""
             for raw in (second, third):
-                assert await asked(raw) == 200
+                assert await get_status(raw) == 200
     assert await metric(limited, "scoreboard_http_made_room_total") >= 1
     assert await metric(limited, "scoreboard_http_turned_away_total") == 0
 
 
-async def test_who_comes_when_all_are_busy_is_turned_away_and_none_of_them_harmed(limited: Running) -> None:
+async def test_a_new_connection_is_rejected_while_all_are_busy(limited: Running) -> None:
     board, token = await limited.board(), limited.token("server", "game")
     async with wire(limited.port) as first, wire(limited.port) as second, wire(limited.port) as third:
         async with writer_held(limited):
@@ -91,12 +90,12 @@ async def test_who_comes_when_all_are_busy_is_turned_away_and_none_of_them_harme
     assert await metric(limited, "scoreboard_http_connections") <= LIMIT
 
 
-async def test_live_connections_have_a_limit_of_their_own(limited: Running) -> None:
+async def test_live_connections_have_a_separate_limit(limited: Running) -> None:
     await limited.board()
     url = f"{limited.url}/v1/live"
     sockets = [await limited.http.ws_connect(url) for _ in range(2 * LIMIT)]
     async with wire(limited.port) as first, wire(limited.port) as second:
-        assert [await asked(raw) for raw in (first, second)] == [200, 200]
+        assert [await get_status(raw) for raw in (first, second)] == [200, 200]
         for socket in sockets:
             await socket.send_json({"type": "ping"})
             assert (await socket.receive_json())["type"] == "pong"
@@ -105,63 +104,64 @@ async def test_live_connections_have_a_limit_of_their_own(limited: Running) -> N
         await socket.close()
 
 
-async def test_who_left_is_not_counted(limited: Running) -> None:
+async def test_closed_connections_are_not_counted(limited: Running) -> None:
     for _ in range(3 * LIMIT):
         async with wire(limited.port) as raw:
-            assert await asked(raw) == 200
-        await eventually(lambda: few_open(limited), "the connection has ended")
+            assert await get_status(raw) == 200
+        await eventually(lambda: is_only_connection(limited), "the connection is closed")
     assert await metric(limited, "scoreboard_http_turned_away_total") == 0
 
 
-@pytest.mark.parametrize("requests", [0, 1, 3])
-async def test_a_request_that_trickles_for_ever_ends_the_connection(
-    service: Running, monkeypatch: pytest.MonkeyPatch, requests: int
-) -> None:
-    monkeypatch.setattr(connection_module, "HEAD_TIMEOUT_S", BOUND_S if requests else 0.3)
+@pytest.mark.parametrize(
+    ("requests", "timeouts"),
+    [(0, HttpTimeouts(head_s=0.3)), (1, HttpTimeouts(head_s=BOUND_S)), (3, HttpTimeouts(head_s=BOUND_S))],
+)
+async def test_a_head_that_trickles_in_times_out(service: Running, requests: int) -> None:
     async with wire(service.port) as raw:
         for _ in range(requests):
-            assert await asked(raw) == 200
-        monkeypatch.setattr(connection_module, "HEAD_TIMEOUT_S", 0.3)
+            assert await get_status(raw) == 200
+        if requests:
+            opened[-1].timeouts = HttpTimeouts(head_s=0.3)
         async with asyncio.timeout(BOUND_S):
             ended = asyncio.create_task(raw.reader.read())
             await raw.send(b"GET /health/live HTTP/1.1\r\nX-Slow: ")
             while not ended.done():
                 raw.writer.write(b"z")
                 await asyncio.sleep(0.02)
-            with contextlib.suppress(ConnectionResetError):  # a byte of ours was on its way
+            with contextlib.suppress(ConnectionResetError):  # a byte was in transit
                 assert await ended == b""
 
 
-async def test_a_head_that_comes_in_parts_in_time_is_answered_and_the_connection_goes_on(service: Running) -> None:
+async def test_a_head_may_arrive_in_parts(service: Running) -> None:
     async with wire(service.port) as raw:
         for _ in range(3):
             whole = request("GET", "/health/live")
             await raw.send(whole[:10])
-            await eventually(lambda: any(one.awaits_head for one in opened[-1:]), "the rest of the head is due")
+            await eventually(lambda: bool(opened) and opened[-1].awaits_head, "the rest of the head is due")
             await raw.send(whole[10:])
             assert (await raw.answer()).status == 200
             assert not opened[-1].awaits_head
 
 
-async def test_a_request_that_is_there_is_answered_however_long_that_takes(service: Running) -> None:
+async def test_a_slow_response_does_not_time_out(service: Running) -> None:
     board, token = await service.board(), service.token("server", "game")
-    next_one = request("GET", "/health/live")
+    next_request = request("GET", "/health/live")
     async with wire(service.port) as raw:
-        assert await asked(raw) == 200
+        assert await get_status(raw) == 200
         async with writer_held(service):
             await raw.send(update(board, token, "a"))
             await pending(service, 1)
             answering = opened[-1]
-            await raw.send(next_one[:9])
-            answering.idle_since = -2 * KEEP_ALIVE_S
+            await raw.send(next_request[:9])
+            answering.idle_since = -2 * answering.timeouts.keep_alive_s
             answering.close_if_idle()
             assert not answering.awaits_head
         assert (await raw.answer()).body["score"] == 1
-        await raw.send(next_one[9:])
+        await raw.send(next_request[9:])
         assert (await raw.answer()).status == 200
 
 
-async def test_after_an_update_no_head_is_due_until_a_part_of_it_comes(service: Running) -> None:
+async def test_no_head_is_due_after_a_response(service: Running) -> None:
     board, token = await service.board(), service.token("server", "game")
     async with wire(service.port) as raw:
         for score in (1, 2):
@@ -170,23 +170,23 @@ async def test_after_an_update_no_head_is_due_until_a_part_of_it_comes(service: 
             assert not opened[-1].awaits_head
 
 
-async def test_who_says_nothing_more_is_ended(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection_module, "KEEP_ALIVE_S", 0.1)
+@pytest.mark.parametrize("timeouts", [HttpTimeouts(keep_alive_s=0.1)], ids=["short"])
+async def test_an_idle_connection_is_closed(service: Running) -> None:
     async with wire(service.port) as raw:
-        assert await asked(raw) == 200
+        assert await get_status(raw) == 200
         assert await raw.rest() == b""
 
 
 @pytest.mark.parametrize(
     ("files", "expected"),
     [
-        (30_000, 15_000 - OWN_FILES),
+        (30_000, 15_000 - RESERVED_FILES),
         (20_000, 5_000),
         (1_024, 256),
         (15_000, 3_750),
-        (resource.RLIM_INFINITY, 985_000 - OWN_FILES),
+        (resource.RLIM_INFINITY, 985_000 - RESERVED_FILES),
     ],
 )
-def test_there_is_room_for_what_open_files_leave(files: int, expected: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_default_limit_follows_from_open_files(files: int, expected: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda _: (files, files))
-    assert room(15_000) == expected
+    assert default_limit(15_000) == expected

@@ -1,4 +1,4 @@
-"""The API's description is complete, true of the running service, and shown by examples that work."""
+"""The OpenAPI document: it is complete and correct, and its examples work."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,10 +12,10 @@ from harness.client import Answer, Client
 from harness.service import Running, running
 from scoreboard.domain import event_id
 from scoreboard.entrypoints.contracts.v1.errors import CODES, status_of
-from scoreboard.entrypoints.contracts.v1.examples import EVENT, EXAMPLES, WITH_A_QUEUE
+from scoreboard.entrypoints.contracts.v1.examples import EVENT, EXAMPLES, EXAMPLES_WITH_QUEUE
 from scoreboard.entrypoints.http.openapi import Example
 
-IN_EVERY_ANSWER = {"Content-Type", "Content-Length", "Date", "Cache-Control"}
+COMMON_HEADERS = {"Content-Type", "Content-Length", "Date", "Cache-Control"}
 VOLATILE = {"event", "outcome", "accepted_at", "reached_at", "epoch", "offset", "at", "next_after"}
 
 
@@ -49,7 +49,7 @@ def test_everything_is_described(document: dict[str, Any]) -> None:
         assert set(operation["tags"]) <= described, name
         assert all(parameter["description"] for parameter in operation["parameters"]), name
         if operation["security"]:
-            assert "- **Who**: " in operation["description"], name
+            assert "- **Access**: " in operation["description"], name
         if "requestBody" in operation:
             assert operation["requestBody"]["content"]["application/json"]["examples"], name
         for status, answer in operation["responses"].items():
@@ -57,7 +57,7 @@ def test_everything_is_described(document: dict[str, Any]) -> None:
                 assert "json" not in media or content["examples"], (name, status)
 
 
-def test_each_refusal_tells_its_codes(document: dict[str, Any]) -> None:
+def test_each_refusal_lists_its_codes(document: dict[str, Any]) -> None:
     for _, _, operation in operations(document):
         for status, answer in operation["responses"].items():
             content = answer.get("content", {}).get("application/problem+json")
@@ -66,61 +66,61 @@ def test_each_refusal_tells_its_codes(document: dict[str, Any]) -> None:
                 continue
             codes = content["schema"]["allOf"][1]["properties"]["code"]["enum"]
             assert codes
-            assert {status_of(code).value for code in codes} == {int(status)}
+            assert {status_of(CODES[code]).value for code in codes} == {int(status)}
             assert content["examples"] == {code: {"$ref": f"#/components/examples/{code}"} for code in codes}
             for code in codes:
-                shown = document["components"]["examples"][code]
-                assert (shown["summary"], shown["description"]) == (CODES[code].cause, CODES[code].remedy)
-                validator(document, content["schema"]).validate(shown["value"])
+                example = document["components"]["examples"][code]
+                assert (example["summary"], example["description"]) == (CODES[code].cause, CODES[code].remedy)
+                validator(document, content["schema"]).validate(example["value"])
 
 
-async def test_every_example_is_answered_as_documented(tmp_path: Path) -> None:
+async def test_every_example_gets_the_documented_response(tmp_path: Path) -> None:
     async with running(tmp_path / "data") as service:
         document = (await service.anybody.get("/openapi.json")).ok()
         described = {o["operationId"]: (method, path, o) for method, path, o in operations(document)}
         assert EXAMPLES.keys() <= described.keys()
-        sent = {name for name, (_, _, o) in described.items() if "text/plain" not in str(o["responses"])}
-        assert sent == EXAMPLES.keys() | WITH_A_QUEUE.keys()
+        with_json = {name for name, (_, _, o) in described.items() if "text/plain" not in str(o["responses"])}
+        assert with_json == EXAMPLES.keys() | EXAMPLES_WITH_QUEUE.keys()
         event = ""
         for name, examples in EXAMPLES.items():
             method, path, operation = described[name]
             for example in examples:
-                answer = await exchanged(service.operator, method, path.replace("{event}", event), example)
-                judge(document, operation, example, answer)
+                answer = await send_example(service.operator, method, path.replace("{event}", event), example)
+                check_response(document, operation, example, answer)
                 if answer.raw and not event:
                     event = answer.body.get("event", "")
 
 
-async def exchanged(client: Client, method: str, path: str, example: Example) -> Answer:
+async def send_example(client: Client, method: str, path: str, example: Example) -> Answer:
     query = "&".join(f"{name}={value}" for name, value in example.query.items())
     address = path.format(**example.path) + (f"?{query}" if query else "")
     return await client.call(method, address, example.body, headers=example.headers)
 
 
-def judge(document: dict[str, Any], operation: dict[str, Any], example: Example, answer: Answer) -> None:
-    """The answer is the documented one but for what differs in each run, and both are as the schema says."""
+def check_response(document: dict[str, Any], operation: dict[str, Any], example: Example, answer: Answer) -> None:
+    """Check a response against its example and schema, except for volatile values."""
     assert answer.status == example.status, (example.title, answer.raw)
-    declared = {*IN_EVERY_ANSWER, *operation["responses"][str(answer.status)].get("headers", {})}
+    declared = {*COMMON_HEADERS, *operation["responses"][str(answer.status)].get("headers", {})}
     assert {name.lower() for name in answer.headers} <= {name.lower() for name in declared}, example.title
     if not answer.raw:
-        assert example.answer is None
+        assert example.response is None
         return
     media = operation["responses"][str(answer.status)]["content"]["application/json"]
-    for body in (answer.body, example.answer):
+    for body in (answer.body, example.response):
         validator(document, media["schema"]).validate(body)
-    assert steady(answer.body) == steady(example.answer), example.title
-    assert media["examples"][example.name]["value"] == example.answer
+    assert mask_volatile(answer.body) == mask_volatile(example.response), example.title
+    assert media["examples"][example.name]["value"] == example.response
 
 
-def steady(value: Any) -> Any:
+def mask_volatile(value: Any) -> Any:
     match value:
         case dict():
-            return {name: name if name in VOLATILE else steady(inner) for name, inner in value.items()}
+            return {name: name if name in VOLATILE else mask_volatile(inner) for name, inner in value.items()}
         case list():
-            return [steady(inner) for inner in value]
+            return [mask_volatile(inner) for inner in value]
         case _:
             return value
 
 
-def test_the_id_in_the_examples_looks_like_one() -> None:
+def test_the_event_id_of_the_examples_is_valid() -> None:
     assert event_id.to_text(event_id.from_text(EVENT)) == EVENT

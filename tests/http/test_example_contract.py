@@ -1,7 +1,6 @@
-"""A contract of its own beside `/v1` on one server, made of the same use cases; nothing under `src/` knows it.
+"""An example contract, mounted next to `/v1` with the same use cases.
 
-It differs from `/v1` in all that a contract decides: paths, the shape of errors, how a request is authenticated, and a
-body that is not JSON.
+It defines its own paths, error shape, authentication, and a body that is not JSON. Nothing in `src/` depends on it.
 """
 
 import asyncio
@@ -16,6 +15,7 @@ from aiohttp import web
 
 from harness.client import Answer, Client
 from harness.service import Running, running
+from harness.waiting import PATIENCE
 from harness.wire import wire
 from scoreboard.application.identity.authentication import authenticate
 from scoreboard.application.identity.principals import principal_of
@@ -24,15 +24,16 @@ from scoreboard.application.standings.reads import Page
 from scoreboard.application.standings.top_pages import TopPages
 from scoreboard.application.updates.requests import UpdateRequest
 from scoreboard.bootstrap.lifecycle import Service
+from scoreboard.bootstrap.timings import Timings
 from scoreboard.domain import codes, errors
 from scoreboard.domain.board import Board
 from scoreboard.domain.errors import ScoreboardError
-from scoreboard.entrypoints.http import request as request_module
 from scoreboard.entrypoints.http.contract import Authenticate, Contract
-from scoreboard.entrypoints.http.endpoint import Endpoint
+from scoreboard.entrypoints.http.endpoint import endpoint, routes
 from scoreboard.entrypoints.http.errors import HttpError
 from scoreboard.entrypoints.http.request import RequestContext
 from scoreboard.entrypoints.http.response import Response
+from scoreboard.entrypoints.http.timeouts import HttpTimeouts
 
 APP, BOARD = "game", "main"
 FORM, TEXT = "application/x-www-form-urlencoded", "text/plain; charset=utf-8"
@@ -76,47 +77,43 @@ def lines(_: Board, page: Page, __: str) -> bytes:
 
 
 class Arcade:
-    """The endpoints: each translates between lines of text and a use case."""
+    """Endpoints that translate between lines of text and a use case."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
         self._pages = TopPages(service.reads, lines)
 
-    def routes(self) -> list[Endpoint]:
-        return [
-            Endpoint("POST", "/arcade/score", "arcadeScore", "Score", self.score, "arcade", "update_score", body=dict),
-            Endpoint("GET", "/arcade/best", "arcadeBest", "Best", self.best, "arcade", "read_standings"),
-            Endpoint("GET", "/arcade/players/{player}", "getStanding", "One", self.one, "arcade", "read_standings"),
-            Endpoint("GET", "/arcade/broken", "arcadeBroken", "Broken", self.broken, "arcade", "use_service"),
-        ]
-
-    async def score(self, call: RequestContext) -> web.StreamResponse:
-        raw = await call.body(200)
+    @endpoint("POST", "/arcade/score", name="arcadeScore", tag="arcade", policy="update_score", body=dict)
+    async def score(self, context: RequestContext) -> web.StreamResponse:
+        raw = await context.body(200)
         form = parse_qs(raw.decode())
         try:
             request = UpdateRequest(raw, player=form["player"][0], increment=int(form["points"][0]))
         except (KeyError, ValueError) as error:
             raise codes.INVALID_BODY.error("send player=...&points=...") from error
-        result = await self._service.submit.one(call.principal, APP, BOARD, request)
+        result = await self._service.submit.one(context.principal, APP, BOARD, request)
         return Response(200, f"OK {result.outcome.score}\n".encode(), content_type=TEXT)
 
-    async def best(self, call: RequestContext) -> web.StreamResponse:
-        board, key = await self._service.reads.open(call.principal, APP, BOARD, None, None)
+    @endpoint("GET", "/arcade/best", name="arcadeBest", tag="arcade", policy="read_standings")
+    async def best(self, context: RequestContext) -> web.StreamResponse:
+        board, key = await self._service.reads.open(context.principal, APP, BOARD, None, None)
         return Response(200, await self._pages.get(board, key, None, None), content_type=TEXT)
 
-    async def one(self, call: RequestContext) -> web.StreamResponse:
-        board, key = await self._service.reads.open(call.principal, APP, BOARD, None, None)
-        place = await self._service.reads.get_standing(board, key, call.path[0])
+    @endpoint("GET", "/arcade/players/{player}", name="getStanding", tag="arcade", policy="read_standings")
+    async def one(self, context: RequestContext) -> web.StreamResponse:
+        board, key = await self._service.reads.open(context.principal, APP, BOARD, None, None)
+        place = await self._service.reads.get_standing(board, key, context.path[0])
         return Response(200, f"{place.score}\n".encode(), content_type=TEXT)
 
+    @endpoint("GET", "/arcade/broken", name="arcadeBroken", tag="arcade", policy="use_service")
     async def broken(self, _: RequestContext) -> web.StreamResponse:
-        raise RuntimeError("nobody expected this")
+        raise RuntimeError("unexpected")
 
 
 def arcade(service: Service) -> Contract:
     return Contract(
         "arcade",
-        Arcade(service).routes(),
+        routes(Arcade(service)),
         from_api_key([ApiKeys()]),
         render_error,
         media_types=(FORM, "text/plain"),
@@ -125,14 +122,15 @@ def arcade(service: Service) -> Contract:
 
 
 @pytest.fixture
-async def service(tmp_path: Path) -> AsyncIterator[Running]:
-    async with running(tmp_path / "data", origins="https://arcade.example") as started:
+async def service(tmp_path: Path, timeouts: HttpTimeouts) -> AsyncIterator[Running]:
+    timings = Timings(patience=PATIENCE, http=timeouts)
+    async with running(tmp_path / "data", origins="https://arcade.example", timings=timings) as started:
         await started.board(BOARD, app=APP)
         started.service.server.mount(arcade(started.service))
         yield started
 
 
-async def say(
+async def send(
     service: Running, method: str, path: str, body: str | None = None, *, key: str | None = None, **headers: str
 ) -> Answer:
     sent = {"Content-Type": FORM, **({} if key is None else {"X-Api-Key": key}), **headers}
@@ -140,55 +138,54 @@ async def say(
     return await Client(service.http, service.url).call(method, path, raw=raw, headers=sent)
 
 
-def refused(answer: Answer, status: int, code: str) -> None:
-    """In the shape of this contract."""
+def assert_refused(answer: Answer, status: int, code: str) -> None:
     assert (answer.status, answer.raw.decode()) == (status, f"NO {status} {code}\n")
     assert answer.headers["Content-Type"] == TEXT
 
 
-async def test_an_update_and_a_read_go_through_the_same_core(service: Running) -> None:
+async def test_updates_and_reads_share_the_use_cases(service: Running) -> None:
     for body, points in (("player=ann&points=5", 5), ("player=ann&points=2", 7)):
-        answer = await say(service, "POST", "/arcade/score", body, key="key-of-the-server")
+        answer = await send(service, "POST", "/arcade/score", body, key="key-of-the-server")
         assert (answer.status, answer.raw) == (200, b"OK %d\n" % points)
     (await service.client("server", APP).post(f"/v1/apps/{APP}/boards/{BOARD}/scores", {"player": "b", "increment": 9}))
-    assert (await say(service, "GET", "/arcade/best")).raw == b"1 b 9\n2 ann 7\n"
-    assert (await say(service, "GET", "/arcade/players/ann")).raw == b"7\n"
+    assert (await send(service, "GET", "/arcade/best")).raw == b"1 b 9\n2 ann 7\n"
+    assert (await send(service, "GET", "/arcade/players/ann")).raw == b"7\n"
     top = (await service.anybody.get(f"/v1/apps/{APP}/boards/{BOARD}/top")).ok()
     assert [(entry["player"], entry["score"]) for entry in top["entries"]] == [("b", 9), ("ann", 7)]
 
 
-async def test_every_refusal_has_the_shape_of_this_contract(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("timeouts", [HttpTimeouts(body_s=0.1)], ids=["short"])
+async def test_every_refusal_has_the_shape_of_this_contract(service: Running) -> None:
     key, body = "key-of-the-server", "player=ann&points=5"
-    refused(await say(service, "POST", "/arcade/score", "points=5", key=key), 400, "invalid_body")
-    refused(await say(service, "GET", "/arcade/players/%FF"), 400, "invalid_path")
-    refused(await say(service, "POST", "/arcade/score", body), 401, "token_missing")
-    refused(await say(service, "POST", "/arcade/score", body, key="unknown"), 401, "token_invalid")
-    refused(await say(service, "POST", "/arcade/score", body, key="key-of-another"), 403, "wrong_app")
-    refused(await say(service, "POST", "/arcade/score", body, key="key-of-ann"), 403, "value_not_allowed")
-    refused(await say(service, "GET", "/arcade/players/nobody"), 404, "player_not_found")
-    refused(await say(service, "GET", "/arcade/unknown"), 404, "route_not_found")
-    refused(await say(service, "GET", "/arcade/best/of/all"), 404, "route_not_found")
-    answer = await say(service, "DELETE", "/arcade/best")
-    refused(answer, 405, "method_not_allowed")
+    assert_refused(await send(service, "POST", "/arcade/score", "points=5", key=key), 400, "invalid_body")
+    assert_refused(await send(service, "GET", "/arcade/players/%FF"), 400, "invalid_path")
+    assert_refused(await send(service, "POST", "/arcade/score", body), 401, "token_missing")
+    assert_refused(await send(service, "POST", "/arcade/score", body, key="unknown"), 401, "token_invalid")
+    assert_refused(await send(service, "POST", "/arcade/score", body, key="key-of-another"), 403, "wrong_app")
+    assert_refused(await send(service, "POST", "/arcade/score", body, key="key-of-ann"), 403, "value_not_allowed")
+    assert_refused(await send(service, "GET", "/arcade/players/nobody"), 404, "player_not_found")
+    assert_refused(await send(service, "GET", "/arcade/unknown"), 404, "route_not_found")
+    assert_refused(await send(service, "GET", "/arcade/best/of/all"), 404, "route_not_found")
+    answer = await send(service, "DELETE", "/arcade/best")
+    assert_refused(answer, 405, "method_not_allowed")
     assert answer.headers["Allow"] == "GET, HEAD, OPTIONS"
-    refused(await say(service, "POST", "/arcade/score", "x" * 201, key=key), 413, "body_too_big")
+    assert_refused(await send(service, "POST", "/arcade/score", "x" * 201, key=key), 413, "body_too_big")
     json = {"Content-Type": "application/json"}
-    refused(await say(service, "POST", "/arcade/score", "{}", key=key, **json), 415, "unsupported_media_type")
-    refused(await say(service, "GET", "/arcade/broken"), 500, "internal_error")
-    monkeypatch.setattr(request_module, "BODY_TIMEOUT_S", 0.1)
+    assert_refused(await send(service, "POST", "/arcade/score", "{}", key=key, **json), 415, "unsupported_media_type")
+    assert_refused(await send(service, "GET", "/arcade/broken"), 500, "internal_error")
     async with wire(service.port) as raw:
         head = f"POST /arcade/score HTTP/1.1\r\nHost: x\r\nX-Api-Key: {key}\r\nContent-Type: {FORM}\r\n"
         await raw.send(f"{head}Content-Length: 9\r\n\r\nplayer".encode())
-        refused(await raw.answer(), 408, "body_timeout")
-    assert (await say(service, "GET", "/arcade/best")).raw == b""
+        assert_refused(await raw.answer(), 408, "body_timeout")
+    assert (await send(service, "GET", "/arcade/best")).raw == b""
 
 
-async def test_a_board_that_is_not_public_asks_for_the_credential_of_this_contract(service: Running) -> None:
+async def test_a_private_board_requires_a_credential_of_this_contract(service: Running) -> None:
     (await service.operator.patch(f"/v1/apps/{APP}/boards/{BOARD}", {"public": False})).ok()
-    refused(await say(service, "GET", "/arcade/best"), 401, "token_missing")
+    assert_refused(await send(service, "GET", "/arcade/best"), 401, "token_missing")
     bearer = {"Authorization": f"Bearer {service.token('server', APP)}"}
-    refused(await say(service, "GET", "/arcade/best", **bearer), 401, "token_missing")
-    assert (await say(service, "GET", "/arcade/best", key="key-of-ann")).status == 200
+    assert_refused(await send(service, "GET", "/arcade/best", **bearer), 401, "token_missing")
+    assert (await send(service, "GET", "/arcade/best", key="key-of-ann")).status == 200
 
 
 async def test_other_contracts_keep_their_shape_and_credentials(service: Running) -> None:
@@ -200,23 +197,23 @@ async def test_other_contracts_keep_their_shape_and_credentials(service: Running
     (await service.anybody.get("/arcades")).refused(404, "route_not_found")
 
 
-async def test_pages_of_other_origins_may_send_what_this_contract_says(service: Running) -> None:
-    asked = {"Origin": "https://arcade.example", "Access-Control-Request-Method": "POST"}
-    answer = await service.anybody.call("OPTIONS", "/arcade/score", headers=asked)
+async def test_other_origins_may_send_the_headers_of_this_contract(service: Running) -> None:
+    headers = {"Origin": "https://arcade.example", "Access-Control-Request-Method": "POST"}
+    answer = await service.anybody.call("OPTIONS", "/arcade/score", headers=headers)
     assert answer.status == HTTPStatus.NO_CONTENT
     assert answer.headers["Access-Control-Allow-Headers"] == "X-Api-Key, Content-Type"
-    answer = await service.anybody.call("GET", "/arcade/best", headers=asked)
-    assert answer.headers["Access-Control-Allow-Origin"] == asked["Origin"]
+    answer = await service.anybody.call("GET", "/arcade/best", headers=headers)
+    assert answer.headers["Access-Control-Allow-Origin"] == headers["Origin"]
     assert "Access-Control-Expose-Headers" not in answer.headers
 
 
 async def test_its_requests_are_counted_under_its_name(service: Running) -> None:
-    await asyncio.gather(*(say(service, "GET", "/arcade/players/nobody") for _ in range(3)))
+    await asyncio.gather(*(send(service, "GET", "/arcade/players/nobody") for _ in range(3)))
     metrics = (await service.anybody.get("/metrics")).raw
     counted = b'scoreboard_http_request_seconds_count{contract="arcade",operation="getStanding",status="404"} 3.0'
     assert counted in metrics
 
 
-async def test_no_two_contracts_serve_the_same(service: Running) -> None:
+async def test_two_contracts_cannot_serve_the_same_path(service: Running) -> None:
     with pytest.raises(ValueError, match="served twice"):
         service.service.server.mount(arcade(service.service))

@@ -1,4 +1,4 @@
-"""The fast path: what it leans on is there, and a handler cannot tell that it is used."""
+"""The fast path: its private names exist, and handlers behave as on the slow path."""
 
 import asyncio
 import sys
@@ -18,11 +18,11 @@ import scoreboard
 from harness.waiting import BOUND_S, eventually
 from harness.wire import wire
 from scoreboard.entrypoints.contracts.v1.errors import render_error
-from scoreboard.entrypoints.http import connection as connection_module
-from scoreboard.entrypoints.http.connection import Connections, HttpConnection
+from scoreboard.entrypoints.http.connection import ConnectionFactory, HttpConnection
 from scoreboard.entrypoints.http.connection_limiter import ConnectionLimiter
 from scoreboard.entrypoints.http.fast_path import FastConnection
 from scoreboard.entrypoints.http.response import Response
+from scoreboard.entrypoints.http.timeouts import HttpTimeouts
 
 GET = b"GET /a%20b?x=1 HTTP/1.1\r\nHost: x\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody"
@@ -32,27 +32,31 @@ Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 class Served:
-    def __init__(self, connections: Connections, port: int) -> None:
+    def __init__(self, connections: ConnectionFactory, port: int) -> None:
         self.connections = connections
         self.port = port
-        self.slow = 0  # requests that took aiohttp's way
+        self.slow = 0  # requests on the slow path
 
 
 @asynccontextmanager
 async def serving(
-    handler: Handler, kind: type[HttpConnection] = FastConnection, stop_s: float = BOUND_S
+    handler: Handler,
+    kind: type[HttpConnection] = FastConnection,
+    stop_s: float = BOUND_S,
+    timeouts: HttpTimeouts = HttpTimeouts(),  # noqa: B008 - frozen
 ) -> AsyncIterator[Served]:
-    connections = Connections(handler, ConnectionLimiter(100, lambda: 0, CollectorRegistry()), render_error, kind)
+    limiter = ConnectionLimiter(100, lambda: 0, CollectorRegistry())
+    connections = ConnectionFactory(handler, limiter, render_error, kind, timeouts)
     runner = web.ServerRunner(connections, handle_signals=False, shutdown_timeout=stop_s)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     served = Served(connections, int(runner.addresses[0][1]))
-    ordinary = connections.request_handler
+    slow_path = connections.request_handler
 
     async def counting(request: web.BaseRequest) -> web.StreamResponse:
         served.slow += 1
-        return await ordinary(request)
+        return await slow_path(request)
 
     connections.request_handler = counting
     try:
@@ -61,20 +65,20 @@ async def serving(
         await runner.cleanup()
 
 
-async def found_connections(served: Served) -> list[HttpConnection]:
-    await eventually(lambda: served.connections.connections, "the connection is there")
-    return [cast("HttpConnection", one) for one in served.connections.connections]
+async def get_connections(served: Served) -> list[HttpConnection]:
+    await eventually(lambda: served.connections.connections, "the connection is open")
+    return [cast("HttpConnection", connection) for connection in served.connections.connections]
 
 
-async def asked(served: Served, request: bytes = GET) -> bytes:
+async def fetch(served: Served, request: bytes = GET) -> bytes:
     async with wire(served.port) as raw:
         await raw.send(request)
         return (await raw.answer()).raw
 
 
-async def test_the_private_names_are_there() -> None:
-    """If this fails, aiohttp or Python changed: see the docstring of fast_path.py, or use Connection instead."""
-    handler = RequestHandler(web.Server(answer_at_once), loop=asyncio.get_running_loop())
+async def test_the_private_names_exist() -> None:
+    """Fail if aiohttp or Python changed; see fast_path.py, or use HttpConnection."""
+    handler = RequestHandler(web.Server(respond_at_once), loop=asyncio.get_running_loop())
     assert handler._waiter is None
     assert len(handler._messages) == 0
     assert handler._parser is not None
@@ -84,18 +88,18 @@ async def test_the_private_names_are_there() -> None:
         assert callable(tasks._leave_task)
 
 
-def test_nothing_depends_on_it_but_the_line_that_chooses_it() -> None:
+def test_only_one_module_depends_on_the_fast_path() -> None:
     package = Path(scoreboard.__file__).parent
     found = {path.relative_to(package) for path in package.rglob("*.py") if "import FastConnection" in path.read_text()}
     assert found == {Path("bootstrap/listening.py")}
 
 
-async def answer_at_once(request: web.BaseRequest) -> web.StreamResponse:
+async def respond_at_once(request: web.BaseRequest) -> web.StreamResponse:
     return Response(200, b"done")
 
 
-async def test_a_request_that_came_whole_does_not_go_aiohttps_way() -> None:
-    async with serving(answer_at_once) as served, wire(served.port) as raw:
+async def test_complete_requests_take_the_fast_path() -> None:
+    async with serving(respond_at_once) as served, wire(served.port) as raw:
         for sent in (GET, POST):
             await raw.send(sent)
             assert (await raw.answer()).raw == b"done"
@@ -109,7 +113,7 @@ async def test_a_request_that_came_whole_does_not_go_aiohttps_way() -> None:
 class TestHandler:
     """A handler on either kind of connection."""
 
-    async def test_it_runs_in_a_task_with_timeouts(self, kind: type[HttpConnection]) -> None:
+    async def test_a_handler_runs_in_a_task_with_timeouts(self, kind: type[HttpConnection]) -> None:
         async def handler(_: web.BaseRequest) -> web.StreamResponse:
             task = asyncio.current_task()
             assert task is not None
@@ -122,9 +126,9 @@ class TestHandler:
             raise AssertionError
 
         async with serving(handler, kind) as served:
-            assert await asked(served) == b"0 0"
+            assert await fetch(served) == b"0 0"
 
-    async def test_a_group_of_tasks_that_fails_ends_what_waits(self, kind: type[HttpConnection]) -> None:
+    async def test_a_failing_task_group_cancels_its_handler(self, kind: type[HttpConnection]) -> None:
         async def fail() -> None:
             await asyncio.sleep(0)
             raise ValueError
@@ -139,9 +143,9 @@ class TestHandler:
             return Response(200, b"failed")
 
         async with serving(handler, kind) as served:
-            assert await asked(served) == b"failed"
+            assert await fetch(served) == b"failed"
 
-    async def test_a_context_variable_is_its_own(self, kind: type[HttpConnection]) -> None:
+    async def test_a_handler_has_its_own_context_variables(self, kind: type[HttpConnection]) -> None:
         async def handler(request: web.BaseRequest) -> web.StreamResponse:
             before = WHO.get()
             token = WHO.set("somebody")
@@ -155,9 +159,9 @@ class TestHandler:
                 await raw.send(sent)
                 assert (await raw.answer()).raw == expected
 
-    async def test_a_request_has_all_that_aiohttps_has(self, kind: type[HttpConnection]) -> None:
+    async def test_a_request_has_the_attributes_of_aiohttp(self, kind: type[HttpConnection]) -> None:
         async def handler(request: web.BaseRequest) -> web.StreamResponse:
-            assert not hasattr(request, "nothing_of_this_name")
+            assert not hasattr(request, "no_such_attribute")
             assert request.remote == "127.0.0.1"
             assert request.path == "/a b"
             assert request.query["x"] == "1"
@@ -166,9 +170,9 @@ class TestHandler:
             return Response(200, f"{request.method} {request.raw_path} {request.host} {request.version}".encode())
 
         async with serving(handler, kind) as served:
-            assert await asked(served) == b"GET /a%20b?x=1 x HttpVersion(major=1, minor=1)"
+            assert await fetch(served) == b"GET /a%20b?x=1 x HttpVersion(major=1, minor=1)"
 
-    async def test_it_may_write_its_answer_itself(self, kind: type[HttpConnection]) -> None:
+    async def test_a_handler_may_write_its_response(self, kind: type[HttpConnection]) -> None:
         async def handler(request: web.BaseRequest) -> web.StreamResponse:
             response = web.StreamResponse(headers={"Content-Length": "4"})
             await response.prepare(request)
@@ -182,47 +186,46 @@ class TestHandler:
                 await raw.send(GET)
                 assert (await raw.answer()).raw == b"done"
 
-    async def test_it_waits_for_a_client_that_does_not_read(self, kind: type[HttpConnection]) -> None:
-        asked = 0
+    async def test_a_handler_waits_for_a_client_that_does_not_read(self, kind: type[HttpConnection]) -> None:
+        handled = 0
 
         async def handler(_: web.BaseRequest) -> web.StreamResponse:
-            nonlocal asked
-            asked += 1
+            nonlocal handled
+            handled += 1
             return Response(200, bytes(1_000_000))
 
         async with serving(handler, kind) as served, wire(served.port) as raw:
-            (connection,) = await found_connections(served)
+            (connection,) = await get_connections(served)
             for pipelined in (1, 100):
                 await raw.send(GET * pipelined)
             await eventually(lambda: not connection.writable.is_set(), "the connection is full")
             await asyncio.sleep(0.1)
-            assert asked < 50  # what the kernel and one answer hold
+            assert handled < 50  # the kernel's buffers and one response
             for _ in range(101):
                 assert len((await raw.answer()).raw) == 1_000_000
-            assert asked == 101
+            assert handled == 101
 
-    async def test_it_gives_up_on_a_client_that_never_reads(
-        self, kind: type[HttpConnection], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    async def test_a_client_that_never_reads_is_disconnected(
+        self, kind: type[HttpConnection], caplog: pytest.LogCaptureFixture
     ) -> None:
-        monkeypatch.setattr(connection_module, "KEEP_ALIVE_S", 0.2)
-
         async def handler(_: web.BaseRequest) -> web.StreamResponse:
             return Response(200, bytes(1_000_000))
 
-        async with serving(handler, kind) as served, wire(served.port) as raw:
-            (connection,) = await found_connections(served)
+        timeouts = HttpTimeouts(keep_alive_s=0.2)
+        async with serving(handler, kind, timeouts=timeouts) as served, wire(served.port) as raw:
+            (connection,) = await get_connections(served)
             await raw.send(GET * 100)
             await eventually(lambda: connection.transport is None, "the connection is closed")
         assert caplog.records == []
 
-    async def test_it_goes_on_when_its_client_leaves(
+    async def test_a_handler_continues_when_its_client_disconnects(
         self, kind: type[HttpConnection], caplog: pytest.LogCaptureFixture
     ) -> None:
-        begun, go, ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        started, proceed, ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
         async def handler(request: web.BaseRequest) -> web.StreamResponse:
-            begun.set()
-            await go.wait()
+            started.set()
+            await proceed.wait()
             assert request.transport is None
             ended.set()
             return Response(200)
@@ -230,18 +233,18 @@ class TestHandler:
         async with asyncio.timeout(BOUND_S), serving(handler, kind) as served:
             async with wire(served.port) as raw:
                 await raw.send(GET)
-                await begun.wait()
+                await started.wait()
                 (connection,) = served.connections.connections
-            await eventually(lambda: connection.transport is None, "the client left")
-            go.set()
+            await eventually(lambda: connection.transport is None, "the client disconnected")
+            proceed.set()
             await ended.wait()
         assert caplog.records == []
 
-    async def test_one_that_waits_too_long_is_cancelled_when_the_server_stops(self, kind: type[HttpConnection]) -> None:
-        begun, cancelled = asyncio.Event(), asyncio.Event()
+    async def test_a_slow_handler_is_cancelled_when_the_server_stops(self, kind: type[HttpConnection]) -> None:
+        started, cancelled = asyncio.Event(), asyncio.Event()
 
         async def handler(_: web.BaseRequest) -> web.StreamResponse:
-            begun.set()
+            started.set()
             try:
                 await asyncio.sleep(2 * BOUND_S)
             except asyncio.CancelledError:
@@ -253,5 +256,5 @@ class TestHandler:
             async with serving(handler, kind, stop_s=0.1) as served:
                 raw = await stack.enter_async_context(wire(served.port))
                 await raw.send(GET)
-                await begun.wait()
+                await started.wait()
             await cancelled.wait()

@@ -1,4 +1,4 @@
-"""HTTP itself: what clients and proxies of every age rely on. The answers are written by the service's own code."""
+"""HTTP as clients and proxies of every age use it, on both kinds of connections."""
 
 import asyncio
 import gzip
@@ -12,15 +12,18 @@ import pytest
 from harness.service import Running, running
 from harness.waiting import BOUND_S
 from harness.wire import wire
-from scoreboard.entrypoints.http import request as request_module
 from scoreboard.entrypoints.http.connection import HttpConnection
 from scoreboard.entrypoints.http.fast_path import FastConnection
+from scoreboard.entrypoints.http.timeouts import HttpTimeouts
 from tests.faults.held import pending, writer_held
 
 
 @pytest.fixture(params=[FastConnection, HttpConnection])
 def kind(request: pytest.FixtureRequest) -> type[HttpConnection]:
     return cast("type[HttpConnection]", request.param)
+
+
+impatient = pytest.mark.parametrize("timeouts", [HttpTimeouts(body_s=0.2)], ids=["short"])
 
 
 def request(method: str, path: str, *headers: str, body: bytes = b"", version: str = "1.1") -> bytes:
@@ -105,11 +108,11 @@ async def test_a_request_may_arrive_in_pieces(service: Running, size: int) -> No
         assert (await raw.answer()).body["score"] == 2
 
 
-async def test_a_request_that_came_whole_and_one_in_pieces_are_answered_alike(service: Running) -> None:
-    """The one is answered at once, the other by aiohttp's own machinery: see entrypoints/http/fast_path.py."""
+async def test_the_fast_and_the_slow_path_give_equal_responses(service: Running) -> None:
+    """Compare responses to requests that arrive at once, and in pieces."""
     board, token = await service.board(), service.token("server", "game")
     trusted = f"Authorization: Bearer {token}"
-    for asked in (
+    for sent in (
         request("GET", f"{board}/top?limit=3"),
         request("HEAD", f"{board}/top"),
         request("GET", f"{board}/top", version="1.0"),
@@ -123,21 +126,21 @@ async def test_a_request_that_came_whole_and_one_in_pieces_are_answered_alike(se
         update(board, token, "a", "Idempotency-Key: k", "Prefer: respond-async"),
     ):
         answers = []
-        for pieces in ([asked], [asked[:9], asked[9:-1], asked[-1:]]):
+        for pieces in ([sent], [sent[:9], sent[9:-1], sent[-1:]]):
             async with wire(service.port) as raw:
                 for piece in pieces:
                     await raw.send(piece)
                     await asyncio.sleep(0.01)
-                answer = await raw.answer(head_only=asked.startswith(b"HEAD"))
+                answer = await raw.answer(head_only=sent.startswith(b"HEAD"))
             headers = {
                 name: answer.headers[name] for name in answer.headers if not name.startswith(("Date", "Ratelimit"))
             }
             headers.pop("Idempotent-Replayed", None)  # the second is a retry of the first
             answers.append((answer.status, headers, answer.raw))
-        assert answers[0] == answers[1], asked
+        assert answers[0] == answers[1], sent
 
 
-async def test_what_comes_while_an_update_waits_is_answered_after_it(service: Running) -> None:
+async def test_later_requests_wait_for_an_update(service: Running) -> None:
     board, token = await service.board(), service.token("server", "game")
     async with wire(service.port) as raw, writer_held(service) as go:
         await raw.send(update(board, token, "a"))
@@ -152,9 +155,7 @@ async def test_what_comes_while_an_update_waits_is_answered_after_it(service: Ru
         assert (await raw.answer()).body == {"status": "live"}
 
 
-async def test_a_stop_waits_for_the_answer_to_an_update_in_its_transaction(
-    tmp_path: Path, kind: type[HttpConnection]
-) -> None:
+async def test_a_stop_waits_for_an_update_in_its_transaction(tmp_path: Path, kind: type[HttpConnection]) -> None:
     async with asyncio.timeout(BOUND_S), AsyncExitStack() as stack:
         async with running(tmp_path / "data", kind=kind) as service:
             board, token = await service.board(), service.token("server", "game")
@@ -167,7 +168,7 @@ async def test_a_stop_waits_for_the_answer_to_an_update_in_its_transaction(
         writer.close()
 
 
-async def test_a_stream_may_follow_on_a_connection_that_was_kept(service: Running) -> None:
+async def test_a_stream_may_follow_on_a_persistent_connection(service: Running) -> None:
     board = await service.board()
     async with wire(service.port) as raw:
         await raw.send(request("GET", "/health/live"))
@@ -177,7 +178,7 @@ async def test_a_stream_may_follow_on_a_connection_that_was_kept(service: Runnin
         assert head.startswith(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream")
 
 
-async def test_a_chunked_body_is_taken(service: Running) -> None:
+async def test_a_chunked_body_is_accepted(service: Running) -> None:
     board = await service.board()
     body = b'{"player":"a","increment":1}'
     head = request(
@@ -196,8 +197,8 @@ async def test_a_chunked_body_is_taken(service: Running) -> None:
         assert (await raw.answer()).body["score"] == 1
 
 
-async def test_a_client_that_waits_for_100_continue_is_told_to_go_on(service: Running) -> None:
-    """As curl does before a large body, such as a batch."""
+async def test_a_client_that_expects_100_continue_receives_it(service: Running) -> None:
+    # curl expects it before a large body, such as a batch.
     board = await service.board()
     whole = update(board, service.token("server", "game"), "a", "Expect: 100-continue")
     head, _, body = whole.partition(b"\r\n\r\n")
@@ -208,8 +209,8 @@ async def test_a_client_that_waits_for_100_continue_is_told_to_go_on(service: Ru
         assert (await raw.answer()).body["score"] == 1
 
 
-async def test_a_client_that_was_refused_before_its_body_is_not_waited_for(service: Running) -> None:
-    """It may leave the body out then: what comes next would be taken for it."""
+async def test_a_refusal_before_the_body_closes_the_connection(service: Running) -> None:
+    # The client may omit the body then, and the next request would be read as the body.
     board = await service.board()
     token, body = f"Authorization: Bearer {service.token('server', 'game')}", ("Content-Length: 30", "Content-Type: x")
     for method, headers, status in (("POST", (), 401), ("POST", (token,), 415), ("PUT", (), 405)):
@@ -220,7 +221,7 @@ async def test_a_client_that_was_refused_before_its_body_is_not_waited_for(servi
             assert answer.headers["Connection"] == "close"
 
 
-async def test_a_body_that_stops_half_way_changes_nothing(service: Running) -> None:
+async def test_an_incomplete_body_changes_nothing(service: Running) -> None:
     board = await service.board()
     whole = update(board, service.token("server", "game"), "a")
     async with wire(service.port) as raw:
@@ -244,27 +245,27 @@ async def test_a_body_that_is_too_big_is_refused_before_it_is_read(service: Runn
                 for _ in range(size // 60_000 + 2):
                     await raw.send(piece)
             except ConnectionError:
-                pass  # closed before all was sent
+                pass  # closed before everything was sent
             else:
                 (await raw.answer()).refused(413, "body_too_big")
     assert await top(service, board) == {}
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd", "x-unknown", "identity, gzip", "", "\xff"])
-async def test_an_encoded_body_is_refused_and_not_unpacked(
+async def test_an_encoded_body_is_refused_without_decoding(
     service: Running, encoding: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     board = await service.board()
     trusted = f"Authorization: Bearer {service.token('server', 'game')}"
     async with wire(service.port) as raw:
-        asked = request("POST", f"{board}/scores", f"Content-Encoding: {encoding}", trusted, body=gzip.compress(b"{}"))
-        await raw.send(asked)
+        sent = request("POST", f"{board}/scores", f"Content-Encoding: {encoding}", trusted, body=gzip.compress(b"{}"))
+        await raw.send(sent)
         (await raw.answer()).refused(415, "unsupported_content_encoding")
         assert await raw.rest() == b""
     assert caplog.records == []
 
 
-async def test_a_body_encoded_as_identity_is_taken(service: Running) -> None:
+async def test_a_body_encoded_as_identity_is_accepted(service: Running) -> None:
     board = await service.board()
     async with wire(service.port) as raw:
         await raw.send(update(board, service.token("server", "game"), "a", "Content-Encoding: Identity"))
@@ -288,7 +289,7 @@ async def test_a_body_encoded_as_identity_is_taken(service: Running) -> None:
         b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     ],
 )
-async def test_what_is_not_http_is_refused_and_closed(service: Running, bytes_sent: bytes) -> None:
+async def test_malformed_http_is_refused_and_closed(service: Running, bytes_sent: bytes) -> None:
     async with wire(service.port) as raw:
         await raw.send(bytes_sent)
         answer = await raw.answer()
@@ -298,9 +299,9 @@ async def test_what_is_not_http_is_refused_and_closed(service: Running, bytes_se
     (await service.anybody.get("/health/live")).ok()
 
 
-async def test_a_broken_chunk_is_refused(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    """At once where the parser says so; else when the rest of the body has not come in time."""
-    monkeypatch.setattr(request_module, "BODY_TIMEOUT_S", 0.2)
+@impatient
+async def test_a_malformed_chunk_is_refused(service: Running) -> None:
+    """Check that the parser refuses it, or the rest of the body times out."""
     board = await service.board()
     sent = (f"Authorization: Bearer {service.token('server', 'game')}", "Content-Type: application/json")
     head = request("POST", f"{board}/scores", *sent, "Transfer-Encoding: chunked")
@@ -322,10 +323,8 @@ async def test_a_broken_chunk_is_refused(service: Running, monkeypatch: pytest.M
     assert await top(service, board) == {}
 
 
-async def test_a_body_that_never_comes_is_not_waited_for_without_end(
-    service: Running, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(request_module, "BODY_TIMEOUT_S", 0.2)
+@impatient
+async def test_a_body_that_never_arrives_times_out(service: Running) -> None:
     board = await service.board()
     async with wire(service.port) as raw:
         await raw.send(update(board, service.token("server", "game"), "a")[:-3])
@@ -333,7 +332,7 @@ async def test_a_body_that_never_comes_is_not_waited_for_without_end(
     assert await top(service, board) == {}
 
 
-async def test_a_target_may_name_the_server_as_one_for_a_proxy_does(service: Running) -> None:
+async def test_a_target_may_be_absolute_as_for_a_proxy(service: Running) -> None:
     board, token = await service.board(), service.token("server", "game")
     async with wire(service.port) as raw:
         await raw.send(update(f"http://x:80{board}", token, "a"))
@@ -363,7 +362,7 @@ async def test_a_target_may_name_the_server_as_one_for_a_proxy_does(service: Run
         ("/v1/{}/game", "route_not_found"),
     ],
 )
-async def test_a_brace_in_an_address_is_a_name_like_any_other(service: Running, path: str, code: str) -> None:
+async def test_braces_in_an_address_are_an_ordinary_name(service: Running, path: str, code: str) -> None:
     await service.board()
     async with wire(service.port) as raw:
         await raw.send(request("GET", path))
@@ -371,7 +370,7 @@ async def test_a_brace_in_an_address_is_a_name_like_any_other(service: Running, 
 
 
 @pytest.mark.parametrize("path", ["/v1/apps/game/boards/main/players/\xff", "/v1/apps/\xff/boards/main/top"])
-async def test_raw_bytes_in_the_address_are_the_clients_fault(service: Running, path: str) -> None:
+async def test_raw_bytes_in_the_address_are_a_client_error(service: Running, path: str) -> None:
     await service.board()
     async with wire(service.port) as raw:
         await raw.send(request("GET", path).decode().encode("latin-1"))
@@ -381,7 +380,7 @@ async def test_raw_bytes_in_the_address_are_the_clients_fault(service: Running, 
 
 
 @pytest.mark.parametrize("query", ["cursor=\xff", "season=\xff", "region=\xff", "limit=\xff", "\xff=1", "\xff"])
-async def test_raw_bytes_in_the_query_are_the_clients_fault(service: Running, query: str) -> None:
+async def test_raw_bytes_in_the_query_are_a_client_error(service: Running, query: str) -> None:
     await service.board()
     paths = [f"/v1/apps/game/boards/main/top?{query}", f"/v1/apps/game/boards/main/stream?{query}&season=x"]
     for path in paths:
@@ -392,7 +391,7 @@ async def test_raw_bytes_in_the_query_are_the_clients_fault(service: Running, qu
             assert answer.code
 
 
-async def test_raw_bytes_in_a_list_of_players_are_the_clients_fault(service: Running) -> None:
+async def test_raw_bytes_in_a_list_of_players_are_a_client_error(service: Running) -> None:
     await service.board()
     token = service.token("admin", "game")
     async with wire(service.port) as raw:
@@ -408,8 +407,8 @@ class TestOrigins:
         origin = "https://shop.example"
         async with running(tmp_path / "data", origins=f"{origin}, https://other.example") as service:
             board = await service.board()
-            asked = {"Origin": origin, "Access-Control-Request-Method": "POST"}
-            preflight = await service.anybody.call("OPTIONS", f"{board}/scores", headers=asked)
+            headers = {"Origin": origin, "Access-Control-Request-Method": "POST"}
+            preflight = await service.anybody.call("OPTIONS", f"{board}/scores", headers=headers)
             assert preflight.status == 204
             assert preflight.headers["Access-Control-Allow-Origin"] == origin
             assert "POST" in preflight.headers["Access-Control-Allow-Methods"]
@@ -424,7 +423,7 @@ class TestOrigins:
             problem = await service.anybody.get(f"{board}/players/nobody", Origin=origin)
             assert problem.headers["Access-Control-Allow-Origin"] == origin
 
-    async def test_a_page_of_another_origin_is_told_nothing(self, tmp_path: Path) -> None:
+    async def test_a_page_of_another_origin_may_not_read(self, tmp_path: Path) -> None:
         async with running(tmp_path / "data", origins="https://shop.example") as service:
             board = await service.board()
             for origin in ("https://evil.example", "null", "http://shop.example", "https://shop.example.evil.example"):
@@ -432,13 +431,13 @@ class TestOrigins:
                 assert "Access-Control-Allow-Origin" not in answer.headers
                 assert answer.headers["Vary"] == "Origin"
 
-    async def test_what_may_be_cached_says_that_it_depends_on_the_origin(self, tmp_path: Path) -> None:
-        """Or a cache gives a page of a listed origin the copy that was made without one."""
+    async def test_a_cacheable_response_varies_by_origin(self, tmp_path: Path) -> None:
+        # Otherwise a cache returns a response without CORS headers to a page of a listed origin.
         async with running(tmp_path / "data", origins="https://shop.example") as service:
             board = await service.board()
             assert "Origin" in (await service.anybody.get(f"{board}/top")).headers.get("Vary", "")
 
-    async def test_everybody_may_read_when_the_list_says_so(self, tmp_path: Path) -> None:
+    async def test_every_origin_may_read_if_configured(self, tmp_path: Path) -> None:
         async with running(tmp_path / "data", origins="*") as service:
             board = await service.board()
             answer = await service.anybody.get(f"{board}/top", Origin="https://any.example")
@@ -446,7 +445,7 @@ class TestOrigins:
 
 
 class TestService:
-    async def test_health_metrics_page_and_document_are_there(self, service: Running) -> None:
+    async def test_health_metrics_page_and_document_are_served(self, service: Running) -> None:
         board = await service.board()
         (await service.client("server", "game").post(f"{board}/scores", {"player": "a", "increment": 1})).ok()
         assert (await service.anybody.get("/health/live")).ok() == {"status": "live"}
@@ -463,7 +462,7 @@ class TestService:
         document = (await service.anybody.get("/openapi.json")).ok()
         assert document["openapi"].startswith("3.1")
 
-    async def test_an_idle_client_is_ended_by_a_stop_and_a_stop_waits_for_no_client(self, tmp_path: Path) -> None:
+    async def test_a_stop_closes_idle_connections_without_waiting(self, tmp_path: Path) -> None:
         async with asyncio.timeout(BOUND_S):
             async with running(tmp_path / "data") as service:
                 reader, writer = await asyncio.open_connection("127.0.0.1", service.port)

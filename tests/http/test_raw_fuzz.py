@@ -30,7 +30,7 @@ pytestmark = pytest.mark.slow
 SEED = 20_261_128
 REQUESTS = int(os.environ.get("FUZZ_REQUESTS", "6000"))
 AT_ONCE = 24
-QUIET_S = 0.05  # without a byte: then the server waits for the client, and the connection is ended
+QUIET_S = 0.05  # without a byte; the server then waits for the client, and the test ends the connection
 
 READING = ("GET", "HEAD", "OPTIONS")
 ODD_METHODS = (b"get", b"FOO", b"CONNECT", b"PRI", b"TRACE", b"PROPFIND", b"M-SEARCH", b"\xff", b"", b"G ET", b"GET\t")
@@ -123,7 +123,7 @@ JUNK = (
     *(body for name, body in BODIES.items() if len(body) < 5_000 and name != "no value"),
     *(b"\x00" * 64, b"\xff\xfe", gzip.compress(bytes(100_000)), b"GET / HTTP/1.1\r\n\r\n", b"0\r\n\r\n", b" " * 70_000),
 )
-"""Bodies that are refused by every route that reads one."""
+"""Bodies that every route with a body refuses."""
 CHUNKS = (
     *(
         b"0\r\n\r\n",
@@ -147,82 +147,85 @@ HEADER_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+): ?([^\r\n\x00]*)")
 
 
 class Fuzzer:
-    """Makes requests out of what the service really serves. A token that may write never meets a body that may."""
+    """A generator of requests to the service's routes.
 
-    def __init__(self, dice: random.Random, routes: Sequence[Endpoint], tokens: Sequence[str]) -> None:
-        self._dice = dice
+    A token that may write is never combined with a valid body.
+    """
+
+    def __init__(self, rng: random.Random, routes: Sequence[Endpoint], tokens: Sequence[str]) -> None:
+        self._rng = rng
         self._routes = [*routes, *[route for route in routes if route.tag == "live"] * 5]
         self._tokens = [token.encode() for token in tokens]
 
-    def conversation(self) -> list[bytes]:
-        """The pieces that one connection sends: requests one after another, some cut or spoiled."""
-        dice = self._dice
-        sent = b"".join(self._request() for _ in range(dice.choice((1, 1, 1, 2, 4))))
-        match dice.randrange(30):
+    def pieces(self) -> list[bytes]:
+        """Return the data of one connection in pieces: requests, some cut or corrupted."""
+        rng = self._rng
+        sent = b"".join(self._request() for _ in range(rng.choice((1, 1, 1, 2, 4))))
+        match rng.randrange(30):
             case 0:
-                sent = sent[: dice.randrange(len(sent) + 1)]
+                sent = sent[: rng.randrange(len(sent) + 1)]
             case 1:
-                at = dice.randrange(len(sent) + 1)
-                sent = sent[:at] + dice.randbytes(dice.randrange(1, 9)) + sent[at:]
+                at = rng.randrange(len(sent) + 1)
+                sent = sent[:at] + rng.randbytes(rng.randrange(1, 9)) + sent[at:]
             case 2:
                 sent = sent.replace(b"\r\n", b"\n")
             case 3:
-                sent = dice.randbytes(dice.randrange(400))
-        if dice.randrange(8):
+                sent = rng.randbytes(rng.randrange(400))
+        if rng.randrange(8):
             return [sent]
-        cuts = sorted(dice.randrange(len(sent) + 1) for _ in range(3))
+        cuts = sorted(rng.randrange(len(sent) + 1) for _ in range(3))
         return [sent[start:end] for start, end in zip([0, *cuts], [*cuts, len(sent)], strict=True)]
 
     def _request(self) -> bytes:
-        dice = self._dice
-        route = dice.choice(self._routes)
+        rng = self._rng
+        route = rng.choice(self._routes)
         method = route.method.encode()
-        if not dice.randrange(4):
-            method = dice.choice((*ODD_METHODS, b"HEAD", b"OPTIONS", b"POST", b"PUT", b"PATCH", b"GET"))
-        version = b"HTTP/1.1" if dice.randrange(25) else dice.choice(VERSIONS)
+        if not rng.randrange(4):
+            method = rng.choice((*ODD_METHODS, b"HEAD", b"OPTIONS", b"POST", b"PUT", b"PATCH", b"GET"))
+        version = b"HTTP/1.1" if rng.randrange(25) else rng.choice(VERSIONS)
         lines = [b" ".join((method, self._target(route), version)), b"Host: x"]
-        if not dice.randrange(30):
+        if not rng.randrange(30):
             lines.pop()
-        if method.decode("latin-1") in READING or (route.body is not None and dice.randrange(2)):
-            lines.append(b"Authorization: Bearer " + dice.choice(self._tokens))
-        for _ in range(dice.choice((0, 0, 1, 2, 3))):
-            name = dice.choice([*HEADERS])
-            lines.append(name + b": " + dice.choice(HEADERS[name]))
-        if not dice.randrange(25):
-            lines.append(dice.choice((*ODD_LINES, *FRAMING)))
-        if route.path == "/v1/live" and dice.randrange(3):
+        if method.decode("latin-1") in READING or (route.body is not None and rng.randrange(2)):
+            lines.append(b"Authorization: Bearer " + rng.choice(self._tokens))
+        for _ in range(rng.choice((0, 0, 1, 2, 3))):
+            name = rng.choice([*HEADERS])
+            lines.append(name + b": " + rng.choice(HEADERS[name]))
+        if not rng.randrange(25):
+            lines.append(rng.choice((*ODD_LINES, *FRAMING)))
+        if route.path == "/v1/live" and rng.randrange(3):
             lines += [b"Connection: Upgrade", b"Upgrade: websocket", b"Sec-WebSocket-Version: 13"]
-            lines += [b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="] * dice.randrange(2)
+            lines += [b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="] * rng.randrange(2)
         return b"\r\n".join([*lines, *self._framed_body(route)])
 
     def _target(self, route: Endpoint) -> bytes:
-        dice = self._dice
-        if not dice.randrange(25):
-            return dice.choice(TARGETS)
+        rng = self._rng
+        if not rng.randrange(25):
+            return rng.choice(TARGETS)
         segments = []
         for segment in route.path.encode().split(b"/"):
             usual = IDS.get(segment[1:-1], b"0123456789abcdef") if segment.startswith(b"{") else segment
-            odd = dice.randrange(10) < (3 if segment.startswith(b"{") else 1)
-            segments.append(dice.choice(NAMES) if odd and segment else usual)
-        target = dice.choice((b"", b"", b"", b"", b"http://x", b"/")) + b"/".join(segments)
-        if not dice.randrange(3):
-            query = dice.choice((*ODD_QUERIES, *(text.encode() for text in QUERIES if len(text) < 2_000)))
+            odd = rng.randrange(10) < (3 if segment.startswith(b"{") else 1)
+            segments.append(rng.choice(NAMES) if odd and segment else usual)
+        target = rng.choice((b"", b"", b"", b"", b"http://x", b"/")) + b"/".join(segments)
+        if not rng.randrange(3):
+            query = rng.choice((*ODD_QUERIES, *(text.encode() for text in QUERIES if len(text) < 2_000)))
             target += b"?" + query
         return target
 
     def _framed_body(self, route: Endpoint) -> list[bytes]:
-        dice = self._dice
-        if route.body is None and dice.randrange(4):
+        rng = self._rng
+        if route.body is None and rng.randrange(4):
             return [b"", b""]
-        body = dice.choice(JUNK) if dice.randrange(4) else dice.randbytes(dice.randrange(200))
-        kind = [b"Content-Type: application/json"] if dice.randrange(5) else []
-        match dice.randrange(8):
+        body = rng.choice(JUNK) if rng.randrange(4) else rng.randbytes(rng.randrange(200))
+        kind = [b"Content-Type: application/json"] if rng.randrange(5) else []
+        match rng.randrange(8):
             case 0:
-                return [*kind, b"Transfer-Encoding: chunked", b"", dice.choice(CHUNKS)]
+                return [*kind, b"Transfer-Encoding: chunked", b"", rng.choice(CHUNKS)]
             case 1:
                 return [*kind, b"Transfer-Encoding: chunked", b"", b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)]
             case 2:
-                return [*kind, b"Content-Length: %d" % max(0, len(body) + dice.randrange(-9, 9)), b"", body]
+                return [*kind, b"Content-Length: %d" % max(0, len(body) + rng.randrange(-9, 9)), b"", body]
             case 3:
                 return [*kind, b"", body]
         return [*kind, b"Content-Length: %d" % len(body), b"", body]
@@ -235,9 +238,11 @@ class Received:
     body: bytes
 
 
-def answers(received: bytes, *, cut: bool) -> list[Received]:
-    """The answers that came on one connection. AssertionError where they are not well-formed HTTP; the last may lack an
-    end when the connection was `cut`."""
+def parse_responses(received: bytes, *, cut: bool) -> list[Received]:
+    """Return the responses on one connection.
+
+    Raises AssertionError for malformed HTTP. The last response may be incomplete if the connection was `cut`.
+    """
     found = []
     while received:
         head, end, received = received.partition(b"\r\n\r\n")
@@ -254,8 +259,8 @@ def answers(received: bytes, *, cut: bool) -> list[Received]:
             continue
         body = b""
         if status == 101 or headers.get(b"content-type", b"").startswith(b"text/event-stream"):
-            body, received = received, b""  # frames, or events without an end
-        elif status not in {204, 304} and received and not received.startswith(b"HTTP/1."):  # else it answers HEAD
+            body, received = received, b""  # frames or events, which have no end
+        elif status not in {204, 304} and received and not received.startswith(b"HTTP/1."):  # else to HEAD
             size = int(headers[b"content-length"])
             assert len(received) >= size or cut, head
             body, received = received[:size], received[size:]
@@ -264,18 +269,17 @@ def answers(received: bytes, *, cut: bool) -> list[Received]:
 
 
 def check(answer: Received) -> None:
-    """This is an answer that may be given to nonsense."""
+    """Check that a response to a malformed request is allowed."""
     assert answer.status < 500 or answer.status == 503
     if answer.status >= 400 and answer.body:
         assert answer.headers[b"content-type"] == PROBLEM.encode()
         with contextlib.suppress(json.JSONDecodeError):  # cut short
             code = json.loads(answer.body)["code"]
-            assert code in CODES
-            assert status_of(code) == answer.status
+            assert status_of(CODES[code]) == answer.status
 
 
-async def exchanged(raw: Wire, pieces: Sequence[bytes]) -> tuple[bytes, bool]:
-    """What the server answers to these pieces, until it ends the connection or waits for more; whether it was reset."""
+async def exchange(raw: Wire, pieces: Sequence[bytes]) -> tuple[bytes, bool]:
+    """Send pieces; return the response data, and whether the connection was reset."""
     received = b""
     try:
         for piece in pieces:
@@ -296,29 +300,29 @@ async def exchanged(raw: Wire, pieces: Sequence[bytes]) -> tuple[bytes, bool]:
 
 @pytest.fixture
 async def game(service: Running) -> Client:
-    """The operator, of a service with something of each kind."""
+    """Return the operator of a service with a board, an action and a player."""
     board = await service.board(regions=["eu"])
     (await service.operator.post("/v1/apps/game/actions", {"action": "quest", "points": 5})).ok(201)
     (await service.operator.post(f"{board}/scores", {"player": "alice", "increment": 5, "region": "eu"})).ok()
     return service.operator
 
 
-async def test_no_bytes_lead_to_a_5xx_or_a_trace_or_change_anything(
+async def test_malformed_requests_cause_no_failure_and_no_change(
     service: Running, game: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     before = await service.records()
     tokens = [service.token(role, "game", "alice") for role in ("player", "server", "admin")]
     tokens += [service.token("admin", "*"), service.token("admin", "other"), service.token("player", "game", "x", -9)]
     fuzzer = Fuzzer(random.Random(SEED), endpoints(service), tokens)
-    conversations = [fuzzer.conversation() for _ in range(REQUESTS // 2)]  # of two requests, on average
+    connections = [fuzzer.pieces() for _ in range(REQUESTS // 2)]  # of two requests on average
     statuses: Counter[int] = Counter()
     free = asyncio.Semaphore(AT_ONCE)
 
-    async def converse(pieces: Sequence[bytes]) -> None:
+    async def run(pieces: Sequence[bytes]) -> None:
         async with free, wire(service.port) as raw:
-            received, reset = await exchanged(raw, pieces)
+            received, reset = await exchange(raw, pieces)
         try:
-            for answer in answers(received, cut=reset):
+            for answer in parse_responses(received, cut=reset):
                 check(answer)
                 statuses[answer.status] += 1
         except AssertionError as error:
@@ -327,10 +331,10 @@ async def test_no_bytes_lead_to_a_5xx_or_a_trace_or_change_anything(
             ) from error
 
     with structlog.testing.capture_logs() as logged:
-        async with asyncio.TaskGroup() as conversing:
-            for pieces in conversations:
-                conversing.create_task(converse(pieces))
-        await eventually(lambda: service.service.live.connections == 0, "nobody watches any more")
+        async with asyncio.TaskGroup() as group:
+            for pieces in connections:
+                group.create_task(run(pieces))
+        await eventually(lambda: service.service.live.connections == 0, "no live connection is left")
         (await service.anybody.get("/health/live")).ok()
     assert [entry for entry in logged if entry["log_level"] not in {"debug", "info"}] == []
     assert caplog.records == []

@@ -1,4 +1,4 @@
-"""Retention in the running service: what is old goes by itself, and what a client may rely on stays."""
+"""Retention in the running service: old receipts and refusals are purged."""
 
 from pathlib import Path
 
@@ -8,14 +8,12 @@ from scoreboard.application.upkeep.retention import DAY_US
 from scoreboard.bootstrap.service import wall_clock
 
 
-async def test_keys_and_refusals_are_forgotten_after_so_many_days_and_scores_are_not(
-    tmp_path: Path,
-) -> None:
+async def test_receipts_and_refusals_are_purged_and_scores_kept(tmp_path: Path) -> None:
     data = tmp_path / "data"
     async with running(data, receipt_days=7, clock=lambda: wall_clock() - 8 * DAY_US) as service:
         board = await service.board(max_total=10)
         server = service.client("server", "game")
-        counted = (await server.post(f"{board}/scores", {"player": "a", "increment": 9}, Idempotency_Key="k")).ok()
+        first = (await server.post(f"{board}/scores", {"player": "a", "increment": 9}, Idempotency_Key="k")).ok()
         refused = await server.post(f"{board}/scores", {"player": "a", "increment": 9}, Idempotency_Key="r")
         refused.refused(409, "total_out_of_bounds")
         assert (await service.records())["receipts"] == 2
@@ -26,13 +24,13 @@ async def test_keys_and_refusals_are_forgotten_after_so_many_days_and_scores_are
         assert again.headers["Idempotent-Replayed"] == "true"
     async with running(data, receipt_days=7) as service:
 
-        async def forgotten() -> bool:
+        async def purged() -> bool:
             records = await service.records()
             return records["receipts"] == records["refusals"] == 0
 
-        await eventually(forgotten, "what is old was removed")
+        await eventually(purged, "receipts and refusals are purged")
         server = service.client("server", "game")
-        event = f"/v1/apps/game/events/{counted['event']}"
+        event = f"/v1/apps/game/events/{first['event']}"
         assert (await server.get(event)).ok()["status"] == "applied"
-        anew = (await server.post(f"{board}/scores", {"player": "a", "increment": 1}, Idempotency_Key="k")).ok()
-        assert anew["score"] == 10
+        applied = (await server.post(f"{board}/scores", {"player": "a", "increment": 1}, Idempotency_Key="k")).ok()
+        assert applied["score"] == 10

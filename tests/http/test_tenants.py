@@ -1,4 +1,4 @@
-"""Apps, boards, actions and players; and what a credential may do."""
+"""Apps, boards, actions and players, and the permissions of credentials."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ BOARD = {
     "max_total": 2**53 - 1,
 }
 PLAYER = {"player": "alice", "username": "Alice", "avatar_url": None, "email": None, "region": None}
-THINGS: list[tuple[str, str, dict[str, Any], dict[str, Any], dict[str, Any]]] = [
+RESOURCES: list[tuple[str, str, dict[str, Any], dict[str, Any], dict[str, Any]]] = [
     ("/v1/apps", "other", {"app": "other"}, {"app": "other", "name": "other", "time_zone": "UTC"}, {"name": "Other"}),
     ("/v1/apps/game/boards", "main", {"board": "main"}, BOARD, {"name": "Main", "top_n": 3, "public": False}),
     (
@@ -50,33 +50,35 @@ THINGS: list[tuple[str, str, dict[str, Any], dict[str, Any], dict[str, Any]]] = 
 
 @pytest.fixture
 async def game(service: Running) -> Client:
-    """The operator, of a service with one app."""
+    """Return the operator of a service with one app."""
     (await service.operator.post("/v1/apps", {"app": "game"})).ok(201)
     return service.operator
 
 
-@pytest.mark.parametrize(("many", "one", "made", "read", "change"), THINGS, ids=["app", "board", "action", "player"])
-async def test_things_are_made_read_changed_and_deleted(
-    game: Client, many: str, one: str, made: dict[str, Any], read: dict[str, Any], change: dict[str, Any]
+@pytest.mark.parametrize(
+    ("collection", "name", "body", "created", "change"), RESOURCES, ids=["app", "board", "action", "player"]
+)
+async def test_resources_are_created_read_changed_and_deleted(
+    game: Client, collection: str, name: str, body: dict[str, Any], created: dict[str, Any], change: dict[str, Any]
 ) -> None:
-    address, kind = f"{many}/{one}", many.rpartition("/")[2].removesuffix("s")
+    address, kind = f"{collection}/{name}", collection.rpartition("/")[2].removesuffix("s")
     (await game.get(address)).refused(404, f"{kind}_not_found")
-    assert (await game.post(many, made)).ok(201) == read
-    assert (await game.get(address)).ok() == read
-    assert read in (await game.get(many)).ok()[f"{kind}s"]
-    (await game.post(many, made)).refused(409, f"{kind}_exists")
-    assert (await game.patch(address, change)).ok() == {**read, **change}
-    assert (await game.patch(address, {})).ok() == {**read, **change}
-    assert (await game.get(address)).ok() == {**read, **change}
-    gone = await game.delete(address)
-    assert (gone.status, gone.raw) == (204, b"")
+    assert (await game.post(collection, body)).ok(201) == created
+    assert (await game.get(address)).ok() == created
+    assert created in (await game.get(collection)).ok()[f"{kind}s"]
+    (await game.post(collection, body)).refused(409, f"{kind}_exists")
+    assert (await game.patch(address, change)).ok() == {**created, **change}
+    assert (await game.patch(address, {})).ok() == {**created, **change}
+    assert (await game.get(address)).ok() == {**created, **change}
+    deleted = await game.delete(address)
+    assert (deleted.status, deleted.raw) == (204, b"")
     for again in (await game.get(address), await game.delete(address), await game.patch(address, change)):
         again.refused(404, f"{kind}_not_found")
-    assert read not in (await game.get(many)).ok()[f"{kind}s"]
-    assert (await game.post(many, made)).ok(201) == read
+    assert created not in (await game.get(collection)).ok()[f"{kind}s"]
+    assert (await game.post(collection, body)).ok(201) == created
 
 
-async def test_what_decides_the_meaning_of_standings_is_fixed(service: Running) -> None:
+async def test_rules_that_define_standings_are_fixed(service: Running) -> None:
     board = await service.board()
     for change in ({"operator": "best"}, {"direction": "ascending"}, {"period": "daily"}, {"max_total": 1}):
         (await service.operator.patch(board, change)).refused(400, "invalid_body")
@@ -102,7 +104,7 @@ async def test_what_decides_the_meaning_of_standings_is_fixed(service: Running) 
         ({"unknown": 1}, "invalid_body"),
     ],
 )
-async def test_a_board_that_makes_no_sense_is_refused(game: Client, rules: dict[str, Any], code: str) -> None:
+async def test_an_invalid_board_is_refused(game: Client, rules: dict[str, Any], code: str) -> None:
     (await game.post("/v1/apps/game/boards", {"board": "main", **rules})).refused(400, code)
     assert (await game.get("/v1/apps/game/boards")).ok() == {"boards": []}
 
@@ -115,8 +117,7 @@ async def test_players_are_listed_page_by_page(game: Client) -> None:
 
 
 class TestDeletion:
-    async def test_a_board_made_again_shows_nothing_old(self, service: Running) -> None:
-        """Trap 7."""
+    async def test_a_recreated_board_is_empty(self, service: Running) -> None:
         board = await service.board(regions=["eu"])
         server = service.client("server", "game")
         first = await server.post(
@@ -135,7 +136,7 @@ class TestDeletion:
         answer = (await server.post(f"{board}/scores", {"player": "a", "increment": 1, "region": "eu"})).ok()
         assert (answer["score"], answer["previous_score"], answer["rank"]) == (1, None, 1)
 
-    async def test_an_app_made_again_has_nothing_old(self, service: Running) -> None:
+    async def test_a_recreated_app_is_empty(self, service: Running) -> None:
         board = await service.board()
         server = service.client("server", "game")
         (await service.operator.post("/v1/apps/game/actions", {"action": "gift", "points": 3, "per_day": 1})).ok(201)
@@ -153,7 +154,6 @@ class TestDeletion:
         assert (again.ok()["score"], again.ok()["previous_score"]) == (3, None)
 
     async def test_a_deleted_player_is_on_no_board(self, service: Running) -> None:
-        """Trap 9."""
         board = await service.board(regions=["eu"])
         server = service.client("server", "game")
         for player, region in (("a", "eu"), ("b", "eu")):
@@ -165,7 +165,7 @@ class TestDeletion:
             assert page["total"] == 1
         (await service.anybody.get(f"{board}/players/a")).refused(404, "player_not_found")
 
-    async def test_a_deleted_player_who_scores_again_begins_anew(self, service: Running) -> None:
+    async def test_a_deleted_player_starts_from_scratch(self, service: Running) -> None:
         board = await service.board()
         server = service.client("server", "game")
         for _ in range(3):
@@ -178,7 +178,7 @@ class TestDeletion:
 
 
 class TestCredentials:
-    async def test_a_player_updates_only_itself(self, service: Running) -> None:
+    async def test_a_player_may_update_only_itself(self, service: Running) -> None:
         board = await service.board(player_values=True)
         alice = service.client("player", "game", "alice")
         (await alice.post(f"{board}/scores", {"increment": 5})).ok()
@@ -188,7 +188,7 @@ class TestCredentials:
         assert [(entry["player"], entry["score"]) for entry in page["entries"]] == [("alice", 10)]
 
     @pytest.mark.parametrize("value", [{"increment": 5}, {"score": 5}])
-    async def test_a_player_sends_actions_unless_the_board_takes_values(
+    async def test_a_player_may_send_only_actions_unless_the_board_accepts_values(
         self, service: Running, value: dict[str, int]
     ) -> None:
         board = await service.board(operator="increment" if "increment" in value else "best")
@@ -198,7 +198,7 @@ class TestCredentials:
         (await alice.post(f"{board}/scores", value)).ok()
 
     @pytest.mark.parametrize("role", ["player", "server"])
-    async def test_only_admins_manage(self, service: Running, role: Any) -> None:
+    async def test_only_admins_may_manage(self, service: Running, role: Any) -> None:
         board = await service.board()
         records = await service.records()
         client = service.client(role, "game")
@@ -210,8 +210,7 @@ class TestCredentials:
         assert await service.records() == records
 
     @pytest.mark.parametrize("role", ["player", "server", "admin"])
-    async def test_a_credential_of_one_app_can_do_nothing_in_another(self, service: Running, role: Any) -> None:
-        """Promise 6."""
+    async def test_a_credential_has_no_access_to_another_app(self, service: Running, role: Any) -> None:
         board = await service.board(public=False)
         await service.board(app="other")
         (await service.operator.post("/v1/apps/game/players", {"player": "alice"})).ok(201)
@@ -239,7 +238,7 @@ class TestCredentials:
         assert await service.records() == records
         assert (await service.operator.get(f"{board}/top")).ok()["total"] == 1
 
-    async def test_an_admin_of_an_app_manages_it_and_makes_no_other(self, service: Running) -> None:
+    async def test_an_admin_manages_its_app_and_creates_no_other(self, service: Running) -> None:
         await service.board()
         admin = service.client("admin", "game")
         (await admin.post("/v1/apps/game/boards", {"board": "second"})).ok(201)
@@ -248,14 +247,14 @@ class TestCredentials:
         (await admin.post("/v1/apps", {"app": "mine"})).refused(403, "operator_only")
         (await admin.delete("/v1/apps/game")).refused(403, "operator_only")
 
-    async def test_a_private_board_is_read_with_a_token_of_its_app(self, service: Running) -> None:
+    async def test_a_private_board_requires_a_token_of_its_app(self, service: Running) -> None:
         board = await service.board(public=False)
         (await service.anybody.get(f"{board}/top")).refused(401, "token_missing")
         answer = await service.client("player", "game").get(f"{board}/top")
         answer.ok()
         assert answer.headers["Cache-Control"].startswith("private")
 
-    async def test_a_board_made_private_is_read_by_nobody_without_a_token(self, service: Running) -> None:
+    async def test_a_board_made_private_requires_a_token_at_once(self, service: Running) -> None:
         board = await service.board()
         tag = (await service.anybody.get(f"{board}/top")).headers["ETag"]
         (await service.operator.patch(board, {"public": False})).ok()
@@ -275,21 +274,19 @@ class TestCredentials:
             "token",
         ],
     )
-    async def test_a_token_that_does_not_hold_is_401_even_where_none_is_needed(
-        self, service: Running, header: str
-    ) -> None:
+    async def test_an_invalid_token_is_refused_even_where_none_is_required(self, service: Running, header: str) -> None:
         board = await service.board()
         answer = await service.anybody.get(f"{board}/top", Authorization=header)
         answer.refused(401, "token_invalid")
         assert answer.headers["WWW-Authenticate"].startswith("Bearer")
 
-    async def test_an_expired_token_says_so(self, service: Running) -> None:
+    async def test_an_expired_token_has_its_own_code(self, service: Running) -> None:
         board = await service.board()
         expired = Client(service.http, service.url, service.token("server", "game", ttl_s=-1))
         (await expired.get(f"{board}/top")).refused(401, "token_expired")
 
     @pytest.mark.parametrize("trick", ["none", "signature", "payload"])
-    async def test_a_forged_token_opens_nothing(self, service: Running, trick: str) -> None:
+    async def test_a_forged_token_is_refused(self, service: Running, trick: str) -> None:
         board = await service.board()
         head, body, signature = service.token("player", "game", "alice").split(".")
         admin = service.token("admin", "game").split(".")[1]
@@ -304,7 +301,7 @@ class TestCredentials:
 
 
 def manage(app: str) -> list[tuple[str, str, Any]]:
-    """Every management operation inside an app."""
+    """Return every management operation in an app."""
     root = f"/v1/apps/{app}"
     calls: list[tuple[str, str, Any]] = [("GET", root, None), ("PATCH", root, {"name": "x"})]
     for kind, body, change in (
@@ -319,5 +316,5 @@ def manage(app: str) -> list[tuple[str, str, Any]]:
 
 
 def operate() -> list[tuple[str, str, Any]]:
-    """What only the operator may do."""
+    """Return the operations of the operator."""
     return [("GET", "/v1/apps", None), ("POST", "/v1/apps", {"app": "new"}), ("DELETE", "/v1/apps/game", None)]

@@ -1,4 +1,4 @@
-"""Updates, as a user sends them."""
+"""Updates by clients."""
 
 import asyncio
 import re
@@ -20,7 +20,7 @@ async def top(client: Client, board: str, query: str = "") -> list[tuple[int, st
 
 
 class TestOneUpdate:
-    async def test_an_increment_is_answered_with_score_and_rank(self, service: Running) -> None:
+    async def test_the_response_to_an_increment_has_score_and_rank(self, service: Running) -> None:
         board = await service.board()
         server = service.client("server", "game")
         first = (await server.post(f"{board}/scores", {"player": "alice", "increment": 5})).ok()
@@ -45,7 +45,7 @@ class TestOneUpdate:
         assert second["event"] != event
         assert await top(service.anybody, board) == [(1, "alice", 8), (2, "bob", 7)]
 
-    async def test_a_zero_increment_makes_a_standing_and_then_changes_nothing(self, service: Running) -> None:
+    async def test_a_zero_increment_creates_a_standing_and_then_changes_nothing(self, service: Running) -> None:
         board = await service.board()
         server = service.client("server", "game")
         first = (await server.post(f"{board}/scores", {"player": "alice", "increment": 0})).ok()
@@ -71,7 +71,7 @@ class TestOneUpdate:
         ]
         assert scores == [10, 30, 20]
 
-    async def test_an_action_counts_what_the_server_says_it_is_worth(self, service: Running) -> None:
+    async def test_an_action_earns_the_points_that_the_server_has(self, service: Running) -> None:
         board = await service.board()
         (await service.operator.post("/v1/apps/game/actions", {"action": "quest", "points": 25})).ok(201)
         alice = service.client("player", "game", "alice")
@@ -79,8 +79,7 @@ class TestOneUpdate:
         (await service.operator.patch("/v1/apps/game/actions/quest", {"points": 5})).ok()
         assert (await alice.post(f"{board}/scores", {"action": "quest"})).ok()["score"] == 30
 
-    async def test_ranks_in_the_answer_are_right_on_an_ascending_board(self, service: Running) -> None:
-        """Trap 2."""
+    async def test_ranks_are_correct_on_an_ascending_board(self, service: Running) -> None:
         board = await service.board(operator="best", direction="ascending")
         server = service.client("server", "game")
 
@@ -96,7 +95,7 @@ class TestOneUpdate:
         assert await top(service.anybody, board) == [(1, "carol", 40), (2, "bob", 50), (3, "alice", 60)]
 
     async def test_a_score_on_a_wide_board_is_text_everywhere(self, service: Running) -> None:
-        """Trap 5: exact where doubles and JavaScript are not."""
+        # Doubles, and so JavaScript, cannot represent these scores exactly.
         bound = 2**63 - 1
         board = await service.board(
             operator="latest", min_value=str(-bound), max_value=str(bound), min_total=str(-bound), max_total=str(bound)
@@ -140,7 +139,7 @@ class TestOneUpdate:
         answer.refused(400, "unknown_region")
         (await service.anybody.get(f"{board}/top?region=mars")).refused(404, "region_not_found")
 
-    async def test_metadata_is_any_json_up_to_a_size(self, service: Running) -> None:
+    async def test_metadata_may_be_any_json_up_to_a_size(self, service: Running) -> None:
         board = await service.board()
         server = service.client("server", "game")
         (await server.post(f"{board}/scores", {"player": "a", "increment": 1, "metadata": {"level": [1, "x"]}})).ok()
@@ -148,7 +147,7 @@ class TestOneUpdate:
         large.refused(400, "metadata_too_big")
         assert await top(service.anybody, board) == [(1, "a", 1)]
 
-    async def test_the_rate_of_a_player_is_told_and_held(self, service: Running) -> None:
+    async def test_the_rate_limit_of_a_player_is_enforced_and_reported(self, service: Running) -> None:
         board = await service.board()
         (await service.operator.post("/v1/apps/game/actions", {"action": "coin", "points": 1})).ok(201)
         alice = service.client("player", "game", "alice")
@@ -161,9 +160,9 @@ class TestOneUpdate:
         assert int(answer.headers["Retry-After"]) >= 1
         assert await top(service.anybody, board) == [(1, "alice", counted)]
         retried = await alice.post(f"{board}/scores", {"action": "coin"}, Idempotency_Key="first")
-        assert (retried.status, retried.headers["Idempotent-Replayed"]) == (200, "true")  # trap 12
+        assert (retried.status, retried.headers["Idempotent-Replayed"]) == (200, "true")
 
-    async def test_an_action_counts_so_many_times_a_day(self, service: Running) -> None:
+    async def test_an_action_has_a_daily_limit(self, service: Running) -> None:
         board = await service.board()
         await service.operator.post("/v1/apps/game/actions", {"action": "gift", "points": 3, "per_day": 2})
         alice = service.client("player", "game", "alice")
@@ -172,7 +171,7 @@ class TestOneUpdate:
         (await alice.post(f"{board}/scores", {"action": "gift"})).refused(409, "action_limit")
         assert await top(service.anybody, board) == [(1, "alice", 6)]
 
-    async def test_an_action_that_cools_down_says_when_it_counts_again(self, service: Running) -> None:
+    async def test_an_action_in_cooldown_returns_retry_after(self, service: Running) -> None:
         board = await service.board()
         await service.operator.post("/v1/apps/game/actions", {"action": "gift", "points": 3, "cooldown_s": 600})
         alice = service.client("player", "game", "alice")
@@ -182,7 +181,7 @@ class TestOneUpdate:
 
 
 class TestIdempotency:
-    async def test_a_retry_is_answered_with_the_first_outcome(self, service: Running) -> None:
+    async def test_a_retry_returns_the_first_outcome(self, service: Running) -> None:
         board = await service.board()
         server = service.client("server", "game")
         body = {"player": "alice", "increment": 5}
@@ -217,7 +216,7 @@ class TestIdempotency:
         elsewhere.refused(409, "key_reused")
         assert await service.records() == records
 
-    async def test_a_key_is_its_credentials_own(self, service: Running) -> None:
+    async def test_a_key_belongs_to_its_credential(self, service: Running) -> None:
         board = await service.board()
         for subject in ("one", "two"):
             server = service.client("server", "game", subject)
@@ -242,7 +241,7 @@ class TestIdempotency:
         answer.refused(400, "invalid_idempotency_key")
         assert await service.records() == records
 
-    async def test_many_retries_at_once_count_once(self, service: Running) -> None:
+    async def test_concurrent_retries_count_once(self, service: Running) -> None:
         board = await service.board()
         server = service.client("server", "game")
         answers = await asyncio.gather(
@@ -252,8 +251,8 @@ class TestIdempotency:
         assert sum("Idempotent-Replayed" not in answer.headers for answer in answers) == 1
         assert await top(service.anybody, board) == [(1, "a", 5)]
 
-    async def test_a_key_is_known_after_its_player_was_deleted(self, service: Running) -> None:
-        """The player is gone and the update was counted: the retry must not count again, nor bring the player back."""
+    async def test_a_key_is_spent_after_its_player_was_deleted(self, service: Running) -> None:
+        # A retry must neither count again nor create the player again.
         board = await service.board()
         server = service.client("server", "game")
         (await server.post(f"{board}/scores", {"player": "a", "increment": 5}, Idempotency_Key="k")).ok()
@@ -266,7 +265,7 @@ class TestIdempotency:
 
 
 class TestPreferences:
-    async def test_respond_async_is_answered_202_and_the_outcome_stands_at_its_address(self, service: Running) -> None:
+    async def test_respond_async_returns_202_and_the_address_of_the_outcome(self, service: Running) -> None:
         board = await service.board()
         server = service.client("server", "game")
         answer = await server.post(f"{board}/scores", {"player": "a", "increment": 5}, Prefer="respond-async")
@@ -278,7 +277,7 @@ class TestPreferences:
         assert (outcome["event"], outcome["status"], outcome["score"]) == (accepted["event"], "applied", 5)
         assert (outcome["board"], outcome["player"], outcome["season"]) == ("main", "a", "all")
 
-    async def test_a_queued_board_answers_202_unless_asked_to_wait(self, service: Running) -> None:
+    async def test_a_queued_board_returns_202_unless_the_client_prefers_to_wait(self, service: Running) -> None:
         board = await service.board(consistency="queued")
         server = service.client("server", "game")
         accepted = (await server.post(f"{board}/scores", {"player": "a", "increment": 5})).ok(202)
@@ -286,14 +285,14 @@ class TestPreferences:
         waited = await server.post(f"{board}/scores", {"player": "a", "increment": 5}, Prefer="wait=5")
         assert (waited.ok()["score"], waited.headers["Preference-Applied"]) == (10, "wait")
 
-    async def test_a_refusal_behind_a_202_is_told_at_its_address(self, service: Running) -> None:
+    async def test_a_refusal_after_a_202_is_at_its_address(self, service: Running) -> None:
         board = await service.board(consistency="queued", max_total=10)
         server = service.client("server", "game")
         accepted = (await server.post(f"{board}/scores", {"player": "a", "increment": 11})).ok(202)
         outcome = (await server.get(accepted["outcome"])).ok()
         assert (outcome["status"], outcome["code"], outcome["score"]) == ("refused", "total_out_of_bounds", None)
 
-    async def test_every_202_has_an_outcome_even_when_two_bodies_race_for_one_key(self, service: Running) -> None:
+    async def test_every_202_has_an_outcome_if_two_bodies_race_for_one_key(self, service: Running) -> None:
         board = await service.board()
         server = service.client("server", "game")
         answers = await asyncio.gather(
@@ -312,7 +311,7 @@ class TestPreferences:
             if answer not in accepted:
                 answer.refused(409, "key_reused")
 
-    async def test_an_event_is_read_by_its_app_and_its_player_only(self, service: Running) -> None:
+    async def test_only_its_app_and_player_may_read_an_event(self, service: Running) -> None:
         board = await service.board()
         await service.board(app="other")
         server = service.client("server", "game")
@@ -365,7 +364,7 @@ class TestBatch:
         assert [r["event"] for r in first["results"]] == [r["event"] for r in again["results"]]
         assert len(await top(service.anybody, board)) == 5
 
-    async def test_one_key_for_a_whole_batch_counts_once(self, service: Running) -> None:
+    async def test_a_batch_with_one_key_counts_once(self, service: Running) -> None:
         board = await service.board()
         server = service.client("server", "game")
         updates = [{"player": "a", "increment": 1}] * 3
@@ -373,7 +372,7 @@ class TestBatch:
             (await server.post(f"{board}/scores/batch", {"updates": updates}, Idempotency_Key="whole")).ok()
         assert await top(service.anybody, board) == [(1, "a", 3)]
 
-    async def test_the_longest_key_for_a_whole_batch_does(self, service: Running) -> None:
+    async def test_the_longest_key_of_a_batch_is_accepted(self, service: Running) -> None:
         board = await service.board()
         server = service.client("server", "game")
         answer = await server.post(
@@ -382,7 +381,7 @@ class TestBatch:
         assert answer.ok()["applied"] == 1
 
     @pytest.mark.parametrize("key", ["", "a b", "k" * 256, "clé", "é" * 300])
-    async def test_a_key_for_a_whole_batch_is_as_one_for_an_update(self, service: Running, key: str) -> None:
+    async def test_a_key_of_a_batch_follows_the_rules_of_keys(self, service: Running, key: str) -> None:
         board = await service.board()
         server = service.client("server", "game")
         records = await service.records()
@@ -414,14 +413,14 @@ class TestBatch:
         assert (await server.post(f"{board}/scores/batch", {"updates": [one] * 1_000})).ok()["applied"] == 1_000
         assert await top(service.anybody, board) == [(1, "a", 1_000)]
 
-    async def test_batches_come_from_trusted_servers_only(self, service: Running) -> None:
+    async def test_only_trusted_servers_may_send_batches(self, service: Running) -> None:
         board = await service.board(player_values=True)
         alice = service.client("player", "game", "alice")
         answer = await alice.post(f"{board}/scores/batch", {"updates": [{"player": "alice", "increment": 1}]})
         answer.refused(403, "server_only")
         assert await top(service.anybody, board) == []
 
-    async def test_a_batch_of_others_is_refused_before_it_is_received(self, service: Running) -> None:
+    async def test_a_forbidden_batch_is_refused_before_it_is_received(self, service: Running) -> None:
         board = await service.board()
         token = service.token("player", "game", "alice")
         head = f"POST {board}/scores/batch HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n"

@@ -1,6 +1,6 @@
-"""Every route, with every kind of nonsense: the right refusal as a problem with a code, and nothing changed.
+"""Invalid requests to every route: each is refused, and changes nothing.
 
-Promise 7. The routes are those of the service itself, so one that is added is walked too.
+The routes are those of the service, so new ones are included.
 """
 
 import gzip
@@ -33,7 +33,7 @@ BODIES = {
     "deep": b"[" * 60_000,
     "deep object": b'{"metadata":' * 4_000,
     "invalid utf-8": b'{"player": "\xff", "increment": 1}',
-    "invalid utf-8 in what is kept as it came": b'{"player": "a", "increment": 1, "metadata": "\xff"}',
+    "invalid utf-8 in raw metadata": b'{"player": "a", "increment": 1, "metadata": "\xff"}',
     "lone surrogate": b'{"player": "\\ud800", "increment": 1}',
     "nul": b'{"player": "\\u0000", "username": "\\u0000", "board": "\\u0000", "app": "\\u0000", "increment": 1}',
     "utf-16": '{"player": "a", "increment": 1}'.encode("utf-16"),
@@ -86,7 +86,7 @@ def address(operation: Endpoint, **ids: str) -> str:
 
 @pytest.fixture
 async def game(service: Running) -> Client:
-    """The operator, of a service with something of each kind."""
+    """Return the operator of a service with a board, an action and a player."""
     board = await service.board(regions=["eu"])
     operator = service.operator
     (await operator.post("/v1/apps/game/actions", {"action": "quest", "points": 5})).ok(201)
@@ -108,19 +108,17 @@ def check(answer: Answer, *statuses: int, what: object = "") -> None:
     assert answer.code != "internal_error"
 
 
-async def test_a_method_that_a_route_does_not_take_is_refused_with_those_it_takes(
-    service: Running, game: Client
-) -> None:
+async def test_an_unsupported_method_is_refused_with_the_supported_ones(service: Running, game: Client) -> None:
     before = await state(service)
-    taken: dict[str, set[str]] = {}
+    supported: dict[str, set[str]] = {}
     for operation in endpoints(service):
-        taken.setdefault(address(operation), set()).add(operation.method)
-    for path, methods in taken.items():
+        supported.setdefault(address(operation), set()).add(operation.method)
+    for path, methods in supported.items():
         for method in METHODS:
             if method in methods or (method == "HEAD" and "GET" in methods):
                 continue
             if path.endswith("/players/query") and method in {"GET", "HEAD"}:
-                continue  # the standing of a player of that name
+                continue  # the standing of a player with this id
             answer = await game.call(method, path)
             if method == "OPTIONS":
                 assert answer.status == 204
@@ -132,21 +130,21 @@ async def test_a_method_that_a_route_does_not_take_is_refused_with_those_it_take
     assert await state(service) == before
 
 
-async def test_a_body_that_makes_no_sense_is_refused_everywhere(service: Running, game: Client) -> None:
+async def test_an_invalid_body_is_refused_everywhere(service: Running, game: Client) -> None:
     before = await state(service)
     for operation in endpoints(service):
         if operation.body is None:
             continue
         for name, body in BODIES.items():
             if operation.name == "createPlayer" and name == "no value":
-                continue  # there it makes sense
+                continue  # valid there
             answer = await game.call(operation.method, address(operation), raw=body)
             check(answer, 400, 409, 413, what=(operation.name, name))
             assert answer.status != 409 or "great" in name or "64" in name or "digits" in name, (operation.name, name)
     assert await state(service) == before
 
 
-async def test_each_value_in_a_batch_is_held_to_the_same_rules(service: Running, game: Client) -> None:
+async def test_the_items_of_a_batch_follow_the_same_rules(service: Running, game: Client) -> None:
     before = await state(service)
     for name, body in BODIES.items():
         answer = await game.call("POST", "/v1/apps/game/boards/main/scores/batch", raw=b'{"updates":[' + body + b"]}")
@@ -166,14 +164,14 @@ async def test_a_body_of_another_media_type_or_size_is_refused_everywhere(servic
         for media_type in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "text/json", "x"):
             answer = await game.call(operation.method, path, raw=b"{}", headers={"Content-Type": media_type})
             answer.refused(415, "unsupported_media_type")
-        if operation.name not in {"updateScores", "importEntries"}:  # which take more
+        if operation.name not in {"updateScores", "importEntries"}:  # which accept larger bodies
             answer = await game.call(operation.method, path, raw=b'{"player": "' + b"x" * 70_000 + b'"}')
             answer.refused(413, "body_too_big")
     assert await state(service) == before
 
 
 async def test_a_compressed_body_is_refused_everywhere_before_it_is_sent(service: Running, game: Client) -> None:
-    """Also where there is no route, and where nothing reads a body."""
+    # This includes unknown addresses, and routes without a body.
     before = await state(service)
     bomb = gzip.compress(bytes(10_000_000))
     asked = {(endpoint.method, address(endpoint)) for endpoint in endpoints(service)}
@@ -194,7 +192,7 @@ async def test_a_compressed_body_is_refused_everywhere_before_it_is_sent(service
     assert await state(service) == before
 
 
-async def test_a_query_that_makes_no_sense_is_refused_everywhere(service: Running, game: Client) -> None:
+async def test_an_invalid_query_is_refused_everywhere(service: Running, game: Client) -> None:
     before = await state(service)
     for operation in endpoints(service):
         if operation.query is None:
@@ -206,7 +204,7 @@ async def test_a_query_that_makes_no_sense_is_refused_everywhere(service: Runnin
     assert await state(service) == before
 
 
-async def test_an_id_that_is_nobodys_is_refused_everywhere(service: Running, game: Client) -> None:
+async def test_an_unknown_id_is_refused_everywhere(service: Running, game: Client) -> None:
     before = await state(service)
     for operation in endpoints(service):
         for name in re.findall(r"\{(\w+)\}", operation.path):
@@ -219,7 +217,7 @@ async def test_an_id_that_is_nobodys_is_refused_everywhere(service: Running, gam
 
 
 def valid(operation: Endpoint) -> dict[str, Any]:
-    """A body that would do, were it not for the address."""
+    """Return a valid body for an operation."""
     bodies: dict[str, dict[str, Any]] = {
         "updateScore": {"player": "alice", "increment": 1},
         "updateScores": {"updates": [{"player": "alice", "increment": 1}]},
@@ -232,7 +230,7 @@ def valid(operation: Endpoint) -> dict[str, Any]:
     return bodies.get(operation.name, {})
 
 
-async def test_nothing_is_at_any_other_address(service: Running, game: Client) -> None:
+async def test_other_addresses_are_refused(service: Running, game: Client) -> None:
     before = await state(service)
     for operation in endpoints(service):
         path = address(operation)
@@ -244,7 +242,7 @@ async def test_nothing_is_at_any_other_address(service: Running, game: Client) -
     assert await state(service) == before
 
 
-async def test_headers_that_make_no_sense_are_refused_or_ignored(service: Running, game: Client) -> None:
+async def test_invalid_headers_are_refused_or_ignored(service: Running, game: Client) -> None:
     before = await state(service)
     long = "x" * 7_000
     for operation in endpoints(service):
@@ -268,7 +266,7 @@ async def test_headers_that_make_no_sense_are_refused_or_ignored(service: Runnin
     assert await state(service) == before
 
 
-async def test_who_has_no_token_gets_nothing_but_what_is_public(service: Running, game: Client) -> None:
+async def test_without_a_token_only_public_data_is_returned(service: Running, game: Client) -> None:
     before = await state(service)
     for operation in endpoints(service):
         if operation.name == ENDLESS:
@@ -291,7 +289,7 @@ def routes(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
             yield method.upper(), path
 
 
-async def test_the_document_tells_of_every_route_that_is_no_stream_or_page(service: Running) -> None:
-    told = {*routes((await service.anybody.get("/openapi.json")).ok())}
-    there = {(operation.method, operation.path) for operation in endpoints(service) if operation.described}
-    assert told == there
+async def test_the_document_has_every_route_except_streams_and_pages(service: Running) -> None:
+    documented = {*routes((await service.anybody.get("/openapi.json")).ok())}
+    served = {(operation.method, operation.path) for operation in endpoints(service) if operation.described}
+    assert documented == served

@@ -12,7 +12,7 @@ from scoreboard.entrypoints.contracts.v1.routes.public_boards import PublicBoard
 from scoreboard.entrypoints.contracts.v1.routes.service import ServiceRoutes
 from scoreboard.entrypoints.http import openapi
 from scoreboard.entrypoints.http.contract import Contract
-from scoreboard.entrypoints.http.endpoint import Endpoint
+from scoreboard.entrypoints.http.endpoint import routes
 from scoreboard.entrypoints.pages.contract import pages
 from scoreboard.entrypoints.pages.documentation import LiveReference, Reference
 from scoreboard.entrypoints.pages.live_page import Pages
@@ -24,21 +24,16 @@ PARTS: frozenset[Part] = frozenset({"api", "live", "worker", "jobs"})
 def mount_contracts(shared: Container, parts: frozenset[Part]) -> list[Contract]:
     """Return the contracts of the parts, the default one and frequent routes first."""
     authenticators = shared.authenticators
-    routes: list[Endpoint] = []
-    live_routes: list[Endpoint] = []
-    page_routes: list[Endpoint] = []
-    if "api" in parts:
-        routes += api.board_routes(shared)
-    if "live" in parts:
-        live_routes += live.routes(shared)
-        page_routes += Pages().routes()
+    api_routes = api.board_routes(shared) if "api" in parts else []
+    live_routes = live.live_routes(shared) if "live" in parts else []
+    page_routes = routes(Pages()) if "live" in parts else []
     if parts & {"api", "live"}:
-        routes += PublicBoardRoutes(PublicBoards(shared.directory, shared.ledger, shared.clock)).routes()
-        page_routes += LiveReference(asyncapi.document()).routes()
+        api_routes += routes(PublicBoardRoutes(PublicBoards(shared.directory, shared.ledger, shared.clock)))
+        page_routes += routes(LiveReference(asyncapi.document()))
     if "api" in parts:
-        routes += api.administration_routes(shared)
-    routes += ServiceRoutes(shared.warmed.is_set, shared.metrics).routes()
-    default = v1(routes, authenticators)
+        api_routes += api.administration_routes(shared)
+    api_routes += routes(ServiceRoutes(shared.warmed.is_set, shared.metrics))
+    default = v1(api_routes, authenticators)
     if "api" in parts:
-        page_routes += Reference(openapi.document(default, DESCRIPTION)).routes()
+        page_routes += routes(Reference(openapi.document(default, DESCRIPTION)))
     return [default, v1_live(live_routes, authenticators), pages(page_routes)]

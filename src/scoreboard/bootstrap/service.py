@@ -18,7 +18,7 @@ from scoreboard.bootstrap.parts import jobs, live, worker
 from scoreboard.bootstrap.settings import Settings
 from scoreboard.bootstrap.timings import Timings
 from scoreboard.concurrency.every import every
-from scoreboard.entrypoints.http.connection_limiter import ConnectionLimiter, room
+from scoreboard.entrypoints.http.connection_limiter import ConnectionLimiter, default_limit
 from scoreboard.entrypoints.http.server import Server
 
 Report = Callable[[str], None]
@@ -74,7 +74,7 @@ async def _warm(shared: Container, report: Report) -> None:
 
 def _build(shared: Container, parts: frozenset[Part]) -> Service:
     settings, writes = shared.settings, shared.write_path
-    connections = settings.http_connections or room(settings.live_connections)
+    connections = settings.http_connections or default_limit(settings.live_connections)
     limiter = ConnectionLimiter(connections, lambda: shared.read_path.live.connections, shared.metrics)
     metrics.register_process(shared.metrics, writes.commit, shared.read_path.live, shared.read_path.hub)
     return Service(
@@ -92,7 +92,9 @@ def _build(shared: Container, parts: frozenset[Part]) -> Service:
         tenants=shared.tenants,
         publisher=shared.read_path.publisher,
         live=shared.read_path.live,
-        server=Server(mount_contracts(shared, parts), shared.read_path.origins, limiter, shared.metrics),
+        server=Server(
+            mount_contracts(shared, parts), shared.read_path.origins, limiter, shared.metrics, shared.timings.http
+        ),
         warmed=shared.warmed,
     )
 

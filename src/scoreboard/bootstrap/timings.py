@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from scoreboard.application.updates.commit import DEFAULT_RETRIES, CommitRetries
 from scoreboard.application.upkeep import drift
 from scoreboard.application.upkeep.event_delivery import DeliveryLimits
+from scoreboard.entrypoints.http.timeouts import HttpTimeouts
 from scoreboard.entrypoints.sockets.connections import LiveLimits
 
 
@@ -28,4 +29,5 @@ class Timings:
     drift_s: float = 60.0
     drift_recheck_s: float = drift.RECHECK_AFTER_S
     events: DeliveryLimits = DeliveryLimits()  # noqa: RUF009 - frozen
+    http: HttpTimeouts = HttpTimeouts()  # noqa: RUF009 - frozen
     live: LiveLimits = LiveLimits()  # noqa: RUF009 - frozen

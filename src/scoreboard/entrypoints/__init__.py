@@ -1,1 +1,1 @@
-"""One folder a door. A door translates between its protocol and the application; what two doors share lives below."""
+"""Entry points: one package per protocol, which calls the use cases."""

@@ -13,7 +13,7 @@ SAME = [
     (results.LiveTop, top.Top),
     (results.Page, schema.Page),
     (results.Standing, schema.Standing),
-    (results.Found, schema.PlayersFound),
+    (results.Found, schema.StandingsResponse),
     (results.Event, schema.Event),
     (results.BatchApplied, schema.BatchApplied),
     (results.BatchRefused, schema.BatchRefused),

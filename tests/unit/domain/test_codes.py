@@ -37,7 +37,7 @@ def test_errors_are_created_only_through_their_codes() -> None:
 def test_each_code_has_a_status_a_cause_and_a_remedy(name: str) -> None:
     code = CODES[name]
     assert code.name == name
-    assert 400 <= status_of(name) < 600
+    assert 400 <= status_of(code) < 600
     for sentence in (code.cause, code.remedy):
         assert re.fullmatch(r"[A-Z`].+[.]", sentence), sentence
 

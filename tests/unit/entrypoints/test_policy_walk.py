@@ -1,6 +1,6 @@
-"""Every route of the server, described or not, does what its row of the policy table says.
+"""Every route of the server enforces its row of the policy table.
 
-The routes are the server's own: one that is added is walked too, or this test says what it needs.
+The routes are those of the server, so new ones are included.
 """
 
 import re
@@ -41,15 +41,15 @@ BODIES: Mapping[str, Any] = {
     "createPlayer": {"player": "new"},
 }
 
-WHO: Mapping[UseCase, str] = {
-    "update_score": "**Who**: a server's or admin's token, for every player; a player's token, for that player",
-    "update_scores": "**Who**: a server's or admin's token.",
-    "read_outcome": "**Who**: a token of the app that may update; a player's token sees that player's updates only",
-    "read_standings": "**Who**: anybody, on a public board; else any token of the app.",
-    "manage_app": "**Who**: the app's admin.",
-    "manage_records": "**Who**: the app's admin.",
-    "manage_apps": "**Who**: the operator",
-    "manage_dead_letters": "**Who**: the operator",
+ACCESS: Mapping[UseCase, str] = {
+    "update_score": "a server's or admin's token for every player. A player's token for that player, with actions only",
+    "update_scores": "a server's or admin's token.",
+    "read_outcome": "a token that may update scores of the app. A player's token sees only its own updates.",
+    "read_standings": "everyone for a public board, otherwise any token of the app.",
+    "manage_app": "the app's admin.",
+    "manage_records": "the app's admin.",
+    "manage_apps": "the operator",
+    "manage_dead_letters": "the operator",
 }
 
 
@@ -60,7 +60,7 @@ async def service(tmp_path: Path) -> AsyncIterator[Running]:
 
 
 def expected(rule: Requirement, who: Principal | None, *, public: bool) -> Outcome:
-    """What the table says of a request about the player `ann` of the app `game`."""
+    """Return the outcome of a request for the player `ann` by the policy table."""
     if rule.permission is None or (public and rule.public_boards):
         return "allowed"
     if who is None:
@@ -83,32 +83,34 @@ def outcome(answer: Answer, rule: Requirement) -> Outcome:
     return "hidden" if rule.others == "hidden" and answer.status == 404 else "allowed"
 
 
-async def asked(client: Client, endpoint: Endpoint, ids: Mapping[str, str], **headers: str) -> Answer:
+async def send(client: Client, endpoint: Endpoint, ids: Mapping[str, str], **headers: str) -> Answer:
     path = re.sub(r"\{(\w+)\}", lambda brace: ids[brace[1]], endpoint.path)
-    method = "HEAD" if endpoint.name == "streamTop" else endpoint.method  # a stream has no end
+    method = "HEAD" if endpoint.name == "streamTop" else endpoint.method  # a GET of a stream would not end
     body = BODIES.get(endpoint.name, {} if endpoint.body else None)
     return await client.call(method, path, body, headers=headers)
 
 
-def last_what_deletes_most(endpoint: Endpoint) -> tuple[bool, int]:
+def deletions_last(endpoint: Endpoint) -> tuple[bool, int]:
     return endpoint.method == "DELETE", -len(endpoint.path)
 
 
-async def test_every_route_declares_a_row_and_every_row_has_a_route(service: Running) -> None:
+async def test_every_row_of_the_table_has_a_route(service: Running) -> None:
     rows = {endpoint.policy for endpoint in endpoints(service)}
     assert rows == set(POLICY)
 
 
-async def test_every_description_tells_users_what_its_row_demands(service: Running) -> None:
-    assert WHO.keys() == {use_case for use_case, rule in POLICY.items() if rule.permission is not None}
+async def test_every_description_states_the_required_access(service: Running) -> None:
+    assert ACCESS.keys() == {use_case for use_case, rule in POLICY.items() if rule.permission is not None}
     for endpoint in endpoints(service):
         if endpoint.described:
             text = " ".join(endpoint.description.split())
-            assert WHO.get(endpoint.policy, "") in text, endpoint.name
-            assert ("**Who**" in text) == (endpoint.policy in WHO), endpoint.name
+            if endpoint.policy in ACCESS:
+                assert f"- **Access**: {ACCESS[endpoint.policy]}" in text, endpoint.name
+            else:
+                assert "**Access**" not in text, endpoint.name
 
 
-async def test_every_route_does_what_its_row_says(service: Running) -> None:
+async def test_every_route_enforces_its_row(service: Running) -> None:
     boards = {await service.board(name, public=name == "open", player_values=True): name for name in ("open", "closed")}
     await service.board(app="another")
     operator = service.operator
@@ -121,18 +123,18 @@ async def test_every_route_does_what_its_row_says(service: Running) -> None:
     }
     ids = {"app": "game", "player": "ann", "action": "win", "letter": "x", "event": events[0]}
     ids |= {"version": "0123456789abcdef", "file": "index.html", "module": "connection.js"}
-    walked = 0
-    for endpoint in sorted(endpoints(service), key=last_what_deletes_most):
+    checked = 0
+    for endpoint in sorted(endpoints(service), key=deletions_last):
         rule = POLICY[endpoint.policy]
-        about_a_board = "{board}" in endpoint.path
-        for board in boards.values() if about_a_board else ["open"]:
+        of_board = "{board}" in endpoint.path
+        for board in boards.values() if of_board else ["open"]:
             public = board == "open"
-            answer = await asked(clients["nobody"], endpoint, {**ids, "board": board}, Authorization="Bearer a.b.c")
+            answer = await send(clients["nobody"], endpoint, {**ids, "board": board}, Authorization="Bearer a.b.c")
             wanted = "allowed" if rule.permission is None else "unauthenticated"
             assert outcome(answer, rule) == wanted, (endpoint.name, "malformed token", answer.raw)
             for name, client in clients.items():
-                answer = await asked(client, endpoint, {**ids, "board": board})
-                said = expected(rule, PRINCIPALS[name], public=public)
-                assert outcome(answer, rule) == said, (endpoint.name, name, board, answer.status, answer.raw)
-                walked += 1
-    assert walked > 300
+                answer = await send(client, endpoint, {**ids, "board": board})
+                wanted = expected(rule, PRINCIPALS[name], public=public)
+                assert outcome(answer, rule) == wanted, (endpoint.name, name, board, answer.status, answer.raw)
+                checked += 1
+    assert checked > 300

@@ -13,11 +13,11 @@ async def nobody(_: web.BaseRequest) -> None:
 
 
 async def handler(_: RequestContext) -> web.StreamResponse:
-    raise AssertionError("routing calls no handler")
+    raise AssertionError("the router must not call handlers")
 
 
 def contract(name: str, *paths: str) -> Contract:
-    endpoints = [Endpoint("GET", path, path, path, handler, name, "use_service") for path in paths]
+    endpoints = [Endpoint(handler, "GET", path, path, name, "use_service") for path in paths]
     return Contract(name, endpoints, nobody, render_error)
 
 
@@ -54,15 +54,15 @@ def router() -> Router:
         ("/" * 8_000, "default"),
     ],
 )
-def test_an_error_is_rendered_by_the_contract_of_the_nearest_endpoints(router: Router, path: str, owner: str) -> None:
+def test_errors_are_rendered_by_the_contract_of_the_longest_prefix(router: Router, path: str, owner: str) -> None:
     assert router.owner(path).name == owner
 
 
-def test_a_route_is_that_of_its_contract(router: Router) -> None:
+def test_a_route_has_its_contract(router: Router) -> None:
     route, values = router.match("GET", "/api/actions/quest%2F1/complete")
     assert (route.contract.name, values) == ("b", ["quest/1"])
 
 
-def test_two_contracts_cannot_serve_the_same(router: Router) -> None:
+def test_two_contracts_cannot_serve_the_same_path(router: Router) -> None:
     with pytest.raises(ValueError, match="GET /leaderboard is served twice"):
         router.add(contract("c", "/leaderboard"))

@@ -8,21 +8,21 @@ from scoreboard.entrypoints.contracts.v1.routes.dead_letters import DeadLetterRo
 from scoreboard.entrypoints.contracts.v1.routes.history import HistoryRoutes
 from scoreboard.entrypoints.contracts.v1.routes.scores import ScoreRoutes
 from scoreboard.entrypoints.contracts.v1.routes.tenants import TenantRoutes
-from scoreboard.entrypoints.http.endpoint import Endpoint
+from scoreboard.entrypoints.http.endpoint import Endpoint, routes
 
 
 def board_routes(shared: Container) -> list[Endpoint]:
     """Return the routes that are called most: updates, then reads of boards."""
     writes = shared.write_path
-    return [*ScoreRoutes(writes.submit, writes.outcomes).routes(), *BoardRoutes(shared.read_path.reads).routes()]
+    return routes(ScoreRoutes(writes.submit, writes.outcomes), BoardRoutes(shared.read_path.reads))
 
 
 def administration_routes(shared: Container) -> list[Endpoint]:
     """Return the routes of apps and their content, ledgers and dead letters."""
     writes = shared.write_path
     history = History(shared.directory, shared.ledger, shared.ranking, writes.commit, shared.rebuild, shared.clock)
-    return [
-        *TenantRoutes(shared.tenants).routes(),
-        *HistoryRoutes(history, shared.rebuild).routes(),
-        *DeadLetterRoutes(DeadLetters(shared.queue, writes.codec, shared.ledger)).routes(),
-    ]
+    return routes(
+        TenantRoutes(shared.tenants),
+        HistoryRoutes(history, shared.rebuild),
+        DeadLetterRoutes(DeadLetters(shared.queue, writes.codec, shared.ledger)),
+    )

@@ -7,16 +7,15 @@ from scoreboard.application.live.feed_subscriber import FeedSubscriber
 from scoreboard.application.ports.backend import Task
 from scoreboard.bootstrap.container import Container
 from scoreboard.concurrency.every import every
-from scoreboard.entrypoints.contracts.v1.live.routes import live_routes
 from scoreboard.entrypoints.contracts.v1.live.stream import TopStream
 from scoreboard.entrypoints.contracts.v1.live.websocket import LiveSocket
-from scoreboard.entrypoints.http.endpoint import Endpoint
+from scoreboard.entrypoints.http.endpoint import Endpoint, routes
 
 
-def routes(shared: Container) -> list[Endpoint]:
+def live_routes(shared: Container) -> list[Endpoint]:
     live, reads = shared.read_path.live, shared.read_path.reads
     socket = LiveSocket(live, reads, shared.directory, shared.authenticators)
-    return live_routes(socket, TopStream(live, reads))
+    return routes(socket, TopStream(live, reads))
 
 
 def tasks(shared: Container) -> Iterator[Task]:

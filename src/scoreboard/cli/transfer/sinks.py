@@ -45,7 +45,7 @@ class BoardSink:
     async def send(self, rows: Sequence[Row]) -> list[RowResult]:
         """Send rows and return their results in order."""
         path = ("apps", self.app, "boards", self.board, *self.endpoint)
-        response = await self.client.call("POST", *path, body=self.to_body(rows), response=schema.BatchAnswer)
+        response = await self.client.call("POST", *path, body=self.to_body(rows), response=schema.BatchResult)
         if len(response.results) != len(rows):
             text = f"{len(rows)} rows got {len(response.results)} results; is this a Scoreboard server?"
             raise Unreachable(text)

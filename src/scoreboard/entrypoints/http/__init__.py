@@ -1,1 +1,4 @@
-"""The HTTP kit: endpoints, contracts, the server. It knows no contract, no error shape and no token format."""
+"""HTTP kit: endpoints, contracts, server.
+
+Each contract defines its paths, error shape and authentication.
+"""

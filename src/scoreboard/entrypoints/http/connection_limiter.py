@@ -1,4 +1,4 @@
-"""ConnectionLimiter: how many connections there may be, and which one makes room for the next."""
+"""ConnectionLimiter: a limit on open connections, which evicts idle ones."""
 
 import resource
 from collections.abc import Callable
@@ -7,64 +7,66 @@ from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-OWN_FILES = 100  # of the process: the database, libraries while they load, listening sockets
-LOOKED_AT = 100  # connections at most, for one that does nothing
+RESERVED_FILES = 100  # for the database, libraries while they load, and listening sockets
+SCAN_LIMIT = 100  # connections searched for an idle one
 
 
-def room(live: int) -> int:
-    """How many connections the system's limit on open files has room for beside `live` ones; at least a quarter."""
+def default_limit(live: int) -> int:
+    """Return the limit that the system's limit on open files allows.
+
+    It excludes `live` connections, and is at least a quarter of the files.
+    """
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if files == resource.RLIM_INFINITY:
         files = 1_000_000
-    return max(files - live - OWN_FILES, files // 4)
+    return max(files - live - RESERVED_FILES, files // 4)
 
 
 class ClosableConnection(Protocol):
     @property
     def idle(self) -> bool:
-        """Whether it waits for a request."""
+        """Return whether the connection waits for a request."""
         ...
 
     def force_close(self) -> None: ...
 
 
 class ConnectionLimiter:
-    """At most `limit` connections beside the live ones, of which `live` says how many there are."""
+    """A limit on open connections, without the live ones that `live` counts."""
 
     def __init__(self, limit: int, live: Callable[[], int], registry: CollectorRegistry) -> None:
         self._limit = limit
         self._live = live
-        self._open: dict[ClosableConnection, None] = {}
-        self._turned_away = Counter(
-            "scoreboard_http_turned_away", "Connections closed at once, as there were too many.", registry=registry
+        self._open: dict[ClosableConnection, None] = {}  # those opened or scanned longest ago come first
+        self._rejected = Counter(
+            "scoreboard_http_turned_away", "Connections closed at once because of the limit.", registry=registry
         )
-        self._made_room = Counter(
+        self._evicted = Counter(
             "scoreboard_http_made_room", "Idle connections closed to make room for new ones.", registry=registry
         )
-        Gauge("scoreboard_http_connections", "Open connections, live ones apart.", registry=registry).set_function(
+        Gauge("scoreboard_http_connections", "Open connections except live ones.", registry=registry).set_function(
             self._count
         )
 
-    def enter(self, connection: ClosableConnection) -> bool:
-        """Whether this new connection may stay: there is room, or an idle one was closed for it."""
-        if self._count() >= self._limit and not self._make_room():
-            self._turned_away.inc()
+    def admit(self, connection: ClosableConnection) -> bool:
+        """Register a connection, evicting an idle one if needed; return False if full."""
+        if self._count() >= self._limit and not self._close_idle():
+            self._rejected.inc()
             return False
         self._open[connection] = None
         return True
 
-    def leave(self, connection: ClosableConnection) -> None:
+    def release(self, connection: ClosableConnection) -> None:
         self._open.pop(connection, None)
 
     def _count(self) -> int:
         return len(self._open) - self._live()
 
-    def _make_room(self) -> bool:
-        """Close an idle one of the first, which are those open, or looked at, longest ago."""
-        for connection in list(islice(self._open, LOOKED_AT)):
+    def _close_idle(self) -> bool:
+        for connection in list(islice(self._open, SCAN_LIMIT)):
             del self._open[connection]
             if connection.idle:
-                self._made_room.inc()
+                self._evicted.inc()
                 connection.force_close()
                 return True
             self._open[connection] = None

@@ -1,4 +1,4 @@
-"""Contract: a published way to use the service over HTTP, mounted on a server beside others."""
+"""Contract: a published API over HTTP, mounted on a server together with others."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -13,16 +13,19 @@ from scoreboard.entrypoints.http.errors import HttpError
 from scoreboard.entrypoints.http.response import Response
 
 Authenticate: TypeAlias = Callable[[web.BaseRequest], Awaitable[Principal | None]]
-"""The principal of a request; None without a credential. Raises Unauthenticated for one that is not valid."""
+"""Return the principal of a request, or None without a credential. Raises Unauthenticated for an invalid one."""
 
 RenderError: TypeAlias = Callable[[ScoreboardError | HttpError], Response]
-"""The answer to a request that was refused or failed, in the contract's own shape."""
+"""Return the response to a request that was refused or failed, in the contract's own shape."""
 
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """`media_types` are those that a request body may have. `request_headers` may be sent, and `response_headers` read,
-    by pages of other origins."""
+    """A published API: its routes, errors and authentication.
+
+    `media_types` are those of request bodies. Pages of other origins may send `request_headers` and read
+    `response_headers`.
+    """
 
     name: str
     routes: Sequence[Endpoint]

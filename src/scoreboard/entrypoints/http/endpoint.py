@@ -1,59 +1,103 @@
-"""Endpoint: one method of one path, declared once. Routing, authorization tests and OpenAPI follow from it."""
+"""Endpoint: one method and path of an API, declared at its handler.
+
+Routing, authorization tests and OpenAPI follow from the declaration.
+"""
 
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeAlias, TypeVar
 
 from aiohttp import web
 
 from scoreboard.application.identity.policy import POLICY, UseCase
+from scoreboard.entrypoints.http.errors import ErrorCode
 from scoreboard.entrypoints.http.request import RequestContext
 
 Handler: TypeAlias = Callable[[RequestContext], Awaitable[web.StreamResponse]]
 
+P = ParamSpec("P")
+M = TypeVar("M", bound=Callable[..., Any])
+
+_BIND = "_bind_endpoint"  # the attribute of a declared method
+
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """`path` is a template such as `/v1/apps/{app}`. `policy` is its row in the policy table.
+    """One method and path of an API, with its handler, types and permission.
 
-    `replies` are the success answers: a type for JSON, None for an empty body, text for another media type; `sends` are
-    headers of theirs. `errors` are the codes of its refusals beside those that its path, body, query and policy imply.
-    The handler's docstring describes it to users, in Markdown. One that `streams` writes its answer itself, to the
-    connection; any other returns a Response.
+    `path` is a template such as `/v1/apps/{app}`, and `policy` a row of the policy table.
+
+    `responses` are the successes by status: a type for JSON, None for an empty body, text for another media type.
+    `errors` are the codes that path, body, query and policy do not imply.
+
+    The handler's docstring is shown to users: its first line is the summary, the rest, in Markdown, the description.
     """
 
+    handler: Handler
     method: str
     path: str
     name: str
-    summary: str
-    handler: Handler
     tag: str
     policy: UseCase
     body: type | None = None
     query: type | None = None
-    headers: tuple[str, ...] = ()
-    replies: dict[int, type | str | None] = field(default_factory=dict)
-    sends: tuple[str, ...] = ()
-    errors: tuple[str, ...] = ()
+    responses: dict[int, type | str | None] = field(default_factory=dict)
+    errors: Sequence[ErrorCode] = ()
+    request_headers: Sequence[str] = ()
+    response_headers: Sequence[str] = ()
     described: bool = True
-    streams: bool = False
+
+    @property
+    def summary(self) -> str:
+        return (inspect.getdoc(self.handler) or "").partition("\n")[0].rstrip(".")
 
     @property
     def description(self) -> str:
-        return inspect.getdoc(self.handler) or ""
+        return (inspect.getdoc(self.handler) or "").partition("\n")[2].strip()
 
     @property
     def path_names(self) -> list[str]:
-        """What stands in the braces of the path, in order."""
+        """Return the names in the braces of the path, in order."""
         return [segment[1:-1] for segment in self.path.split("/") if segment.startswith("{")]
 
     @property
-    def personal(self) -> bool:
-        """Whether it looks at a credential, even if it needs none for a public board."""
+    def accepts_token(self) -> bool:
+        """Return whether a credential is read, even if a public board requires none."""
         return POLICY[self.policy].permission is not None
 
     @property
-    def secured(self) -> bool:
-        """Whether it always needs a credential."""
-        return self.personal and not POLICY[self.policy].public_boards
+    def requires_token(self) -> bool:
+        """Return whether a credential is always required."""
+        return self.accepts_token and not POLICY[self.policy].public_boards
+
+
+class _Decorator(Protocol):
+    def __call__(self, method: M, /) -> M: ...
+
+
+def _decorator(make: Callable[Concatenate[Handler, P], Endpoint]) -> Callable[P, _Decorator]:
+    """Return a decorator that takes the parameters of an endpoint without its handler."""
+
+    def declare(*args: P.args, **kwargs: P.kwargs) -> _Decorator:
+        def mark(method: M) -> M:
+            setattr(method, _BIND, lambda handler: make(handler, *args, **kwargs))
+            return method
+
+        return mark
+
+    return declare
+
+
+endpoint = _decorator(Endpoint)
+"""Declare a method as the handler of an endpoint: `@endpoint("GET", "/v1/apps", name="listApps", …)`."""
+
+
+def routes(*objects: object) -> list[Endpoint]:
+    """Return the endpoints that the objects' methods declare, in source order."""
+    return [
+        getattr(function, _BIND)(getattr(item, name))
+        for item in objects
+        for name, function in vars(type(item)).items()
+        if hasattr(function, _BIND)
+    ]

@@ -1,11 +1,17 @@
-"""HttpError: a request that ends before a use case runs, or in an unexpected failure; and the codes of such errors."""
+"""HttpError: failures of requests outside the use cases, and their codes."""
 
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Any, TypeAlias
+
+from scoreboard.domain.codes import Code
 
 
 class HttpError(Exception):
-    """Each contract renders it in its own shape. The server adds `headers`, lines that end in CRLF, to the response."""
+    """A request that failed before a use case ran, or unexpectedly.
+
+    Each contract renders it in its own shape. The server adds `headers`, lines that end in CRLF, to the response.
+    """
 
     def __init__(self, status: HTTPStatus, code: str, detail: str, headers: bytes = b"") -> None:
         super().__init__(detail)
@@ -17,16 +23,19 @@ class HttpError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class HttpCode:
-    """A stable error code of the HTTP layer, beside those of `scoreboard.domain.codes`."""
+    """A stable error code of the HTTP layer; those of use cases are `domain.codes`."""
 
     name: str
     status: HTTPStatus
     cause: str
     remedy: str
 
-    def error(self, detail: str, headers: bytes = b"", *, status: HTTPStatus | None = None) -> HttpError:
-        """Return the error to raise; `status` replaces the usual one of this code."""
-        return HttpError(status or self.status, self.name, detail, headers)
+    def error(self, detail: str, headers: bytes = b"") -> HttpError:
+        """Return the error to raise."""
+        return HttpError(self.status, self.name, detail, headers)
+
+
+ErrorCode: TypeAlias = Code[Any] | HttpCode
 
 
 INVALID_REQUEST = HttpCode(

@@ -1,15 +1,15 @@
-"""FastConnection: answer a request that is complete in the callback that received it.
+"""FastConnection: the fast path, which handles requests as they are received.
 
-For every request aiohttp wakes a task, makes a second one, a request and a writer. A request that is all there while
-nothing else is under way is handled at once instead: the handler starts as an eager task and needs the event loop only
-when it has to wait. Pipelined requests, bodies that come in parts, upgrades and malformed HTTP take aiohttp's own way.
+For every request aiohttp wakes a task and creates another, a request and a writer. Here, a complete request on an idle
+connection is handled at once. Its handler starts as an eager task and needs the event loop only when it has to wait.
+Pipelined requests, bodies in several parts, upgrades and malformed HTTP take the slow path, through aiohttp.
 
-Nothing depends on this module but the line of `bootstrap/listening.py` that chooses it: the service does the same with
-`Connection`. docs/decisions/0019-fast-path.md says what it gains.
+Only one line of `bootstrap/listening.py` chooses this class; the service behaves the same with `HttpConnection`.
+docs/decisions/0019-fast-path.md has the reasons and the gain.
 
-It uses these private names, which tests/http/test_fast_path.py looks for:
-`RequestHandler._waiter` (the future that wakes aiohttp's task), `_messages` (parsed requests) and `_parser`; before
-Python 3.12 also asyncio's `_enter_task` and `_leave_task`, which are documented for those who make their own tasks.
+The module uses private names, which tests/http/test_fast_path.py checks: aiohttp's `RequestHandler._waiter` (the future
+that wakes its task), `_messages` (parsed requests) and `_parser`. Before Python 3.12 it also uses asyncio's
+`_enter_task` and `_leave_task`, which are documented for task implementations.
 """
 
 import asyncio
@@ -24,14 +24,15 @@ from aiohttp import StreamReader, web
 from aiohttp.http import HttpVersion, RawRequestMessage, StreamWriter
 from aiohttp.web_protocol import RequestHandler
 
-from scoreboard.entrypoints.http.connection import Connections, HttpConnection
-from scoreboard.entrypoints.http.connection_limiter import ConnectionLimiter
-from scoreboard.entrypoints.http.contract import RenderError
+from scoreboard.entrypoints.http.connection import ConnectionFactory, HttpConnection
 from scoreboard.entrypoints.http.response import Response
 
 
 class BufferedRequest(web.BaseRequest):
-    """A request whose body has arrived. What is not in its slots aiohttp makes when it is first asked for."""
+    """A request whose body has arrived.
+
+    Attributes outside its slots are initialized on first use.
+    """
 
     __slots__ = ("content", "headers", "message", "method", "protocol", "raw_path", "version")
 
@@ -44,7 +45,7 @@ class BufferedRequest(web.BaseRequest):
     version: HttpVersion
 
     def __init__(self, message: RawRequestMessage, content: StreamReader, protocol: RequestHandler) -> None:
-        # Not super().__init__(): that takes longer than many handlers.
+        # Without super().__init__(), which takes longer than many handlers.
         self.message = message
         self.content = content
         self.protocol = protocol
@@ -67,30 +68,30 @@ class BufferedRequest(web.BaseRequest):
 
 
 class FastConnection(HttpConnection):
-    """A connection that begins a request itself when it is complete and the only one."""
+    """A connection that handles single, complete requests without aiohttp's task."""
 
-    def __init__(self, server: Connections, admission: ConnectionLimiter, render_error: RenderError) -> None:
-        super().__init__(server, admission, render_error)
+    def __init__(self, server: ConnectionFactory) -> None:
+        super().__init__(server)
         self._handler = server.handler
-        self._answering: Task[None] | None = None  # while a handler waits
+        self._handling: Task[None] | None = None  # while a handler waits
 
     def data_received(self, data: bytes) -> None:
         waiter = self._waiter
-        if waiter is None or waiter.done():  # aiohttp is busy with this connection
+        if waiter is None or waiter.done():  # aiohttp is handling a request of this connection
             super().data_received(data)
             return
         self._waiter = None  # so that aiohttp only parses
         RequestHandler.data_received(self, data)
         self._waiter = waiter
         if self._messages:
-            self._head_arrived()
-            if not self._begin(waiter):
+            self._stop_head_timer()
+            if not self._start_handling(waiter):
                 waiter.set_result(None)
         elif data:
-            self._expect_head()
+            self._start_head_timer()
 
-    def _begin(self, waiter: "asyncio.Future[None]") -> bool:
-        """Begin to answer what arrived; return False, and do nothing, when that is for aiohttp."""
+    def _start_handling(self, waiter: "asyncio.Future[None]") -> bool:
+        """Start to handle the parsed request, or return False if it needs the slow path."""
         message, content = self._messages[0]
         if len(self._messages) > 1 or not isinstance(message, RawRequestMessage):
             return False
@@ -99,15 +100,15 @@ class FastConnection(HttpConnection):
         self._messages.popleft()
         if self._parser is not None:
             self._parser.message_consumed()
-        self._waiter = None  # while it answers, aiohttp takes the connection for busy
-        self._answering = _start(self._answer(BufferedRequest(message, content, self), waiter), self.loop)
+        self._waiter = None  # until the response is written, aiohttp considers the connection busy
+        self._handling = _start(self._handle(BufferedRequest(message, content, self), waiter), self.loop)
         return True
 
-    async def _answer(self, request: BufferedRequest, waiter: "asyncio.Future[None]") -> None:
-        stays = False
+    async def _handle(self, request: BufferedRequest, waiter: "asyncio.Future[None]") -> None:
+        keep_alive = False
         try:
             response = await self._handler(request)
-            if self.ending or request.message.should_close:
+            if self.closes_next or request.message.should_close:
                 response.force_close()
             if isinstance(response, Response):
                 if self.transport is not None:
@@ -115,40 +116,40 @@ class FastConnection(HttpConnection):
             else:
                 await response.prepare(request)
                 await response.write_eof()
-            stays = bool(response.keep_alive)
+            keep_alive = bool(response.keep_alive)
             self.idle_since = self.loop.time()
         except ConnectionError:
-            pass  # the client left
+            pass  # the client disconnected
         finally:
-            self._waiter, self._answering = waiter, None
-            if not stays or self.transport is None:
+            self._waiter, self._handling = waiter, None
+            if not keep_alive or self.transport is None:
                 self.force_close()
             elif self._messages and not waiter.done():
                 waiter.set_result(None)
 
     async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109 - as aiohttp declares it
-        """Wait for an answer under way, as aiohttp waits for those that it began."""
-        if self._answering is not None:
-            await asyncio.wait((self._answering,), timeout=timeout)
-        if self._answering is not None:
-            self._answering.cancel()
+        """Wait for the fast path's handler, as aiohttp waits for the slow path's."""
+        if self._handling is not None:
+            await asyncio.wait((self._handling,), timeout=timeout)
+        if self._handling is not None:
+            self._handling.cancel()
         await super().shutdown(timeout)
 
 
 if sys.version_info >= (3, 12):
 
-    def _start(answering: Coroutine[Any, Any, None], loop: AbstractEventLoop) -> Task[None] | None:
-        """Run up to the first wait; return the task that goes on from there, or None when the end was reached."""
-        task = Task(answering, loop=loop, eager_start=True)
+    def _start(handling: Coroutine[Any, Any, None], loop: AbstractEventLoop) -> Task[None] | None:
+        """Run up to the first wait; return the task that continues, or None at the end."""
+        task = Task(handling, loop=loop, eager_start=True)
         return None if task.done() else task
 
 else:
     from asyncio.tasks import _enter_task, _leave_task
 
-    class _StandIn:
-        """The current task up to the first wait, when there is none yet; later the same as the real one.
+    class _TaskProxy:
+        """The current task up to the first wait; later a proxy of the task that continues.
 
-        `asyncio.timeout` is given to it and cancels it: that is for the task that goes on.
+        `asyncio.timeout` remembers the current task, and cancels it later.
         """
 
         task: Task[None] | None = None
@@ -159,30 +160,30 @@ else:
         def __getattr__(self, name: str) -> Any:
             return getattr(self.task, name)
 
-    def _start(answering: Coroutine[Any, Any, None], loop: AbstractEventLoop) -> Task[None] | None:
-        """Run up to the first wait; return the task that goes on from there, or None when the end was reached."""
-        context, stand_in = copy_context(), _StandIn()
-        current = cast("Task[None]", stand_in)
+    def _start(handling: Coroutine[Any, Any, None], loop: AbstractEventLoop) -> Task[None] | None:
+        """Run up to the first wait; return the task that continues, or None at the end."""
+        context, proxy = copy_context(), _TaskProxy()
+        current = cast("Task[None]", proxy)
         _enter_task(loop, current)
         try:
-            awaited = context.run(answering.send, None)
+            awaited = context.run(handling.send, None)
         except StopIteration:
             return None
         finally:
             _leave_task(loop, current)
-        stand_in.task = loop.create_task(_rest_of(answering, awaited), context=context)
-        return stand_in.task
+        proxy.task = loop.create_task(_continue(handling, awaited), context=context)
+        return proxy.task
 
     @coroutine
-    def _rest_of(begun: Coroutine[Any, Any, None], awaited: object) -> Generator[Any, Any, None]:
-        """Go on with a coroutine that waits for `awaited`."""
+    def _continue(handling: Coroutine[Any, Any, None], awaited: object) -> Generator[Any, Any, None]:
+        """Continue a coroutine that waits for `awaited`."""
         try:
             while True:
                 try:
                     value = yield awaited
                 except BaseException as error:
-                    awaited = begun.throw(error)
+                    awaited = handling.throw(error)
                 else:
-                    awaited = begun.send(value)
+                    awaited = handling.send(value)
         except StopIteration:
             pass

@@ -1,4 +1,4 @@
-"""RequestContext: what a handler is given of a request."""
+"""RequestContext: the request as a handler receives it."""
 
 import asyncio
 from collections.abc import Hashable, Sequence
@@ -16,17 +16,17 @@ from scoreboard.entrypoints.http.errors import BODY_TIMEOUT, BODY_TOO_BIG, UNSUP
 T = TypeVar("T")
 
 BODY_BYTES = 64 * 1024
-BODY_TIMEOUT_S = 20.0
 MAX_PARAMETERS = 20
 
 
 class RequestContext:
-    """One request to an endpoint. `path` are the values of the template's braces, in order.
+    """One request to an endpoint.
 
-    `principal` is the sender, None without a credential. `request` is aiohttp's, for a handler that streams its answer.
+    `path` has the values of the template's braces, in order. `principal` is None without a credential. `request` is
+    aiohttp's, for handlers that stream their response.
     """
 
-    __slots__ = ("_media_types", "path", "principal", "query_text", "request")
+    __slots__ = ("_body_timeout_s", "_media_types", "path", "principal", "query_text", "request")
 
     def __init__(
         self,
@@ -35,18 +35,27 @@ class RequestContext:
         path: Sequence[str],
         query_text: str,
         principal: Principal | None,
+        body_timeout_s: float,
     ) -> None:
         self.request = request
         self._media_types = media_types
         self.path = path
         self.query_text = query_text
         self.principal = principal
+        self._body_timeout_s = body_timeout_s
 
     def header(self, name: str) -> str | None:
         return self.request.headers.get(name)
 
+    def has_current(self, etag: str) -> bool:
+        """Return whether `If-None-Match` lists this validator (RFC 9110, 13.1.2)."""
+        listed = self.request.headers.get("If-None-Match")
+        if listed is None:
+            return False
+        return listed.strip() == "*" or etag in {item.strip().removeprefix("W/") for item in listed.split(",")}
+
     async def body(self, limit: int = BODY_BYTES) -> bytes:
-        """The body, of a media type that the contract accepts and of at most `limit` bytes. Raises HttpError."""
+        """Return the body: up to `limit` bytes of an accepted type. Raises HttpError."""
         headers, content = self.request.headers, self.request.content
         media_type = headers.get("Content-Type", "")
         if (
@@ -54,52 +63,54 @@ class RequestContext:
             and media_type.partition(";")[0].strip().lower() not in self._media_types
         ):
             raise UNSUPPORTED_MEDIA_TYPE.error(
-                f"send Content-Type: {' or '.join(self._media_types)}",
+                f"the body has an unsupported media type; send Content-Type: {' or '.join(self._media_types)}"
             )
-        if content.is_eof():  # it came with the head, as small bodies do
+        if content.is_eof():  # small bodies arrive with the head
             body = content.read_nowait(-1)
         elif int(headers.get("Content-Length", 0)) > limit:
-            raise _too_big(limit)
+            raise _body_too_big(limit)
         else:
             if "Expect" in headers and self.request.transport is not None:
                 self.request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            body = await _read(content, limit)
+            body = await _read(content, limit, self._body_timeout_s)
         if len(body) > limit:
-            raise _too_big(limit)
+            raise _body_too_big(limit)
         return body
 
     def query(self, kind: type[T]) -> T:
-        """The query's parameters as a (frozen) struct of this type, each at most once. Raises Invalid."""
-        return cast("T", _query(cast("Hashable", kind), self.query_text))
+        """Parse the query into a frozen struct of this type. Raises Invalid."""
+        return cast("T", _parse_query(cast("Hashable", kind), self.query_text))
 
 
-@lru_cache(maxsize=256)  # most are asked again and again
-def _query(kind: Any, text: str) -> object:
+@lru_cache(maxsize=256)  # clients repeat the same few queries
+def _parse_query(kind: Any, text: str) -> object:
     try:
         pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MAX_PARAMETERS)
     except ValueError as error:
-        raise codes.INVALID_QUERY.error("the query is not well formed") from error
+        raise codes.INVALID_QUERY.error(
+            f"the query is malformed; percent-encode up to {MAX_PARAMETERS} parameters as UTF-8"
+        ) from error
     values = dict(pairs)
     if len(values) < len(pairs):
-        raise codes.INVALID_QUERY.error("a query parameter is given twice")
+        raise codes.INVALID_QUERY.error("a query parameter is repeated; send each once")
     try:
         return msgspec.convert(values, kind, strict=False)
     except msgspec.ValidationError as error:
         raise codes.INVALID_QUERY.error(str(error)) from error
 
 
-async def _read(content: Any, limit: int) -> bytes:
+async def _read(content: Any, limit: int, timeout_s: float) -> bytes:
     body = b""
     try:
-        async with asyncio.timeout(BODY_TIMEOUT_S):
+        async with asyncio.timeout(timeout_s):
             while len(body) <= limit and (piece := await content.readany()):
                 body += piece
     except TimeoutError as error:
-        raise BODY_TIMEOUT.error("the body did not arrive in time") from error
+        raise BODY_TIMEOUT.error(f"the body did not arrive within {timeout_s:g} s of its head; retry") from error
     except (web.RequestPayloadError, ValueError) as error:
-        raise codes.INVALID_BODY.error("the body did not arrive whole") from error
+        raise codes.INVALID_BODY.error("the body is incomplete; retry with the whole body") from error
     return body
 
 
-def _too_big(limit: int) -> HttpError:
-    return BODY_TOO_BIG.error(f"the body may have {limit} bytes at most")
+def _body_too_big(limit: int) -> HttpError:
+    return BODY_TOO_BIG.error(f"the body is too large; send at most {limit} bytes")

@@ -1,4 +1,4 @@
-"""RequestDurations: how long requests took, counted in a tenth of the time that a labelled histogram takes."""
+"""RequestDurations: a histogram at a tenth of the cost of a labelled one."""
 
 from bisect import bisect_left
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 
 
 
 class RequestDurations(Collector):
-    """Seconds by contract, operation and status. Written by the event loop alone, so it needs no lock."""
+    """Seconds by contract, operation and status; only the event loop may write."""
 
     def __init__(self) -> None:
         self._counts: dict[tuple[str, str, int], list[int]] = {}
@@ -29,7 +29,7 @@ class RequestDurations(Collector):
     def collect(self) -> Iterator[HistogramMetricFamily]:
         family = HistogramMetricFamily(
             "scoreboard_http_request_seconds",
-            "Time from the request's head to its answer, by contract, operation and status.",
+            "Time from the request's head to its response, by contract, operation and status.",
             labels=("contract", "operation", "status"),
         )
         bounds = [*(str(bound) for bound in BUCKETS_S), "+Inf"]

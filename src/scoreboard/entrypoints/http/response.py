@@ -1,7 +1,7 @@
-"""Response: a complete answer, written to the connection in one piece.
+"""Response: a complete response, written to the connection in one piece.
 
-aiohttp's own Response builds a header map and writes head and body apart; for answers of some hundred bytes that costs
-more than making them. What it takes care of is taken care of here too: HEAD, HTTP/1.0, `Connection: close`, Date.
+aiohttp's own Response builds a header map and writes head and body apart. For responses of some hundred bytes that
+takes longer than the handler. Like aiohttp's, this one handles HEAD, HTTP/1.0, `Connection: close` and Date.
 """
 
 import time
@@ -21,49 +21,52 @@ _date = (0, b"")
 
 
 class Response(web.StreamResponse):
-    """`headers` are lines that end in CRLF; content type and length, date and connection are added."""
+    """A status, a body and `headers`, which are lines that end in CRLF.
+
+    Content type and length, date and connection are added.
+    """
 
     def __init__(self, status: int, body: bytes = b"", headers: bytes = b"", content_type: str = JSON) -> None:
-        # Not super().__init__(): what it sets up is not used.
-        self._reply_status = status
-        self._reply_body = body
-        self._reply_headers = headers
-        self._content_type_name = content_type
-        self._closes = False
+        # Without super().__init__(): nothing that it sets up is used.
+        self._status_code = status
+        self._body_bytes = body
+        self._header_lines = headers
+        self._media_type = content_type
+        self._must_close = False
 
     @property
     def status(self) -> int:
-        return self._reply_status
+        return self._status_code
 
     @property
     def body(self) -> bytes:
-        return self._reply_body
+        return self._body_bytes
 
     @property
     def keep_alive(self) -> bool:
-        return not self._closes
+        return not self._must_close
 
     def add(self, headers: bytes) -> None:
-        self._reply_headers += headers
+        self._header_lines += headers
 
     def force_close(self) -> None:
-        self._closes = True
+        self._must_close = True
 
     def encoded(self, method: str, minor: int) -> bytes:
-        """The answer to a request by this method, in HTTP/1.`minor`, head and body in one piece."""
-        head = _HEADS[self._reply_status, 0 if minor == 0 else 1]
-        body = self._reply_body
-        if self._reply_status in {204, 304}:
-            head += b"%bDate: %b\r\n" % (self._reply_headers, _now())
+        """Encode head and body for a request by this method in HTTP/1.`minor`."""
+        head = _HEADS[self._status_code, 0 if minor == 0 else 1]
+        body = self._body_bytes
+        if self._status_code in {204, 304}:
+            head += b"%bDate: %b\r\n" % (self._header_lines, _now())
         else:
-            kind = self._content_type_name.encode()
+            kind = self._media_type.encode()
             head += b"%bContent-Type: %b\r\nContent-Length: %d\r\nDate: %b\r\n" % (
-                self._reply_headers,
+                self._header_lines,
                 kind,
                 len(body),
                 _now(),
             )
-        if self._closes:
+        if self._must_close:
             head += b"Connection: close\r\n"
         elif minor == 0:
             head += b"Connection: keep-alive\r\n"
@@ -72,18 +75,18 @@ class Response(web.StreamResponse):
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         transport = request.transport
         if transport is None:
-            raise ConnectionResetError("the client went away")
-        self._closes = self._closes or not request.keep_alive
+            raise ConnectionResetError("the client disconnected")
+        self._must_close = self._must_close or not request.keep_alive
         transport.write(self.encoded(request.method, request.version.minor))
         return None
 
     async def write_eof(self, data: bytes = b"") -> None:
-        """Nothing is left to write."""
+        """Do nothing: `prepare` wrote everything."""
 
 
 def _now() -> bytes:
-    """The Date header's value, made once a second."""
-    global _date  # noqa: PLW0603 - a cache of one
+    """Return the value of the Date header, formatted once a second."""
+    global _date  # noqa: PLW0603 - a cache of one value
     second = int(time.time())
     if _date[0] != second:
         _date = second, formatdate(second, usegmt=True).encode()

@@ -1,4 +1,4 @@
-"""Router: from a method and a path to an endpoint and its contract."""
+"""Router: the endpoint and contract of a method and path."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -9,23 +9,23 @@ from scoreboard.entrypoints.http.contract import Contract
 from scoreboard.entrypoints.http.endpoint import Endpoint
 from scoreboard.entrypoints.http.errors import METHOD_NOT_ALLOWED, ROUTE_NOT_FOUND
 
-ANY = object()  # the key of a brace in the tree: no segment of a path equals it
+ANY = object()  # the key of a brace in the tree; no segment of a path equals it
 
 
 class Route(NamedTuple):
-    """An endpoint of a contract. `personal` and `secured` are the endpoint's, worked out once."""
+    """An endpoint of a contract; the flags are the endpoint's, computed once."""
 
     contract: Contract
     endpoint: Endpoint
-    personal: bool
-    secured: bool
+    accepts_token: bool
+    requires_token: bool
 
 
 class Router:
-    """A tree of path segments: the cost of a match does not grow with the number of routes."""
+    """A tree of path segments, so that a match costs the same with many routes."""
 
     def __init__(self, default: Contract) -> None:
-        """`default` renders the errors of paths that belong to no contract."""
+        """Create a router; `default` renders the errors of paths without a contract."""
         self.routes: list[Route] = []
         self._root: dict[object, Any] = {}
         self._default = default
@@ -33,10 +33,10 @@ class Router:
         self._depth = 0
 
     def add(self, contract: Contract) -> None:
-        """Raises ValueError for an endpoint that is there already."""
+        """Add the routes of a contract. Raises ValueError if one exists already."""
         for endpoint in contract.routes:
-            self._add(Route(contract, endpoint, endpoint.personal, endpoint.secured))
-            self._own(endpoint.path, contract)
+            self._add(Route(contract, endpoint, endpoint.accepts_token, endpoint.requires_token))
+            self._claim(endpoint.path, contract)
 
     def _add(self, route: Route) -> None:
         node, endpoint = self._root, route.endpoint
@@ -48,76 +48,79 @@ class Router:
         methods[endpoint.method] = route
         self.routes.append(route)
 
-    def _own(self, path: str, contract: Contract) -> None:
-        """The parts of a path before its first brace belong to its contract, or to the default if others share them."""
-        part = path.partition("/{")[0]
-        self._depth = max(self._depth, part.count("/"))
-        while part:
-            if self._owners.setdefault(part, contract) is not contract:
-                self._owners[part] = self._default
-            part = part.rpartition("/")[0]
+    def _claim(self, path: str, contract: Contract) -> None:
+        """Assign the prefixes of a path, up to the first brace, to its contract.
+
+        Prefixes that contracts share belong to the default.
+        """
+        prefix = path.partition("/{")[0]
+        self._depth = max(self._depth, prefix.count("/"))
+        while prefix:
+            if self._owners.setdefault(prefix, contract) is not contract:
+                self._owners[prefix] = self._default
+            prefix = prefix.rpartition("/")[0]
 
     def owner(self, path: str) -> Contract:
-        """The contract that renders an error at this path: that of the endpoints nearest to it, or the default."""
-        part = "/".join(path.split("/", self._depth + 1)[: self._depth + 1])
-        while part:
-            if part in self._owners:
-                return self._owners[part]
-            part = part.rpartition("/")[0]
+        """Return the contract of the longest prefix, which renders errors at the path."""
+        prefix = "/".join(path.split("/", self._depth + 1)[: self._depth + 1])
+        while prefix:
+            if prefix in self._owners:
+                return self._owners[prefix]
+            prefix = prefix.rpartition("/")[0]
         return self._default
 
     def match(self, method: str, path: str) -> tuple[Route, list[str]]:
-        """The route for a raw (still percent-encoded) path, and the values of its braces. Raises HttpError.
+        """Return the route of a percent-encoded path, and the values of its braces.
 
-        A literal segment goes before a brace, unless that way leads nowhere: a player may be called like a word.
+        A literal segment precedes a brace unless it leads nowhere, as for a player with the id `query`. Raises
+        HttpError if there is no route.
         """
-        segments, asked = path.split("/")[1:], "GET" if method == "HEAD" else method
+        segments = path.split("/")[1:]
+        if method == "HEAD":
+            method = "GET"
         node, values = self._root, []
-        for segment in segments:  # the first way is nearly always the right one
+        for segment in segments:  # the first branch is nearly always the right one
             child = node.get(segment)
             if child is None:
                 child = node.get(ANY) if segment else None
                 values.append(segment)
             if child is None:
-                return self._other_way(segments, asked)
+                return self._search(segments, method)
             node = child
-        route = node[None].get(asked) if None in node else None
+        route = node[None].get(method) if None in node else None
         if route is None:
-            return self._other_way(segments, asked)
-        return route, [_unquoted(value) if "%" in value else value for value in values]
+            return self._search(segments, method)
+        return route, [_unquote(value) if "%" in value else value for value in values]
 
-    def _other_way(self, segments: list[str], asked: str) -> tuple[Route, list[str]]:
+    def _search(self, segments: list[str], method: str) -> tuple[Route, list[str]]:
         allowed: set[str] = set()
-        for methods, values in _ways(self._root, segments, 0):
-            route = methods.get(asked)
+        for methods, values in _branches(self._root, segments, 0):
+            route = methods.get(method)
             if route is not None:
-                return route, [_unquoted(value) if "%" in value else value for value in values]
+                return route, [_unquote(value) if "%" in value else value for value in values]
             allowed |= methods.keys()
         if not allowed:
-            raise ROUTE_NOT_FOUND.error("there is nothing at this address")
-        shown = ", ".join(sorted({*allowed, *(("HEAD",) if "GET" in allowed else ()), "OPTIONS"}))
-        raise METHOD_NOT_ALLOWED.error(
-            f"this address takes {shown}",
-            f"Allow: {shown}\r\n".encode(),
-        )
+            raise ROUTE_NOT_FOUND.error("no endpoint has this address; /docs lists the API")
+        listed = ", ".join(sorted({*allowed, *(("HEAD",) if "GET" in allowed else ()), "OPTIONS"}))
+        raise METHOD_NOT_ALLOWED.error(f"this address accepts {listed}", f"Allow: {listed}\r\n".encode())
 
 
-def _ways(node: dict[object, Any], segments: list[str], at: int) -> Iterator[tuple[dict[str, Route], list[str]]]:
-    """Every way through the tree, the literal ones first: the methods at its end, and the values on it."""
+def _branches(node: dict[object, Any], segments: list[str], at: int) -> Iterator[tuple[dict[str, Route], list[str]]]:
+    """Yield the methods and brace values of each matching branch, literals first."""
     if at == len(segments):
         if None in node:
             yield node[None], []
         return
     segment = segments[at]
     if segment in node:
-        yield from _ways(node[segment], segments, at + 1)
+        yield from _branches(node[segment], segments, at + 1)
     if segment and ANY in node:
-        for methods, values in _ways(node[ANY], segments, at + 1):
+        for methods, values in _branches(node[ANY], segments, at + 1):
             yield methods, [segment, *values]
 
 
-def _unquoted(segment: str) -> str:
+def _unquote(segment: str) -> str:
     try:
         return unquote(segment, errors="strict")
     except UnicodeDecodeError as error:
-        raise codes.INVALID_PATH.error("the address is not UTF-8") from error
+        raise codes.INVALID_PATH.error("the address is not UTF-8; percent-encode it as UTF-8") from error

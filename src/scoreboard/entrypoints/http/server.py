@@ -1,4 +1,4 @@
-"""The server: from a connection to an endpoint and back. Nothing a client sends ends in a stack trace."""
+"""Server: routing, authentication and error handling for all contracts."""
 
 import asyncio
 import time
@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, Counter
 from scoreboard.application.identity.authorization import token_missing
 from scoreboard.application.live.origins import Origins
 from scoreboard.domain.errors import ScoreboardError
-from scoreboard.entrypoints.http.connection import Connections, HttpConnection
+from scoreboard.entrypoints.http.connection import ConnectionFactory, HttpConnection
 from scoreboard.entrypoints.http.connection_limiter import ConnectionLimiter
 from scoreboard.entrypoints.http.contract import Contract
 from scoreboard.entrypoints.http.errors import BODY_TOO_BIG, INTERNAL_ERROR, UNSUPPORTED_CONTENT_ENCODING, HttpError
@@ -20,6 +20,7 @@ from scoreboard.entrypoints.http.request import RequestContext
 from scoreboard.entrypoints.http.request_durations import RequestDurations
 from scoreboard.entrypoints.http.response import Response
 from scoreboard.entrypoints.http.router import Router
+from scoreboard.entrypoints.http.timeouts import HttpTimeouts
 
 log = structlog.get_logger(__name__)
 
@@ -29,67 +30,71 @@ class Server:
         self,
         contracts: Sequence[Contract],
         origins: Origins,
-        admission: ConnectionLimiter,
+        limiter: ConnectionLimiter,
         registry: CollectorRegistry,
+        timeouts: HttpTimeouts = HttpTimeouts(),  # noqa: B008 - frozen
     ) -> None:
-        """The first contract is the default: it renders the errors of paths that belong to none."""
+        """Create a server; the first contract renders the errors of unknown paths."""
         self._default = contracts[0]
         self.router = Router(self._default)
         for contract in contracts:
             self.mount(contract)
         self._origins = origins
-        self._admission = admission
-        self._latencies = RequestDurations()
-        registry.register(self._latencies)
+        self._limiter = limiter
+        self._timeouts = timeouts
+        self._durations = RequestDurations()
+        registry.register(self._durations)
         self._failures = Counter(
-            "scoreboard_http_unhandled_total", "Requests that ended in an error nobody expected.", registry=registry
+            "scoreboard_http_unhandled_total", "Requests that failed unexpectedly.", registry=registry
         )
 
     def mount(self, contract: Contract) -> None:
-        """Serve a contract beside the others. Raises ValueError where another serves the same method and path."""
+        """Add a contract. Raises ValueError if another has the same method and path."""
         self.router.add(contract)
 
-    def connections(self, kind: type[HttpConnection] = HttpConnection) -> Connections:
+    def connections(self, kind: type[HttpConnection] = HttpConnection) -> ConnectionFactory:
         """Return the factory of connections, for a listening socket."""
-        return Connections(self._answer, self._admission, self._default.render_error, kind)
+        return ConnectionFactory(self._handle, self._limiter, self._default.render_error, kind, self._timeouts)
 
-    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         started = time.perf_counter()
         path, _, query_text = request.raw_path.partition("?")
         if not path.startswith("/"):
-            path = _without_server(path)
+            path = _path_of_absolute_form(path)
         contract: Contract | None = None
         name = "none"
         try:
             if request.content is not EMPTY_PAYLOAD and "Content-Encoding" in request.headers:
                 _refuse_encoded_body(request)
-            (contract, endpoint, personal, secured), values = self.router.match(request.method, path)
+            (contract, endpoint, accepts_token, requires_token), values = self.router.match(request.method, path)
             name = endpoint.name
-            principal = await contract.authenticate(request) if personal else None
-            if secured and principal is None:  # before the body is read
+            principal = await contract.authenticate(request) if accepts_token else None
+            if requires_token and principal is None:  # before the body is read
                 raise token_missing()
-            context = RequestContext(request, contract.media_types, values, query_text, principal)
+            context = RequestContext(
+                request, contract.media_types, values, query_text, principal, self._timeouts.body_s
+            )
             response = await endpoint.handler(context)
         except (ConnectionError, asyncio.CancelledError):
             raise
         except Exception as error:
-            response = self._refused(request, contract or self.router.owner(path), name, error)
+            response = self._error_response(request, contract or self.router.owner(path), name, error)
         origin = request.headers.get("Origin")
         if (origin is not None or self._origins.any) and isinstance(response, Response):
             response.add(self._cors(origin, contract or self.router.owner(path)))
         if not request.content.is_eof() and "Expect" in request.headers and isinstance(response, Response):
-            response.force_close()  # nobody can tell whether the body still comes, or the next request
+            response.force_close()  # the next bytes may be the body or another request
         served_by = "none" if contract is None else contract.name
-        self._latencies.observe(served_by, name, response.status, time.perf_counter() - started)
+        self._durations.observe(served_by, name, response.status, time.perf_counter() - started)
         return response
 
-    def _refused(self, request: web.BaseRequest, contract: Contract, name: str, error: Exception) -> Response:
+    def _error_response(self, request: web.BaseRequest, contract: Contract, name: str, error: Exception) -> Response:
         if isinstance(error, ScoreboardError):
             return contract.render_error(error)
         if not isinstance(error, HttpError):
             self._failures.inc()
             log.error("operation_failed", operation=name, contract=contract.name, exc_info=error)
-            error = INTERNAL_ERROR.error("the server failed; it was logged")
+            error = INTERNAL_ERROR.error("the server failed unexpectedly; its log has the details")
         if error.status is HTTPStatus.METHOD_NOT_ALLOWED and request.method == "OPTIONS":
             return Response(204, b"", error.headers + _preflight(contract))
         response = contract.render_error(error)
@@ -99,7 +104,7 @@ class Server:
         return response
 
     def _cors(self, origin: str | None, contract: Contract) -> bytes:
-        """Headers by which a browser lets a page of an allowed origin read the answer."""
+        """Return the headers that let pages of allowed origins read the response."""
         allowed = None if origin is None else self._origins.header(origin)
         if allowed is None:
             return b"Vary: Origin\r\n"
@@ -114,13 +119,13 @@ class Server:
 
 
 def _refuse_encoded_body(request: web.BaseRequest) -> None:
-    """Raise HttpError unless the body is sent as it is: a small compressed body can take seconds to unpack."""
+    """Raise HttpError for a compressed body, which may take seconds to decompress."""
     if request.headers["Content-Encoding"].strip().lower() != "identity":
-        raise UNSUPPORTED_CONTENT_ENCODING.error("send the body without compression")
+        raise UNSUPPORTED_CONTENT_ENCODING.error("the body is encoded; send it uncompressed, without Content-Encoding")
 
 
 def _preflight(contract: Contract) -> bytes:
-    """What a browser may let pages of allowed origins send."""
+    """Return the headers that let pages of allowed origins send requests."""
     lines = (
         "Access-Control-Allow-Methods: GET, POST, PATCH, DELETE",
         f"Access-Control-Allow-Headers: {', '.join(contract.request_headers)}",
@@ -130,7 +135,7 @@ def _preflight(contract: Contract) -> bytes:
     return "\r\n".join(lines).encode()
 
 
-def _without_server(target: str) -> str:
-    """The path of a target that names the server too, as one for a proxy does (RFC 9112, 3.2.2)."""
+def _path_of_absolute_form(target: str) -> str:
+    """Return the path of a target in absolute form, as for a proxy (RFC 9112, 3.2.2)."""
     scheme, _, rest = target.partition("://")
     return "/" + rest.partition("/")[2] if scheme.lower() in {"http", "https"} else target

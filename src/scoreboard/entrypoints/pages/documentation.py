@@ -1,8 +1,10 @@
 """The API reference: OpenAPI, AsyncAPI, and a page to read and try them."""
 
+from functools import partial
+
 from aiohttp import web
 
-from scoreboard.entrypoints.http.endpoint import Endpoint
+from scoreboard.entrypoints.http.endpoint import endpoint
 from scoreboard.entrypoints.http.request import RequestContext
 from scoreboard.entrypoints.http.response import Response
 from scoreboard.entrypoints.pages.files import Files
@@ -13,6 +15,9 @@ POLICY = (
 )
 
 
+_endpoint = partial(endpoint, "GET", tag="service", policy="use_service", described=False)
+
+
 class Reference:
     """The OpenAPI document, and a page that shows it without other servers."""
 
@@ -20,24 +25,19 @@ class Reference:
         self._openapi = openapi
         self._files = Files(POLICY, "docs", "docs/swagger-ui")
 
-    def routes(self) -> list[Endpoint]:
-        served = (
-            ("/openapi.json", "getOpenApi", "OpenAPI", self.openapi),
-            ("/docs", "getDocs", "This description, to read and try", self.page),
-            ("/docs/{file}", "getDocsFile", "A file of that page", self.file),
-        )
-        return [
-            Endpoint("GET", path, name, summary, handler, "service", "use_service", described=False)
-            for path, name, summary, handler in served
-        ]
-
+    @_endpoint("/openapi.json", name="getOpenApi")
     async def openapi(self, _: RequestContext) -> web.StreamResponse:
+        """Get the OpenAPI document."""
         return Response(200, self._openapi, b"Cache-Control: no-cache\r\n")
 
+    @_endpoint("/docs", name="getDocs")
     async def page(self, call: RequestContext) -> web.StreamResponse:
+        """Get the page of the API documentation."""
         return self._files.reply(call, "index.html")
 
+    @_endpoint("/docs/{file}", name="getDocsFile")
     async def file(self, call: RequestContext) -> web.StreamResponse:
+        """Get a file of the documentation page."""
         return self._files.reply(call, call.path[0])
 
 
@@ -47,9 +47,7 @@ class LiveReference:
     def __init__(self, asyncapi: bytes) -> None:
         self._asyncapi = asyncapi
 
-    def routes(self) -> list[Endpoint]:
-        path, name = "/asyncapi.json", "getAsyncApi"
-        return [Endpoint("GET", path, name, "AsyncAPI", self.asyncapi, "service", "use_service", described=False)]
-
+    @_endpoint("/asyncapi.json", name="getAsyncApi")
     async def asyncapi(self, _: RequestContext) -> web.StreamResponse:
+        """Get the AsyncAPI document."""
         return Response(200, self._asyncapi, b"Cache-Control: no-cache\r\n")

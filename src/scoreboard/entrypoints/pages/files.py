@@ -5,7 +5,6 @@ from importlib.resources import files
 from typing import NamedTuple
 
 from scoreboard.domain import codes
-from scoreboard.entrypoints.http.conditional import matches
 from scoreboard.entrypoints.http.request import RequestContext
 from scoreboard.entrypoints.http.response import Response
 
@@ -44,8 +43,7 @@ class Files:
             self._read[name] = _Read(body, f'"{hashlib.sha256(body).hexdigest()[:16]}"', TYPES[_suffix(name)])
         read = self._read[name]
         headers = self._headers + f"ETag: {read.etag}\r\n".encode()
-        asked = call.header("If-None-Match")
-        if asked is not None and matches(read.etag, asked):
+        if call.has_current(read.etag):
             return Response(304, b"", headers)
         return Response(200, read.body, headers, read.media_type)
 

@@ -7,6 +7,7 @@ permanently. The two stable addresses, `/` and `/embed.js`, refer to the version
 import hashlib
 import re
 from collections.abc import Iterator
+from functools import partial
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
@@ -14,8 +15,7 @@ from aiohttp import web
 
 from scoreboard.domain import codes
 from scoreboard.domain.errors import NotFound
-from scoreboard.entrypoints.http.conditional import matches
-from scoreboard.entrypoints.http.endpoint import Endpoint
+from scoreboard.entrypoints.http.endpoint import endpoint
 from scoreboard.entrypoints.http.request import RequestContext
 from scoreboard.entrypoints.http.response import JSON, Response
 from scoreboard.entrypoints.pages.files import TYPES
@@ -29,6 +29,8 @@ VERSION = re.compile(r"[0-9a-f]{16}")
 PLACEHOLDER = b"{version}"
 REVALIDATED = b"Cache-Control: no-cache\r\n"
 IMMUTABLE = b"Cache-Control: public, max-age=31536000, immutable\r\n"
+
+_endpoint = partial(endpoint, "GET", tag="service", policy="use_service", described=False)
 
 
 class PublicResponse(Response):
@@ -50,28 +52,24 @@ class Pages:
         self._version = whole.hexdigest()
         self._files = {name: body.replace(PLACEHOLDER, self._version.encode()) for name, body in contents.items()}
 
-    def routes(self) -> list[Endpoint]:
-        served = (
-            ("/", "getPage", "The live page", self.page),
-            ("/embed.js", "getEmbed", "The element for pages of other sites", self.embed),
-            ("/page/{version}/{file}", "getPageFile", "A file of the live page", self.file),
-            ("/page/{version}/client/{module}", "getPageModule", "A module of the client", self.module),
-        )
-        return [
-            Endpoint("GET", path, name, summary, handler, "service", "use_service", described=False)
-            for path, name, summary, handler in served
-        ]
-
+    @_endpoint("/", name="getPage")
     async def page(self, call: RequestContext) -> web.StreamResponse:
+        """Get the live page."""
         return self._file(Response, call, "index.html", POLICY + REVALIDATED)
 
+    @_endpoint("/embed.js", name="getEmbed")
     async def embed(self, call: RequestContext) -> web.StreamResponse:
+        """Get the element for pages of other sites."""
         return self._file(PublicResponse, call, "embed.js", REVALIDATED)
 
+    @_endpoint("/page/{version}/{file}", name="getPageFile")
     async def file(self, call: RequestContext) -> web.StreamResponse:
+        """Get a file of the live page."""
         return self._versioned(call, call.path[1])
 
+    @_endpoint("/page/{version}/client/{module}", name="getPageModule")
     async def module(self, call: RequestContext) -> web.StreamResponse:
+        """Get a module of the client."""
         return self._versioned(call, f"client/{call.path[1]}")
 
     def _versioned(self, call: RequestContext, name: str) -> Response:
@@ -86,8 +84,7 @@ class Pages:
             raise _no_file()
         etag = f'"{self._version}"'
         headers += f"ETag: {etag}\r\nX-Content-Type-Options: nosniff\r\n".encode()
-        asked = call.header("If-None-Match")
-        if asked is not None and matches(etag, asked):
+        if call.has_current(etag):
             return reply(304, b"", headers)
         return reply(200, self._files[name], headers, TYPES[name.rpartition(".")[2]])
 

@@ -1,4 +1,4 @@
-"""Joining a channel, where others act while its newest message is read."""
+"""LiveConnections: joining a channel while its newest message is being read."""
 
 import asyncio
 from dataclasses import replace
@@ -21,7 +21,7 @@ KEY = ChannelKey(MAIN.pk, None, "")
 
 
 class Transport:
-    """Keeps what is written."""
+    """A transport that collects the written data."""
 
     def __init__(self) -> None:
         self.written: list[bytes] = []
@@ -38,7 +38,7 @@ class Transport:
 
 
 class Gate:
-    """Reads that wait for the test, each of which returns what the test gives it."""
+    """Reads that wait for the test and return its values."""
 
     def __init__(self) -> None:
         self.asked: list[asyncio.Future[TopSnapshot]] = []
@@ -90,7 +90,7 @@ async def test_a_board_made_private_during_the_read_is_not_joined(live: LiveConn
     assert (channel.sessions, outsider.channels) == ({}, set())
 
 
-async def test_a_read_from_before_a_publication_replaces_nothing(live: LiveConnections, hub: Hub, gate: Gate) -> None:
+async def test_a_read_does_not_replace_a_newer_publication(live: LiveConnections, hub: Hub, gate: Gate) -> None:
     joining = asyncio.create_task(live.join(connection(), MAIN, KEY))
     await asyncio.sleep(0)
     await hub.publish(hub.channels()[0], top(7))
@@ -98,9 +98,7 @@ async def test_a_read_from_before_a_publication_replaces_nothing(live: LiveConne
     assert (await joining).lines == top(7).lines
 
 
-async def test_two_that_join_at_once_get_the_board_of_now_and_not_of_the_last_who_left(
-    live: LiveConnections, gate: Gate
-) -> None:
+async def test_concurrent_joins_get_the_current_board(live: LiveConnections, gate: Gate) -> None:
     earlier = connection()
     joining = asyncio.create_task(live.join(earlier, MAIN, KEY))
     await asyncio.sleep(0)
@@ -114,5 +112,5 @@ async def test_two_that_join_at_once_get_the_board_of_now_and_not_of_the_last_wh
         asked.set_result(top(9))
     for channel in await asyncio.gather(*both):
         assert channel.lines == top(9).lines
-    assert (await live.join(connection(), MAIN, KEY)).lines == top(9).lines  # without a read
+    assert (await live.join(connection(), MAIN, KEY)).lines == top(9).lines  # without another read
     assert len(gate.asked) == 3

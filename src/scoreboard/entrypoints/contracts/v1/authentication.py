@@ -12,7 +12,7 @@ from scoreboard.entrypoints.http.contract import Authenticate
 
 
 def bearer(authenticators: Sequence[Authenticator]) -> Authenticate:
-    """The token in the header."""
+    """Return authentication by the token in the header."""
 
     async def principal(request: web.BaseRequest) -> Principal | None:
         header = request.headers.get("Authorization")
@@ -20,14 +20,19 @@ def bearer(authenticators: Sequence[Authenticator]) -> Authenticate:
             return None
         scheme, _, token = header.partition(" ")
         if scheme.lower() != "bearer" or not token:
-            raise codes.TOKEN_INVALID.error("send the token as Authorization: Bearer <token>")
+            raise codes.TOKEN_INVALID.error(
+                "the Authorization header has no token; send it as Authorization: Bearer <token>"
+            )
         return await authenticate(authenticators, token)
 
     return principal
 
 
 def bearer_or_query(authenticators: Sequence[Authenticator]) -> Authenticate:
-    """The token in the header, or else in the query: browsers cannot set headers of a WebSocket or an EventSource."""
+    """Return authentication by the token in the header, or else in the query.
+
+    Browsers cannot set the headers of a WebSocket or an EventSource.
+    """
 
     async def principal(request: web.BaseRequest) -> Principal | None:
         header = request.headers.get("Authorization", "")

@@ -1,4 +1,4 @@
-"""The `/v1` contract: its parts, put together."""
+"""The `/v1` contract, assembled from its parts."""
 
 from collections.abc import Sequence
 
@@ -21,7 +21,7 @@ def v1(routes: Sequence[Endpoint], authenticators: Sequence[Authenticator]) -> C
 
 
 def v1_live(routes: Sequence[Endpoint], authenticators: Sequence[Authenticator]) -> Contract:
-    """The live endpoints, where a token may stand in the address, as browsers cannot set headers there."""
+    """Return the contract of the live endpoints, with tokens also in the query."""
     return Contract(
         "v1-live", routes, bearer_or_query(authenticators), render_error, (), REQUEST_HEADERS, RESPONSE_HEADERS
     )

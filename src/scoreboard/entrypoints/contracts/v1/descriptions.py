@@ -1,24 +1,24 @@
-"""What the description of `/v1` says beside what follows from its endpoints."""
+"""The description of `/v1`: the texts that its endpoints do not contain."""
 
-from scoreboard.entrypoints.contracts.v1.examples import EXAMPLES, WITH_A_QUEUE
+from scoreboard.entrypoints.contracts.v1.examples import EXAMPLES, EXAMPLES_WITH_QUEUE
 from scoreboard.entrypoints.contracts.v1.refusals import ProblemDescription
 from scoreboard.entrypoints.http.openapi import Description
 
 INTRODUCTION = """\
-Live leaderboards: send updates, read exact ranks, watch boards move.
+Live leaderboards: send updates, read exact ranks, watch boards change.
 
-**Tokens.** `scoreboard token` makes them, on the machine where the data folder is. A *player's* token reads, and
-updates that player; a *server's* token reads, and updates every player of its app; an *admin's* token manages the app
-as well. Public boards are read without a token.
+**Tokens.** Create them with `scoreboard token`, on the machine that has the data folder. A *player's* token reads, and
+updates that player. A *server's* token reads, and updates every player of its app. An *admin's* token also manages the
+app. Public boards can be read without a token.
 
-**Retries.** Send an `Idempotency-Key` with each update and repeat the request, unchanged, for as long as you have no
-answer: it is counted once.
+**Retries.** Send an `Idempotency-Key` with each update, and repeat the unchanged request until you receive a response.
+The update is counted once.
 
-**Refusals** are problem details (RFC 9457) with a stable `code`, and have changed nothing. Any address that does not
-exist answers `route_not_found`, and any method it does not take `method_not_allowed`.
+**Refusals** are problem details (RFC 9457) with a stable `code`. A refused request has changed nothing. Unknown
+addresses return `route_not_found`, and unsupported methods `method_not_allowed`.
 
-**Numbers.** Scores are exact signed 64-bit integers; on a board whose totals may leave plus or minus 2^53 - 1 they are
-sent as text. Ranks begin at 1; one that cannot be told is null, never wrong. Times are RFC 3339 in UTC.
+**Numbers.** Scores are exact signed 64-bit integers. They are text on a board whose totals may exceed plus or minus
+2^53 - 1. Ranks start at 1. A rank is exact, or null when it is not available. Times are RFC 3339 in UTC.
 
 **Live boards**, by WebSocket and Server-Sent Events, are described in [AsyncAPI](asyncapi.json).
 """
@@ -33,18 +33,18 @@ DESCRIPTION = Description(
             "type": "http",
             "scheme": "bearer",
             "bearerFormat": "JWT",
-            "description": "A token that `scoreboard token` printed, without the word Bearer.",
+            "description": "A token from `scoreboard token`, without the word Bearer.",
         }
     },
     tags={
-        "scores": "Updates, one by one or in batches, and what became of them.",
+        "scores": "Updates, single or in batches, and their outcomes.",
         "boards": "Boards: their rules, and their standings.",
-        "actions": "What players do, and what it is worth.",
-        "players": "Profiles: how players are shown.",
-        "history": "The ledger of a board, and the ranking that is made from it. For operators.",
+        "actions": "Activities of players, and the points that they earn.",
+        "players": "Profiles: names, avatars and regions.",
+        "history": "The ledger of a board, and the ranking that follows from it. For admins.",
         "apps": "Tenants of this server. For its operator.",
         "dead letters": "Queued updates that could not be applied. For the operator of the server.",
-        "service": "The server itself: health, metrics.",
+        "service": "The server: health, metrics.",
     },
     parameters={
         "app": "Id of the app.",
@@ -52,36 +52,36 @@ DESCRIPTION = Description(
         "action": "Id of the action, unique in its app.",
         "player": "Id of the player, unique in its app.",
         "letter": "Id of the dead letter.",
-        "event": "Id of the update, as `event` in its answer.",
-        "season": "Name of a season, such as `2026-11-21`, `2026-W47` or `2026-11`; without it the current one.",
-        "region": "One of the board's regions; without it the world.",
-        "limit": "How many, from 1 to 1,000; to 200 where public boards are listed.",
-        "cursor": "The `next_cursor` of the page before.",
-        "radius": "How many neighbours on each side, from 1 to 100.",
-        "after": "The last id of the page before.",
+        "event": "Id of the update: the `event` in its response.",
+        "season": "Name of a season, such as `2026-11-21`, `2026-W47` or `2026-11`; by default the current one.",
+        "region": "One of the board's regions; by default the world.",
+        "limit": "Maximum number of items: 1 to 1,000, or 1 to 200 for public boards.",
+        "cursor": "The `next_cursor` of the previous page.",
+        "radius": "Number of neighbours on each side, from 1 to 100.",
+        "after": "The last id of the previous page.",
     },
-    headers={
+    request_headers={
         "Idempotency-Key": {
-            "description": "A key of your own for this update: a retry under the same key is never counted twice.",
+            "description": "A key that you choose for this update; retries under the same key are counted once.",
             "schema": {**_TEXT, "pattern": "^[\\x21-\\x7e]{1,255}$"},
         },
         "Prefer": {
-            "description": "`respond-async`: answer as soon as the update is durable; `wait=N`: wait for its outcome.",
+            "description": "`respond-async`: respond once the update is durable. `wait=N`: wait for its outcome.",
             "schema": {**_TEXT, "pattern": "^(respond-async|wait=[0-9]{1,4})$"},
         },
-        "If-None-Match": {"description": "The ETag you have; 304 when it is still good.", "schema": _TEXT},
+        "If-None-Match": {"description": "The ETag of your copy; if it is current, you get 304.", "schema": _TEXT},
     },
-    sent={
-        "ETag": "Changes whenever the page does.",
-        "RateLimit-Limit": "Updates that the credential may make in its period.",
-        "RateLimit-Remaining": "How many are left.",
-        "RateLimit-Reset": "Seconds until all of them are there again.",
-        "Idempotent-Replayed": "`true` when this is the first answer, given again; nothing was counted now.",
+    response_headers={
+        "ETag": "The version of the page.",
+        "RateLimit-Limit": "Updates that the credential may send in one period.",
+        "RateLimit-Remaining": "Updates that remain in this period.",
+        "RateLimit-Reset": "Seconds until the full number is available again.",
+        "Idempotent-Replayed": "`true` if the update was counted by an earlier request; this is its first result.",
         "Location": "With 202, the address of the outcome.",
-        "Preference-Applied": "What of `Prefer` was followed: `respond-async` or `wait`.",
-        "Retry-After": "Seconds to wait before the same request may do.",
-        "WWW-Authenticate": "How to send a token.",
+        "Preference-Applied": "The applied part of `Prefer`: `respond-async` or `wait`.",
+        "Retry-After": "Seconds to wait before a retry.",
+        "WWW-Authenticate": "The authentication scheme.",
     },
-    examples={**EXAMPLES, **WITH_A_QUEUE},
+    examples={**EXAMPLES, **EXAMPLES_WITH_QUEUE},
     errors=ProblemDescription(),
 )

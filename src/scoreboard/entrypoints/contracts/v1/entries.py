@@ -1,4 +1,4 @@
-"""The lines of a board in `/v1`, shared by reads and live messages."""
+"""Entries of a board in `/v1`, shared by reads and live messages."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from scoreboard.domain.board import SAFE_INTEGER, Board
 
 
 class Entry(msgspec.Struct):
-    """One line of a board. `score` is text on a board whose totals may leave the safe integers."""
+    """One entry of a board; `score` is text on a board with wide totals."""
 
     rank: int
     player: str
@@ -20,11 +20,12 @@ class Entry(msgspec.Struct):
 
 
 def is_wide(board: Board) -> bool:
-    """Return whether totals may leave the integers that every JSON reader reads exactly. Then scores are text."""
+    """Return whether totals may exceed what every JSON parser reads exactly."""
     return board.min_total < -SAFE_INTEGER or board.max_total > SAFE_INTEGER
 
 
-def score_text(board: Board, score: int) -> int | str:
+def encode_score(board: Board, score: int) -> int | str:
+    """Return the score as its board encodes it: as text if totals are wide."""
     return str(score) if is_wide(board) else score
 
 

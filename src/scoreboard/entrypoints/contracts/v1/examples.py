@@ -1,6 +1,6 @@
 """Examples of the API, in an order in which they work on an empty server.
 
-A test sends each of them with the token of the operator, and compares the answers; ids, times and positions differ.
+A test sends each of them with the operator's token, and compares the responses except for ids, times and positions.
 """
 
 from collections.abc import Mapping, Sequence
@@ -71,10 +71,15 @@ def _applied(score: int, previous: int | None, rank: int, previous_rank: int | N
     }
 
 
+def _batch_applied(player: str, score: int) -> dict[str, Any]:
+    result = {"status": "applied", "player": player, "event": EVENT, "score": score, "previous_score": None}
+    return {**result, "changed": True, "replayed": False}
+
+
 def _entry(rank: int, player: str, username: str, score: int) -> dict[str, Any]:
     reached_at = "2026-11-21T18:04:05.123456Z"
-    named = {"rank": rank, "player": player, "username": username, "avatar_url": None}
-    return {**named, "score": score, "reached_at": reached_at}
+    entry = {"rank": rank, "player": player, "username": username, "avatar_url": None}
+    return {**entry, "score": score, "reached_at": reached_at}
 
 
 _ENTRIES = [_entry(1, "bob", "bob", 40), _entry(2, "alice", "Alice", 32), _entry(3, "zoe", "zoe", 12)]
@@ -90,7 +95,7 @@ _PAGE = {
     "next_cursor": None,
 }
 
-_FIRST = {
+_LEDGER_ENTRY = {
     "event": EVENT,
     "accepted_at": "2026-11-21T18:04:05.123456Z",
     "season": "all",
@@ -100,75 +105,75 @@ _FIRST = {
 }
 
 EXAMPLES: Mapping[str, Sequence[Example]] = {
-    "createApp": [Example("An app", body=_GAME, status=201, answer=_GAME)],
-    "listApps": [Example("All apps", answer={"apps": [_GAME]})],
-    "getApp": [Example("An app", _APP, answer=_GAME)],
-    "updateApp": [Example("Another name", _APP, body={"name": "My game"}, answer=_GAME)],
+    "createApp": [Example("An app", body=_GAME, status=201, response=_GAME)],
+    "listApps": [Example("All apps", response={"apps": [_GAME]})],
+    "getApp": [Example("An app", _APP, response=_GAME)],
+    "updateApp": [Example("A new name", _APP, body={"name": "My game"}, response=_GAME)],
     "createBoard": [
         Example(
-            "Points that add up, in two regions",
+            "A board that adds up points, with two regions",
             _APP,
             body={"board": "main", "name": "All-time points", "regions": ["eu", "us"]},
             status=201,
-            answer=_MAIN,
+            response=_MAIN,
         ),
         Example(
-            "Fastest lap of the week",
+            "The fastest lap of each week",
             _APP,
             body=_FASTEST,
             status=201,
-            answer=_LAPS,
+            response=_LAPS,
         ),
     ],
-    "getBoard": [Example("A board", _BOARD, answer=_MAIN)],
+    "getBoard": [Example("A board", _BOARD, response=_MAIN)],
     "updateBoard": [
-        Example("A longer live top", _BOARD, body={"top_n": 25}, answer={**_MAIN, "top_n": 25}),
-        Example("The usual live top", _BOARD, body={"top_n": 10}, answer=_MAIN),
+        Example("A live top 25", _BOARD, body={"top_n": 25}, response={**_MAIN, "top_n": 25}),
+        Example("A live top 10", _BOARD, body={"top_n": 10}, response=_MAIN),
     ],
-    "createAction": [Example("A win", _APP, body={**_WIN, "per_day": 5}, status=201, answer={**_WIN, "per_day": 5})],
-    "updateAction": [Example("It counts more often", _ACTION, body={"per_day": 10}, answer=_WIN)],
-    "listActions": [Example("All actions", _APP, answer={"actions": [_WIN]})],
-    "getAction": [Example("A win", _ACTION, answer=_WIN)],
+    "createAction": [Example("A win", _APP, body={**_WIN, "per_day": 5}, status=201, response={**_WIN, "per_day": 5})],
+    "updateAction": [Example("A higher daily limit", _ACTION, body={"per_day": 10}, response=_WIN)],
+    "listActions": [Example("All actions", _APP, response={"actions": [_WIN]})],
+    "getAction": [Example("A win", _ACTION, response=_WIN)],
     "createPlayer": [
         Example(
             "A player",
             _APP,
             body={"player": "alice", "username": "alice"},
             status=201,
-            answer={**_ALICE, "username": "alice", "region": None},
+            response={**_ALICE, "username": "alice", "region": None},
         )
     ],
     "updatePlayer": [
-        Example("A name and a region", _PLAYER, body={"username": "Alice", "region": "eu"}, answer=_ALICE)
+        Example("A name and a region", _PLAYER, body={"username": "Alice", "region": "eu"}, response=_ALICE)
     ],
-    "listPlayers": [Example("The first page", _APP, {"limit": "100"}, answer={"players": [_ALICE]})],
-    "getPlayer": [Example("A player", _PLAYER, answer=_ALICE)],
+    "listPlayers": [Example("The first page", _APP, {"limit": "100"}, response={"players": [_ALICE]})],
+    "getPlayer": [Example("A player", _PLAYER, response=_ALICE)],
     "updateScore": [
         Example(
-            "Points",
+            "An increment",
             _BOARD,
             headers={"Idempotency-Key": "match-4711-alice"},
             body={"player": "alice", "increment": 5},
-            answer=_applied(5, None, 1, None),
+            response=_applied(5, None, 1, None),
         ),
         Example(
-            "An action, worth what the server says",
+            "An action",
             _BOARD,
             body={"player": "alice", "action": "win", "metadata": {"level": 7}},
-            answer=_applied(30, 5, 1, 1),
+            response=_applied(30, 5, 1, 1),
         ),
         Example(
-            "Answered as soon as it cannot be lost",
+            "An asynchronous update",
             _BOARD,
             headers={"Prefer": "respond-async"},
             body={"player": "alice", "increment": 2},
             status=202,
-            answer={"event": EVENT, "status": "accepted", "outcome": f"/v1/apps/game/events/{EVENT}"},
+            response={"event": EVENT, "status": "accepted", "outcome": f"/v1/apps/game/events/{EVENT}"},
         ),
     ],
     "updateScores": [
         Example(
-            "Three updates, of which one is refused",
+            "Three updates, one of them refused",
             _BOARD,
             headers={"Idempotency-Key": "match-4712"},
             body={
@@ -178,29 +183,13 @@ EXAMPLES: Mapping[str, Sequence[Example]] = {
                     {"player": "zoe", "action": "dance"},
                 ]
             },
-            answer={
+            response={
                 "applied": 2,
                 "refused": 1,
                 "accepted": 0,
                 "results": [
-                    {
-                        "status": "applied",
-                        "player": "bob",
-                        "event": EVENT,
-                        "score": 40,
-                        "previous_score": None,
-                        "changed": True,
-                        "replayed": False,
-                    },
-                    {
-                        "status": "applied",
-                        "player": "zoe",
-                        "event": EVENT,
-                        "score": 12,
-                        "previous_score": None,
-                        "changed": True,
-                        "replayed": False,
-                    },
+                    _batch_applied("bob", 40),
+                    _batch_applied("zoe", 12),
                     {
                         "status": "refused",
                         "player": "zoe",
@@ -213,9 +202,9 @@ EXAMPLES: Mapping[str, Sequence[Example]] = {
     ],
     "getEvent": [
         Example(
-            "Applied",
+            "An applied update",
             {**_APP, "event": EVENT},
-            answer={
+            response={
                 "event": EVENT,
                 "status": "applied",
                 "board": "main",
@@ -229,12 +218,12 @@ EXAMPLES: Mapping[str, Sequence[Example]] = {
             },
         )
     ],
-    "getTop": [Example("The top of the world", _BOARD, {"limit": "10"}, answer=_PAGE)],
+    "getTop": [Example("The top ten of the world", _BOARD, {"limit": "10"}, response=_PAGE)],
     "getStanding": [
         Example(
-            "Second of three",
+            "The second of three players",
             _STANDING,
-            answer={
+            response={
                 "player": "alice",
                 "season": "all",
                 "region": None,
@@ -249,13 +238,13 @@ EXAMPLES: Mapping[str, Sequence[Example]] = {
             },
         )
     ],
-    "getAround": [Example("One neighbour on each side", _STANDING, {"radius": "1"}, answer=_PAGE)],
+    "getAround": [Example("One neighbour on each side", _STANDING, {"radius": "1"}, response=_PAGE)],
     "queryPlayers": [
         Example(
             "Friends",
             _BOARD,
             body={"players": ["alice", "zoe", "nobody"]},
-            answer={"entries": _ENTRIES[1:], "not_found": ["nobody"]},
+            response={"entries": _ENTRIES[1:], "not_found": ["nobody"]},
         )
     ],
     "listEntries": [
@@ -263,8 +252,8 @@ EXAMPLES: Mapping[str, Sequence[Example]] = {
             "The first entry",
             _BOARD,
             {"limit": "1"},
-            answer={
-                "entries": [{**_FIRST, "score": 5, "previous_score": None}],
+            response={
+                "entries": [{**_LEDGER_ENTRY, "score": 5, "previous_score": None}],
                 "next_after": EVENT,
                 "at": "2026-11-21T19:00:00.000000Z",
             },
@@ -275,35 +264,25 @@ EXAMPLES: Mapping[str, Sequence[Example]] = {
             "A lap of last year",
             {**_APP, "board": "laps"},
             body={"entries": [{"event": EVENT, "player": "alice", "value": 61234, "metadata": {"car": 7}}]},
-            answer={
+            response={
                 "applied": 1,
                 "refused": 0,
                 "accepted": 0,
-                "results": [
-                    {
-                        "status": "applied",
-                        "player": "alice",
-                        "event": EVENT,
-                        "score": 61234,
-                        "previous_score": None,
-                        "changed": True,
-                        "replayed": False,
-                    }
-                ],
+                "results": [_batch_applied("alice", 61234)],
             },
         )
     ],
     "rebuildBoard": [
-        Example("A board", _BOARD, answer={"tables": 2, "standings": 4, "rank_state": "exact"}),
+        Example("A board", _BOARD, response={"tables": 2, "standings": 4, "rank_state": "exact"}),
     ],
-    "listBoards": [Example("All boards", _APP, answer={"boards": [_LAPS, _MAIN]})],
-    "isLive": [Example("It runs", answer={"status": "live"})],
-    "isReady": [Example("It takes requests", answer={"status": "ready"})],
+    "listBoards": [Example("All boards", _APP, response={"boards": [_LAPS, _MAIN]})],
+    "isLive": [Example("A running process", response={"status": "live"})],
+    "isReady": [Example("A ready server", response={"status": "ready"})],
     "getPublicBoards": [
         Example(
-            "A board, and the first to choose from",
+            "One board, and a list of one",
             query={"app": "game", "board": "main", "limit": "1"},
-            answer={"shown": _PUBLIC_MAIN, "seasons": ["all"], "boards": [_PUBLIC_MAIN]},
+            response={"shown": _PUBLIC_MAIN, "seasons": ["all"], "boards": [_PUBLIC_MAIN]},
         )
     ],
     "deleteAction": [Example("A win", _ACTION, status=204)],
@@ -313,24 +292,24 @@ EXAMPLES: Mapping[str, Sequence[Example]] = {
 }
 
 _LETTER = {"letter": "5f0c5d2a9b7e4c1f8a3d6e2b1c4f7a90"}
-_DEAD = {
+_DEAD_LETTER = {
     **_LETTER,
     "reason": "not_storable",
     "since": "2026-11-21T18:04:36.654321Z",
     "attempts": 5,
     "count": 1,
 }
-_DEAD_UPDATE = {
+_LETTER_UPDATE = {
     **_STANDING,
     "event": EVENT,
     "accepted_at": "2026-11-21T18:04:05.123456Z",
     "value": 5,
 }
 
-# What only a server with a queue answers so, when an update could not be applied.
-WITH_A_QUEUE: Mapping[str, Sequence[Example]] = {
-    "listDeadLetters": [Example("The oldest", query={"limit": "100"}, answer={"dead_letters": [_DEAD]})],
-    "getDeadLetter": [Example("A dead letter", _LETTER, answer={**_DEAD, "updates": [_DEAD_UPDATE]})],
+# Only a server with a queue has these responses, after an update could not be applied.
+EXAMPLES_WITH_QUEUE: Mapping[str, Sequence[Example]] = {
+    "listDeadLetters": [Example("The oldest", query={"limit": "100"}, response={"dead_letters": [_DEAD_LETTER]})],
+    "getDeadLetter": [Example("A dead letter", _LETTER, response={**_DEAD_LETTER, "updates": [_LETTER_UPDATE]})],
     "retryDeadLetter": [Example("A dead letter", _LETTER, status=204)],
     "dropDeadLetter": [Example("A dead letter", _LETTER, status=204)],
 }

@@ -1,4 +1,4 @@
-"""The codes that an endpoint of `/v1` can refuse with, and how the API description shows them."""
+"""Refusals of `/v1`: the error codes of each endpoint, for the API description."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -7,15 +7,25 @@ from typing import Any
 
 import msgspec
 
+from scoreboard.domain import codes
 from scoreboard.entrypoints.contracts.v1.errors import CODES, MEDIA_TYPE, Problem, status_of
 from scoreboard.entrypoints.http.endpoint import Endpoint
+from scoreboard.entrypoints.http.errors import (
+    BODY_TIMEOUT,
+    BODY_TOO_BIG,
+    INTERNAL_ERROR,
+    INVALID_REQUEST,
+    UNSUPPORTED_CONTENT_ENCODING,
+    UNSUPPORTED_MEDIA_TYPE,
+    ErrorCode,
+)
 
-ALWAYS = ("invalid_request", "internal_error", "too_many_connections", "unsupported_content_encoding")
-WITH_PATH = ("invalid_path",)
-WITH_QUERY = ("invalid_query",)
-WITH_BODY = ("invalid_json", "invalid_body", "body_timeout", "body_too_big", "unsupported_media_type")
-WITH_TOKEN = ("token_missing", "token_invalid", "token_expired", "scope_missing", "storage_failed")
-WITH_WRITING = ("storage_full",)
+ALWAYS = (INVALID_REQUEST, INTERNAL_ERROR, UNSUPPORTED_CONTENT_ENCODING, codes.TOO_MANY_CONNECTIONS)
+WITH_PATH = (codes.INVALID_PATH,)
+WITH_QUERY = (codes.INVALID_QUERY,)
+WITH_BODY = (BODY_TIMEOUT, BODY_TOO_BIG, UNSUPPORTED_MEDIA_TYPE, codes.INVALID_JSON, codes.INVALID_BODY)
+WITH_TOKEN = (codes.TOKEN_MISSING, codes.TOKEN_INVALID, codes.TOKEN_EXPIRED, codes.SCOPE_MISSING, codes.STORAGE_FAILED)
+WITH_WRITES = (codes.STORAGE_FULL,)
 
 
 class ProblemDescription:
@@ -24,52 +34,50 @@ class ProblemDescription:
     types = (Problem,)
 
     def __init__(self) -> None:
-        self.examples: Mapping[str, Any] = {code: _example(code) for code in CODES}
+        self.examples: Mapping[str, Any] = {name: _example(code) for name, code in CODES.items()}
 
     def responses(self, endpoint: Endpoint, schemas: Mapping[type, Any]) -> dict[HTTPStatus, dict[str, Any]]:
-        return {status: _response(status, found, schemas[Problem]) for status, found in codes(endpoint).items()}
+        return {
+            status: _response(status, names, schemas[Problem]) for status, names in codes_by_status(endpoint).items()
+        }
 
     def headers(self, status: HTTPStatus) -> Sequence[str]:
         if status is HTTPStatus.UNAUTHORIZED:
             return ("WWW-Authenticate",)
-        later = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
-        return ("Retry-After",) if status in later else ()
+        temporary = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
+        return ("Retry-After",) if status in temporary else ()
 
 
-def _example(code: str) -> dict[str, Any]:
-    status, explained = status_of(code), CODES[code]
-    detail = explained.cause.rstrip(".")
-    value = Problem(status.phrase, status.value, detail[0].lower() + detail[1:], code)
-    return {"summary": explained.cause, "description": explained.remedy, "value": msgspec.to_builtins(value)}
+def _example(code: ErrorCode) -> dict[str, Any]:
+    status, detail = status_of(code), code.cause.rstrip(".")
+    value = Problem(status.phrase, status.value, detail[0].lower() + detail[1:], code.name)
+    return {"summary": code.cause, "description": code.remedy, "value": msgspec.to_builtins(value)}
 
 
-def _response(status: HTTPStatus, found: Sequence[str], problem: Any) -> dict[str, Any]:
-    schema = {"allOf": [problem, {"properties": {"code": {"enum": found}}}]}
-    examples = {code: {"$ref": f"#/components/examples/{code}"} for code in found}
+def _response(status: HTTPStatus, names: Sequence[str], problem: Any) -> dict[str, Any]:
+    schema = {"allOf": [problem, {"properties": {"code": {"enum": names}}}]}
+    examples = {name: {"$ref": f"#/components/examples/{name}"} for name in names}
     return {
-        "description": f"{status.phrase}: {', '.join(f'`{code}`' for code in found)}",
+        "description": f"{status.phrase}: {', '.join(f'`{name}`' for name in names)}",
         "content": {MEDIA_TYPE: {"schema": schema, "examples": examples}},
     }
 
 
-def codes(endpoint: Endpoint) -> dict[HTTPStatus, list[str]]:
-    """The codes by the status they come with, both in order."""
-    by_status: dict[HTTPStatus, list[str]] = defaultdict(list)
-    for code in sorted({*_implied(endpoint), *endpoint.errors}):
-        by_status[status_of(code)].append(code)
-    return dict(sorted(by_status.items()))
-
-
-def _implied(endpoint: Endpoint) -> list[str]:
+def codes_by_status(endpoint: Endpoint) -> dict[HTTPStatus, list[str]]:
+    """Return the names of an endpoint's codes by status, both in order."""
     names = endpoint.path_names
-    implied = [*ALWAYS, *(f"{name}_not_found" for name in names)]
-    for holds, those in (
+    found: set[ErrorCode] = {*ALWAYS, *endpoint.errors, *(CODES[f"{name}_not_found"] for name in names)}
+    for applies, implied in (
         (names, WITH_PATH),
         (endpoint.query, WITH_QUERY),
         (endpoint.body, WITH_BODY),
-        (endpoint.personal, WITH_TOKEN),
-        (endpoint.personal and "app" in names, ("wrong_app",)),
-        (endpoint.secured and endpoint.method != "GET", WITH_WRITING),
+        (endpoint.accepts_token, WITH_TOKEN),
+        (endpoint.accepts_token and "app" in names, (codes.WRONG_APP,)),
+        (endpoint.requires_token and endpoint.method != "GET", WITH_WRITES),
     ):
-        implied += those if holds else ()
-    return implied
+        if applies:
+            found.update(implied)
+    by_status: dict[HTTPStatus, list[str]] = defaultdict(list)
+    for code in sorted(found, key=lambda code: code.name):
+        by_status[status_of(code)].append(code.name)
+    return dict(sorted(by_status.items()))

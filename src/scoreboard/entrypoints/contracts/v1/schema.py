@@ -1,4 +1,4 @@
-"""The bodies of `/v1`: the same types decode requests, encode answers and make the OpenAPI document."""
+"""Bodies of `/v1`: types that decode requests, encode responses, define schemas."""
 
 from collections.abc import Sequence
 from typing import Annotated, Literal
@@ -10,17 +10,22 @@ from scoreboard.domain.board import Consistency, Direction, Numbering, Operator,
 from scoreboard.entrypoints.contracts.v1.entries import Entry
 
 Score = int | Annotated[str, Meta(pattern=r"^-?[0-9]{1,19}$")]
-"""A signed 64-bit integer; as text where it may leave the integers that every JSON reader reads exactly."""
+"""A signed 64-bit integer, as text where it may exceed the integers that every JSON parser reads exactly."""
+
+BATCH_BYTES = 4 * 1024 * 1024  # the limit for the body of a batch
 
 RankState = Literal["exact", "warming", "unavailable", "out_of_range"]
 
 
-class Request(msgspec.Struct, forbid_unknown_fields=True):
+class RequestBody(msgspec.Struct, forbid_unknown_fields=True):
     pass
 
 
-class ScoreUpdate(Request):
-    """One update. Exactly one of `action`, `increment` and `score`; `player` is the token's own when absent."""
+class ScoreUpdate(RequestBody):
+    """One update, with exactly one of `action`, `increment` and `score`.
+
+    `player` may be omitted with a player's token.
+    """
 
     player: str | None = None
     action: str | None = None
@@ -34,14 +39,15 @@ class BatchItem(ScoreUpdate):
     idempotency_key: str | None = None
 
 
-class Batch(Request):
+class Batch(RequestBody):
     updates: Annotated[list[BatchItem], Meta(min_length=1, max_length=1_000)]
 
 
 class Applied(msgspec.Struct):
-    """An applied update. `rank` is that of its batch, null unless `rank_state` is exact.
+    """An applied update.
 
-    `out_of_range`: the player is not among the best that the ranking keeps; read the standing for the rank.
+    `rank` is null unless `rank_state` is `exact`. With `out_of_range` the player is not among the best that the ranking
+    keeps; read the standing to get the rank.
     """
 
     event: str
@@ -59,7 +65,7 @@ class Applied(msgspec.Struct):
 
 
 class Accepted(msgspec.Struct):
-    """Durable, and with exactly one outcome, to be read at `outcome`."""
+    """An update that is durable, with the address of its outcome."""
 
     event: str
     status: Literal["accepted"]
@@ -87,7 +93,7 @@ class BatchRefused(msgspec.Struct, tag="refused", tag_field="status"):
     detail: str
 
 
-class BatchAnswer(msgspec.Struct):
+class BatchResult(msgspec.Struct):
     applied: int
     refused: int
     results: Sequence[BatchApplied | BatchAccepted | BatchRefused]
@@ -110,7 +116,7 @@ class Event(msgspec.Struct):
 
 
 class TableQuery(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """Which table of the board: the current season and the world, unless named."""
+    """The table of a board: by default the current season and the world."""
 
     season: str | None = None
     region: str | None = None
@@ -126,8 +132,11 @@ class AroundQuery(TableQuery, frozen=True):
 
 
 class Page(msgspec.Struct):
-    """Lines of a table, best first. The same `epoch` and `offset`, the same standings. `total` counts all players; it
-    may be some seconds old where only the best are kept in Redis."""
+    """Entries of a table, best first.
+
+    Pages with the same `epoch` and `offset` show the same standings. `total` counts all players. It may be some seconds
+    old if Redis keeps only the best.
+    """
 
     app: str
     board: str
@@ -142,9 +151,12 @@ class Page(msgspec.Struct):
 
 
 class Standing(msgspec.Struct):
-    """`ties` others have the same score; `percentile` of the others have a worse one; `gap_to_next` points to the
-    nearest better score, null for the best. Where only the best are kept in Redis, `total` and `percentile` may be some
-    seconds old."""
+    """A player's entry in a table.
+
+    `ties` counts the other players with the same score. `percentile` is the share of the others with a worse score.
+    `gap_to_next` is the distance to the next better score, null for the best. If Redis keeps only the best, `total` and
+    `percentile` may be some seconds old.
+    """
 
     player: str
     season: str
@@ -159,28 +171,28 @@ class Standing(msgspec.Struct):
     reached_at: str
 
 
-class PlayersWanted(Request):
+class StandingsRequest(RequestBody):
     players: Annotated[list[str], Meta(min_length=1, max_length=200)]
 
 
-class PlayersFound(msgspec.Struct):
+class StandingsResponse(msgspec.Struct):
     entries: list[Entry]
     not_found: list[str]
 
 
-class App(Request):
+class App(RequestBody):
     app: str
     name: str | None = None
     time_zone: str = "UTC"
 
 
-class AppChange(Request):
+class AppChange(RequestBody):
     name: str | msgspec.UnsetType = msgspec.UNSET
     time_zone: str | msgspec.UnsetType = msgspec.UNSET
 
 
-class BoardRules(Request, kw_only=True):
-    """What is fixed when a board is made."""
+class BoardRules(RequestBody, kw_only=True):
+    """The rules that are fixed when a board is created."""
 
     board: str
     operator: Operator = "increment"
@@ -205,7 +217,7 @@ class Board(BoardRules, kw_only=True):
     max_total: Score | None = None
 
 
-class BoardChange(Request):
+class BoardChange(RequestBody):
     name: str | msgspec.UnsetType = msgspec.UNSET
     top_n: int | msgspec.UnsetType = msgspec.UNSET
     public: bool | msgspec.UnsetType = msgspec.UNSET
@@ -216,20 +228,20 @@ class BoardChange(Request):
     max_value: Score | msgspec.UnsetType = msgspec.UNSET
 
 
-class Action(Request):
+class Action(RequestBody):
     action: str
     points: Score
     per_day: int | None = None
     cooldown_s: int = 0
 
 
-class ActionChange(Request):
+class ActionChange(RequestBody):
     points: Score | msgspec.UnsetType = msgspec.UNSET
     per_day: int | msgspec.UnsetType | None = msgspec.UNSET
     cooldown_s: int | msgspec.UnsetType = msgspec.UNSET
 
 
-class Player(Request):
+class Player(RequestBody):
     player: str
     username: str | None = None
     avatar_url: str | None = None
@@ -237,7 +249,7 @@ class Player(Request):
     region: str | None = None
 
 
-class PlayerChange(Request):
+class PlayerChange(RequestBody):
     username: str | msgspec.UnsetType = msgspec.UNSET
     avatar_url: str | msgspec.UnsetType | None = msgspec.UNSET
     email: str | msgspec.UnsetType | None = msgspec.UNSET
@@ -266,15 +278,18 @@ class Players(msgspec.Struct):
 
 
 class LedgerQuery(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """Entries past the event `after`, in the order in which they were accepted."""
+    """The entries after the event `after`, in order of acceptance."""
 
     after: str | None = None
     limit: Annotated[int, Meta(ge=1, le=1_000)] = 1_000
 
 
-class LedgerEntry(Request, kw_only=True):
-    """One applied update. `value` is what it was worth: an increment, or a score. To take an entry over, its `event`,
-    `player`, `value`, `region` and `metadata` are read; what they come to is worked out anew."""
+class LedgerEntry(RequestBody, kw_only=True):
+    """One applied update.
+
+    `value` is its increment or score. An import reads `event`, `player`, `value`, `region` and `metadata`, and computes
+    the rest.
+    """
 
     event: str
     accepted_at: str | None = None
@@ -288,20 +303,25 @@ class LedgerEntry(Request, kw_only=True):
 
 
 class LedgerPage(msgspec.Struct):
-    """`next_after` is the `after` of the next page, null when there is none yet. `at` is when this one was read: who
-    wants the ledger as it was then stops at the first entry accepted later."""
+    """A page of the ledger, read at the time `at`.
+
+    `next_after` is the `after` of the next page, or null if there is none yet.
+    """
 
     entries: list[LedgerEntry]
     next_after: str | None
     at: str
 
 
-class LedgerBatch(Request):
+class LedgerBatch(RequestBody):
     entries: Annotated[list[LedgerEntry], Meta(min_length=1, max_length=1_000)]
 
 
-class Rebuilt(msgspec.Struct):
-    """The tables of the current season that were made anew, and their standings; `warming` while some still are."""
+class RebuildResult(msgspec.Struct):
+    """The rebuilt tables of the current season, and their standings.
+
+    `rank_state` is `warming` while some tables are still being rebuilt.
+    """
 
     tables: int
     standings: int
@@ -313,8 +333,10 @@ class DeadLettersQuery(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class DeadLetter(msgspec.Struct):
-    """`reason` is why its updates could not be applied, `attempts` how often that was tried before. `count` is how many
-    updates are in it, null when it cannot be opened: it was tampered with, or its key is gone."""
+    """A queued message whose updates could not be applied after `attempts` attempts.
+
+    `count` is the number of its updates. It is null for an unreadable message, which was altered or has lost its key.
+    """
 
     letter: str
     reason: str
@@ -323,7 +345,7 @@ class DeadLetter(msgspec.Struct):
     count: int | None
 
 
-class DeadUpdate(msgspec.Struct):
+class DeadLetterUpdate(msgspec.Struct):
     app: str
     board: str
     player: str
@@ -332,8 +354,8 @@ class DeadUpdate(msgspec.Struct):
     value: Score
 
 
-class OpenedDeadLetter(DeadLetter, kw_only=True):
-    updates: list[DeadUpdate] | None
+class DeadLetterDetails(DeadLetter, kw_only=True):
+    updates: list[DeadLetterUpdate] | None
 
 
 class DeadLetterList(msgspec.Struct):

@@ -1,1 +1,1 @@
-"""Live boards of `/v1`: a WebSocket conversation, and Server-Sent Events."""
+"""Live boards of `/v1`, by WebSocket and Server-Sent Events."""

@@ -1,26 +1,26 @@
-"""The AsyncAPI 3 document of the live doors, from the types that decode and encode their messages."""
+"""AsyncAPI 3: the document of the live endpoints, from the types of messages."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple, get_args
 
 import msgspec
 
-from scoreboard import __version__
 from scoreboard.application.live.close_codes import CLOSES
 from scoreboard.entrypoints.contracts.v1.entries import Entry
 from scoreboard.entrypoints.contracts.v1.live import messages
 from scoreboard.entrypoints.contracts.v1.live.top import Change, Top
+from scoreboard.entrypoints.http.openapi import SCHEMA_REF, info
 
 INTRODUCTION = """\
-Boards as they change, for pages and servers. Everything else is in [OpenAPI](openapi.json).
+Live boards, for pages and servers. The other endpoints are in [OpenAPI](openapi.json).
 
-- Within an `epoch` offsets only grow: drop a `top` whose `offset` is not greater than yours. A new epoch replaces all
-  you have.
-- A connection that falls behind skips to the newest board; `changes` is there only when you had the position before.
-- To return after a break, subscribe with your `position`, or send the last event's id as `Last-Event-ID`.
-- The server pings after 25 s of silence, and cuts off who has been silent for 60 s: the client sees 1006.
+- Within an `epoch` offsets only grow: ignore a `top` whose `offset` is not greater than yours. A new epoch replaces
+  everything you have.
+- A connection that falls behind skips to the newest top N. `changes` is present only if you had the previous position.
+- To resume after a break, subscribe with your `position`, or send the id of the last event as `Last-Event-ID`.
+- The server pings after 25 s of silence, and disconnects after 60 s of silence. The client then sees 1006.
 
-`x-close-codes` tells what a close of the WebSocket means, and whether to come back.
+`x-close-codes` lists the close codes of the WebSocket, and whether to reconnect.
 """
 
 _EPOCH, _OFFSET = "b24ab8b12530", 10
@@ -51,14 +51,17 @@ EXAMPLES: tuple[msgspec.Struct, ...] = (
 )
 
 
-class Does(NamedTuple):
-    """An operation of the server: what it receives, with its answers, or what it sends by itself."""
+class Operation(NamedTuple):
+    """An operation of the server: a message that it receives, or one that it sends.
+
+    `replies` are the messages with which the server responds.
+    """
 
     name: str
     channel: str
     message: type[msgspec.Struct]
     summary: str
-    answers: tuple[type[msgspec.Struct], ...] = ()
+    replies: tuple[type[msgspec.Struct], ...] = ()
 
     @property
     def receives(self) -> bool:
@@ -66,50 +69,39 @@ class Does(NamedTuple):
 
 
 OPERATIONS = (
-    Does(
+    Operation(
         "authenticate",
         "live",
         messages.Authenticate,
-        "Takes a token, for boards that are not public. One that does not hold closes with 4501.",
+        "Receive a token for private boards. An invalid token closes the connection with 4501.",
         (messages.Authenticated,),
     ),
-    Does(
+    Operation(
         "subscribe",
         "live",
         messages.Subscribe,
-        "Begins to watch a table: answered with `subscribed`, then the board unless `recovered`.",
+        "Start to watch a table. The reply is `subscribed`, followed by the top N unless `recovered`.",
         (messages.Subscribed, messages.Error),
     ),
-    Does(
-        "unsubscribe",
-        "live",
-        messages.Unsubscribe,
-        "Watches a table no more.",
-        (messages.Unsubscribed, messages.Error),
-    ),
-    Does("ping", "live", messages.Ping, "Is answered, so that a client can tell a dead connection.", (messages.Pong,)),
-    Does("showTop", "live", Top, "Sends the whole top N of a table that is watched, whenever it changes."),
-    Does("endSubscription", "live", messages.Error, "Says that a table can be watched no more: `subscription_ended`."),
-    Does("streamTop", "stream", Top, "Sends events named `top`, with the same data; the id is `epoch:offset`."),
+    Operation("unsubscribe", "live", messages.Unsubscribe, "Stop watching.", (messages.Unsubscribed, messages.Error)),
+    Operation("ping", "live", messages.Ping, "Reply, so that clients can detect a dead connection.", (messages.Pong,)),
+    Operation("showTop", "live", Top, "Send the whole top N of a watched table when it changes."),
+    Operation("endSubscription", "live", messages.Error, "Report the end of a subscription: `subscription_ended`."),
+    Operation("streamTop", "stream", Top, "Send events named `top`, with the same data and the id `epoch:offset`."),
 )
 
 
 def document() -> bytes:
     kinds = [type(example) for example in EXAMPLES]
-    _, schemas = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
+    _, schemas = msgspec.json.schema_components(kinds, ref_template=SCHEMA_REF)
     return msgspec.json.encode(
         {
             "asyncapi": "3.0.0",
-            "info": {
-                "title": "Scoreboard, live",
-                "version": __version__,
-                "description": INTRODUCTION,
-                "license": {"name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"},
-            },
+            "info": info("Scoreboard, live", INTRODUCTION),
             "defaultContentType": "application/json",
             "servers": {"websocket": _server("ws"), "events": _server("http")},
             "channels": {"live": _live(), "stream": _stream()},
-            "operations": {does.name: _operation(does) for does in OPERATIONS},
+            "operations": {operation.name: _operation(operation) for operation in OPERATIONS},
             "components": {
                 "schemas": schemas,
                 "messages": {_name(type(example)): _message(example) for example in EXAMPLES},
@@ -121,16 +113,19 @@ def document() -> bytes:
 
 
 def _server(protocol: str) -> dict[str, Any]:
-    address = {"default": "127.0.0.1:8000", "description": "Where the service listens, or its proxy."}
+    address = {"default": "127.0.0.1:8000", "description": "Address of the service or its proxy."}
     return {"host": "{host}", "protocol": protocol, "variables": {"host": address}}
 
 
 def _live() -> dict[str, Any]:
-    query = {"type": "object", "properties": {"token": {"type": "string", "description": "For browsers."}}}
+    query = {
+        "type": "object",
+        "properties": {"token": {"type": "string", "description": "For browsers."}},
+    }
     return {
         "address": "/v1/live",
         "title": "WebSocket",
-        "description": "One socket, any number of tables. Each message is a JSON text with its `type`.",
+        "description": "One connection for any number of tables. Each message is a JSON text with a `type`.",
         "servers": [_ref("servers", "websocket")],
         "messages": _messages_of("live"),
         "bindings": {"ws": {"method": "GET", "query": query}},
@@ -141,7 +136,7 @@ def _stream() -> dict[str, Any]:
     return {
         "address": "/v1/apps/{app}/boards/{board}/stream",
         "title": "Server-Sent Events",
-        "description": "One table. `?region=` and `?season=` choose it; `?token=` is for browsers and private boards.",
+        "description": "One table, selected by `?region=` and `?season=`. Browsers send a token as `?token=`.",
         "servers": [_ref("servers", "events")],
         "parameters": {"app": {"description": "Id of the app."}, "board": {"description": "Id of the board."}},
         "messages": _messages_of("stream"),
@@ -149,23 +144,23 @@ def _stream() -> dict[str, Any]:
 
 
 def _messages_of(channel: str) -> dict[str, Any]:
-    kinds = {kind for does in OPERATIONS if does.channel == channel for kind in (does.message, *does.answers)}
+    kinds = {kind for o in OPERATIONS if o.channel == channel for kind in (o.message, *o.replies)}
     return {_name(type(e)): _ref("components", "messages", _name(type(e))) for e in EXAMPLES if type(e) in kinds}
 
 
-def _operation(does: Does) -> dict[str, Any]:
-    channel = _ref("channels", does.channel)
-    operation: dict[str, Any] = {
-        "action": "receive" if does.receives else "send",
+def _operation(operation: Operation) -> dict[str, Any]:
+    channel = _ref("channels", operation.channel)
+    described: dict[str, Any] = {
+        "action": "receive" if operation.receives else "send",
         "channel": channel,
-        "summary": does.summary,
-        "messages": _refs(does.channel, [does.message]),
+        "summary": operation.summary,
+        "messages": _refs(operation.channel, [operation.message]),
     }
-    if does.answers:
-        operation["reply"] = {"channel": channel, "messages": _refs(does.channel, does.answers)}
-    if does.channel == "stream":
-        operation["bindings"] = {"http": {"method": "GET"}}
-    return operation
+    if operation.replies:
+        described["reply"] = {"channel": channel, "messages": _refs(operation.channel, operation.replies)}
+    if operation.channel == "stream":
+        described["bindings"] = {"http": {"method": "GET"}}
+    return described
 
 
 def _message(example: msgspec.Struct) -> dict[str, Any]:
@@ -189,5 +184,4 @@ def _ref(*path: str) -> dict[str, str]:
 
 
 def _name(kind: type[msgspec.Struct]) -> str:
-    """The `type` of its messages."""
     return str(kind.__struct_config__.tag)

@@ -1,4 +1,4 @@
-"""What is said on `/v1/live`, beside the boards themselves. Each is a JSON text with its `type`."""
+"""Messages of the WebSocket except the top N. Each is a JSON text with a `type`."""
 
 import msgspec
 
@@ -9,13 +9,16 @@ class Position(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Authenticate(msgspec.Struct, tag="authenticate", forbid_unknown_fields=True):
-    """Watch, from now on, with the rights of this token."""
+    """A token, whose permissions apply from now on."""
 
     token: str
 
 
 class Subscribe(msgspec.Struct, tag="subscribe", forbid_unknown_fields=True):
-    """`season` null follows the current one; `position` is what the client has."""
+    """A request to watch a table.
+
+    A `season` of null follows the current season. `position` is that of the top N that the client has.
+    """
 
     app: str
     board: str
@@ -25,7 +28,7 @@ class Subscribe(msgspec.Struct, tag="subscribe", forbid_unknown_fields=True):
 
 
 class Unsubscribe(msgspec.Struct, tag="unsubscribe", forbid_unknown_fields=True):
-    """Watch this table no more."""
+    """A request to stop watching a table."""
 
     app: str
     board: str
@@ -34,15 +37,18 @@ class Unsubscribe(msgspec.Struct, tag="unsubscribe", forbid_unknown_fields=True)
 
 
 class Ping(msgspec.Struct, tag="ping", forbid_unknown_fields=True):
-    """Asks for a pong."""
+    """A request for a pong."""
 
 
 class Authenticated(msgspec.Struct, tag="authenticated"):
-    """The token holds."""
+    """The confirmation of a valid token."""
 
 
 class Subscribed(msgspec.Struct, tag="subscribed"):
-    """`recovered`: the client has the newest board already, and no message follows."""
+    """The confirmation of a subscription.
+
+    If `recovered`, the client already has the newest top N, and no message follows.
+    """
 
     app: str
     board: str
@@ -54,7 +60,7 @@ class Subscribed(msgspec.Struct, tag="subscribed"):
 
 
 class Unsubscribed(msgspec.Struct, tag="unsubscribed"):
-    """Nothing more comes of this table."""
+    """The confirmation that a table is no longer watched."""
 
     app: str
     board: str
@@ -63,11 +69,11 @@ class Unsubscribed(msgspec.Struct, tag="unsubscribed"):
 
 
 class Pong(msgspec.Struct, tag="pong"):
-    """The answer to a ping."""
+    """The reply to a ping."""
 
 
 class Error(msgspec.Struct, tag="error"):
-    """The request named by the other fields was refused; the connection stays."""
+    """A refused request, with its table; the connection stays open."""
 
     code: str
     detail: str

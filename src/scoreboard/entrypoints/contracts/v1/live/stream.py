@@ -1,4 +1,4 @@
-"""One table as Server-Sent Events (the HTML standard, 9.2)."""
+"""TopStream: one table as Server-Sent Events (the HTML standard, 9.2)."""
 
 from urllib.parse import parse_qs
 
@@ -9,6 +9,7 @@ from scoreboard.application.ports.ranking import Position
 from scoreboard.application.standings.reads import Reads
 from scoreboard.entrypoints.contracts.v1.live.tables import channel_key
 from scoreboard.entrypoints.contracts.v1.live.top import encode_top
+from scoreboard.entrypoints.http.endpoint import endpoint
 from scoreboard.entrypoints.http.request import RequestContext
 from scoreboard.entrypoints.sockets.connections import LiveConnections
 from scoreboard.entrypoints.sockets.sessions import Framing, LiveSession
@@ -29,26 +30,34 @@ class TopStream:
         self._live = live
         self._reads = reads
 
-    async def open(self, call: RequestContext) -> web.StreamResponse:
-        """One stream, from its head to the end of the connection."""
-        query = {name: values[-1] for name, values in parse_qs(call.query_text).items()}
-        app, name = call.path
+    @endpoint(
+        "GET",
+        "/v1/apps/{app}/boards/{board}/stream",
+        name="streamTop",
+        tag="live",
+        policy="read_standings",
+        described=False,
+    )
+    async def open(self, context: RequestContext) -> web.StreamResponse:
+        """Watch one table as Server-Sent Events."""
+        query = {name: values[-1] for name, values in parse_qs(context.query_text).items()}
+        app, board_id = context.path
         season = query.get("season")
-        board, table = await self._reads.open(call.principal, app, name, season, query.get("region"))
+        board, table = await self._reads.open(context.principal, app, board_id, season, query.get("region"))
 
         async def begin(connection: LiveSession) -> None:
             connection.write(b"retry: 2000\n\n")
             channel = await self._live.join(connection, board, channel_key(table, season))
             if channel.message is None:
-                channel.sessions[connection] = None  # it is sent the first that can be read
+                channel.sessions[connection] = None  # the first top N is sent once it can be read
                 return
-            if _position(call.header("Last-Event-ID")) == channel.message.position:
+            if _position(context.header("Last-Event-ID")) == channel.message.position:
                 channel.sessions[connection] = channel.message.position
                 connection.write(b": nothing new\n\n")
             else:
                 connection.send_text(channel, channel.message, None)
 
-        return await self._live.stream(call.request, call.principal, FRAMING, begin)
+        return await self._live.stream(context.request, context.principal, FRAMING, begin)
 
 
 def _position(text: str | None) -> Position | None:

@@ -1,4 +1,4 @@
-"""The message of a changed top N: encoded once, for WebSocket and Server-Sent Events alike."""
+"""The message of a changed top N, encoded once for WebSocket and events."""
 
 import msgspec
 
@@ -12,7 +12,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Change(msgspec.Struct):
-    """One player's move: a rank of null is a place outside the top N."""
+    """One player's move; a rank of null is outside the top N."""
 
     player: str
     rank: int | None
@@ -21,7 +21,10 @@ class Change(msgspec.Struct):
 
 
 class Top(msgspec.Struct, tag="top", tag_field="type"):
-    """The whole top N at one position. `changes` only for a client that had the position before."""
+    """The whole top N at one position.
+
+    `changes` are sent only to clients that had the previous position.
+    """
 
     app: str
     board: str
@@ -36,7 +39,7 @@ class Top(msgspec.Struct, tag="top", tag_field="type"):
 
 
 def encode_top(message: TopMessage) -> tuple[bytes, bytes]:
-    """Return the JSON of a message without and with the changes since the message before."""
+    """Return the JSON of a message without and with the changes."""
     encoded = message.framed.get(NAME)
     if encoded is None:
         snapshot, wide = message.top, is_wide(message.top.board)

@@ -1,4 +1,4 @@
-"""The conversation of the WebSocket at `/v1/live`: authenticate, subscribe, unsubscribe, ping."""
+"""LiveSocket: the protocol of the WebSocket at `/v1/live`."""
 
 from collections.abc import Sequence
 
@@ -17,14 +17,15 @@ from scoreboard.domain.errors import ScoreboardError, Unauthenticated
 from scoreboard.entrypoints.contracts.v1.live import messages
 from scoreboard.entrypoints.contracts.v1.live.tables import channel_key
 from scoreboard.entrypoints.contracts.v1.live.top import encode_top
+from scoreboard.entrypoints.http.endpoint import endpoint
 from scoreboard.entrypoints.http.request import RequestContext
 from scoreboard.entrypoints.sockets.connections import Ended, LiveConnections
 from scoreboard.entrypoints.sockets.sessions import PING, Framing, LiveSession, ws_frame
 
 
-def _unsubscribed(channel: Channel) -> bytes:
+def _subscription_ended(channel: Channel) -> bytes:
     board, (_, season, region) = channel.board, channel.key
-    error = codes.SUBSCRIPTION_ENDED.error("this board was deleted or made private")
+    error = codes.SUBSCRIPTION_ENDED.error("the board was deleted or made private")
     message = messages.Error(error.code, error.detail, board.app.slug, board.slug, region or None, season)
     return ws_frame(messages.encode(message))
 
@@ -34,7 +35,7 @@ def _frame(message: TopMessage) -> tuple[bytes, bytes]:
     return ws_frame(alone), ws_frame(with_changes)
 
 
-FRAMING = Framing("v1-ws", _frame, PING, _unsubscribed)
+FRAMING = Framing("v1-ws", _frame, PING, _subscription_ended)
 
 
 class LiveSocket:
@@ -46,12 +47,13 @@ class LiveSocket:
         self._directory = directory
         self._authenticators = authenticators
 
-    async def open(self, call: RequestContext) -> web.StreamResponse:
-        """One socket, from upgrade to close."""
-        return await self._live.websocket(call.request, call.principal, FRAMING, self._receive)
+    @endpoint("GET", "/v1/live", name="openLive", tag="live", policy="read_standings", described=False)
+    async def open(self, context: RequestContext) -> web.StreamResponse:
+        """Watch any number of tables over a WebSocket."""
+        return await self._live.websocket(context.request, context.principal, FRAMING, self._receive)
 
     async def _receive(self, connection: LiveSession, text: str) -> None:
-        request = _decoded(text)
+        request = _decode(text)
         match request:
             case messages.Ping():
                 _send(connection, messages.Pong())
@@ -68,7 +70,7 @@ class LiveSocket:
                     _send(connection, _error(request, error))
             case messages.Unsubscribe():
                 try:
-                    key = await self._key(request)
+                    key = await self._channel_key(request)
                 except ScoreboardError as error:
                     _send(connection, _error(request, error))
                 else:
@@ -82,9 +84,9 @@ class LiveSocket:
         channel = await self._live.join(connection, board, channel_key(table, request.season))
         message = channel.message
         if message is None:
-            raise codes.RANKING_WARMING.error("the ranking is warming; subscribe again in a moment")
-        had = None if request.position is None else Position(request.position.epoch, request.position.offset)
-        recovered = had == message.position
+            raise codes.RANKING_WARMING.error("the ranking is warming; subscribe again in a second")
+        known = None if request.position is None else Position(request.position.epoch, request.position.offset)
+        recovered = known == message.position
         _send(
             connection,
             messages.Subscribed(
@@ -96,13 +98,13 @@ class LiveSocket:
         else:
             connection.send_text(channel, message, None)
 
-    async def _key(self, request: messages.Unsubscribe) -> ChannelKey:
-        """The channel of a table. Who watched it may leave it, whatever its rights are by now."""
+    async def _channel_key(self, request: messages.Unsubscribe) -> ChannelKey:
+        # Without authorization: a client may stop watching even if it has lost the permission to read.
         board = await self._directory.board(request.app, request.board)
         return channel_key(self._reads.table(board, request.season, request.region), request.season)
 
 
-def _decoded(text: str) -> messages.Request:
+def _decode(text: str) -> messages.Request:
     try:
         request: messages.Request = messages.decode(text)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:

@@ -1,1 +1,1 @@
-"""The endpoints of `/v1`: each handler translates between JSON and a use case."""
+"""Endpoints of `/v1`; each handler translates between JSON and a use case."""

@@ -1,29 +1,30 @@
-"""Reads of a board: top, standing, around, a set of players."""
+"""Reads of a board: top, standing, neighbours, a set of players."""
 
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
-from aiohttp import web
 
 from scoreboard.application.standings import reads
 from scoreboard.application.standings.reads import PlayerStanding, Reads
 from scoreboard.application.standings.top_pages import TopPages
-from scoreboard.domain import instant
+from scoreboard.domain import codes, instant
 from scoreboard.domain.board import Board
 from scoreboard.domain.submission import TableKey
 from scoreboard.entrypoints.contracts.v1 import schema
-from scoreboard.entrypoints.contracts.v1.entries import entries, score_text
-from scoreboard.entrypoints.http.conditional import matches
-from scoreboard.entrypoints.http.endpoint import Endpoint
-from scoreboard.entrypoints.http.json_body import decode_json
+from scoreboard.entrypoints.contracts.v1.entries import encode_score, entries
+from scoreboard.entrypoints.http.endpoint import endpoint
+from scoreboard.entrypoints.http.json_body import decode_json, encode_json, json_response
 from scoreboard.entrypoints.http.request import RequestContext
 from scoreboard.entrypoints.http.response import Response
 
-TABLE = ("invalid_season", "region_not_found")  # what can be wrong with a choice of table
-RANKING = ("ranking_warming", "ranking_unavailable")
+TABLE = (codes.INVALID_SEASON, codes.REGION_NOT_FOUND)  # of the parameters `season` and `region`
+RANKING = (codes.RANKING_WARMING, codes.RANKING_UNAVAILABLE)
 
-_encode = msgspec.json.Encoder().encode
-_players = msgspec.json.Decoder(schema.PlayersWanted)
+_decoder = msgspec.json.Decoder(schema.StandingsRequest)
+_NO_QUERY = schema.TopQuery()
+
+_endpoint = partial(endpoint, tag="boards", policy="read_standings")
 
 
 class _EncodedPage(NamedTuple):
@@ -35,147 +36,125 @@ class _EncodedPage(NamedTuple):
 class BoardRoutes:
     def __init__(self, reads: Reads) -> None:
         self._reads = reads
-        self._pages = TopPages(reads, _encoded_page)
+        self._pages = TopPages(reads, _encode_page)
 
-    def routes(self) -> list[Endpoint]:
-        board = "/v1/apps/{app}/boards/{board}"
-        return [
-            Endpoint(
-                "GET",
-                f"{board}/top",
-                "getTop",
-                "The best standings, page by page",
-                self.top,
-                "boards",
-                "read_standings",
-                query=schema.TopQuery,
-                headers=("If-None-Match",),
-                replies={200: schema.Page, 304: None},
-                sends=("ETag",),
-                errors=(*TABLE, *RANKING, "invalid_limit", "invalid_cursor"),
-            ),
-            Endpoint(
-                "GET",
-                f"{board}/players/{{player}}",
-                "getStanding",
-                "One player's standing",
-                self.standing,
-                "boards",
-                "read_standings",
-                query=schema.TableQuery,
-                replies={200: schema.Standing},
-                errors=(*TABLE, "standing_not_found"),
-            ),
-            Endpoint(
-                "GET",
-                f"{board}/players/{{player}}/around",
-                "getAround",
-                "A player and the neighbours",
-                self.around,
-                "boards",
-                "read_standings",
-                query=schema.AroundQuery,
-                replies={200: schema.Page},
-                errors=(*TABLE, *RANKING, "standing_not_found", "invalid_radius"),
-            ),
-            Endpoint(
-                "POST",
-                f"{board}/players/query",
-                "queryPlayers",
-                "The standings of a set of players, such as friends",
-                self.query_players,
-                "boards",
-                "read_standings",
-                body=schema.PlayersWanted,
-                query=schema.TableQuery,
-                replies={200: schema.PlayersFound},
-                errors=(*TABLE, *RANKING),
-            ),
-        ]
+    @_endpoint(
+        "GET",
+        "/v1/apps/{app}/boards/{board}/top",
+        name="getTop",
+        query=schema.TopQuery,
+        responses={200: schema.Page, 304: None},
+        errors=[*TABLE, *RANKING, codes.INVALID_LIMIT, codes.INVALID_CURSOR],
+        request_headers=["If-None-Match"],
+        response_headers=["ETag"],
+    )
+    async def top(self, context: RequestContext) -> Response:
+        """Get the best standings, page by page.
 
-    async def top(self, call: RequestContext) -> web.StreamResponse:
-        """Lines of one table, best first; all of one page are of the same instant.
+        All entries of a page are from the same moment. Without `limit` you get the board's top N. `next_cursor` is the
+        cursor of the next page, or null on the last page. A cursor continues after the score of the last entry, so that
+        no player appears twice when others move.
 
-        Without `limit` it is the board's top N. `next_cursor` leads to the lines behind the last one, by score and not
-        by place: nobody is shown twice because others moved meanwhile. It is null on the last page.
+        To poll, send `If-None-Match`: if nothing has changed, the response is 304 without a body. To receive changes
+        without polling, use a live connection (`/asyncapi.json`).
 
-        Poll it with `If-None-Match`: as long as nothing changed the answer is 304, without a body. To be told of
-        changes use the live stream instead (`/asyncapi.json`).
-
-        - **Who**: anybody, on a public board; else any token of the app.
-        - **Cost**: cheap; a page that did not change is answered from memory.
+        - **Access**: everyone for a public board, otherwise any token of the app.
+        - **Cost**: low, as unchanged pages are served from memory.
         """
-        query = call.query(schema.TopQuery) if call.query_text else _NO_QUERY
-        app, name = call.path
-        board, key = await self._reads.open(call.principal, app, name, query.season, query.region)
+        query = context.query(schema.TopQuery) if context.query_text else _NO_QUERY
+        app, board_id = context.path
+        board, key = await self._reads.open(context.principal, app, board_id, query.season, query.region)
         page = await self._pages.get(board, key, query.limit, query.cursor)
-        asked = call.header("If-None-Match")
-        if asked is not None and matches(page.etag, asked):
+        if context.has_current(page.etag):
             return Response(304, b"", page.headers)
         return Response(200, page.body, page.headers)
 
-    async def standing(self, call: RequestContext) -> web.StreamResponse:
-        """Where one player stands: score, rank, how many share the score, the part of the others who are worse, and the
-        points missing to the nearest better score.
+    @_endpoint(
+        "GET",
+        "/v1/apps/{app}/boards/{board}/players/{player}",
+        name="getStanding",
+        query=schema.TableQuery,
+        responses={200: schema.Standing},
+        errors=[*TABLE, codes.STANDING_NOT_FOUND],
+    )
+    async def standing(self, context: RequestContext) -> Response:
+        """Get the score and rank of one player.
 
-        While the ranking is being loaded the score still comes, from the database, with `rank: null`, and `rank_state`
-        says why. A rank is right or absent. Where the server keeps only the best of a table in Redis
-        (`SCOREBOARD_RANKING_KEEP`), `total` and the `percentile` that is made of it may be some seconds old.
+        `ties` counts the other players with the same score. `percentile` is the share of the others with a worse score,
+        and `gap_to_next` the distance to the next better score.
 
-        - **Who**: anybody, on a public board; else any token of the app.
-        - **Cost**: as cheap for the last of a million players as for the first.
+        While the ranking is not available, the score is read from the database. `rank` is then null, and `rank_state`
+        has the reason. A rank is exact or absent. If the server keeps only the best of a table in Redis
+        (`SCOREBOARD_RANKING_KEEP`), `total` and `percentile` may be some seconds old.
+
+        - **Access**: everyone for a public board, otherwise any token of the app.
+        - **Cost**: the same for the first and the last of a million players.
         """
-        board, key = await self._table(call)
-        place = await self._reads.get_standing(board, key, call.path[2])
-        return Response(200, _encode(_standing(board, place)), _UNCACHED)
+        board, key = await self._table(context)
+        standing = await self._reads.get_standing(board, key, context.path[2])
+        return json_response(_standing(board, standing))
 
-    async def around(self, call: RequestContext) -> web.StreamResponse:
-        """A player with `radius` neighbours on each side, best first.
+    @_endpoint(
+        "GET",
+        "/v1/apps/{app}/boards/{board}/players/{player}/around",
+        name="getAround",
+        query=schema.AroundQuery,
+        responses={200: schema.Page},
+        errors=[*TABLE, *RANKING, codes.STANDING_NOT_FOUND, codes.INVALID_RADIUS],
+    )
+    async def around(self, context: RequestContext) -> Response:
+        """Get a player and the neighbours, best first.
 
-        Near the top and the bottom the window is shifted, not cut: there are always `2 * radius + 1` lines on a board
-        with as many players.
+        The response has `radius` neighbours on each side. Near the top and the bottom of a board the window is shifted,
+        not shortened. It has `2 * radius + 1` entries on every board with at least that many players.
 
-        - **Who**: anybody, on a public board; else any token of the app.
+        - **Access**: everyone for a public board, otherwise any token of the app.
         - **Cost**: grows with `radius`, not with the board.
         """
-        app, name, player = call.path
-        query = call.query(schema.AroundQuery)
-        board, key = await self._reads.open(call.principal, app, name, query.season, query.region)
+        app, board_id, player = context.path
+        query = context.query(schema.AroundQuery)
+        board, key = await self._reads.open(context.principal, app, board_id, query.season, query.region)
         page = await self._reads.around(board, key, player, query.radius)
-        return Response(200, _encode(_page_of(board, page)), _UNCACHED)
+        return json_response(_page(board, page))
 
-    async def query_players(self, call: RequestContext) -> web.StreamResponse:
-        """The standings of up to 200 players at once, best first, with their ranks on the whole board. Who has no
-        standing in this table is listed in `not_found`.
+    @_endpoint(
+        "POST",
+        "/v1/apps/{app}/boards/{board}/players/query",
+        name="queryPlayers",
+        body=schema.StandingsRequest,
+        query=schema.TableQuery,
+        responses={200: schema.StandingsResponse},
+        errors=[*TABLE, *RANKING],
+    )
+    async def query_players(self, context: RequestContext) -> Response:
+        """Get the standings of a set of players, such as friends.
 
-        It is a read, sent as POST because of its length; it may be repeated freely.
+        The request names up to 200 players. The response has their standings, best first, with their ranks on the whole
+        board. Players without a standing in this table are listed in `not_found`.
 
-        - **Who**: anybody, on a public board; else any token of the app.
-        - **Cost**: as much as one standing for each player named.
+        This is a read, and safe to repeat. It is a POST because the list may be too long for an address.
+
+        - **Access**: everyone for a public board, otherwise any token of the app.
+        - **Cost**: that of one standing per player.
         """
-        board, key = await self._table(call)
-        wanted = decode_json(_players, await call.body()).players
-        lines, missing = await self._reads.get_standings(board, key, wanted)
-        return Response(200, _encode(schema.PlayersFound(entries(board, lines), missing)), _UNCACHED)
+        board, key = await self._table(context)
+        players = decode_json(_decoder, await context.body()).players
+        lines, missing = await self._reads.get_standings(board, key, players)
+        return json_response(schema.StandingsResponse(entries(board, lines), missing))
 
-    async def _table(self, call: RequestContext) -> tuple[Board, TableKey]:
-        """The board and the table that the address and a TableQuery name, opened for the principal."""
-        query = call.query(schema.TableQuery) if call.query_text else _NO_QUERY
-        return await self._reads.open(call.principal, call.path[0], call.path[1], query.season, query.region)
-
-
-_NO_QUERY = schema.TopQuery()
-_UNCACHED = b"Cache-Control: no-store\r\n"
+    async def _table(self, context: RequestContext) -> tuple[Board, TableKey]:
+        query = context.query(schema.TableQuery) if context.query_text else _NO_QUERY
+        return await self._reads.open(context.principal, context.path[0], context.path[1], query.season, query.region)
 
 
-def _encoded_page(board: Board, page: reads.Page, version: str) -> _EncodedPage:
+def _encode_page(board: Board, page: reads.Page, version: str) -> _EncodedPage:
     etag = f'"{version}"'
-    freshness = "public" if board.public else "private"
-    headers = f"ETag: {etag}\r\nCache-Control: {freshness}, no-cache\r\n".encode()
-    return _EncodedPage(etag, headers, _encode(_page_of(board, page)))
+    cache = "public" if board.public else "private"
+    headers = f"ETag: {etag}\r\nCache-Control: {cache}, no-cache\r\n".encode()
+    return _EncodedPage(etag, headers, encode_json(_page(board, page)))
 
 
-def _page_of(board: Board, page: reads.Page) -> schema.Page:
+def _page(board: Board, page: reads.Page) -> schema.Page:
     return schema.Page(
         board.app.slug,
         board.slug,
@@ -190,18 +169,18 @@ def _page_of(board: Board, page: reads.Page) -> schema.Page:
     )
 
 
-def _standing(board: Board, place: PlayerStanding) -> schema.Standing:
-    details, gap = place.details, place.gap_to_next
+def _standing(board: Board, standing: PlayerStanding) -> schema.Standing:
+    details, gap = standing.details, standing.gap_to_next
     return schema.Standing(
-        place.player,
-        place.key.season,
-        place.key.region or None,
-        score_text(board, place.score),
+        standing.player,
+        standing.key.season,
+        standing.key.region or None,
+        encode_score(board, standing.score),
         None if details is None else details.entry.rank,
-        place.rank_state,
+        standing.rank_state,
         None if details is None else details.total,
         None if details is None else details.ties,
-        place.percentile,
-        None if gap is None else score_text(board, gap),
-        instant.to_text(place.reached_at),
+        standing.percentile,
+        None if gap is None else encode_score(board, gap),
+        instant.to_text(standing.reached_at),
     )

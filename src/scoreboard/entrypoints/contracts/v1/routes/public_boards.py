@@ -1,20 +1,21 @@
-"""The boards that everybody may read, for pages that let people choose."""
+"""Public boards, for pages that let users choose one."""
 
 from typing import Annotated
 
 import msgspec
-from aiohttp import web
 from msgspec import Meta
 
 from scoreboard.application.standings.public_boards import MAX_LISTED, PublicBoards
+from scoreboard.domain import codes
 from scoreboard.domain.board import Board, Direction, Operator, Period
-from scoreboard.entrypoints.http.endpoint import Endpoint
+from scoreboard.entrypoints.http.endpoint import endpoint
+from scoreboard.entrypoints.http.json_body import json_response
 from scoreboard.entrypoints.http.request import RequestContext
 from scoreboard.entrypoints.http.response import Response
 
 
 class PageBoard(msgspec.Struct):
-    """A public board, as far as a page needs it."""
+    """A public board, with the fields that a page needs."""
 
     app: str
     app_name: str
@@ -28,8 +29,11 @@ class PageBoard(msgspec.Struct):
 
 
 class PageBoards(msgspec.Struct):
-    """`shown` is the board asked for, or else the first; null when there is none, or when it is not public. `seasons`
-    are those of `shown`, the current one first. `boards` are public boards to choose from."""
+    """Public boards to choose from, and the one to show.
+
+    `shown` is the requested board, or the first that matches. It is null if no public board matches. `seasons` are
+    those of `shown`, the current one first.
+    """
 
     shown: PageBoard | None
     seasons: list[str]
@@ -46,31 +50,28 @@ class PublicBoardRoutes:
     def __init__(self, boards: PublicBoards) -> None:
         self._boards = boards
 
-    def routes(self) -> list[Endpoint]:
-        return [
-            Endpoint(
-                "GET",
-                "/v1/page",
-                "getPublicBoards",
-                "The boards that everybody may read",
-                self.public_boards,
-                "service",
-                "use_service",
-                query=PageQuery,
-                replies={200: PageBoards},
-                errors=("storage_failed",),
-            )
-        ]
+    @endpoint(
+        "GET",
+        "/v1/page",
+        name="getPublicBoards",
+        tag="service",
+        policy="use_service",
+        query=PageQuery,
+        responses={200: PageBoards},
+        errors=[codes.STORAGE_FAILED],
+    )
+    async def public_boards(self, context: RequestContext) -> Response:
+        """List the public boards, and get the one to show.
 
-    async def public_boards(self, call: RequestContext) -> web.StreamResponse:
-        """The board named, or else the first that fits, with its seasons; and public boards to choose from. One that is
-        not public is neither shown nor listed. The list may be a second old."""
-        query = call.query(PageQuery)
+        `app` and `board` select the board to show. If one or both are missing, it is the first board that matches. The
+        response has the seasons of this board, and a list of public boards, which may be a second old. Private boards
+        are neither shown nor listed.
+        """
+        query = context.query(PageQuery)
         shown = await self._boards.shown(query.app, query.board)
         seasons = [] if shown is None else await self._boards.seasons(shown)
-        listed = (await self._boards.listed())[: query.limit]
-        answer = PageBoards(None if shown is None else _page_board(shown), seasons, [_page_board(b) for b in listed])
-        return Response(200, msgspec.json.encode(answer), b"Cache-Control: no-store\r\n")
+        listed = [_page_board(board) for board in (await self._boards.listed())[: query.limit]]
+        return json_response(PageBoards(None if shown is None else _page_board(shown), seasons, listed))
 
 
 def _page_board(board: Board) -> PageBoard:

@@ -1,17 +1,20 @@
-"""The service itself: health and metrics."""
+"""The service: health and metrics."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Literal
 
 import msgspec
-from aiohttp import web
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from scoreboard.domain import codes
-from scoreboard.entrypoints.http.endpoint import Endpoint
+from scoreboard.entrypoints.http.endpoint import endpoint
+from scoreboard.entrypoints.http.json_body import UNCACHED, json_response
 from scoreboard.entrypoints.http.request import RequestContext
 from scoreboard.entrypoints.http.response import Response
+
+_endpoint = partial(endpoint, "GET", tag="service", policy="use_service")
 
 
 class Health(msgspec.Struct):
@@ -23,51 +26,29 @@ class ServiceRoutes:
         self._ready = ready
         self._registry = registry
 
-    def routes(self) -> list[Endpoint]:
-        return [
-            Endpoint(
-                "GET",
-                "/health/live",
-                "isLive",
-                "Whether the process runs",
-                self.live,
-                "service",
-                "use_service",
-                replies={200: Health},
-            ),
-            Endpoint(
-                "GET",
-                "/health/ready",
-                "isReady",
-                "Whether it can take requests",
-                self.ready,
-                "service",
-                "use_service",
-                replies={200: Health},
-                errors=("not_ready",),
-            ),
-            Endpoint(
-                "GET",
-                "/metrics",
-                "getMetrics",
-                "Metrics for Prometheus",
-                self.metrics,
-                "service",
-                "use_service",
-                replies={200: "text/plain"},
-            ),
-        ]
+    @_endpoint("/health/live", name="isLive", responses={200: Health})
+    async def live(self, _: RequestContext) -> Response:
+        """Check that the process is running.
 
-    async def live(self, _: RequestContext) -> web.StreamResponse:
-        """Answers for as long as the process runs. For a supervisor that restarts what hangs."""
-        return Response(200, msgspec.json.encode(Health("live")), b"Cache-Control: no-store\r\n")
+        The response is 200 while the process runs. For a supervisor that restarts processes which hang.
+        """
+        return json_response(Health("live"))
 
-    async def ready(self, _: RequestContext) -> web.StreamResponse:
-        """Answers 200 when the rankings are loaded, 503 until then. For a balancer that decides where requests go."""
+    @_endpoint("/health/ready", name="isReady", responses={200: Health}, errors=[codes.NOT_READY])
+    async def ready(self, _: RequestContext) -> Response:
+        """Check that the server can handle requests.
+
+        The response is 503 until the rankings are loaded, then 200. For a load balancer.
+        """
         if not self._ready():
-            raise codes.NOT_READY.error("the rankings are being loaded", retry_after_s=1)
-        return Response(200, msgspec.json.encode(Health("ready")), b"Cache-Control: no-store\r\n")
+            raise codes.NOT_READY.error("the rankings are being loaded; retry in a second", retry_after_s=1)
+        return json_response(Health("ready"))
 
-    async def metrics(self, _: RequestContext) -> web.StreamResponse:
-        """Counters, gauges and latencies in the text format of Prometheus. Keep it from the public at your proxy."""
-        return Response(200, generate_latest(self._registry), b"Cache-Control: no-store\r\n", CONTENT_TYPE_PLAIN_0_0_4)
+    @_endpoint("/metrics", name="getMetrics", responses={200: "text/plain"})
+    async def metrics(self, _: RequestContext) -> Response:
+        """Get metrics for Prometheus.
+
+        The response has counters, gauges and durations in the text format of Prometheus. Block public access to this
+        address at your proxy.
+        """
+        return Response(200, generate_latest(self._registry), UNCACHED, CONTENT_TYPE_PLAIN_0_0_4)

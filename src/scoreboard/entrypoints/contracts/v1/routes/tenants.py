@@ -1,319 +1,391 @@
-"""Apps, boards, actions and players: made, read, changed, deleted."""
+"""Apps, boards, actions and players: list, create, read, change, delete."""
 
-from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
-from aiohttp import web
 
-from scoreboard.application.identity.policy import UseCase
 from scoreboard.application.tenants.administration import Tenants
 from scoreboard.domain import board as domain
+from scoreboard.domain import codes
 from scoreboard.entrypoints.contracts.v1 import schema
-from scoreboard.entrypoints.contracts.v1.entries import score_text
-from scoreboard.entrypoints.http.endpoint import Endpoint
-from scoreboard.entrypoints.http.json_body import decode_json
+from scoreboard.entrypoints.contracts.v1.entries import encode_score
+from scoreboard.entrypoints.http.endpoint import endpoint
+from scoreboard.entrypoints.http.json_body import decode_json, json_response
 from scoreboard.entrypoints.http.request import RequestContext
 from scoreboard.entrypoints.http.response import Response
 
 T = TypeVar("T", bound=msgspec.Struct)
 
-_encode = msgspec.json.Encoder().encode
-_UNCACHED = b"Cache-Control: no-store\r\n"
+# The codes of fields that can be changed.
+APP_ERRORS = (codes.INVALID_NAME, codes.INVALID_TIME_ZONE)
+BOARD_ERRORS = (codes.INVALID_NAME, codes.INVALID_TOP_N, codes.INVALID_BOUNDS)
+ACTION_ERRORS = (codes.INVALID_POINTS, codes.INVALID_PER_DAY, codes.INVALID_COOLDOWN)
+PLAYER_ERRORS = (codes.INVALID_USERNAME, codes.INVALID_AVATAR_URL, codes.INVALID_EMAIL, codes.INVALID_REGION)
+
+_endpoint = partial(endpoint, policy="manage_app")
 
 
 class TenantRoutes:
     def __init__(self, tenants: Tenants) -> None:
         self._tenants = tenants
 
-    def routes(self) -> list[Endpoint]:
-        """Five for each kind of thing, all alike."""
-        app = "/v1/apps/{app}"
-        return [
-            *_five(
-                self,
-                "app",
-                "/v1/apps",
-                (schema.App, schema.AppChange, schema.Apps),
-                ("invalid_name", "invalid_time_zone"),
-            ),
-            *_five(
-                self,
-                "board",
-                f"{app}/boards",
-                (schema.Board, schema.BoardChange, schema.Boards),
-                ("invalid_name", "invalid_top_n", "invalid_bounds"),
-                ("invalid_time_zone", "invalid_region", "invalid_regions"),
-            ),
-            *_five(
-                self,
-                "action",
-                f"{app}/actions",
-                (schema.Action, schema.ActionChange, schema.Actions),
-                ("invalid_points", "invalid_per_day", "invalid_cooldown"),
-            ),
-            *_five(
-                self,
-                "player",
-                f"{app}/players",
-                (schema.Player, schema.PlayerChange, schema.Players),
-                ("invalid_username", "invalid_avatar_url", "invalid_email", "invalid_region"),
-                query=schema.PlayersQuery,
-            ),
-        ]
+    @endpoint(
+        "GET",
+        "/v1/apps",
+        name="listApps",
+        tag="apps",
+        policy="manage_apps",
+        responses={200: schema.Apps},
+        errors=[codes.OPERATOR_ONLY],
+    )
+    async def list_apps(self, context: RequestContext) -> Response:
+        """List the apps of this server, by id.
 
-    # Apps
-
-    async def list_app(self, call: RequestContext) -> web.StreamResponse:
-        """Every app of this server, by id.
-
-        - **Who**: the operator (an admin's token for every app).
+        - **Access**: the operator (an admin's token for all apps).
         """
-        return _ok(schema.Apps([_app(app) for app in await self._tenants.apps(call.principal)]))
+        return json_response(schema.Apps([_app(app) for app in await self._tenants.apps(context.principal)]))
 
-    async def create_app(self, call: RequestContext) -> web.StreamResponse:
-        """A tenant of its own: boards, actions, players and tokens of one app mean nothing in another.
+    @endpoint(
+        "POST",
+        "/v1/apps",
+        name="createApp",
+        tag="apps",
+        policy="manage_apps",
+        body=schema.App,
+        responses={201: schema.App},
+        errors=[codes.APP_EXISTS, codes.INVALID_APP, *APP_ERRORS, codes.OPERATOR_ONLY],
+    )
+    async def create_app(self, context: RequestContext) -> Response:
+        """Create an app.
 
-        `time_zone` decides when a day begins, for actions that count so many times a day, and for boards that name
-        none.
+        An app is a tenant: its boards, actions, players and tokens are separate from those of other apps.
 
-        - **Who**: the operator (an admin's token for every app).
+        `time_zone` determines when a day begins, for the daily limits of actions and for boards that do not set one.
+
+        - **Access**: the operator (an admin's token for all apps).
         """
-        body = await _body(call, schema.App)
-        return _created(_app(await self._tenants.create_app(call.principal, body.app, body.name, body.time_zone)))
+        body = await _body(context, schema.App)
+        app = await self._tenants.create_app(context.principal, body.app, body.name, body.time_zone)
+        return json_response(_app(app), 201)
 
-    async def get_app(self, call: RequestContext) -> web.StreamResponse:
-        """Its name and time zone.
+    @_endpoint("GET", "/v1/apps/{app}", name="getApp", tag="apps", responses={200: schema.App})
+    async def get_app(self, context: RequestContext) -> Response:
+        """Get an app: its name and time zone.
 
-        - **Who**: the app's admin.
+        - **Access**: the app's admin.
         """
-        return _ok(_app(await self._app(call)))
+        return json_response(_app(await self._app(context)))
 
-    async def update_app(self, call: RequestContext) -> web.StreamResponse:
-        """What is left out stays. A new time zone holds for new boards and for the days of actions; boards keep their
-        own.
+    @_endpoint(
+        "PATCH",
+        "/v1/apps/{app}",
+        name="updateApp",
+        tag="apps",
+        body=schema.AppChange,
+        responses={200: schema.App},
+        errors=APP_ERRORS,
+    )
+    async def update_app(self, context: RequestContext) -> Response:
+        """Change an app.
 
-        - **Who**: the app's admin.
+        Omitted fields stay the same. A new time zone applies to new boards, and to the days of actions. Existing boards
+        keep theirs.
+
+        - **Access**: the app's admin.
         """
-        app = await self._app(call)
-        return _ok(_app(await self._tenants.update_app(app, _changes(await _body(call, schema.AppChange)))))
+        app = await self._app(context)
+        changes = _given(await _body(context, schema.AppChange))
+        return json_response(_app(await self._tenants.update_app(app, changes)))
 
-    async def delete_app(self, call: RequestContext) -> web.StreamResponse:
-        """The app goes, with its boards, actions, players and scores; pages that watch it are told. This cannot be
-        undone, and the id may be used again for another app.
+    @endpoint(
+        "DELETE",
+        "/v1/apps/{app}",
+        name="deleteApp",
+        tag="apps",
+        policy="manage_apps",
+        responses={204: None},
+        errors=[codes.OPERATOR_ONLY],
+    )
+    async def delete_app(self, context: RequestContext) -> Response:
+        """Delete an app.
 
-        - **Who**: the operator (an admin's token for every app).
+        Its boards, actions, players and scores are deleted with it, and pages that watch it are notified. This cannot
+        be undone. The id is then free for another app.
+
+        - **Access**: the operator (an admin's token for all apps).
         """
-        await self._tenants.delete_app(call.principal, call.path[0])
+        await self._tenants.delete_app(context.principal, context.path[0])
         return Response(204)
 
-    # Boards
+    @_endpoint("GET", "/v1/apps/{app}/boards", name="listBoards", tag="boards", responses={200: schema.Boards})
+    async def list_boards(self, context: RequestContext) -> Response:
+        """List the boards of an app, by id.
 
-    async def list_board(self, call: RequestContext) -> web.StreamResponse:
-        """Every board of the app, by id, private ones too.
+        The list includes private boards.
 
-        - **Who**: the app's admin.
+        - **Access**: the app's admin.
         """
-        return _ok(schema.Boards([_board(board) for board in await self._tenants.boards(await self._app(call))]))
+        boards = await self._tenants.boards(await self._app(context))
+        return json_response(schema.Boards([_board(board) for board in boards]))
 
-    async def create_board(self, call: RequestContext) -> web.StreamResponse:
-        """One ranking rule. What decides the meaning of its standings is fixed for good: `operator` (add up, keep the
-        best, keep the latest), `direction`, `ties`, `numbering`, `period`, `time_zone`, `regions` and the bounds of
-        totals.
+    @_endpoint(
+        "POST",
+        "/v1/apps/{app}/boards",
+        name="createBoard",
+        tag="boards",
+        body=schema.Board,
+        responses={201: schema.Board},
+        errors=[
+            codes.BOARD_EXISTS,
+            codes.INVALID_BOARD,
+            *BOARD_ERRORS,
+            codes.INVALID_TIME_ZONE,
+            codes.INVALID_REGION,
+            codes.INVALID_REGIONS,
+        ],
+    )
+    async def create_board(self, context: RequestContext) -> Response:
+        """Create a board.
 
-        Scores are exact signed 64-bit integers. Bounds are those that every JSON reader reads exactly, plus or minus
-        2^53 - 1, unless others are given; on a board with wider totals scores are text.
+        A board is one rule of ranking. Its `operator` adds up scores, keeps the best, or keeps the latest. These fields
+        cannot be changed later: `operator`, `direction`, `ties`, `numbering`, `period`, `time_zone`, `regions`, and the
+        bounds of totals.
 
-        - **Who**: the app's admin.
+        Scores are exact signed 64-bit integers. By default their bounds are plus and minus 2^53 - 1, the range that
+        every JSON parser reads exactly. On a board with wider totals scores are text.
+
+        - **Access**: the app's admin.
         """
-        app = await self._app(call)
-        rules = _changes(await _body(call, schema.Board))
+        app = await self._app(context)
+        rules = _given(await _body(context, schema.Board))
         rules["regions"] = tuple(rules["regions"])
-        return _created(_board(await self._tenants.create_board(app, rules.pop("board"), rules)))
+        return json_response(_board(await self._tenants.create_board(app, rules.pop("board"), rules)), 201)
 
-    async def get_board(self, call: RequestContext) -> web.StreamResponse:
-        """Its rules, as they are now.
+    @_endpoint("GET", "/v1/apps/{app}/boards/{board}", name="getBoard", tag="boards", responses={200: schema.Board})
+    async def get_board(self, context: RequestContext) -> Response:
+        """Get the current rules of a board.
 
-        - **Who**: the app's admin.
+        - **Access**: the app's admin.
         """
-        app = await self._app(call)
-        return _ok(_board(await self._tenants.board(app, call.path[1])))
+        app = await self._app(context)
+        return json_response(_board(await self._tenants.board(app, context.path[1])))
 
-    async def update_board(self, call: RequestContext) -> web.StreamResponse:
-        """What is left out stays. Pages that watch the board see the change at once; they are sent away when it is
-        public no more.
+    @_endpoint(
+        "PATCH",
+        "/v1/apps/{app}/boards/{board}",
+        name="updateBoard",
+        tag="boards",
+        body=schema.BoardChange,
+        responses={200: schema.Board},
+        errors=BOARD_ERRORS,
+    )
+    async def update_board(self, context: RequestContext) -> Response:
+        """Change a board.
 
-        - **Who**: the app's admin.
+        Omitted fields stay the same. Pages that watch the board show the change at once. If the board becomes private,
+        they are disconnected from it.
+
+        - **Access**: the app's admin.
         """
-        app = await self._app(call)
-        board = await self._tenants.board(app, call.path[1])
-        return _ok(_board(await self._tenants.update_board(board, _changes(await _body(call, schema.BoardChange)))))
+        app = await self._app(context)
+        board = await self._tenants.board(app, context.path[1])
+        changes = _given(await _body(context, schema.BoardChange))
+        return json_response(_board(await self._tenants.update_board(board, changes)))
 
-    async def delete_board(self, call: RequestContext) -> web.StreamResponse:
-        """The board goes, with all its standings and seasons; pages that watch it are told. This cannot be undone.
+    @_endpoint("DELETE", "/v1/apps/{app}/boards/{board}", name="deleteBoard", tag="boards", responses={204: None})
+    async def delete_board(self, context: RequestContext) -> Response:
+        """Delete a board.
 
-        - **Who**: the app's admin.
+        All its seasons and standings are deleted with it, and pages that watch it are notified. This cannot be undone.
+
+        - **Access**: the app's admin.
         """
-        app = await self._app(call)
-        await self._tenants.delete_board(await self._tenants.board(app, call.path[1]))
+        app = await self._app(context)
+        await self._tenants.delete_board(await self._tenants.board(app, context.path[1]))
         return Response(204)
 
-    # Actions
+    @_endpoint("GET", "/v1/apps/{app}/actions", name="listActions", tag="actions", responses={200: schema.Actions})
+    async def list_actions(self, context: RequestContext) -> Response:
+        """List the actions of an app, by id.
 
-    async def list_action(self, call: RequestContext) -> web.StreamResponse:
-        """Every action of the app, by id.
-
-        - **Who**: the app's admin.
+        - **Access**: the app's admin.
         """
-        actions = await self._tenants.actions(await self._app(call))
-        return _ok(schema.Actions([_action(action) for action in actions]))
+        actions = await self._tenants.actions(await self._app(context))
+        return json_response(schema.Actions([_action(action) for action in actions]))
 
-    async def create_action(self, call: RequestContext) -> web.StreamResponse:
-        """Something a player does that is worth points: the server, not the client, knows how many. `per_day` and
-        `cooldown_s` bound how often it counts for one player, exactly, also when requests race.
+    @_endpoint(
+        "POST",
+        "/v1/apps/{app}/actions",
+        name="createAction",
+        tag="actions",
+        body=schema.Action,
+        responses={201: schema.Action},
+        errors=[codes.ACTION_EXISTS, codes.INVALID_ACTION, *ACTION_ERRORS],
+    )
+    async def create_action(self, context: RequestContext) -> Response:
+        """Create an action.
 
-        - **Who**: the app's admin.
+        An action is an activity of a player that earns points. The server determines the points, not the client.
+        `per_day` and `cooldown_s` limit how often the action counts for a player. The limits are exact, also for
+        simultaneous requests.
+
+        - **Access**: the app's admin.
         """
-        app = await self._app(call)
-        body = await _body(call, schema.Action)
+        app = await self._app(context)
+        body = await _body(context, schema.Action)
         action = domain.Action(0, app, body.action, int(body.points), body.per_day, body.cooldown_s)
-        return _created(_action(await self._tenants.create_action(action)))
+        return json_response(_action(await self._tenants.create_action(action)), 201)
 
-    async def get_action(self, call: RequestContext) -> web.StreamResponse:
-        """What it is worth, and how often it counts.
+    @_endpoint(
+        "GET", "/v1/apps/{app}/actions/{action}", name="getAction", tag="actions", responses={200: schema.Action}
+    )
+    async def get_action(self, context: RequestContext) -> Response:
+        """Get an action: its points and limits.
 
-        - **Who**: the app's admin.
+        - **Access**: the app's admin.
         """
-        app = await self._app(call)
-        return _ok(_action(await self._tenants.action(app, call.path[1])))
+        app = await self._app(context)
+        return json_response(_action(await self._tenants.action(app, context.path[1])))
 
-    async def update_action(self, call: RequestContext) -> web.StreamResponse:
-        """What is left out stays. New points hold for updates from now on; what was counted stays.
+    @_endpoint(
+        "PATCH",
+        "/v1/apps/{app}/actions/{action}",
+        name="updateAction",
+        tag="actions",
+        body=schema.ActionChange,
+        responses={200: schema.Action},
+        errors=ACTION_ERRORS,
+    )
+    async def update_action(self, context: RequestContext) -> Response:
+        """Change an action.
 
-        - **Who**: the app's admin.
+        Omitted fields stay the same. New points apply to later updates only.
+
+        - **Access**: the app's admin.
         """
-        app = await self._app(call)
-        action = await self._tenants.action(app, call.path[1])
-        changes = _changes(await _body(call, schema.ActionChange))
-        return _ok(_action(await self._tenants.update_action(action, changes)))
+        app = await self._app(context)
+        action = await self._tenants.action(app, context.path[1])
+        changes = _given(await _body(context, schema.ActionChange))
+        return json_response(_action(await self._tenants.update_action(action, changes)))
 
-    async def delete_action(self, call: RequestContext) -> web.StreamResponse:
-        """Updates with it are refused from now on; what was counted stays.
+    @_endpoint("DELETE", "/v1/apps/{app}/actions/{action}", name="deleteAction", tag="actions", responses={204: None})
+    async def delete_action(self, context: RequestContext) -> Response:
+        """Delete an action.
 
-        - **Who**: the app's admin.
+        Later updates with this action are refused. Points that were already earned stay.
+
+        - **Access**: the app's admin.
         """
-        app = await self._app(call)
-        await self._tenants.delete_action(await self._tenants.action(app, call.path[1]))
+        app = await self._app(context)
+        await self._tenants.delete_action(await self._tenants.action(app, context.path[1]))
         return Response(204)
 
-    # Players
+    @_endpoint(
+        "GET",
+        "/v1/apps/{app}/players",
+        name="listPlayers",
+        tag="players",
+        query=schema.PlayersQuery,
+        responses={200: schema.Players},
+    )
+    async def list_players(self, context: RequestContext) -> Response:
+        """List the profiles of an app, by id, page by page.
 
-    async def list_player(self, call: RequestContext) -> web.StreamResponse:
-        """Profiles of the app by id, a page at a time: go on with the last id as `after`.
+        For the next page, send the last id as `after`.
 
-        - **Who**: the app's admin.
+        - **Access**: the app's admin.
         """
-        app = await self._app(call)
-        query = call.query(schema.PlayersQuery)
-        return _ok(
-            schema.Players([_player(player) for player in await self._tenants.players(app, query.after, query.limit)])
-        )
+        app = await self._app(context)
+        query = context.query(schema.PlayersQuery)
+        players = await self._tenants.players(app, query.after, query.limit)
+        return json_response(schema.Players([_player(player) for player in players]))
 
-    async def create_player(self, call: RequestContext) -> web.StreamResponse:
-        """A profile: how the player is shown, and the `region` where the player counts when an update does not say. Not
-        needed before a first update, which makes one with the id as username.
+    @_endpoint(
+        "POST",
+        "/v1/apps/{app}/players",
+        name="createPlayer",
+        tag="players",
+        body=schema.Player,
+        responses={201: schema.Player},
+        errors=[codes.PLAYER_EXISTS, codes.INVALID_PLAYER, *PLAYER_ERRORS],
+    )
+    async def create_player(self, context: RequestContext) -> Response:
+        """Create a player.
 
-        - **Who**: the app's admin.
+        A profile has the name and avatar of a player, and the `region` for updates without one. It is optional: the
+        first update of a player creates a profile with the id as username.
+
+        - **Access**: the app's admin.
         """
-        app = await self._app(call)
-        body = await _body(call, schema.Player)
+        app = await self._app(context)
+        body = await _body(context, schema.Player)
         profile = {"avatar_url": body.avatar_url, "email": body.email, "region": body.region}
-        return _created(_player(await self._tenants.create_player(app, body.player, body.username, profile)))
+        return json_response(_player(await self._tenants.create_player(app, body.player, body.username, profile)), 201)
 
-    async def get_player(self, call: RequestContext) -> web.StreamResponse:
-        """How the player is shown. E-mail addresses are shown to admins only, and never on boards.
+    @_endpoint(
+        "GET", "/v1/apps/{app}/players/{player}", name="getPlayer", tag="players", responses={200: schema.Player}
+    )
+    async def get_player(self, context: RequestContext) -> Response:
+        """Get the profile of a player.
 
-        - **Who**: the app's admin.
+        E-mail addresses are visible to admins only, and never on boards.
+
+        - **Access**: the app's admin.
         """
-        app = await self._app(call)
-        return _ok(_player(await self._tenants.player(app, call.path[1])))
+        app = await self._app(context)
+        return json_response(_player(await self._tenants.player(app, context.path[1])))
 
-    async def update_player(self, call: RequestContext) -> web.StreamResponse:
-        """What is left out stays; null takes away. Boards and open pages show the new name at once.
+    @_endpoint(
+        "PATCH",
+        "/v1/apps/{app}/players/{player}",
+        name="updatePlayer",
+        tag="players",
+        body=schema.PlayerChange,
+        responses={200: schema.Player},
+        errors=PLAYER_ERRORS,
+    )
+    async def update_player(self, context: RequestContext) -> Response:
+        """Change the profile of a player.
 
-        - **Who**: the app's admin.
+        Omitted fields stay the same, null removes a value. Boards and open pages show the new name at once.
+
+        - **Access**: the app's admin.
         """
-        app = await self._app(call)
-        player = await self._tenants.player(app, call.path[1])
-        changes = _changes(await _body(call, schema.PlayerChange))
-        return _ok(_player(await self._tenants.update_player(app, player, changes)))
+        app = await self._app(context)
+        player = await self._tenants.player(app, context.path[1])
+        changes = _given(await _body(context, schema.PlayerChange))
+        return json_response(_player(await self._tenants.update_player(app, player, changes)))
 
-    async def delete_player(self, call: RequestContext) -> web.StreamResponse:
-        """The profile and every standing go, and the ledger no longer tells who it was. This cannot be undone; an
-        update under the same id makes a new player.
+    @_endpoint("DELETE", "/v1/apps/{app}/players/{player}", name="deletePlayer", tag="players", responses={204: None})
+    async def delete_player(self, context: RequestContext) -> Response:
+        """Delete a player.
 
-        - **Who**: the app's admin.
+        The profile and all standings are deleted, and the player's entries in the ledger become anonymous. This cannot
+        be undone. A later update under the same id creates a new player.
+
+        - **Access**: the app's admin.
         """
-        app = await self._app(call)
-        await self._tenants.delete_player(app, await self._tenants.player(app, call.path[1]))
+        app = await self._app(context)
+        await self._tenants.delete_player(app, await self._tenants.player(app, context.path[1]))
         return Response(204)
 
-    async def _app(self, call: RequestContext) -> domain.App:
-        """The app in the address, opened for management."""
-        return await self._tenants.open(call.principal, call.path[0])
+    async def _app(self, context: RequestContext) -> domain.App:
+        """Return the app of the address, if the principal may manage it."""
+        return await self._tenants.open(context.principal, context.path[0])
 
 
-def _five(
-    routes: TenantRoutes,
-    kind: str,
-    many: str,
-    types: tuple[type, type, type],
-    rules: tuple[str, ...],
-    fixed: tuple[str, ...] = (),
-    query: type | None = None,
-) -> list[Endpoint]:
-    """List, create, get, update and delete. `types` are the whole thing, a change of it, and the list; `rules` are the
-    codes for what a change can have wrong, `fixed` those for what is decided at creation."""
-    whole, change, listed = types
-    name, tag, one = kind.capitalize(), f"{kind}s", f"{many}/{{{kind}}}"
-    article = "an" if kind[0] == "a" else "a"
-    operator = ("operator_only",) if kind == "app" else ()
-    made = (f"{kind}_exists", f"invalid_{kind}", *rules, *fixed, *operator)
-
-    def endpoint(method: str, path: str, verb: str, summary: str, **more: Any) -> Endpoint:
-        policy: UseCase = "manage_apps" if kind == "app" and verb in {"list", "create", "delete"} else "manage_app"
-        handler = getattr(routes, f"{verb}_{kind}")
-        return Endpoint(method, path, f"{verb}{name}", summary, handler, tag, policy, **more)
-
-    every = endpoint("GET", many, "list", f"List {kind}s", query=query, replies={200: listed}, errors=operator)
-    return [
-        replace(every, name=f"list{name}s"),
-        endpoint("POST", many, "create", f"Create {article} {kind}", body=whole, replies={201: whole}, errors=made),
-        endpoint("GET", one, "get", f"Read {article} {kind}", replies={200: whole}),
-        endpoint("PATCH", one, "update", f"Change {article} {kind}", body=change, replies={200: whole}, errors=rules),
-        endpoint("DELETE", one, "delete", f"Delete {article} {kind}", replies={204: None}, errors=operator),
-    ]
-
-
-async def _body(call: RequestContext, kind: type[T]) -> T:
-    return decode_json(msgspec.json.Decoder(kind), await call.body())
+async def _body(context: RequestContext, kind: type[T]) -> T:
+    return decode_json(msgspec.json.Decoder(kind), await context.body())
 
 
 _SCORES = {"min_value", "max_value", "min_total", "max_total", "points"}
 
 
-def _changes(body: msgspec.Struct) -> dict[str, Any]:
-    """The fields that were given; scores as integers."""
+def _given(body: msgspec.Struct) -> dict[str, Any]:
+    """Return the fields that were sent, with scores as integers."""
     given = {name: value for name, value in msgspec.structs.asdict(body).items() if value is not msgspec.UNSET}
     return {name: int(value) if name in _SCORES and value is not None else value for name, value in given.items()}
-
-
-def _ok(body: msgspec.Struct) -> Response:
-    return Response(200, _encode(body), _UNCACHED)
-
-
-def _created(body: msgspec.Struct) -> Response:
-    return Response(201, _encode(body), _UNCACHED)
 
 
 def _app(app: domain.App) -> schema.App:
@@ -336,10 +408,10 @@ def _board(board: domain.Board) -> schema.Board:
         player_values=board.player_values,
         consistency=board.consistency,
         priority=board.priority,
-        min_value=score_text(board, board.min_value),
-        max_value=score_text(board, board.max_value),
-        min_total=score_text(board, board.min_total),
-        max_total=score_text(board, board.max_total),
+        min_value=encode_score(board, board.min_value),
+        max_value=encode_score(board, board.max_value),
+        min_total=encode_score(board, board.min_total),
+        max_total=encode_score(board, board.max_total),
     )
 
 

@@ -13,7 +13,7 @@ def message(of: Board, score: int, *changes: Change) -> TopMessage:
     return TopMessage(Position("epoch.1", 3), None, "", TopSnapshot(of, "1", "all", 1, NOON, [line]), changes)
 
 
-def test_changes_say_who_entered_moved_and_left() -> None:
+def test_changes_list_players_that_entered_moved_and_left() -> None:
     _, text = encode_top(message(board(), 3, Change("cat", 1, None, 5), Change("bob", None, 2, 2)))
     assert msgspec.json.decode(text)["changes"] == [
         {"player": "cat", "rank": 1, "previous_rank": None, "score": 5},
@@ -21,7 +21,7 @@ def test_changes_say_who_entered_moved_and_left() -> None:
     ]
 
 
-def test_a_message_stands_alone_with_or_without_changes() -> None:
+def test_a_message_is_complete_with_or_without_changes() -> None:
     alone, with_changes = (msgspec.json.decode(text) for text in encode_top(message(board(), 3)))
     assert alone == {
         "type": "top",
