@@ -24,7 +24,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Look at the shared servers once after each failed test: what broke under it would fail the tests after it."""
+    """Replace shared servers that a failed test broke, so that later tests pass."""
     failed = item.session.testsfailed
     if failed > item.session.stash.get(FAILED_BEFORE, 0):
         item.session.stash[FAILED_BEFORE] = failed
@@ -38,20 +38,20 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Database]:
-    """An empty database, at the newest version of its schema."""
+    """An empty database with the newest schema."""
     async with database.open_database(tmp_path / "scoreboard.db") as opened:
         yield opened
 
 
 @pytest.fixture(scope="session")
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of one Redis for all tests that leave it alone; each begins with `emptied(redis_url)`."""
+    """The URL of a Redis that tests share. Each test begins with `emptied(redis_url)`."""
     with redis_server.shared(tmp_path_factory.mktemp("redis")) as url:
         yield url
 
 
 @pytest.fixture(scope="session")
 def rabbitmq() -> Iterator[Broker]:
-    """One RabbitMQ for all tests; each has queues of its own."""
+    """A RabbitMQ that tests share. Each test uses its own queues."""
     with rabbitmq_server.shared() as server:
         yield server

@@ -140,7 +140,7 @@ async def test_a_caller_that_is_cancelled_harms_none_of_its_batch(service: Runni
 async def test_a_player_renamed_while_the_names_are_read_is_shown_with_the_new_name(
     service: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Trap 10: no page, cache or socket keeps a name that was read before the rename."""
+    """No page, cache or socket keeps a name that was read before the rename."""
     board = await service.board()
     (await service.operator.post("/v1/apps/game/players", {"player": "a", "username": "Old"})).ok(201)
     server = service.client("server", "game")
@@ -182,7 +182,7 @@ async def test_a_player_renamed_while_the_names_are_read_is_shown_with_the_new_n
 
 
 async def test_a_board_deleted_under_an_update_leaves_nothing_for_the_next_of_that_name(service: Running) -> None:
-    """Trap 7: the board is deleted and created again while an update waits."""
+    """The board is deleted and created again while an update waits."""
     board = await service.board()
     server = service.client("server", "game")
     (await server.post(f"{board}/scores", {"player": "early", "increment": 1})).ok()

@@ -7,6 +7,6 @@ from structlog.typing import EventDict
 
 @pytest.fixture(autouse=True)
 def logged() -> Iterator[list[EventDict]]:
-    """What is logged, instead of its being written."""
+    """The captured log entries, which are not written."""
     with capture_logs() as entries:
         yield entries
