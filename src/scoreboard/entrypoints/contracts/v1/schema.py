@@ -335,7 +335,8 @@ class DeadLettersQuery(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 class DeadLetter(msgspec.Struct):
     """A queued message whose updates could not be applied after `attempts` attempts.
 
-    `count` is the number of its updates. It is null for an unreadable message, which was altered or has lost its key.
+    `count` is the number of its updates. It is null for an unreadable message, which was altered or
+    signed with a removed key.
     """
 
     letter: str
