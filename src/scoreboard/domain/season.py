@@ -75,7 +75,7 @@ def check_name(period: Period, name: str) -> str:
     """Return the name of a season. Raises Invalid if the period has no such season."""
     if name != (ALL_TIME if period == "all_time" else _canonical_name(period, name)):
         raise codes.INVALID_SEASON.error(
-            f"seasons of this board have names such as {_EXAMPLES[period]}, or use current"
+            f"this board has no such season; use current or a name such as {_EXAMPLES[period]}"
         )
     return name
 

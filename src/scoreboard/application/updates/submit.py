@@ -328,7 +328,9 @@ class Submit:
             authorize_value(principal, board)
         if value is None:
             field = "increment" if board.operator == "increment" else "score"
-            raise codes.OPERATOR_MISMATCH.error(f"the operator of this board is {board.operator}; send {field}")
+            raise codes.OPERATOR_MISMATCH.error(
+                f"the operator of this board is {board.operator}; send the field {field}"
+            )
         if not board.min_value <= value <= board.max_value:
             raise codes.VALUE_OUT_OF_BOUNDS.error(
                 f"an update of this board must be from {board.min_value} to {board.max_value}"

@@ -24,7 +24,7 @@ class RequestBody(msgspec.Struct, forbid_unknown_fields=True):
 class ScoreUpdate(RequestBody):
     """One update, with exactly one of `action`, `increment` and `score`.
 
-    `player` may be omitted with a player's token.
+    `player` defaults to the token's subject. Send it with every token that is not a player's.
     """
 
     player: str | None = None

@@ -15,7 +15,7 @@ INTRODUCTION = """\
 Live boards, for pages and servers. The other endpoints are in [OpenAPI](openapi.json).
 
 - Within an `epoch` offsets only grow: ignore a `top` whose `offset` is not greater than yours. A new epoch replaces
-  everything you have.
+  all earlier messages.
 - A connection that falls behind skips to the newest top N. `changes` is present only if you had the previous position.
 - To resume after a break, subscribe with your `position`, or send the id of the last event as `Last-Event-ID`.
 - The server pings after 25 s of silence, and disconnects after 60 s of silence. The client then sees 1006.
