@@ -74,7 +74,7 @@ def _handler(script: Scripted) -> type[BaseHTTPRequestHandler]:
             elif step == "down":
                 self._send(503, {"code": "overloaded", "detail": "try again"}, retry_after="0")
             elif step == "broken":
-                self._send(403, {"code": "server_only", "detail": "a batch requires a server's token"})
+                self._send(403, {"code": "server_only", "detail": "a batch requires the token of a server or admin"})
             else:
                 self.close_connection = True
 

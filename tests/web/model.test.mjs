@@ -88,7 +88,7 @@ test("connection states have a text and a reason", () => {
   assert.deepEqual(describeState({ name: "live" }, seen), ["Live", ""]);
   const waiting = { name: "waiting", until: 4_500, reason: "closed" };
   assert.deepEqual(describeState(waiting, seen), ["Reconnecting in 4 s", ""]);
-  assert.deepEqual(describeState(waiting, { ...seen, shown: false }), ["Retrying in 4 s", "closed"]);
+  assert.deepEqual(describeState(waiting, { ...seen, shown: false }), ["Retrying in 4 s", "Closed."]);
   assert.deepEqual(describeState(waiting, { ...seen, online: false }), ["Offline, retrying in 4 s", ""]);
   assert.deepEqual(describeState({ name: "refused", code: "x", detail: "Gone." }, seen), ["Not available", "Gone. (x)"]);
 });

@@ -152,7 +152,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(
             ge=0,
             le=1_000,
-            description="Minimum time between two transactions of a process: 0 answers fastest, more saves work.",
+            description="Minimum time between two transactions of a process: 0 responds fastest, more saves work.",
             extra={"unit": "milliseconds"},
         ),
     ] = 0

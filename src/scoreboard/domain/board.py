@@ -89,15 +89,17 @@ class Board:
         for region in self.regions:
             check_slug(region, codes.INVALID_REGION)
         if len(set(self.regions)) != len(self.regions) or len(self.regions) > MAX_REGIONS:
-            raise codes.INVALID_REGIONS.error(f"regions are at most {MAX_REGIONS}, each once")
+            raise codes.INVALID_REGIONS.error(f"a board may have at most {MAX_REGIONS} regions; list each once")
         if not 1 <= self.top_n <= MAX_TOP_N:
-            raise codes.INVALID_TOP_N.error(f"top_n is 1 to {MAX_TOP_N}")
+            raise codes.INVALID_TOP_N.error(f"top_n must be from 1 to {MAX_TOP_N:,}")
         for low, high, what in (
             (self.min_value, self.max_value, "value"),
             (self.min_total, self.max_total, "total"),
         ):
             if not INT64_MIN <= low <= high <= INT64_MAX:
-                raise codes.INVALID_BOUNDS.error(f"min_{what} and max_{what} are signed 64-bit integers, in this order")
+                raise codes.INVALID_BOUNDS.error(
+                    f"min_{what} and max_{what} must be signed 64-bit integers, the lower one first"
+                )
         return self
 
 
@@ -119,11 +121,11 @@ class Action:
     def check(self) -> "Action":
         check_slug(self.slug, codes.INVALID_ACTION)
         if not INT64_MIN <= self.points <= INT64_MAX:
-            raise codes.INVALID_POINTS.error("points are a signed 64-bit integer")
+            raise codes.INVALID_POINTS.error("points must be a signed 64-bit integer")
         if self.per_day is not None and not 1 <= self.per_day <= MAX_PER_DAY:
-            raise codes.INVALID_PER_DAY.error(f"per_day is 1 to {MAX_PER_DAY:,}, or null for no limit")
+            raise codes.INVALID_PER_DAY.error(f"per_day must be from 1 to {MAX_PER_DAY:,}, or null for no limit")
         if not 0 <= self.cooldown_s <= MAX_COOLDOWN_S:
-            raise codes.INVALID_COOLDOWN.error("cooldown_s is 0 to one year")
+            raise codes.INVALID_COOLDOWN.error(f"cooldown_s must be from 0 to {MAX_COOLDOWN_S:,} (one year)")
         return self
 
 
@@ -146,7 +148,7 @@ class Player:
         if self.avatar_url is not None:
             check_text(self.avatar_url, codes.INVALID_AVATAR_URL, URL_CHARS)
             if not self.avatar_url.startswith(("https://", "/")):
-                raise codes.INVALID_AVATAR_URL.error("avatar_url begins with https:// or /")
+                raise codes.INVALID_AVATAR_URL.error("avatar_url must begin with https:// or /")
         if self.email is not None:
             check_text(self.email, codes.INVALID_EMAIL, EMAIL_CHARS)
         if self.region is not None:
@@ -160,4 +162,4 @@ def check_time_zone(name: str) -> None:
     except (ZoneInfoNotFoundError, ValueError, OSError):
         exists = False
     if not exists:
-        raise codes.INVALID_TIME_ZONE.error("time_zone is an IANA name such as UTC or Europe/Berlin")
+        raise codes.INVALID_TIME_ZONE.error("time_zone must be an IANA name such as UTC or Europe/Berlin")

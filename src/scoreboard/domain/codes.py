@@ -47,10 +47,10 @@ class Code(Generic[E_co]):
 
 _SLUG = "Use 1 to 50 of `a-z`, `0-9`, `-` and `_`, starting with a letter or digit."
 _TOKEN = "Create one with `scoreboard token` and send it as `Authorization: Bearer <token>`."  # noqa: S105 - a text
-_RETRY = "Wait for `Retry-After`, then retry the request; an update under the same `Idempotency-Key`."
+_RETRY = "Wait for the time in `Retry-After`, then retry the request. Keep the `Idempotency-Key` of an update."
 _OTHER_ID = "Choose another id, or change the existing one with `PATCH`."
-_LIST = "List the existing ones with `GET`, one step up in the address. Ids are case-sensitive."
-_RETRY_UPDATE = "Retry under the same `Idempotency-Key`: the update is counted once. The log has the failure."
+_LIST = "Compare the id with the list at the parent path, which requires an admin's token. Ids are case-sensitive."
+_RETRY_UPDATE = "Retry under the same `Idempotency-Key`: the update is counted once. The server's log has the error."
 
 INVALID_PATH = Code("invalid_path", Invalid, "The address is not UTF-8.", "Percent-encode ids in addresses as UTF-8.")
 INVALID_QUERY = Code(
@@ -60,7 +60,7 @@ INVALID_QUERY = Code(
     "`detail` names it; compare with the API reference.",
 )
 INVALID_JSON = Code(
-    "invalid_json", Invalid, "The body is not JSON.", "Send JSON in UTF-8. `detail` gives the position of the fault."
+    "invalid_json", Invalid, "The body is not JSON.", "Send JSON in UTF-8. `detail` describes the error."
 )
 INVALID_BODY = Code(
     "invalid_body",
@@ -77,14 +77,14 @@ ONE_VALUE = Code(
 OPERATOR_MISMATCH = Code(
     "operator_mismatch",
     Invalid,
-    "The board's operator takes its value in the other field.",
+    "The board's operator requires the other one of `increment` and `score`.",
     "Send `increment` to a board with the operator `increment`, and `score` to `best` and `latest`.",
 )
 IN_THE_FUTURE = Code(
     "in_the_future",
     Invalid,
-    "An imported entry was accepted later than the present time of this server's clock.",
-    "Correct the clocks of both machines, and import it again.",
+    "The time in the event id of an imported entry is in the future by the clock of this server.",
+    "Correct the clocks of both machines, and import the entry again.",
 )
 INVALID_VALUE = Code(
     "invalid_value", Invalid, "The value of an entry exceeds 64 bits.", "Import the entry as it was exported."
@@ -93,7 +93,7 @@ UNKNOWN_ACTION = Code(
     "unknown_action", Invalid, "The app has no action with this id.", "Create the action, or correct its id."
 )
 UNKNOWN_REGION = Code(
-    "unknown_region", Invalid, "The board does not rank this region.", "Send one of the board's `regions`, or none."
+    "unknown_region", Invalid, "The board does not have this region.", "Send one of the board's `regions`, or none."
 )
 METADATA_TOO_BIG = Code(
     "metadata_too_big",
@@ -117,7 +117,7 @@ INVALID_SEASON = Code(
     "invalid_season",
     Invalid,
     "The board cannot have a season of this name.",
-    "Names follow the period: `all`, `2026-11-21`, `2026-W47`, `2026-11`; or `current`.",
+    "The name depends on the board's period: `all`, `2026-11-21`, `2026-W47` or `2026-11`. Or use `current`.",
 )
 INVALID_CURSOR = Code(
     "invalid_cursor",
@@ -129,9 +129,9 @@ INVALID_LIMIT = Code(
     "invalid_limit",
     Invalid,
     "The limit of a page is out of range.",
-    "Request 1 to 1,000 entries, and continue with `next_cursor`.",
+    "Request from 1 to 1,000 entries, and continue with `next_cursor`.",
 )
-INVALID_RADIUS = Code("invalid_radius", Invalid, "The number of neighbours is out of range.", "Request 1 to 100.")
+INVALID_RADIUS = Code("invalid_radius", Invalid, "The number of neighbours is out of range.", "Request from 1 to 100.")
 INVALID_PLAYERS = Code(
     "invalid_players", Invalid, "The query has no players, or too many.", "Request 1 to 200 players at a time."
 )
@@ -176,10 +176,13 @@ INVALID_TIME_ZONE = Code(
     "Use a name of the IANA database, such as `Europe/Berlin`.",
 )
 INVALID_REGIONS = Code(
-    "invalid_regions", Invalid, f"There are more than {MAX_REGIONS} regions, or one is repeated.", "Name each once."
+    "invalid_regions",
+    Invalid,
+    f"There are more than {MAX_REGIONS} regions, or one is repeated.",
+    "List each region once.",
 )
 INVALID_TOP_N = Code(
-    "invalid_top_n", Invalid, "The size of the live top N is out of range.", f"Use 1 to {MAX_TOP_N:,}."
+    "invalid_top_n", Invalid, "The size of the live top N is out of range.", f"Use a number from 1 to {MAX_TOP_N:,}."
 )
 INVALID_BOUNDS = Code(
     "invalid_bounds",
@@ -189,25 +192,32 @@ INVALID_BOUNDS = Code(
 )
 INVALID_POINTS = Code("invalid_points", Invalid, "The points exceed 64 bits.", "Use a signed 64-bit integer.")
 INVALID_PER_DAY = Code(
-    "invalid_per_day", Invalid, "`per_day` is out of range.", f"Use 1 to {MAX_PER_DAY:,}, or null for no limit."
+    "invalid_per_day",
+    Invalid,
+    "`per_day` is out of range.",
+    f"Use a number from 1 to {MAX_PER_DAY:,}, or null for no limit.",
 )
-INVALID_COOLDOWN = Code("invalid_cooldown", Invalid, "`cooldown_s` is out of range.", "Use 0 seconds to one year.")
+INVALID_COOLDOWN = Code(
+    "invalid_cooldown", Invalid, "`cooldown_s` is out of range.", "Use a number of seconds from 0 to one year."
+)
 
 TOKEN_MISSING = Code("token_missing", Unauthenticated, "The operation requires a token, and none was sent.", _TOKEN)
 TOKEN_INVALID = Code(
     "token_invalid",
     Unauthenticated,
     "The token is malformed, was changed, is not valid yet, or was signed with another server's key.",
-    "Create one with `scoreboard token`, with the data folder of this server.",
+    "Create one with `scoreboard token` and the data folder or signing key of this server.",
 )
-TOKEN_EXPIRED = Code("token_expired", Unauthenticated, "The token has expired.", "Get a new token: `scoreboard token`.")
+TOKEN_EXPIRED = Code(
+    "token_expired", Unauthenticated, "The token has expired.", "Create a new token with `scoreboard token`."
+)
 
 WRONG_APP = Code("wrong_app", Forbidden, "The token belongs to another app.", "Use a token of the app in the address.")
 SCOPE_MISSING = Code(
     "scope_missing",
     Forbidden,
     "The token is valid, but does not permit this operation.",
-    "Tokens of players and servers update and read. Management requires an admin's: `scoreboard token admin`.",
+    "Management requires an admin's token: `scoreboard token admin`. Players and servers can only read and update.",
 )
 WRONG_PLAYER = Code(
     "wrong_player",
@@ -243,7 +253,7 @@ SUBSCRIPTION_ENDED = Code(
     "subscription_ended",
     Forbidden,
     "The board of a live subscription was deleted or made private.",
-    "Remove the board from the page, or subscribe again with a token that may read it.",
+    "Subscribe to another board, or again with a token that may read this one.",
 )
 WEBSOCKET_ONLY = Code(
     "websocket_only",
@@ -265,12 +275,12 @@ STANDING_NOT_FOUND = Code(
     "standing_not_found",
     NotFound,
     "The player exists, but has no score in this season and region.",
-    "Show the player as not ranked yet.",
+    "Show the player as not yet ranked.",
 )
 REGION_NOT_FOUND = Code(
     "region_not_found",
     NotFound,
-    "The board does not rank this region.",
+    "The board does not have this region.",
     "Request one of the board's `regions`, or none.",
 )
 EVENT_NOT_FOUND = Code(
@@ -286,7 +296,10 @@ LETTER_NOT_FOUND = Code(
     "List the dead letters with `scoreboard dlq list`.",
 )
 FILE_NOT_FOUND = Code(
-    "file_not_found", NotFound, "The page has no such file.", "Reload the page: it belongs to another version."
+    "file_not_found",
+    NotFound,
+    "The page has no such file.",
+    "Reload the page, as it belongs to another version of the server.",
 )
 
 APP_EXISTS = Code("app_exists", Conflict, "An app with this id already exists.", _OTHER_ID)
@@ -296,14 +309,14 @@ PLAYER_EXISTS = Code("player_exists", Conflict, "A player with this id already e
 KEY_REUSED = Code(
     "key_reused",
     Conflict,
-    "The idempotency key was used for another request; nothing was counted now.",
+    "The idempotency key was used for a different request. This request was not counted.",
     "Use a new key for each new update, and the same key only to retry it.",
 )
 KEY_REPLAYED = Code(
     "key_replayed",
     Conflict,
     "A queued update was sent again before the first was applied; the first one counts.",
-    "Do nothing: `detail` names the event of the outcome.",
+    "No action is needed. `detail` names the event of the outcome.",
 )
 KEY_SPENT = Code(
     "key_spent",
@@ -325,16 +338,22 @@ TOTAL_OUT_OF_BOUNDS = Code(
     "Create a board with wider totals; they are fixed at creation.",
 )
 ACTION_LIMIT = Code(
-    "action_limit", Refused, "The player reached the daily limit of this action.", "It counts again tomorrow."
+    "action_limit",
+    Refused,
+    "The player has reached the daily limit of this action.",
+    "The action counts again on the next day in the app's time zone.",
 )
 ACTION_COOLDOWN = Code(
-    "action_cooldown", Refused, "The cooldown of this action has not passed.", "It counts again after `Retry-After`."
+    "action_cooldown",
+    Refused,
+    "The cooldown of this action has not passed.",
+    "The action counts again after the time in `Retry-After`.",
 )
 DROPPED = Code(
     "dropped",
     Refused,
     "A queued update could not be applied, and the operator dropped it.",
-    "Ask the operator, who dropped it with `scoreboard dlq`.",
+    "Ask the operator of the server for the reason.",
 )
 NOT_STORABLE = Code(
     "not_storable",
@@ -346,8 +365,8 @@ NOT_STORABLE = Code(
 RATE_LIMITED = Code(
     "rate_limited",
     TooManyRequests,
-    "The credential reached its limit of updates.",
-    "Wait for `Retry-After`, or send batches. The limits are settings of the server.",
+    "The credential has reached its limit of updates.",
+    "Wait for the time in `Retry-After`, then retry. The operator of the server can raise the limits.",
 )
 
 OVERLOADED = Code("overloaded", Unavailable, "Too many updates are waiting for the database.", _RETRY)
@@ -382,8 +401,8 @@ RANKING_UNAVAILABLE = Code(
 LIMITS_UNAVAILABLE = Code(
     "limits_unavailable",
     Unavailable,
-    "The server that counts for the rate limits is unreachable.",
-    "Clients need to do nothing: each process counts alone until it is back. The log has the failure.",
+    "The Redis server that stores the rate limits is unreachable.",
+    "No action is needed by clients. Each process counts separately until the Redis server is reachable.",
 )
 TOO_MANY_CONNECTIONS = Code(
     "too_many_connections",

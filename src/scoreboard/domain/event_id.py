@@ -61,5 +61,5 @@ def from_text(text: str) -> EventId:
     except ValueError:
         event = EventId(b"")
     if len(event) != 16 or event[6] >> 4 != 7 or event[8] >> 6 != 2 or to_text(event) != text.lower():
-        raise codes.INVALID_EVENT.error("an event id is a UUIDv7, as returned in the response to an update")
+        raise codes.INVALID_EVENT.error("an event id must be a UUIDv7; use the one in the response to an update")
     return event

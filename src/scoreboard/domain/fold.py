@@ -59,5 +59,7 @@ def _latest(board: Board, old: Standing, new: Submission) -> Standing:
 
 def _bounded(board: Board, total: int) -> int:
     if not board.min_total <= total <= board.max_total:
-        raise codes.TOTAL_OUT_OF_BOUNDS.error(f"the total would leave {board.min_total} to {board.max_total}")
+        raise codes.TOTAL_OUT_OF_BOUNDS.error(
+            f"the player's total must stay between {board.min_total} and {board.max_total}"
+        )
     return total

@@ -5,6 +5,7 @@ are instants in UTC, so that a day of 23 or 25 hours is exactly one season. A se
 accepted in [starts_at, ends_at).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
@@ -73,8 +74,18 @@ def _midnight(day: date, time_zone: str) -> int:
 def check_name(period: Period, name: str) -> str:
     """Return the name of a season. Raises Invalid if the period has no such season."""
     if name != (ALL_TIME if period == "all_time" else _canonical_name(period, name)):
-        raise codes.INVALID_SEASON.error(f"not the name of a season of a board whose period is {period}")
+        raise codes.INVALID_SEASON.error(
+            f"this board has no such season; use current or a name such as {_EXAMPLES[period]}"
+        )
     return name
+
+
+_EXAMPLES: Mapping[Period, str] = {
+    "all_time": ALL_TIME,
+    "daily": "2026-11-21",
+    "weekly": "2026-W47",
+    "monthly": "2026-11",
+}
 
 
 def _canonical_name(period: Period, name: str) -> str | None:

@@ -95,7 +95,9 @@ class JwtAuthenticator:
         try:
             claims = jwt.decode(token, self._key, algorithms=[ALGORITHM]).claims
         except (JoseError, ValueError, TypeError, KeyError) as error:
-            raise codes.TOKEN_INVALID.error("this token is not valid here") from error
+            raise codes.TOKEN_INVALID.error(
+                "this token is not valid on this server; create one with scoreboard token"
+            ) from error
         return _principal(claims, self.clock())
 
 
@@ -115,11 +117,11 @@ def _principal(claims: dict[str, Any], now: float) -> tuple[float, Principal]:
     app, subject, role, scope = (claims.get(name) for name in ("app", "sub", "role", "scope"))
     texts = all(isinstance(text, str) for text in (app, subject, role, scope))
     if not texts or role not in get_args(Role) or not isinstance(expires, int | float):
-        raise codes.TOKEN_INVALID.error("this token lacks a claim: app, sub, role, scope and exp are needed")
+        raise codes.TOKEN_INVALID.error("this token lacks a claim: app, sub, role, scope and exp are required")
     not_before, session = claims.get("nbf", 0), claims.get("sid")
     if not isinstance(not_before, int | float) or not_before > now:
         raise codes.TOKEN_INVALID.error("this token is not valid yet")
     if session is not None and not isinstance(session, str):
-        raise codes.TOKEN_INVALID.error("the claim sid of this token is not a string")
+        raise codes.TOKEN_INVALID.error("the claim sid of this token must be a string")
     permissions = frozenset(str(scope).split())
     return expires, Principal(str(app), str(subject), cast("Role", role), permissions, session)

@@ -308,7 +308,9 @@ def is_server_error(error: BaseException) -> bool:
 def translate_error(error: Exception) -> Exception:
     """Return Unavailable for a server error, and any other error unchanged."""
     if isinstance(error, RetryTransaction):
-        return codes.STORAGE_FAILED.error("too many updates of the same players at once", retry_after_s=1)
+        return codes.STORAGE_FAILED.error(
+            "too many updates of the same players at once; try again in a moment", retry_after_s=1
+        )
     if not is_server_error(error):
         return error
     return storage_failure(disk_full=isinstance(error, asyncpg.DiskFullError))

@@ -80,7 +80,7 @@ class _Publisher:
             log.error("queue_unroutable", exchange=exchange, key=key)
             if self._redeclaring is None or self._redeclaring.done():
                 self._redeclaring = asyncio.create_task(self._redeclare())
-            raise unavailable("the queue's server lost a queue, which is being declared again") from error
+            raise unavailable("a queue is missing and is being created again; try again in a moment") from error
         except TimeoutError:
             await self._check_unblocked()
             self._give_up()  # The broker does not respond at all.

@@ -107,4 +107,4 @@ class RedisRateLimiter:
 
 
 def _unavailable(why: str) -> Unavailable:
-    return codes.LIMITS_UNAVAILABLE.error(f"the server of the rate limits cannot be called: {why}")
+    return codes.LIMITS_UNAVAILABLE.error(f"the server of the rate limits is unavailable: {why}")

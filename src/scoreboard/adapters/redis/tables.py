@@ -130,5 +130,5 @@ def chunks(standings: Collection[tuple[str, Standing]]) -> Iterator[list[tuple[s
 
 def _unavailable() -> Unavailable:
     return codes.RANKING_UNAVAILABLE.error(
-        "the ranking is unavailable; updates appear in it once it is back", retry_after_s=1
+        "the ranking is unreachable; updates are saved and appear later", retry_after_s=1
     )

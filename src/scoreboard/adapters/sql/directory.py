@@ -165,13 +165,13 @@ def no_such_app() -> ScoreboardError:
 
 def already_exists(statement: str) -> ScoreboardError:
     """Return the error for a statement that adds a row whose id exists."""
-    return _CONFLICTS[_kind(statement)].error("this id is already in use")
+    return _CONFLICTS[_kind(statement)].error("this id is already in use; choose another one")
 
 
 def was_deleted(statement: str) -> ScoreboardError:
     """Return the error for a statement that found no row to change."""
     kind = _kind(statement)
-    return _MISSING[kind].error(f"this {kind} was deleted in the meantime")
+    return _MISSING[kind].error(f"this {kind} was deleted during the request")
 
 
 def _kind(statement: str) -> str:

@@ -12,4 +12,4 @@ async def authenticate(authenticators: Sequence[Authenticator], token: str) -> P
         principal = await authenticator.authenticate(token)
         if principal is not None:
             return principal
-    raise codes.TOKEN_INVALID.error("this token is not valid here")
+    raise codes.TOKEN_INVALID.error("this token is not valid on this server; create one with scoreboard token")

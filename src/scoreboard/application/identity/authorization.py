@@ -18,11 +18,13 @@ def authorize(principal: Principal | None, use_case: UseCase, app: str) -> Princ
     if principal.app not in {app, ALL_APPS}:
         raise codes.WRONG_APP.error("this token belongs to another app")
     if required.permission not in principal.permissions:
-        raise codes.SCOPE_MISSING.error(f"this token does not have the scope {required.permission}")
+        raise codes.SCOPE_MISSING.error(
+            f"this token does not have the scope {required.permission}; use one that has it"
+        )
     if required.operator and principal.app != ALL_APPS:
-        raise codes.OPERATOR_ONLY.error("this requires the operator's token: scoreboard token admin --app '*'")
+        raise codes.OPERATOR_ONLY.error("this request requires the operator's token: scoreboard token admin --app '*'")
     if required.trusted and principal.role == "player":
-        raise codes.SERVER_ONLY.error("a batch requires a server's token")
+        raise codes.SERVER_ONLY.error("a batch requires the token of a server or admin")
     return principal
 
 
@@ -34,7 +36,7 @@ def authorize_operator(principal: Principal | None, use_case: UseCase) -> None:
 def authorize_player(principal: Principal, use_case: UseCase, player: str) -> None:
     """Raise Forbidden for a player's token that is used for another player."""
     if POLICY[use_case].others == "forbidden" and principal.role == "player" and principal.subject != player:
-        raise codes.WRONG_PLAYER.error("a player's token is valid only for that player")
+        raise codes.WRONG_PLAYER.error("a player's token can update only that player")
 
 
 def authorize_read(principal: Principal | None, board: Board) -> None:
@@ -46,8 +48,8 @@ def authorize_read(principal: Principal | None, board: Board) -> None:
 def authorize_value(principal: Principal, board: Board) -> None:
     """Raise Forbidden for a value from a player if the board takes only actions."""
     if principal.role == "player" and not board.player_values:
-        raise codes.VALUE_NOT_ALLOWED.error("this board takes only actions from players; send an action, not a value")
+        raise codes.VALUE_NOT_ALLOWED.error("this board accepts only actions from players; send an action, not a value")
 
 
 def token_missing() -> Unauthenticated:
-    return codes.TOKEN_MISSING.error("this requires a token, and none was sent")
+    return codes.TOKEN_MISSING.error("this request requires a token; send it as Authorization: Bearer <token>")

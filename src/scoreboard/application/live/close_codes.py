@@ -21,33 +21,33 @@ GOING_AWAY = Close(
     1001,
     "server is shutting down; reconnect",
     "The server stops or restarts.",
-    "Reconnect after a growing, jittered wait, with your position.",
+    "Reconnect with your position, after a growing wait with jitter.",
 )
 CUT_OFF = Close(
     1006,
     "",
-    "The connection broke: silent for 60 s, could not be written to for 30 s, or a fault of the network.",
-    "Reconnect after a growing, jittered wait, with your position.",
+    "The connection was silent for 60 s, could not be written to for 30 s, or was lost in the network.",
+    "Reconnect with your position, after a growing wait with jitter.",
 )
 TOO_BIG = Close(1009, "", "A message was longer than 8 KiB.", "Fix the client before it reconnects.")
 TOO_MANY_CONNECTIONS = Close(
     4003,
     "too many connections; try again later",
-    "The server has as many live connections as it accepts.",
-    "Reconnect later, after a growing, jittered wait.",
+    "The server has reached its limit of live connections.",
+    "Reconnect later, after a growing wait with jitter.",
 )
 BAD_MESSAGE = Close(
     4500,
     "not a message of this protocol",
-    "A message was not JSON, had an unknown type or field, or was one of too many at once.",
+    "A message was not JSON, had an unknown type or field, or too many arrived at once.",
     "Fix the client before it reconnects.",
 )
 UNAUTHORIZED = Close(4501, "token refused", "The token of `authenticate` is not valid.", "Get a new token first.")
 TOO_MANY_SUBSCRIPTIONS = Close(
     4502,
     "too many subscriptions",
-    "More than 100 tables were subscribed to on one connection.",
-    "Unsubscribe from some, or open a second connection.",
+    "One connection had more than 100 subscriptions.",
+    "Unsubscribe from some tables, or open a second connection.",
 )
 
 CLOSES = (GOING_AWAY, CUT_OFF, TOO_BIG, TOO_MANY_CONNECTIONS, BAD_MESSAGE, UNAUTHORIZED, TOO_MANY_SUBSCRIPTIONS)

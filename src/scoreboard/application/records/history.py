@@ -103,7 +103,9 @@ class History:
         event = event_id.from_text(entry.event)
         accepted_at = event_id.accepted_at(event)
         if accepted_at > self._clock():
-            raise codes.IN_THE_FUTURE.error("the entry was accepted in the future; check the clocks of both servers")
+            raise codes.IN_THE_FUTURE.error(
+                "the time in the event id is in the future; check the clocks of both servers"
+            )
         if not INT64_MIN <= entry.value <= INT64_MAX:
             raise codes.INVALID_VALUE.error("the value must be a signed 64-bit integer")
         if entry.region is not None and entry.region not in board.regions:
@@ -158,5 +160,5 @@ def _digest(entry: ImportedEntry) -> bytes:
 def _metadata(metadata: bytes | None) -> bytes | None:
     compact = None if metadata is None else msgspec.json.format(metadata, indent=-1)
     if compact is not None and len(compact) > MAX_METADATA_BYTES:
-        raise codes.METADATA_TOO_BIG.error(f"metadata may have at most {MAX_METADATA_BYTES} bytes of JSON")
+        raise codes.METADATA_TOO_BIG.error(f"metadata may have at most {MAX_METADATA_BYTES:,} bytes of JSON")
     return compact

@@ -213,16 +213,17 @@ class Reads:
 
     async def _not_found(self, board: Board, player: str) -> NotFound:
         if await self._directory.find_players(board.app, [player]):
-            return codes.STANDING_NOT_FOUND.error("this player has no standing in this table")
+            return codes.STANDING_NOT_FOUND.error("this player has no score in this season and region")
         return codes.PLAYER_NOT_FOUND.error("there is no such player")
 
 
 def not_ranked(error: NotRanked) -> Unavailable:
     """Return the error that a client gets for a table that is not ranked."""
     code = codes.RANKING_WARMING if error.state == "warming" else codes.RANKING_UNAVAILABLE
-    return code.error(f"the ranking is {error.state}; retry in a second", retry_after_s=1)
+    state = "being loaded" if error.state == "warming" else error.state
+    return code.error(f"the ranking is {state}; retry in a second", retry_after_s=1)
 
 
 def _check_range(value: int, low: int, high: int, code: Code[Invalid]) -> None:
     if not low <= value <= high:
-        raise code.error(f"{code.name.removeprefix('invalid_')} must be {low} to {high:,}")
+        raise code.error(f"{code.name.removeprefix('invalid_')} must be from {low} to {high:,}")

@@ -173,5 +173,5 @@ def _ranking_outage_logged(what: str) -> Iterator[None]:
 def _check_same(given: _Stored, current: _Stored, not_found: Code[NotFound]) -> _Stored:
     """Return `current`. Raises NotFound if it was created after `given` was deleted."""
     if current.pk != given.pk:
-        raise not_found.error("this was deleted in the meantime")
+        raise not_found.error("the requested item was deleted during the request")
     return current

@@ -46,7 +46,7 @@ def _find_earlier(submission: Submission, state: BatchState, decision: Decision)
     except ScoreboardError as error:
         return _refuse_without_key(submission, error, state, decision)  # The key keeps its first outcome.
     if submission.queued:
-        text = f"the update under this idempotency key is {event_id.to_text(first.event)}"
+        text = f"this idempotency key already belongs to the update {event_id.to_text(first.event)}"
         return _refuse_without_key(submission, codes.KEY_REPLAYED.error(text), state, decision)
     _rank_again(submission, state, decision)
     return replace(first, replayed=True)

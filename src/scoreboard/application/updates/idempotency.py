@@ -48,5 +48,7 @@ def match_receipt(receipt: Receipt, digest: bytes) -> Outcome:
             "this idempotency key was used for another request; use a new key for a new update"
         )
     if receipt.outcome is None:
-        raise codes.KEY_SPENT.error("this idempotency key was used for a player or board that was deleted since")
+        raise codes.KEY_SPENT.error(
+            "the player or board of this idempotency key was deleted; use a new key for a new update"
+        )
     return receipt.outcome

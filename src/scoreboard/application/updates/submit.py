@@ -157,7 +157,7 @@ class Submit:
         batch is refused or fails as a whole.
         """
         if not 1 <= len(requests) <= MAX_BATCH:
-            raise codes.INVALID_BATCH.error(f"a batch has 1 to {MAX_BATCH} updates")
+            raise codes.INVALID_BATCH.error(f"a batch must have from 1 to {MAX_BATCH:,} updates")
         if key is not None:
             prefix = check_idempotency_key(key)
             if len(prefix) > MAX_PREFIX:
@@ -286,7 +286,7 @@ class Submit:
         if request.region is not None and request.region not in board.regions:
             raise codes.UNKNOWN_REGION.error("this board has no such region")
         if request.metadata is not None and len(request.metadata) > MAX_METADATA_BYTES:
-            raise codes.METADATA_TOO_BIG.error(f"metadata is at most {MAX_METADATA_BYTES} bytes of JSON")
+            raise codes.METADATA_TOO_BIG.error(f"metadata may have at most {MAX_METADATA_BYTES:,} bytes of JSON")
         key = None if request.key is None else check_idempotency_key(request.key)
         accepted_at = self._commit.stamp()
         if queue is None:
@@ -315,7 +315,7 @@ class Submit:
     ) -> tuple[Action | None, int]:
         """Return the action of a request, and its value (for an action, its points)."""
         if (request.action is None) + (request.increment is None) + (request.score is None) != 2:
-            raise codes.ONE_VALUE.error("give exactly one of action, increment and score")
+            raise codes.ONE_VALUE.error("send exactly one of action, increment and score")
         action: Action | None = None
         value = request.increment if board.operator == "increment" else request.score
         if request.action is not None:
@@ -328,9 +328,13 @@ class Submit:
             authorize_value(principal, board)
         if value is None:
             field = "increment" if board.operator == "increment" else "score"
-            raise codes.OPERATOR_MISMATCH.error(f"this board takes the field {field}")
+            raise codes.OPERATOR_MISMATCH.error(
+                f"the operator of this board is {board.operator}; send the field {field}"
+            )
         if not board.min_value <= value <= board.max_value:
-            raise codes.VALUE_OUT_OF_BOUNDS.error(f"one update to this board is {board.min_value} to {board.max_value}")
+            raise codes.VALUE_OUT_OF_BOUNDS.error(
+                f"an update of this board must be from {board.min_value} to {board.max_value}"
+            )
         return action, value
 
     def _checks_of(self, board: Board) -> tuple[Check, ...]:

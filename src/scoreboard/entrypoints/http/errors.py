@@ -5,6 +5,7 @@ from http import HTTPStatus
 from typing import Any, TypeAlias
 
 from scoreboard.domain.codes import Code
+from scoreboard.entrypoints.http.timeouts import HttpTimeouts
 
 
 class HttpError(Exception):
@@ -41,14 +42,14 @@ ErrorCode: TypeAlias = Code[Any] | HttpCode
 INVALID_REQUEST = HttpCode(
     "invalid_request",
     HTTPStatus.BAD_REQUEST,
-    "The request is not well-formed HTTP, or its head is too long.",
-    "Inspect the request as the client, or a proxy in between, really sends it.",
+    "The request is not well-formed HTTP, or its headers are too long.",
+    "Inspect the request that the client, or a proxy in front of the server, sends.",
 )
 ROUTE_NOT_FOUND = HttpCode(
     "route_not_found",
     HTTPStatus.NOT_FOUND,
-    "No endpoint has this address.",
-    "Compare the path with the API reference at `/docs`.",
+    "No endpoint of this process has this address.",
+    "Compare the path with the API reference: `/docs` of a process with the role `serve` or `api`.",
 )
 METHOD_NOT_ALLOWED = HttpCode(
     "method_not_allowed",
@@ -59,8 +60,8 @@ METHOD_NOT_ALLOWED = HttpCode(
 BODY_TIMEOUT = HttpCode(
     "body_timeout",
     HTTPStatus.REQUEST_TIMEOUT,
-    "The body did not arrive within 20 seconds of its head.",
-    "Retry the request, an update under the same `Idempotency-Key`, and check the network.",
+    f"The body did not arrive within {HttpTimeouts().body_s:g} seconds of the headers.",
+    "Check the network, and retry the request. Keep the `Idempotency-Key` of an update.",
 )
 BODY_TOO_BIG = HttpCode(
     "body_too_big",
@@ -84,7 +85,7 @@ INTERNAL_ERROR = HttpCode(
     "internal_error",
     HTTPStatus.INTERNAL_SERVER_ERROR,
     "The server failed unexpectedly; its log has the details.",
-    "Retry an update under the same `Idempotency-Key`. If the error remains, report it with the lines of the log.",
+    "Retry an update under the same `Idempotency-Key`. If the error persists, report it with the lines of the log.",
 )
 
 HTTP_CODES = {code.name: code for code in list(globals().values()) if isinstance(code, HttpCode)}

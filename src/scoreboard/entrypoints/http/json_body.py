@@ -27,5 +27,7 @@ def decode_json(decoder: "msgspec.json.Decoder[T]", body: bytes) -> T:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
         raise codes.INVALID_BODY.error(str(error)) from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UnicodeDecodeError as error:
+        raise codes.INVALID_JSON.error(f"the body is not UTF-8 at byte {error.start}; send JSON in UTF-8") from error
+    except (msgspec.DecodeError, RecursionError) as error:
         raise codes.INVALID_JSON.error(f"the body is not JSON: {error}") from error

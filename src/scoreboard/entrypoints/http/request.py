@@ -96,7 +96,7 @@ def _parse_query(kind: Any, text: str) -> object:
     try:
         return msgspec.convert(values, kind, strict=False)
     except msgspec.ValidationError as error:
-        raise codes.INVALID_QUERY.error(str(error)) from error
+        raise codes.INVALID_QUERY.error(f"a query parameter is unknown or invalid: {error}") from error
 
 
 async def _read(content: Any, limit: int, timeout_s: float) -> bytes:
@@ -106,11 +106,11 @@ async def _read(content: Any, limit: int, timeout_s: float) -> bytes:
             while len(body) <= limit and (piece := await content.readany()):
                 body += piece
     except TimeoutError as error:
-        raise BODY_TIMEOUT.error(f"the body did not arrive within {timeout_s:g} s of its head; retry") from error
+        raise BODY_TIMEOUT.error(f"the body did not arrive within {timeout_s:g} s of the headers; retry") from error
     except (web.RequestPayloadError, ValueError) as error:
-        raise codes.INVALID_BODY.error("the body is incomplete; retry with the whole body") from error
+        raise codes.INVALID_BODY.error("the body is incomplete; retry with the complete body") from error
     return body
 
 
 def _body_too_big(limit: int) -> HttpError:
-    return BODY_TOO_BIG.error(f"the body is too large; send at most {limit} bytes")
+    return BODY_TOO_BIG.error(f"the body is too large; send at most {limit:,} bytes")

@@ -100,7 +100,9 @@ class Router:
                 return route, [_unquote(value) if "%" in value else value for value in values]
             allowed |= methods.keys()
         if not allowed:
-            raise ROUTE_NOT_FOUND.error("no endpoint has this address; /docs lists the API")
+            raise ROUTE_NOT_FOUND.error(
+                "no endpoint of this process has this address; compare it with the API reference"
+            )
         listed = ", ".join(sorted({*allowed, *(("HEAD",) if "GET" in allowed else ()), "OPTIONS"}))
         raise METHOD_NOT_ALLOWED.error(f"this address accepts {listed}", f"Allow: {listed}\r\n".encode())
 

@@ -37,7 +37,7 @@ class Files:
 
     def reply(self, call: RequestContext, name: str) -> Response:
         if name not in self._entries:
-            raise codes.FILE_NOT_FOUND.error("the page has no such file")
+            raise codes.FILE_NOT_FOUND.error("the page has no such file; reload the page")
         if name not in self._read:
             body = self._entries[name].read_bytes()
             self._read[name] = _Read(body, f'"{hashlib.sha256(body).hexdigest()[:16]}"', TYPES[_suffix(name)])

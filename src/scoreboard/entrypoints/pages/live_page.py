@@ -90,7 +90,7 @@ class Pages:
 
 
 def _no_file() -> NotFound:
-    return codes.FILE_NOT_FOUND.error("the page has no such file")
+    return codes.FILE_NOT_FOUND.error("the page has no such file; reload the page")
 
 
 def _page_files(folder: Traversable, below: str = "") -> Iterator[tuple[str, bytes]]:

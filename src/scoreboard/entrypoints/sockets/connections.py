@@ -75,7 +75,9 @@ class LiveConnections:
     ) -> web.StreamResponse:
         """Serve a WebSocket. Raises Forbidden for a wrong handshake or origin."""
         if not self._origins.may_connect(request.headers.get("Origin"), request.headers.get("Host")):
-            raise codes.ORIGIN_NOT_ALLOWED.error("pages of this origin may not connect; see the setting origins")
+            raise codes.ORIGIN_NOT_ALLOWED.error(
+                "the server does not allow this origin; its operator can add it to SCOREBOARD_ORIGINS"
+            )
         socket = web.WebSocketResponse(
             compress=False, autoping=False, max_msg_size=self.limits.message_bytes, timeout=5.0, writer_limit=1 << 20
         )
@@ -160,7 +162,7 @@ class LiveConnections:
                     self.hub.refresh(channel, now)
                 break
             if connection not in channel.sessions:
-                raise codes.BOARD_NOT_FOUND.error("the board was deleted, or is no longer public")
+                raise codes.BOARD_NOT_FOUND.error("the board was deleted or made private")
         except BaseException:
             self.leave(connection, key)
             raise

@@ -1,5 +1,6 @@
 """The rate limit of updates."""
 
+import math
 from dataclasses import dataclass
 
 from scoreboard.application.ports.authentication import Principal
@@ -25,7 +26,7 @@ class UpdateRateLimit:
         status = await self.limits.acquire(f"{app}/{principal.name}", limit, period_s, min(updates, limit))
         if status.retry_after_s:
             raise codes.RATE_LIMITED.error(
-                f"at most {limit} updates in {period_s:g} s; retry in {status.retry_after_s:.1f} s",
+                f"the limit is {limit:,} updates in {period_s:g} s; retry in {math.ceil(status.retry_after_s)} s",
                 retry_after_s=status.retry_after_s,
             )
         return status

@@ -1,5 +1,6 @@
 """A rule: the least time between two uses of an action by a player."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -45,7 +46,7 @@ class ActionCooldown:
         wait_us = last_at + self.action.cooldown_s * 1_000_000 - now
         if self.action.cooldown_s and last_at and wait_us > 0:
             wait_s = wait_us / 1e6
-            text = f"{self.action.slug} counts again in {wait_s:.0f} s"
+            text = f"the action {self.action.slug} counts again in {math.ceil(wait_s)} s"
             raise codes.ACTION_COOLDOWN.error(text, retry_after_s=wait_s)
         used = facts.get(keys[0], NO_FACT)
         return {keys[0]: Fact(used.count + 1, 0, max(last_at, now))}

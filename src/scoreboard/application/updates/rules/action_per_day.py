@@ -34,7 +34,7 @@ class ActionPerDay:
         key = self._key(submission)
         today, per_day = facts.get(key, NO_FACT), self.action.per_day
         if per_day is not None and today.count >= per_day:
-            text = f"{self.action.slug} counts {per_day} times a day for a player, and that number is reached"
+            text = f"the action {self.action.slug} is limited to {per_day:,} per player and day; try again tomorrow"
             raise codes.ACTION_LIMIT.error(text)
         return {key: Fact(today.count + 1, 0, max(today.at, submission.accepted_at))}
 

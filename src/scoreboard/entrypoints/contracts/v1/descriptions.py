@@ -7,9 +7,9 @@ from scoreboard.entrypoints.http.openapi import Description
 INTRODUCTION = """\
 Live leaderboards: send updates, read exact ranks, watch boards change.
 
-**Tokens.** Create them with `scoreboard token`, on the machine that has the data folder. A *player's* token reads, and
-updates that player. A *server's* token reads, and updates every player of its app. An *admin's* token also manages the
-app. Public boards can be read without a token.
+**Tokens.** Create them with `scoreboard token`, on the machine that has the data folder. A *player's* token can read
+boards and update that player. A *server's* token can update every player of its app. An *admin's* token can also manage
+the app. Public boards can be read without a token.
 
 **Retries.** Send an `Idempotency-Key` with each update, and repeat the unchanged request until you receive a response.
 The update is counted once.
@@ -17,7 +17,7 @@ The update is counted once.
 **Refusals** are problem details (RFC 9457) with a stable `code`. A refused request has changed nothing. Unknown
 addresses return `route_not_found`, and unsupported methods `method_not_allowed`.
 
-**Numbers.** Scores are exact signed 64-bit integers. They are text on a board whose totals may exceed plus or minus
+**Numbers.** Scores are exact signed 64-bit integers. They are strings on a board whose totals may exceed plus or minus
 2^53 - 1. Ranks start at 1. A rank is exact, or null when it is not available. Times are RFC 3339 in UTC.
 
 **Live boards**, by WebSocket and Server-Sent Events, are described in [AsyncAPI](asyncapi.json).
@@ -44,7 +44,7 @@ DESCRIPTION = Description(
         "history": "The ledger of a board, and the ranking that follows from it. For admins.",
         "apps": "Tenants of this server. For its operator.",
         "dead letters": "Queued updates that could not be applied. For the operator of the server.",
-        "service": "The server: health, metrics.",
+        "service": "Health and metrics of the server, and its public boards.",
     },
     parameters={
         "app": "Id of the app.",
@@ -55,14 +55,14 @@ DESCRIPTION = Description(
         "event": "Id of the update: the `event` in its response.",
         "season": "Name of a season, such as `2026-11-21`, `2026-W47` or `2026-11`; by default the current one.",
         "region": "One of the board's regions; by default the world.",
-        "limit": "Maximum number of items: 1 to 1,000, or 1 to 200 for public boards.",
+        "limit": "Maximum number of items: 1 to 1,000, or 1 to 200 in the list of public boards.",
         "cursor": "The `next_cursor` of the previous page.",
         "radius": "Number of neighbours on each side, from 1 to 100.",
         "after": "The last id of the previous page.",
     },
     request_headers={
         "Idempotency-Key": {
-            "description": "A key that you choose for this update; retries under the same key are counted once.",
+            "description": "A key that you choose for this request; retries under the same key are counted once.",
             "schema": {**_TEXT, "pattern": "^[\\x21-\\x7e]{1,255}$"},
         },
         "Prefer": {

@@ -9,7 +9,7 @@ from scoreboard.domain.board import SAFE_INTEGER, Board
 
 
 class Entry(msgspec.Struct):
-    """One entry of a board; `score` is text on a board with wide totals."""
+    """One entry of a board; `score` is a string on a board with wide totals."""
 
     rank: int
     player: str

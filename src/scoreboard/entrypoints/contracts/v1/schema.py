@@ -24,7 +24,7 @@ class RequestBody(msgspec.Struct, forbid_unknown_fields=True):
 class ScoreUpdate(RequestBody):
     """One update, with exactly one of `action`, `increment` and `score`.
 
-    `player` may be omitted with a player's token.
+    `player` defaults to the token's subject. Send it with every token that is not a player's.
     """
 
     player: str | None = None
@@ -335,7 +335,8 @@ class DeadLettersQuery(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 class DeadLetter(msgspec.Struct):
     """A queued message whose updates could not be applied after `attempts` attempts.
 
-    `count` is the number of its updates. It is null for an unreadable message, which was altered or has lost its key.
+    `count` is the number of its updates. It is null for an unreadable message, which was altered or
+    signed with a removed key.
     """
 
     letter: str

@@ -185,7 +185,7 @@ export class LiveScoreboard extends HTMLElement {
     const continues = before?.epoch === epoch && before.season === season;
     const usual = Math.min(this.#limit, this.#listing.shown?.top_n ?? USUAL_PLACES, USUAL_PLACES);
     view.reserve(Math.max(entries.length, usual), entries.length);
-    view.explain(entries.length === 0 ? explainEmptyBoard(board, this.#base) : null);
+    view.explain(entries.length === 0 ? explainEmptyBoard(board, this.#listing.shown?.operator ?? "increment", this.#base) : null);
     view.board(continues ? before : null, board, this.#base);
     view.facts(this.#facts(board));
     view.freshness(this.#state.name === "live", board.receivedAt);

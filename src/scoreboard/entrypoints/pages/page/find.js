@@ -1,7 +1,7 @@
 /** "Find me": rank, neighbours, percentile and gap of one player, refreshed while the page is visible. */
 
 import { entryOf } from "./model.js";
-import { createElement, formatPercent, formatScore, formatTime, setText } from "./texts.js";
+import { createElement, formatPercent, formatScore, formatTime, sentence, setText } from "./texts.js";
 
 const RADIUS = 2;
 /** Milliseconds between two requests, plus up to half: the server publishes no changes outside the top N. */
@@ -134,7 +134,7 @@ export class PlayerFinder {
       setText(missing, `“${this.#player}” has no score here.`);
       if (announce) this.onResult(missing.textContent);
     } else {
-      setText(placeNote, `Update failed at ${formatTime(Date.now())}: ${error.detail ?? error.message}`);
+      setText(placeNote, `Update failed at ${formatTime(Date.now())}. ${sentence(error.detail ?? error.message)}`);
     }
   }
 }

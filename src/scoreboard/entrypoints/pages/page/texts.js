@@ -22,6 +22,12 @@ export const formatPercent = (share) => percent.format(share / 100);
 /** @param {number} at milliseconds since 1970 */
 export const formatTime = (at) => clock.format(at);
 
+/** Return the detail of an error as a sentence: "no response" -> "No response." */
+export function sentence(text) {
+  if (!text) return "";
+  return text[0].toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");
+}
+
 /** Create an element with a class and children. Text is never parsed as markup. */
 export function createElement(tag, className, ...children) {
   const node = document.createElement(tag);
@@ -57,13 +63,13 @@ export function describeState(state, { shown, now, online }) {
     case "waiting": {
       const seconds = Math.max(1, Math.ceil((state.until - now) / 1000));
       const doing = online ? (shown ? "Reconnecting" : "Retrying") : "Offline, retrying";
-      return [`${doing} in ${formatScore(seconds)} s`, shown ? "" : state.reason];
+      return [`${doing} in ${formatScore(seconds)} s`, shown ? "" : sentence(state.reason)];
     }
     case "setup": return ["No board to show", ""];
     case "nowhere": return ["Invalid address", ""];
     case "barred": return ["Not allowed on this site", ""];
-    case "refused": return ["Not available", shown ? `${state.detail} (${state.code})` : ""];
-    case "stopped": return ["Closed by the server", shown ? `Reason: ${state.reason} (${state.code}).` : ""];
+    case "refused": return ["Not available", shown ? `${sentence(state.detail)} (${state.code})` : ""];
+    case "stopped": return ["Closed by the server", shown ? `${sentence(state.reason)} (${state.code})` : ""];
     default: return [shown ? "Reconnecting" : "Connecting", ""];
   }
 }
@@ -73,14 +79,20 @@ const section = (heading, ...children) => [createElement("h2", "", heading), ...
 const paragraph = (...children) => createElement("p", "", ...children);
 const commands = (text) => createElement("pre", "", text);
 
+/** Return why the board cannot be shown. A viewer has no token, so advice for API clients is replaced. */
+function explainRefusal({ code, detail }) {
+  if (code === "token_missing") return "This board is private. This page shows only public boards.";
+  return sentence(detail) || "The server refused the request.";
+}
+
 /** Return the message for a state without rows, or null if rows can follow. */
 export function explainState(state) {
   switch (state.name) {
     case "refused":
-      return section("This board cannot be shown", paragraph(state.detail || "The server refused the request."), paragraph(code(state.code)),
-        paragraph("The page tries again about every 45 seconds, so a new board appears automatically."));
+      return section("This board cannot be shown", paragraph(explainRefusal(state)), paragraph(code(state.code)),
+        paragraph("The page retries about every 45 seconds, and shows the board as soon as it is available."));
     case "stopped":
-      return section("The server closed the connection", paragraph(`Reason: ${state.reason}. The page does not reconnect automatically.`), paragraph(code(String(state.code))));
+      return section("The server closed the connection", paragraph(`${sentence(state.reason)} The page does not reconnect automatically.`), paragraph(code(String(state.code))));
     case "barred":
       return section("This site may not show the board", paragraph("The server does not allow pages of ", code(location.origin), "."),
         paragraph("Its operator can allow them with this setting:"), commands(`SCOREBOARD_ORIGINS=${location.origin}`));
@@ -97,11 +109,11 @@ export function explainState(state) {
 }
 
 /** Return the message for an empty board; on the server's own page, with the command that sends a score. */
-export function explainEmptyBoard({ app, board }, base) {
+export function explainEmptyBoard({ app, board }, operator, base) {
   if (new URL(base).origin !== location.origin) return section("No scores yet", paragraph("The first score appears here as soon as it is sent."));
   const address = new URL(`v1/apps/${app}/boards/${board}/scores`, base);
   return section("No scores yet", paragraph("The first score appears here as soon as it is sent:"),
-    commands(`curl -X POST ${address} \\\n  -H "Authorization: Bearer $TOKEN" \\\n  -H "Content-Type: application/json" \\\n  -d '{"player": "alice", "increment": 10}'`));
+    commands(`TOKEN=$(scoreboard token server --app ${app})\ncurl -X POST ${address} \\\n  -H "Authorization: Bearer $TOKEN" \\\n  -H "Content-Type: application/json" \\\n  -d '{"player": "alice", "${operator === "increment" ? "increment" : "score"}": 10}'`));
 }
 
 /**

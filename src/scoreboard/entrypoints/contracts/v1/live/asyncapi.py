@@ -15,7 +15,7 @@ INTRODUCTION = """\
 Live boards, for pages and servers. The other endpoints are in [OpenAPI](openapi.json).
 
 - Within an `epoch` offsets only grow: ignore a `top` whose `offset` is not greater than yours. A new epoch replaces
-  everything you have.
+  all earlier messages.
 - A connection that falls behind skips to the newest top N. `changes` is present only if you had the previous position.
 - To resume after a break, subscribe with your `position`, or send the id of the last event as `Last-Event-ID`.
 - The server pings after 25 s of silence, and disconnects after 60 s of silence. The client then sees 1006.
@@ -80,12 +80,14 @@ OPERATIONS = (
         "subscribe",
         "live",
         messages.Subscribe,
-        "Start to watch a table. The reply is `subscribed`, followed by the top N unless `recovered`.",
+        "Start watching a table. The reply is `subscribed`, followed by the top N unless `recovered`.",
         (messages.Subscribed, messages.Error),
     ),
-    Operation("unsubscribe", "live", messages.Unsubscribe, "Stop watching.", (messages.Unsubscribed, messages.Error)),
+    Operation(
+        "unsubscribe", "live", messages.Unsubscribe, "Stop watching a table.", (messages.Unsubscribed, messages.Error)
+    ),
     Operation("ping", "live", messages.Ping, "Reply, so that clients can detect a dead connection.", (messages.Pong,)),
-    Operation("showTop", "live", Top, "Send the whole top N of a watched table when it changes."),
+    Operation("showTop", "live", Top, "Send the complete top N of a watched table when it changes."),
     Operation("endSubscription", "live", messages.Error, "Report the end of a subscription: `subscription_ended`."),
     Operation("streamTop", "stream", Top, "Send events named `top`, with the same data and the id `epoch:offset`."),
 )
@@ -120,7 +122,7 @@ def _server(protocol: str) -> dict[str, Any]:
 def _live() -> dict[str, Any]:
     query = {
         "type": "object",
-        "properties": {"token": {"type": "string", "description": "For browsers."}},
+        "properties": {"token": {"type": "string", "description": "Token, for browsers, which cannot send a header."}},
     }
     return {
         "address": "/v1/live",

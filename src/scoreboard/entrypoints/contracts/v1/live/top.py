@@ -21,7 +21,7 @@ class Change(msgspec.Struct):
 
 
 class Top(msgspec.Struct, tag="top", tag_field="type"):
-    """The whole top N at one position.
+    """The complete top N at one position.
 
     `changes` are sent only to clients that had the previous position.
     """

@@ -84,7 +84,7 @@ class LiveSocket:
         channel = await self._live.join(connection, board, channel_key(table, request.season))
         message = channel.message
         if message is None:
-            raise codes.RANKING_WARMING.error("the ranking is warming; subscribe again in a second")
+            raise codes.RANKING_WARMING.error("the ranking is being loaded; subscribe again in a second")
         known = None if request.position is None else Position(request.position.epoch, request.position.offset)
         recovered = known == message.position
         _send(

@@ -72,8 +72,9 @@ class HistoryRoutes:
         The entries have the format of a ledger page. They are applied in one transaction, with their original times of
         acceptance, which determine seasons and ties.
 
-        An entry is counted once per board, also if it is sent repeatedly or by different clients. The results are in
-        the order of the entries. Rate limits and the bounds of a single update do not apply, the bounds of totals do.
+        An entry is counted once per board, even if it is sent repeatedly or by different clients. The results are in
+        the order of the entries. Rate limits and the bounds of a single update do not apply,
+        but the bounds of totals do.
         `scoreboard import ledger` sends whole files.
 
         - **Access**: the app's admin.

@@ -113,7 +113,7 @@ class ScoreRoutes:
         is at the address of their event. A `replayed` update was sent before, and its result has the first event.
 
         To make retries safe, give each update an `idempotency_key`, or send the `Idempotency-Key` header for the whole
-        batch. With the header, the key of an update is the batch's key and the update's place.
+        batch. With the header, the key of an update is the batch's key with the update's index.
 
         - **Access**: a server's or admin's token.
         - **Cost**: one update of the rate limit per item, with far less work for the server than single updates.

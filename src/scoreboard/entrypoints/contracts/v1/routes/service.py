@@ -30,7 +30,8 @@ class ServiceRoutes:
     async def live(self, _: RequestContext) -> Response:
         """Check that the process is running.
 
-        The response is 200 while the process runs. For a supervisor that restarts processes which hang.
+        The response is 200 while the process runs. A supervisor can use it to restart hanging
+        processes.
         """
         return json_response(Health("live"))
 

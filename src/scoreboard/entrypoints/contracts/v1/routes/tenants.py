@@ -153,7 +153,7 @@ class TenantRoutes:
         bounds of totals.
 
         Scores are exact signed 64-bit integers. By default their bounds are plus and minus 2^53 - 1, the range that
-        every JSON parser reads exactly. On a board with wider totals scores are text.
+        every JSON parser reads exactly. On a board with wider totals scores are strings.
 
         - **Access**: the app's admin.
         """
@@ -227,7 +227,7 @@ class TenantRoutes:
         """Create an action.
 
         An action is an activity of a player that earns points. The server determines the points, not the client.
-        `per_day` and `cooldown_s` limit how often the action counts for a player. The limits are exact, also for
+        `per_day` and `cooldown_s` limit how often the action counts for a player. The limits are exact, even for
         simultaneous requests.
 
         - **Access**: the app's admin.
@@ -348,7 +348,7 @@ class TenantRoutes:
     async def update_player(self, context: RequestContext) -> Response:
         """Change the profile of a player.
 
-        Omitted fields stay the same, null removes a value. Boards and open pages show the new name at once.
+        Omitted fields stay the same; null removes a value. Boards and open pages show the new name at once.
 
         - **Access**: the app's admin.
         """
