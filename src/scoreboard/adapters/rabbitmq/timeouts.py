@@ -1,6 +1,6 @@
 """The time-outs of RabbitMQ."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from scoreboard.application.ports.timeouts import Timeouts
 
@@ -16,6 +16,13 @@ class RabbitTimeouts(Timeouts):
     declare_s: float = 10.0  # for one queue or exchange
     blocked_s: float = 0.25  # for a broker that is out of memory or disk
     inspect_s: float = 3.0
+
+    def scaled(self, factor: float) -> "RabbitTimeouts":
+        """Return these time-outs, multiplied by `factor` except for `attempt_s`.
+
+        Just after a restart, a broker may never answer a call. Only another attempt helps then.
+        """
+        return replace(super(RabbitTimeouts, self).scaled(factor), attempt_s=self.attempt_s)
 
 
 DEFAULTS = RabbitTimeouts()
