@@ -80,7 +80,7 @@ class _Publisher:
             log.error("queue_unroutable", exchange=exchange, key=key)
             if self._redeclaring is None or self._redeclaring.done():
                 self._redeclaring = asyncio.create_task(self._redeclare())
-            raise unavailable("the queue's server lost a queue, which is being declared again") from error
+            raise unavailable("the queue's server lost a queue; it is being declared again") from error
         except TimeoutError:
             await self._check_unblocked()
             self._give_up()  # The broker does not respond at all.
@@ -95,9 +95,9 @@ class _Publisher:
                 await transport.ready()
         except TimeoutError as error:
             if not self._block_logged:
-                log.warning("queue_blocked", remedy="give it more of the resource that `rabbitmqctl list_alarms` names")
+                log.warning("queue_blocked", remedy="add the resource that `rabbitmqctl list_alarms` reports as low")
             self._block_logged = True
-            raise unavailable("the queue's server is out of memory or disk") from error
+            raise unavailable("the queue's server is out of memory or disk space") from error
         if self._block_logged:
             log.info("queue_unblocked")
         self._block_logged = False
