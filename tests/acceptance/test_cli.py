@@ -229,7 +229,7 @@ def test_remote_server_is_reached_by_url_and_token(cli: CommandLine, tmp_path: P
     remote.run("apps", "list", "--url", served.url).failed(2, "SCOREBOARD_TOKEN")
     remote.run("apps", "list", "--token", token).failed(2, "--url")
     remote.run("apps", "list", "--url", "nonsense", "--token", "x").failed(2, "http://127.0.0.1:8000")
-    remote.run("apps", "list", "--url", served.url, "--data", remote.data).failed(2, "exclude each other")
+    remote.run("apps", "list", "--url", served.url, "--data", remote.data).failed(2, "cannot be used together")
 
 
 class TestToken:
@@ -298,7 +298,9 @@ class TestServe:
 
     def test_second_serve_on_the_same_port_names_the_folder(self, cli: CommandLine) -> None:
         with cli.serving() as served:
-            cli.run("serve", "--port", served.url.rpartition(":")[2]).failed(2, "already serving", str(cli.data))
+            cli.run("serve", "--port", served.url.rpartition(":")[2]).failed(
+                2, "another server is using", str(cli.data)
+            )
 
     def test_port_in_use_is_one_line(self, cli: CommandLine) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:

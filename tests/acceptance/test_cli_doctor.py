@@ -57,7 +57,7 @@ def problem(done: Ended) -> str:
 def test_sound_installation_has_no_problems(cli: CommandLine, serve: str) -> None:
     if serve == "alone":
         done = cli.run("doctor").ok()
-        assert "no server runs on this folder" in done.out
+        assert "no server is running on this folder" in done.out
     else:
         with cli.serving() as served:
             done = cli.run("doctor").ok()
@@ -165,7 +165,7 @@ def test_remote_server_is_checked_over_http(cli: CommandLine) -> None:
 def test_rebuild_prints_rebuilt_boards(cli: CommandLine) -> None:
     cli.run("boards", "create", "empty", "--app", "game").ok()
     alone = cli.run("rebuild").ok()
-    assert "No server runs" in alone.err
+    assert "No server is running" in alone.err
     assert cli.run("rebuild", "--json").json == []
     with cli.serving():
         assert [(one["board"], one["standings"]) for one in cli.run("rebuild", "--json").json] == [

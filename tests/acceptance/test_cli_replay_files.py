@@ -50,7 +50,7 @@ class TestFile:
     def test_unreadable_file_is_one_line(self, cli: CommandLine, tmp_path: Path) -> None:
         cut = tmp_path / "cut"
         cut.write_bytes(gzip.compress(b"time,player,score\n" + b"1,a,2\n" * 1_000)[:-12])
-        for file, word in ((tmp_path / "nix", "does not exist"), (tmp_path, "not a plain file"), (cut, "damaged")):
+        for file, word in ((tmp_path / "nix", "does not exist"), (tmp_path, "not a regular file"), (cut, "damaged")):
             cli.run("replay", file, *TARGET).failed(2, str(file), word)
         cli.run("replay", cut, *TARGET, "--speed", "fast").failed(2, "--speed", "max")
         for patience in ("-1", "nan"):
@@ -59,8 +59,8 @@ class TestFile:
     @pytest.mark.parametrize(
         ("line", "problem"),
         [
-            ("1,a", "2 columns"),
-            ("1,a,2,3", "4 columns"),
+            ("1,a", "columns is 2"),
+            ("1,a,2,3", "columns is 4"),
             ("soon,a,2", "time 'soon'"),
             ("nan,a,2", "time 'nan'"),
             ("1_0,a,2", "time '1_0'"),
@@ -68,7 +68,7 @@ class TestFile:
             ("1,a,", "score ''"),
             ("1,a,1_0", "score '1_0'"),
             ("1,a,9223372036854775808", "64-bit"),
-            ("1,a,-99999999999999999999", "64 bits"),
+            ("1,a,-99999999999999999999", "64-bit"),
             ("1,,2", "player ''"),
             (f"1,{'a' * 51},2", "1 to 50"),
             ("1,a\udcff,2", "not UTF-8"),
@@ -116,7 +116,7 @@ class TestFile:
     def test_invalid_header_is_named(self, tmp_path: Path, header: str) -> None:
         file = tmp_path / "events"
         file.write_text(f"{header}\n1,a,2\n")
-        with pytest.raises(UsageError, match="events:1: invalid header of a replay"):
+        with pytest.raises(UsageError, match="events:1: invalid header for a replay"):
             rows_of(file)
 
     def test_columns_can_be_reordered_and_extended(self, tmp_path: Path) -> None:

@@ -153,7 +153,7 @@ async def test_doctor_explains_failed_postgresql_login(cli: CommandLine, tmp_pat
         ):
             settings = settings_for(f"postgresql://{url}")
             text = problem_of(cli.run("doctor", **settings), "postgresql")
-            assert "start it" not in text
+            assert "start the server" not in text
             for part in words:
                 assert part in text
             line = cli.run("api", "--port", "0", **settings).failed(1, *(part.removeprefix("-> ") for part in words))
@@ -162,7 +162,7 @@ async def test_doctor_explains_failed_postgresql_login(cli: CommandLine, tmp_pat
         wrong = cli.run("doctor", **settings_for(f"postgresql://keeper:{SECRET}x@{there}/postgres"))
         assert "-> check the user and the password in SCOREBOARD_DATABASE_URL" in problem_of(wrong, "postgresql")
         refused = cli.run("doctor", **settings_for(f"postgresql://nobody:{SECRET}@{there}/postgres"))
-        assert "-> allow it in pg_hba.conf" in problem_of(refused, "postgresql")
+        assert "-> allow the connection in pg_hba.conf" in problem_of(refused, "postgresql")
 
 
 @pytest.mark.slow
@@ -238,9 +238,9 @@ async def test_doctor_warns_about_writes_lost_by_failover(cli: CommandLine, tmp_
 async def test_doctor_reports_replication(cli: CommandLine) -> None:
     with postgres.postgres() as server, postgres.postgres(of=server) as follower:
         settings = settings_for(server.url) | {"SCOREBOARD_DATABASE_REPLICA_URL": follower.url}
-        assert f"{follower.port}/postgres follows" in cli.run("doctor", **settings).out
+        assert f"{follower.port}/postgres is replicating" in cli.run("doctor", **settings).out
         settings["SCOREBOARD_DATABASE_REPLICA_URL"] = server.url
-        assert "it is no replica" in cli.run("doctor", **settings).out
+        assert "it is not a replica" in cli.run("doctor", **settings).out
         settings["SCOREBOARD_DATABASE_REPLICA_URL"] = f"postgresql://u:{SECRET}@{closed_address()}/db"
         text = cli.run("doctor", **settings).out
         assert "SCOREBOARD_DATABASE_REPLICA_URL" in text

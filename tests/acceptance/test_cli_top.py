@@ -60,7 +60,7 @@ def test_table_fits_80_columns(cli: CommandLine) -> None:
     assert max(map(len, lines)) <= 80
     (long,) = [line for line in lines if "WWW" in line]
     assert long.endswith("9,007,199,254,740,991"), "a long name is cut, a score never"
-    assert "The first 12 of 1,101; for more, add: --limit 120" in lines
+    assert "Showing 12 of 1,101; for more, add: --limit 120" in lines
 
 
 def test_json_equals_the_api_response(cli: CommandLine) -> None:
@@ -77,7 +77,7 @@ def test_an_empty_board(cli: CommandLine) -> None:
     create_board(cli)
     done = cli.run("top", "main", "--app", "game").ok()
     assert "0 players" in done.out
-    assert "Nobody has a score here yet." in done.err
+    assert "There are no scores yet." in done.err
 
 
 def test_public_boards_need_no_token(cli: CommandLine, tmp_path: Path) -> None:

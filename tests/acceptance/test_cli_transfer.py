@@ -234,19 +234,19 @@ def test_import_does_not_change_ranking_rules(cli: CommandLine, served: Served) 
 @pytest.mark.parametrize(
     ("what", "content", "message"),
     [
-        ("players", "name\nann\n", "unknown column 'name'; the columns are: player,username"),
+        ("players", "name\nann\n", "unknown column 'name'; allowed columns: player,username"),
         ("players", "username\nann\n", "missing column 'player'"),
         ("players", "player,player\nann,b\n", "'player'"),
-        ("players", "player\n\xffann\n", "rows:2: this line is not UTF-8"),
+        ("players", "player\n\xffann\n", "rows:2: the line is not UTF-8"),
         ("players", 'player\n"ann\n', "rows:2: a quote is not closed"),
-        ("players", "player,email\nann\n", "rows:2: 1 columns where the header has 2"),
-        ("players", '{"player": 5}\n', "rows:1: 'player' is not text"),
+        ("players", "player,email\nann\n", "rows:2: the number of columns is 1, but the header has 2"),
+        ("players", '{"player": 5}\n', "rows:1: 'player' must be text"),
         ("players", '{"player": "a"}\n\n{}\n', "rows:3: 'player' is missing"),
-        ("players", '{"player": "a", "mail": "x"}\n', "rows:1: there is no field 'mail'"),
-        ("players", "{\n", "rows:1: this is not a JSON object in UTF-8"),
+        ("players", '{"player": "a", "mail": "x"}\n', "rows:1: unknown field 'mail'"),
+        ("players", "{\n", "rows:1: the line is not a JSON object in UTF-8"),
         ("boards", "board,operator\nmain,bets\n", "rows:2: 'operator' cannot be 'bets'"),
-        ("boards", "board,public\nmain,perhaps\n", "rows:2: 'public' is not true or false"),
-        ("actions", "action,points\nwin,1.5\n", "rows:2: 'points' is not a whole number"),
+        ("boards", "board,public\nmain,perhaps\n", "rows:2: 'public' must be true or false"),
+        ("actions", "action,points\nwin,1.5\n", "rows:2: 'points' must be a whole number"),
         ("actions", "action,points\nwin,\n", "rows:2: 'points' is missing"),
         ("ledger", "event,player\nx,ann\n", "rows:2: 'value' is missing"),
         ("ledger", "event,player,value,metadata\nx,ann,1,{\n", "rows:2: "),
@@ -271,12 +271,12 @@ def test_file_without_rows_is_accepted(cli: CommandLine) -> None:
 def test_unusable_file_name_is_one_line(cli: CommandLine) -> None:
     cli.run("apps", "create", "game").ok()
     cli.run("import", "players", "nix.csv", "--app", "game").failed(2, "nix.csv does not exist")
-    cli.run("import", "players", cli.home, "--app", "game").failed(2, "is not a plain file")
+    cli.run("import", "players", cli.home, "--app", "game").failed(2, "is not a regular file")
     cli.run("export", "players", "players.xls", "--app", "game").failed(2, ".csv or .ndjson", "--format")
     cli.run("export", "players", cli.home / "no" / "players.csv", "--app", "game").failed(1, "cannot write")
     cli.run("export", "players", "-", "--app", "game", "--json").failed(2, "--json")
     os.mkfifo(cli.home / "pipe.csv")  # as /dev/stdout and /dev/null, which must not be replaced by a file
-    cli.run("export", "players", cli.home / "pipe.csv", "--app", "game").failed(2, "not a plain file", "stdout")
+    cli.run("export", "players", cli.home / "pipe.csv", "--app", "game").failed(2, "not a regular file", "stdout")
     assert (cli.home / "pipe.csv").is_fifo()
     cli.run("export", "players", "-", "--app", "nix").failed(1, "app_not_found")
     cli.run("import", "players", "-", "--app", "game", "--patience", "nan", given="").failed(

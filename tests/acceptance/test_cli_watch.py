@@ -74,9 +74,9 @@ def test_screen_follows_the_terminal_size(cli: CommandLine, token: str) -> None:
         for number in range(30):
             scoreboard.update("main", f"player-{number}", increment=number)
         with at_terminal(cli, *WATCH) as terminal:
-            assert any("12 more do not fit" in line for line in terminal.shows("do not fit"))
+            assert any("12 more not shown" in line for line in terminal.shows("not shown"))
             terminal.resize(60, 12)
-            shown = terminal.shows("24 more do not fit")
+            shown = terminal.shows("24 more not shown")
             assert max(map(len, shown)) <= 60
             assert len(shown) <= 12
             terminal.resize(120, 40)
@@ -155,7 +155,7 @@ def test_no_change_is_printed_twice_after_a_restart(cli: CommandLine, token: str
         served.interrupt()
         watching.wait_for("trying again in")
         with cli.serving() as again, Scoreboard(again.url, app="game", token=token) as scoreboard:
-            watching.wait_for("Live again.")
+            watching.wait_for("Reconnected.")
             scoreboard.update("main", "alice", increment=1)
             assert [line.split("\t")[1:] for line in lines(watching, 2)] == [
                 ["1", "-", "5", "alice"],
@@ -175,7 +175,7 @@ def test_closed_pipe_ends_the_command(cli: CommandLine, token: str) -> None:
 
 
 def test_error_is_one_line(cli: CommandLine, token: str) -> None:
-    cli.run(*WATCH).failed(2, "no server runs", "scoreboard serve")
+    cli.run(*WATCH).failed(2, "no server is running", "scoreboard serve")
     with cli.serving() as served:
         cli.run("watch", "mian", "--app", "game").failed(1, "board_not_found", "scoreboard boards list")
         cli.run(*WATCH, "--region", "eu").failed(1, "region_not_found")

@@ -43,7 +43,7 @@ def check_backends(options: BackendOptions) -> None:
     if 0 < options.ranking_keep < MIN_RANKING_KEEP:
         raise SettingsError(f"ranking_keep must be 0 (keep all) or at least {MIN_RANKING_KEEP:,}")
     if options.database_url and not options.ranking_url:
-        raise SettingsError("database_url needs a ranking_url too (redis://…), as all processes share one ranking")
+        raise SettingsError("database_url also needs a ranking_url (redis://…): all processes share one ranking")
     shared = options.ranking_url or options.queue_url or options.database_replica_url
     if shared and not options.database_url:
         raise SettingsError("ranking_url, queue_url and database_replica_url need a database_url (postgresql://…)")

@@ -46,7 +46,7 @@ def _acquire_lock(folder: Path) -> int:
         with contextlib.suppress(BlockingIOError):
             return database.folder_lock(folder)
         time.sleep(LOCK_PAUSE_S)
-    raise FolderLocked(f"another scoreboard is using {folder}; stop it, or choose another folder with --data")
+    raise FolderLocked(f"another process is using the data folder {folder}; stop it, or choose another with --data")
 
 
 def is_locked(folder: Path) -> bool:

@@ -26,7 +26,7 @@ def read_queue_keys(settings: Settings, key: bytes) -> list[bytes]:
     """
     configured = [part.strip() for part in settings.queue_keys.split(",") if part.strip()]
     if any(len(part) < MIN_CHARS for part in configured):
-        raise SettingsError(f"each of queue_keys needs at least {MIN_CHARS} characters; {REMEDY}")
+        raise SettingsError(f"each key in queue_keys needs at least {MIN_CHARS} characters; {REMEDY}")
     return [part.encode() for part in configured] or [_derive(key, b"queue")]
 
 

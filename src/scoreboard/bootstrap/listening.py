@@ -29,7 +29,7 @@ def check_free(host: str, port: int) -> None:
 
 
 def _port_in_use(host: str, port: int, error: Exception) -> PortInUse:
-    return PortInUse(f"cannot listen on {host}:{port}: {_reason(error)}; choose another with --port or SCOREBOARD_PORT")
+    return PortInUse(f"cannot listen on {host}:{port}: {_reason(error)}; choose another address with --host or --port")
 
 
 @asynccontextmanager
@@ -60,7 +60,7 @@ async def listening(
 def _reason(error: Exception) -> str:
     number = getattr(error, "errno", None)
     if number == errno.EADDRINUSE:
-        return "another program uses this port"
+        return "another program is using this port"
     if isinstance(error, socket.gaierror):
-        return "the host is unknown"
+        return "unknown host"
     return os.strerror(number).lower() if isinstance(number, int) else str(error)

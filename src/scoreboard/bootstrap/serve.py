@@ -64,7 +64,7 @@ async def serve(
         check_free(settings.host, settings.port)
     except PortInUse as error:
         if data_dir.is_locked(settings.data):
-            raise FolderLocked(f"another scoreboard is already serving {settings.data}; stop it first") from error
+            raise FolderLocked(f"another server is using the data folder {settings.data}; stop it first") from error
         raise
     async with open_service(settings, _print_status, parts, consumers=consumers) as service:
         if demo:

@@ -29,7 +29,7 @@ class SettingsError(ValueError):
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Settings of the service; bounds are inclusive."""
 
-    data: Annotated[Path, Meta(description="Folder of the database and the signing key; created if absent.")] = Path(
+    data: Annotated[Path, Meta(description="Folder for the database and the signing key; created if absent.")] = Path(
         "data"
     )
     database_url: Annotated[
@@ -60,7 +60,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ranking_url: Annotated[
         str,
         Meta(
-            description="Redis or Valkey for ranking, feed and rate limits of all processes. Default: in memory.",
+            description="Redis or Valkey for the rankings, feed and rate limits of all processes. Default: in memory.",
             examples=[
                 "redis://cache.example:6379/0",
                 "redis+sentinel://a:26379,b:26379/main",
@@ -82,19 +82,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     queue_url: Annotated[
         str,
         Meta(
-            description="RabbitMQ for updates of queued boards. Default: none, updates are applied directly.",
+            description="RabbitMQ for updates of queued boards. Default: none; updates are applied directly.",
             examples=["amqp://scoreboard:secret@queue.example/"],
             extra={"secret": True},
         ),
     ] = ""
     queue_fallback: Annotated[
         Literal["direct", "refuse"],
-        Meta(description="How to handle queued updates while the queue is down: apply directly, or refuse with 503."),
+        Meta(description="Handling of queued updates while the queue is down: apply directly, or refuse with 503."),
     ] = "direct"
     queue_keys: Annotated[
         str,
         Meta(
-            description="Keys for queue messages, separated by commas: the first signs, all verify."
+            description="Keys for queue messages, separated by commas: the first one signs, all of them verify."
             " Default: derived from the signing key.",
             extra={"secret": True},
         ),
@@ -107,11 +107,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = ""
     host: Annotated[
-        str, Meta(description="Address to listen on: 127.0.0.1 for this machine only, 0.0.0.0 for every network.")
+        str, Meta(description="Address to listen on: 127.0.0.1 for this machine only, 0.0.0.0 for all networks.")
     ] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65_535, description="Port to listen on; 0 selects a free port.")] = 8_000
     log_level: Annotated[
-        Literal["debug", "info", "warning", "error"], Meta(description="Lowest level that is logged.")
+        Literal["debug", "info", "warning", "error"], Meta(description="Lowest level of log messages to write.")
     ] = "info"
     origins: Annotated[
         str,
@@ -152,7 +152,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(
             ge=0,
             le=1_000,
-            description="Minimum time between two transactions of a process: 0 responds fastest, more saves work.",
+            description="Minimum time between two transactions of a process: 0 responds fastest, more reduces load.",
             extra={"unit": "milliseconds"},
         ),
     ] = 0
@@ -241,7 +241,7 @@ class Setting:
             case "choice" if text not in self.choices:
                 raise SettingsError(f"{text!r} is not one of {self.range}")
             case _ if self.default and not text:
-                raise SettingsError(f"{text!r} is empty; omit the setting to use {str(self.default)!r}")
+                raise SettingsError(f"the value is empty; omit the setting to use {str(self.default)!r}")
             case "path":
                 return Path(text).expanduser()
         if self.name == "origins":

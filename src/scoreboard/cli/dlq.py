@@ -15,11 +15,11 @@ MOST = 1_000  # that one request lists
 ID = "5f0c5d2a9b7e4c1f8a3d6e2b1c4f7a90"
 
 Letters = Annotated[str, Parameter(name="letters", negative="", help="Ids of dead letters from `list`.")]
-All = Annotated[Flag, Parameter(name="--all", help="All dead letters, up to 1,000 at a time.")]
+All = Annotated[Flag, Parameter(name="--all", help="All dead letters, up to 1,000 per call.")]
 
 dlq = App(
     name="dlq",
-    help="Inspect queued updates that could not be applied, and retry or drop them.",
+    help="Inspect queued updates that could not be applied, and requeue or drop them.",
     help_epilogue=examples("dlq list"),
 )
 
@@ -36,7 +36,7 @@ def list_(
 ) -> None:
     """List the oldest dead letters and their reasons."""
     if not 1 <= limit <= MOST:
-        raise UsageError(f"--limit is {limit}; give 1 to {MOST:,}")
+        raise UsageError(f"--limit must be 1 to {MOST:,}, not {limit}")
     letters = request(server, "GET", PATH, query={"limit": limit})["dead_letters"]
     columns = ("letter", "since", "count", "attempts", "reason")
     output.table(columns, letters, as_json=json, empty="There are no dead letters.")
@@ -81,7 +81,7 @@ def drop(*letters: Letters, every: All = False, yes: Yes = False, server: Target
 
 def _require_letters(letters: Sequence[str], *, every: bool) -> None:
     if bool(letters) == every:
-        raise UsageError("give either the ids of dead letters or --all; see: scoreboard dlq list")
+        raise UsageError("pass either ids of dead letters or --all; see: scoreboard dlq list")
 
 
 def _for_each(target: Target, letters: Sequence[str], method: str, *verb: str) -> int:

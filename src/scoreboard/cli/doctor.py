@@ -34,15 +34,15 @@ STYLES = {"ok": "green", "warning": "yellow", "problem": "bold red"}
 def doctor(
     *,
     most_entries: Annotated[
-        Whole, Parameter(help="Skip the ranking of a board with more ledger entries.")
+        Whole, Parameter(help="Do not check the ranking of a board with more ledger entries.")
     ] = MOST_ENTRIES,
     json: Json = False,
     server: Target = DEFAULT,
 ) -> None:
-    """Find problems of the installation and print a remedy for each.
+    """Find problems with the installation and print a remedy for each.
 
     It checks settings, data folder, disk, database, clock, servers and rankings. It changes nothing, and needs no
-    running server. With --url it checks what can be seen from outside.
+    running server. With --url, it checks only what the API of the server shows.
     """
     findings = run(_diagnose(server, most_entries))
     problems = sum(finding.state == "problem" for finding in findings)
@@ -85,7 +85,7 @@ async def _diagnose(target: Target, most_entries: int) -> list[Finding]:
                 rules = await retrying.call("GET", *path, response=schema.Board)
                 findings.append(await diagnose_board(retrying, path[1], rules, most_entries))
     except (CommandError, FolderLocked, FolderUnusable, NotUsable) as error:
-        findings.append(Finding("server", "problem", str(error), "check that it runs, and read its log"))
+        findings.append(Finding("server", "problem", str(error), "check that it is running, and read its log"))
     return findings
 
 
@@ -97,11 +97,11 @@ def _diagnose_folder(local: Settings) -> tuple[list[Finding], bool]:
     served = is_locked(local.data)
     findings, sound = diagnose_data_dir(local.data, served=served)
     if not served:
-        findings.append(Finding("server", "ok", "no server runs on this folder; to start one: scoreboard serve"))
+        findings.append(Finding("server", "ok", "no server is running on this folder; to start one: scoreboard serve"))
         return findings, sound
     if running_url(local.data) is None:
-        text = "another process uses the folder, and has not published its address"
-        remedy = "repeat the check in a moment: a server is starting, or another command is running"
+        text = "another process is using the folder and has not published its address"
+        remedy = "repeat the check in a moment: a server may be starting, or another command running"
         findings.append(Finding("server", "warning", text, remedy))
         return findings, False
     return findings, True
@@ -116,7 +116,7 @@ async def _diagnose_server(client: Client) -> AsyncIterator[Finding]:
         yield Finding("server", "warning", f"{address} is not ready: {error.detail}", "repeat the check later")
     version = (await client.call("GET", prefix="/openapi.json"))["info"]["version"]
     if version == __version__:
-        yield Finding("server", "ok", f"its version is {version}, like that of this command")
+        yield Finding("server", "ok", f"its version is {version}, the same as this command's")
     else:
-        text = f"its version is {version}, that of this command is {__version__}"
+        text = f"its version is {version}, but this command's is {__version__}"
         yield Finding("server", "warning", text, "restart the server, or update this command")

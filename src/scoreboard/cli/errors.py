@@ -4,21 +4,20 @@ from typing import ClassVar
 
 HINTS = {
     "app_not_found": "see: scoreboard apps list",
-    "app_exists": "see: scoreboard apps show, or change it with: scoreboard apps update",
+    "app_exists": "change it with: scoreboard apps update, or choose another id",
     "board_not_found": "see: scoreboard boards list --app APP",
     "board_exists": "change it with: scoreboard boards update, or choose another id",
     "action_not_found": "see: scoreboard actions list --app APP",
     "action_exists": "change it with: scoreboard actions update",
     "player_not_found": "see: scoreboard players list --app APP",
     "player_exists": "change it with: scoreboard players update",
-    "key_reused": "for a board that was deleted and created again: scoreboard replay --key NAME",
-    "key_spent": "for a board that was deleted and created again: scoreboard replay --key NAME",
+    "key_reused": "if the board was deleted and created again, use: scoreboard replay --key NAME",
+    "key_spent": "if the board was deleted and created again, use: scoreboard replay --key NAME",
     "letter_not_found": "see: scoreboard dlq list",
-    "token_missing": "give --token, or set SCOREBOARD_TOKEN",
+    "token_missing": "pass --token, or set SCOREBOARD_TOKEN",
     "token_invalid": "create one on the server's machine with: scoreboard token admin --app '*'",
     "token_expired": "create one on the server's machine with: scoreboard token admin --app '*'",
     "scope_missing": "an admin token is needed: scoreboard token admin --app APP",
-    "operator_only": "use the operator's token: scoreboard token admin --app '*'",
     "wrong_app": "use a token of this app, or the operator's: scoreboard token admin --app '*'",
 }
 

@@ -14,7 +14,7 @@ from scoreboard.cli.resources import APPS, Resource
 from scoreboard.cli.target import DEFAULT, Target, connect, request, run
 from scoreboard.cli.transfer.collections import resource_pages
 
-After = Annotated[str, Parameter(help="Start after this id.")]
+After = Annotated[str, Parameter(help="List only ids after this one.")]
 Limit = Annotated[Whole, Parameter(help="Maximum number to list.")]
 
 
@@ -26,7 +26,7 @@ def management(resource: Resource) -> App:  # noqa: C901 - one function for each
         *, app: str | None = None, after: str = "", limit: int = 100, json: Json = False, server: Target = DEFAULT
     ) -> None:
         if limit < 1:
-            raise UsageError(f"--limit is {limit}; give 1 or more")
+            raise UsageError(f"--limit must be 1 or more, not {limit}")
 
         async def read() -> list[dict[str, Any]]:
             async with connect(server) as client:
@@ -37,7 +37,7 @@ def management(resource: Resource) -> App:  # noqa: C901 - one function for each
         empty = f"There are no {plural} yet; create one with: scoreboard {plural} create --help"
         output.table(resource.columns, rows, as_json=json, empty=empty)
         if resource.paged and len(rows) == limit and not json:
-            output.note(f"This is the first {limit:,}; for more, add: --after '{rows[-1][name]}'")
+            output.note(f"Listed {limit:,}; for more, add: --after '{rows[-1][name]}'")
 
     def create(
         id_: str, /, *, app: str | None = None, options: Any = None, json: Json = False, server: Target = DEFAULT
@@ -55,7 +55,7 @@ def management(resource: Resource) -> App:  # noqa: C901 - one function for each
     ) -> None:
         body = given(options)
         if not body:
-            raise UsageError(f"no field to change is given; see: scoreboard {plural} update --help")
+            raise UsageError(f"no field to change was given; see: scoreboard {plural} update --help")
         output.record(request(server, "PATCH", *resource.path(app), id_, body=body), as_json=json)
 
     def delete(id_: str, /, *, app: str | None = None, yes: Yes = False, server: Target = DEFAULT) -> None:

@@ -23,19 +23,22 @@ def _to_int(_kind: type, tokens: Sequence[Token]) -> int:
 
 def _check_patience(_kind: Any, seconds: float) -> None:
     if not seconds >= 0:  # also false for NaN
-        raise ValueError("It is 0 seconds or more.")
+        raise ValueError("It must be 0 seconds or more.")
 
 
 Whole = Annotated[int, Parameter(converter=_to_int)]
 AppId = Annotated[str, Parameter(name="--app", required=True, show_default=False, help="Id of the app.")]
 BoardId = Annotated[str, Parameter(name="--board", required=True, show_default=False, help="Id of the board.")]
-Json = Annotated[bool, Parameter(name="--json", negative="", show_default=False, help="Print JSON, for programs.")]
+Json = Annotated[bool, Parameter(name="--json", negative="", show_default=False, help="Print the result as JSON.")]
 Flag = Annotated[bool, Parameter(negative="", show_default=False)]
 Patience = Annotated[
     float, Parameter(validator=_check_patience, help="Seconds to keep trying while the server does not respond.")
 ]
 ABSENT = Parameter(parse=False)  # of a command that shares its function with others
-Yes = Annotated[bool, Parameter(name="--yes", negative="", show_default=False, help="Do not ask; required in scripts.")]
+Yes = Annotated[
+    bool,
+    Parameter(name="--yes", negative="", show_default=False, help="Do not ask for confirmation; required in scripts."),
+]
 
 
 def examples(*commands: str) -> str:

@@ -32,7 +32,9 @@ def rebuild(
         rebuilt: list[dict[str, Any]] = []
         async with connect(server) as connected:
             if not connected.served:
-                output.note("No server runs on this folder. `scoreboard serve` builds the rankings when it starts.")
+                output.note(
+                    "No server is running on this folder. `scoreboard serve` builds the rankings when it starts."
+                )
                 return rebuilt
             client = RetryingClient(connected, PATIENCE_S)
             for path in [("apps", app, "boards", board)] if app and board else await board_paths(client, app):

@@ -58,10 +58,10 @@ APPS = Resource(
     columns=("app", "name", "time_zone"),
     cascades="with its boards, actions, players and their history",
     help="Manage apps. Each has its own boards, actions, players and tokens.",
-    id_rule=f"{SLUG}; it is part of addresses and never changes",
+    id_rule=f"{SLUG}; it is part of URLs and cannot be changed",
     options={
         "name": "Display name.",
-        "time_zone": "Time zone in which its days begin, such as Europe/Berlin.",
+        "time_zone": "Time zone of its days and seasons, such as Europe/Berlin; default UTC.",
     },
     examples={
         "create": ("demo", "chess --name 'Chess club' --time-zone Europe/Berlin"),
@@ -75,24 +75,25 @@ BOARDS = Resource(
     schema.BoardChange,
     columns=("board", "name", "operator", "direction", "period", "top_n", "public"),
     cascades="with its standings and history",
-    help="Manage boards. Each ranks the players of an app by one rule.",
+    help="Manage boards. Each ranks the players of an app by its own rules.",
     id_rule=SLUG,
     options={
-        "operator": "Effect of an update: add to the score (increment, the default), count if better (best), or replace"
-        " the score (latest).",
-        "direction": "Score that leads: the highest (descending, the default) or the lowest (ascending).",
+        "operator": "Effect of an update: add to the score (increment, the default), replace it if better (best), or"
+        " always replace it (latest).",
+        "direction": "Order of scores: highest first (descending, the default) or lowest first (ascending).",
         "ties": "Order of equal scores: first to reach it (earliest, the default), last to reach it (latest), or equal"
         " ranks (shared).",
         "numbering": "Ranks of equal scores: 1 2 3 (ordinal, the default), 1 1 3 (competition) or 1 1 2 (dense).",
-        "period": "How often a new season begins; default all_time: never.",
-        "time_zone": "Time zone in which its periods begin; default: that of the app.",
-        "regions": "A region with its own table; repeat for more.",
+        "period": "How often a new season begins; default all_time (never).",
+        "time_zone": "Time zone of its seasons; default: that of the app.",
+        "regions": "Region with its own table; repeat the option for more regions.",
         "name": "Display name.",
-        "top_n": "Number of places to watch live, 1 to 1000; default 10.",
+        "top_n": "Number of places shown live, 1 to 1000; default 10.",
         "public": "Readable without a token; default yes.",
-        "player_values": "Accept values from players' own tokens, not only actions; default no.",
-        "consistency": "Response to an update: with its rank (direct, the default) or immediately (queued).",
-        "priority": "Order of queued updates between boards; default normal.",
+        "player_values": "Let players' own tokens send values, not only actions; default no.",
+        "consistency": "When to respond to an update: once it is applied, with its rank (direct, the default), or once"
+        " it is queued (queued).",
+        "priority": "Priority of its queued updates over those of other boards; default normal.",
         "min_value": "Minimum value of one update.",
         "max_value": "Maximum value of one update.",
         "min_total": "Minimum score of a player.",
@@ -117,12 +118,12 @@ PLAYERS = Resource(
     schema.Player,
     schema.PlayerChange,
     columns=("player", "username", "region", "email", "avatar_url"),
-    cascades="with all standings in the app",
+    cascades="and all their standings in the app",
     help="Manage the profiles of players. A player can score without a profile.",
     id_rule=": 1 to 50 printable characters",
     options={
         "username": "Name on the boards; default: the id.",
-        "avatar_url": "Address of a picture; starts with https:// or /.",
+        "avatar_url": "URL of a picture; starts with https:// or /.",
         "email": "Email address; not shown on boards.",
         "region": "Region in which the player is ranked, on boards with regions.",
     },
@@ -141,11 +142,11 @@ ACTIONS = Resource(
     schema.ActionChange,
     columns=("action", "points", "per_day", "cooldown_s"),
     cascades="",
-    help="Manage actions. Clients send the name of an action, and the server knows its points.",
+    help="Manage actions. Clients send the id of an action, and the server defines its points.",
     id_rule=SLUG,
     options={
         "points": "Points for each use; a negative number subtracts. A change applies to later updates only.",
-        "per_day": "Maximum number of uses per player and day; default: no limit.",
+        "per_day": "Maximum number of uses per player per day; default: no limit.",
         "cooldown_s": "Seconds between two uses by the same player; default 0.",
     },
     examples={
@@ -156,6 +157,6 @@ ACTIONS = Resource(
         ),
         "update": ("level_complete --app demo --points 12", "daily_login --app demo --no-per-day"),
     },
-    remarks={"update": "Points already given remain.", "delete": "Points already given remain."},
+    remarks={"update": "Points already awarded remain.", "delete": "Points already awarded remain."},
 )
 RESOURCES = (APPS, BOARDS, PLAYERS, ACTIONS)

@@ -17,12 +17,12 @@ Data = Annotated[Path | None, Parameter(help="Data folder, created if absent (or
 ROLES: dict[mounting.Part, str] = {
     "api": "Run only the HTTP API. Any number of processes can share PostgreSQL and Redis.",
     "live": "Run only the live page and live boards, in any number of processes.",
-    "worker": "Run only a worker that applies queued updates. Any number can run.",
-    "jobs": "Run the background jobs: repair, retention, drift check, partitions. One process at a time is active.",
+    "worker": "Run only a worker that applies queued updates. Any number can run at once.",
+    "jobs": "Run the background jobs: repair, retention, drift check, partitions. One process is active at a time.",
 }
 SHARED_SETTINGS = """
 
-Roles share PostgreSQL, Redis and, if there is one, RabbitMQ. Set in the environment:
+Roles share PostgreSQL, Redis and, if used, RabbitMQ. Set in the environment:
   SCOREBOARD_DATABASE_URL, SCOREBOARD_RANKING_URL, SCOREBOARD_QUEUE_URL and SCOREBOARD_SIGNING_KEY."""
 _PASSWORD = re.compile(r"(?<=://)[^/@]*@")
 
@@ -40,7 +40,7 @@ SETTING_OPTIONS = options_type(OPTIONS, group="Settings")
 
 def serve(
     *,
-    demo: Annotated[Flag, Parameter(help="Create a demo app whose scores keep changing.")] = False,
+    demo: Annotated[Flag, Parameter(help="Create a demo app with simulated players.")] = False,
     options: Any = None,
 ) -> None:
     """Run the service until Ctrl-C or SIGTERM."""
@@ -62,7 +62,7 @@ def role(part: mounting.Part) -> App:
 def migrate(*, data: Data = None, database_url: Any = None, json: Json = False) -> None:
     """Update the database schema to this version.
 
-    PostgreSQL is migrated while the old version still serves. `serve` migrates SQLite at its start.
+    PostgreSQL can be migrated while the old version is running. `serve` migrates SQLite when it starts.
     """
     applied = run(backends.migrate(settings.load(data=data, database_url=database_url)))
     if json:

@@ -37,9 +37,9 @@ class Target:
     data: Path | None = None
     """Data folder (or SCOREBOARD_DATA). The command uses the `serve` that runs there, or opens the folder itself."""
     url: str | None = None
-    """Address of a remote server (or SCOREBOARD_URL), such as https://scores.example.com."""
+    """URL of a remote server (or SCOREBOARD_URL), such as https://scores.example.com."""
     token: str | None = None
-    """Admin token for the remote server. SCOREBOARD_TOKEN is safer: it does not show in the list of processes."""
+    """Admin token for the remote server. SCOREBOARD_TOKEN is safer: the list of processes does not show it."""
 
 
 DEFAULT = Target()
@@ -74,18 +74,18 @@ def remote_server(target: Target, *, reading: bool = False) -> Server | None:
     """Return the server at `--url` or SCOREBOARD_URL. Options override variables."""
     if target.data is not None:
         if target.url is not None:
-            raise UsageError("--data and --url exclude each other; give one of them")
+            raise UsageError("--data and --url cannot be used together; use one of them")
         if target.token is not None:
-            raise UsageError("--token is for --url; with --data the command creates its own token")
+            raise UsageError("--token works only with --url; with --data, the command creates its own token")
         return None
     url = target.url or os.environ.get(URL_VARIABLE)
     if not url:
         if target.token is not None:
-            raise UsageError(f"--token needs the address of a server; give --url or set {URL_VARIABLE}")
+            raise UsageError(f"--token needs the URL of a server; pass --url or set {URL_VARIABLE}")
         return None
     token = target.token or os.environ.get(TOKEN_VARIABLE)
     if not token and not reading:
-        raise UsageError(f"{url} needs an admin token; give --token or set {TOKEN_VARIABLE}")
+        raise UsageError(f"{url} needs an admin token; pass --token or set {TOKEN_VARIABLE}")
     try:
         address, token = checked_address(url), checked_token(token) if token else None
     except ValueError as error:

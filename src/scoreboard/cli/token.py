@@ -19,7 +19,7 @@ AppId = Annotated[str, Parameter(name="--app", help="Id of the app that the toke
 Days = Annotated[float, Parameter(help="Days until the token expires.")]
 Player = Annotated[str, Parameter(help="Id of the player.")]
 Name = Annotated[
-    str, Parameter(help="Name of the server or admin. Keep it: idempotency keys are stored under this name.")
+    str, Parameter(help="Name of the server or admin. Reuse it in later tokens: idempotency keys belong to this name.")
 ]
 
 token = App(
@@ -35,7 +35,7 @@ token = App(
     )
 )
 def player(*, app: AppId, subject: Player, days: Days = 7, data: Data = None, json: Json = False) -> None:
-    """Create a token with which one player reads boards and sends updates."""
+    """Create a token for one player, who can read boards and send updates."""
     _create("player", app, subject, days, data, json=json)
 
 
@@ -46,20 +46,20 @@ def player(*, app: AppId, subject: Player, days: Days = 7, data: Data = None, js
     )
 )
 def server(*, app: AppId, subject: Name = "server", days: Days = 365, data: Data = None, json: Json = False) -> None:
-    """Create a token with which a trusted server reads boards and updates any player."""
+    """Create a token for a trusted server, which can read boards and update players."""
     _create("server", app, subject, days, data, json=json)
 
 
 @token.command(help_epilogue=examples("token admin --app demo", "token admin --app '*'   for every app: the operator"))
 def admin(*, app: AppId, subject: Name = "admin", days: Days = 30, data: Data = None, json: Json = False) -> None:
-    """Create a token with which an admin also manages boards, actions and players."""
+    """Create a token for an admin, who can also manage boards, actions and players."""
     _create("admin", app, subject, days, data, json=json)
 
 
 def _create(role: Role, app: str, subject: str, days: float, data: Data, *, json: bool) -> None:
     ttl_s = days * DAY_S
     if not 1 <= ttl_s <= 100 * 365 * DAY_S:
-        raise UsageError(f"--days is {days:g}; give more than 0 and at most 36500")
+        raise UsageError(f"--days must be more than 0 and at most 36500, not {days:g}")
     try:
         if app != ALL_APPS or role != "admin":
             identifiers.check_slug(app, codes.INVALID_APP)

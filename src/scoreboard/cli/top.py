@@ -15,7 +15,7 @@ from scoreboard.cli.target import DEFAULT, Target, request
 from scoreboard.client import Entry, LiveTop, Page
 
 MOST = 1_000  # standings in one page
-EMPTY = "Nobody has a score here yet."
+EMPTY = "There are no scores yet."
 
 BoardId = Annotated[str, Parameter(name="board", help="Id of the board.")]
 Limit = Annotated[Whole | None, Parameter(help="Number of standings, 1 to 1000; default: top N of the board.")]
@@ -62,7 +62,7 @@ def main(
     output.renderable(table(page.entries))
     if shown < page.total:
         more = min(MOST, page.total, 10 * shown)
-        output.note(f"The first {shown:,} of {page.total:,}; for more, add: --limit {more}")
+        output.note(f"Showing {shown:,} of {page.total:,}; for more, add: --limit {more}")
 
 
 def table(entries: Sequence[Entry], movement: Callable[[Entry], Text] | None = None) -> Table:

@@ -56,13 +56,13 @@ def main(
     json: Json = False,
     server: Target = DEFAULT,
 ) -> None:
-    """Show the live top of a board until Ctrl-C. Public boards need no token.
+    """Show the top of a board live until Ctrl-C. Public boards need no token.
 
     The number of places is a setting of the board: scoreboard boards update --top-n.
     """
     found = find_server(server, reading=True)
     if found is None:
-        raise UsageError("no server runs on this data folder; start one with: scoreboard serve, or give --url")
+        raise UsageError("no server is running on this data folder; start one with: scoreboard serve, or pass --url")
 
     async def watch_board() -> None:
         # SIGTERM ends the command like Ctrl-C does, so that the terminal is restored.
@@ -141,9 +141,9 @@ class Screen:
         as_of = hidden = ""
         if self._top is not None:
             as_of = f"as of {self._top.at.astimezone():%H:%M:%S}  "
-            hidden = f"{len(self._top.entries) - room} more do not fit  " if len(self._top.entries) > room else ""
+            hidden = f"{len(self._top.entries) - room} more not shown  " if len(self._top.entries) > room else ""
         if self._state.name == "live":
-            return Text(f"{as_of}{hidden}Ctrl-C ends", style="dim")
+            return Text(f"{as_of}{hidden}Ctrl-C to stop", style="dim")
         stale = f"stale, {as_of}" if as_of else ""
         return Text(f"{stale}{self._state.reason}", style="yellow", overflow="ellipsis", no_wrap=True)
 
@@ -175,7 +175,7 @@ class Lines:
             output.note(f"{state.reason} (trying again in {state.in_s:.1f} s)")
         elif state.name == "live" and self._lost:
             self._lost = False
-            output.note("Live again.")
+            output.note("Reconnected.")
 
 
 def _lines(top: LiveTop) -> list[Line]:

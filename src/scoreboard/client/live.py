@@ -109,4 +109,4 @@ def error_of_close(code: int | None, reason: str) -> ScoreboardClientError | Con
         return Unauthenticated("token_refused", "the server refused the token, which may have expired; pass a new one")
     if code == MESSAGE_TOO_BIG or code in FINAL:
         return UnexpectedResponse("connection_refused", f"the server closed the connection: {reason or code}")
-    return ConnectionLost(reason or f"closed, code {code}")
+    return ConnectionLost(reason or f"the connection was closed with code {code}")

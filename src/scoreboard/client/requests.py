@@ -98,16 +98,16 @@ def checked_address(url: str) -> str:
     except ValueError:
         valid = False
     if valid and "@" in parts.netloc:
-        raise ValueError("the address of a server must not contain a name and password; pass a token instead")
+        raise ValueError("the URL of a server must not contain a user name or password; pass a token instead")
     if not valid or parts.query or parts.fragment:
-        raise ValueError(f"{url!r} is not the address of a server; an example is http://127.0.0.1:8000")
+        raise ValueError(f"{url!r} is not a valid server URL; use a form such as http://127.0.0.1:8000")
     return url.rstrip("/")
 
 
 def checked_token(token: str) -> str:
     """Return the token. Raises ValueError, without its text, if it is no valid header."""
     if not token.isascii() or not token.isprintable() or " " in token or not token:
-        raise ValueError("the token is empty or has invalid characters; check for a line break at its end")
+        raise ValueError("the token is empty or has invalid characters; check for spaces or a line break at its end")
     return token
 
 

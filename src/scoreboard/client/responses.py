@@ -49,7 +49,7 @@ def _decode_error(response: Response) -> ScoreboardClientError:
     try:
         problem = msgspec.json.decode(response.content, type=_Problem)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        detail = response.reason or "the response has no problem detail; is this a Scoreboard server?"
+        detail = response.reason or "the response does not explain the error; is this a Scoreboard server?"
         problem = _Problem(f"http_{response.status}", detail)
     after = response.headers.get("Retry-After", "")
     retry_after_s = float(after) if after.isdecimal() else None

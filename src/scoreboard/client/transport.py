@@ -141,7 +141,7 @@ class Socket:
         try:
             await self._socket.send_str(text)
         except (aiohttp.ClientError, OSError) as error:
-            raise ConnectionLost("the connection broke") from error
+            raise ConnectionLost("the connection was lost") from error
 
     async def receive(self, *, promptly: bool) -> str:
         """Return the next message.
@@ -159,9 +159,9 @@ class Socket:
 
 def _reason(error: Exception, timeout_s: float) -> str:
     if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return "the host is unknown"
+        return "unknown host"
     if isinstance(error, TimeoutError):
-        return f"none within {timeout_s:g} s"
+        return f"timed out after {timeout_s:g} s"
     if isinstance(error, OSError) and error.errno is not None and error.errno > 0:
         return os.strerror(error.errno).lower()
     return str(error) or type(error).__name__

@@ -46,11 +46,11 @@ def test_an_unknown_scheme_lists_the_supported_ones_without_secrets(given: dict[
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        ({"database_url": "postgresql://h/d"}, "ranking_url too"),
+        ({"database_url": "postgresql://h/d"}, "also needs a ranking_url"),
         ({"ranking_url": "redis://h"}, "need a database_url"),
         ({"queue_url": "amqp://h/"}, "need a database_url"),
         ({"database_replica_url": "postgresql://h/d"}, "need a database_url"),
-        ({"database_url": f"postgresql://u:{SECRET}@h:x/d", "ranking_url": "redis://h"}, "database_url: it is not"),
+        ({"database_url": f"postgresql://u:{SECRET}@h:x/d", "ranking_url": "redis://h"}, "database_url: it must have"),
         ({"database_url": "postgresql://h/d", "ranking_url": f"redis://:{SECRET}/1@h"}, "ranking_url: "),
     ],
 )

@@ -34,8 +34,8 @@ def test_options_override_variables_which_override_defaults() -> None:
         ("PORT", "9" * 5_000, "is not a whole number from 0 to 65535"),
         ("PENDING_UPDATES", "999", "'999' is not a whole number from 1000 to 1000000"),
         ("LOG_LEVEL", "loud", "'loud' is not one of debug, info, warning, error"),
-        ("DATA", "", "'' is empty; omit the setting to use 'data'"),
-        ("HOST", "", "'' is empty; omit the setting to use '127.0.0.1'"),
+        ("DATA", "", "the value is empty; omit the setting to use 'data'"),
+        ("HOST", "", "the value is empty; omit the setting to use '127.0.0.1'"),
         (
             "ORIGINS",
             "https://a.example, b.example",

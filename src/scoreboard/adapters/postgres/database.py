@@ -293,8 +293,8 @@ def check_url(url: str) -> None:
     hosts = re.split("[/?#]", address, maxsplit=1)[0].rpartition("@")[2]
     if not address.strip("/") or (hosts and not all(_HOST.fullmatch(host) for host in hosts.split(","))):
         raise ValueError(
-            "it is not like postgresql://user:password@db.example:5432/scoreboard; in a password '/' is written %2F, "
-            "'?' %3F, '#' %23 and '@' %40"
+            "it must have the form postgresql://user:password@db.example:5432/scoreboard; in a password, write / as"
+            " %2F, ? as %3F, # as %23 and @ as %40"
         )
 
 
@@ -322,6 +322,6 @@ def describe_error(error: BaseException) -> str:
         case Unavailable() if error.__cause__ is not None:
             return describe_error(error.__cause__)
         case ValueError():
-            return "its URL is wrong"  # asyncpg's message may quote parts of the URL.
+            return "its URL is invalid"  # asyncpg's message may quote parts of the URL.
         case _:
             return " ".join(errors.describe_error(error).split())

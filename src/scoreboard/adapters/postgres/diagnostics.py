@@ -22,12 +22,12 @@ async def diagnose_primary(options: BackendOptions) -> AsyncIterator[Finding]:
     name = f"PostgreSQL {major}.{minor} at {redact_url(options.database_url)}"
     yield version_finding("postgresql", name, new_enough=found.version >= OLDEST, oldest="15")
     if found.replica:
-        remedy = "name the primary; with several hosts add ?target_session_attrs=primary"
-        yield Finding("postgresql", "problem", "it is a replica and takes no updates", remedy)
+        remedy = "use the URL of the primary; with several hosts, add ?target_session_attrs=primary"
+        yield Finding("postgresql", "problem", "it is a replica, which accepts no updates", remedy)
     yield _schema(found)
     if not found.durable:
         text = "fsync or full_page_writes is off: a power failure may lose committed data"
-        yield Finding("postgresql", "problem", text, "set both on in postgresql.conf")
+        yield Finding("postgresql", "problem", text, "turn both on in postgresql.conf")
     yield _connections(found, options.database_connections)
 
 
@@ -38,29 +38,29 @@ async def diagnose_replica(options: BackendOptions) -> AsyncIterator[Finding]:
         timeouts = DEFAULTS.scaled(options.patience)
         lag_s = await replica.inspect(options.database_url, options.database_replica_url, timeouts)
     except replica.ReplicaUnusable as error:
-        remedy = "correct SCOREBOARD_DATABASE_REPLICA_URL, or leave it out; until then reads go to the primary"
+        remedy = "correct or remove SCOREBOARD_DATABASE_REPLICA_URL; until then, the primary serves the reads"
         yield Finding("replica", "problem", f"{url}: {error}", remedy)
         return
     if lag_s > LAG_S:
-        remedy = "find the cause with pg_stat_replication on the primary; until then reads go to the primary"
+        remedy = "find the cause with pg_stat_replication on the primary; until then, the primary serves the reads"
         yield Finding("replica", "warning", f"{url} is {lag_s:,.0f} s behind", remedy)
     else:
-        yield Finding("replica", "ok", f"{url} follows, {lag_s:.1f} s behind")
+        yield Finding("replica", "ok", f"{url} is replicating, {lag_s:.1f} s behind")
 
 
 def _schema(found: Inspection) -> Finding:
     if not found.schema:
         return Finding("postgresql", "problem", "it has no schema yet", MIGRATE)
-    text = f"schema {found.schema} of {found.newest}"
+    text = f"schema version {found.schema} of {found.newest}"
     if found.schema < found.newest:
         return Finding("postgresql", "problem", text, MIGRATE)
     if found.schema > found.newest:
-        return Finding("postgresql", "warning", f"{text}: a newer Scoreboard created it", "update this one")
+        return Finding("postgresql", "warning", f"{text}: a newer Scoreboard created it", "update Scoreboard here too")
     return Finding("postgresql", "ok", text)
 
 
 def _connections(found: Inspection, connections: int) -> Finding:
-    text = f"{found.used} of its {found.room} connections are in use; a process takes {connections}"
+    text = f"{found.used} of its {found.room} connections are in use; each process uses up to {connections}"
     if found.room < PROCESSES * connections:
         remedy = "raise max_connections, or lower SCOREBOARD_DATABASE_CONNECTIONS"
         return Finding("postgresql", "warning", f"{text}: too few for one process of each role", remedy)

@@ -65,7 +65,7 @@ def remedy(error: BaseException | None, url: str, variable: str) -> str:
         case asyncpg.InvalidPasswordError():
             return f"check the user and the password in {variable}"
         case asyncpg.CannotConnectNowError():
-            return "wait until it has started"
+            return "wait until the server has started"
         case asyncpg.TooManyConnectionsError():
             return "raise max_connections, or lower SCOREBOARD_DATABASE_CONNECTIONS"
         case asyncpg.InvalidCatalogNameError():
@@ -73,11 +73,11 @@ def remedy(error: BaseException | None, url: str, variable: str) -> str:
         case asyncpg.InsufficientPrivilegeError():
             step = f"GRANT CONNECT ON DATABASE {database} TO {user}"
         case asyncpg.InvalidAuthorizationSpecificationError() if "pg_hba.conf" in str(error):
-            step = "allow it in pg_hba.conf"
+            step = "allow the connection in pg_hba.conf"
         case asyncpg.InvalidAuthorizationSpecificationError():
             step = f"createuser --pwprompt {user} (ALTER ROLE {user} LOGIN, if it exists)"
         case _:
-            step = "start it"
+            step = "start the server"
     return f"{step}, or correct {variable}"
 
 

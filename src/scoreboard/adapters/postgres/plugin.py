@@ -86,7 +86,7 @@ class PostgresPlugin:
         except Unavailable as error:
             raise self._unreachable(error, options) from error
         if found.schema < found.newest:
-            has = f"has schema {found.schema} of {found.newest}" if found.schema else "has no schema yet"
+            has = f"has schema version {found.schema} of {found.newest}" if found.schema else "has no schema yet"
             raise NotUsable(f"the database at {redact_url(options.database_url)} {has}; run: scoreboard migrate")
 
     def _unreachable(self, error: Unavailable, options: BackendOptions) -> NotUsable:

@@ -133,8 +133,8 @@ def _lag(status: Record) -> float:
 def _check_identity(status: Record) -> None:
     """Raise ReplicaUnusable for a server that will never have the data of the primary."""
     if not status["follows"]:
-        raise ReplicaUnusable("it is no replica (any more)")
+        raise ReplicaUnusable("it is not a replica, or no longer one")
     if not status["same_server"]:
-        raise ReplicaUnusable("it is the replica of another server")
+        raise ReplicaUnusable("it is a replica of another server")
     if not status["same_timeline"]:
         raise ReplicaUnusable("it follows another primary, or has not yet recorded that it follows this one")

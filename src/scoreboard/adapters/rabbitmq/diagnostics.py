@@ -21,18 +21,19 @@ async def diagnose(options: BackendOptions) -> AsyncIterator[Finding]:
     oldest = "3.10, the first with the required features of quorum queues"
     yield version_finding("rabbitmq", name, new_enough=version_numbers(found.version) >= OLDEST, oldest=oldest)
     if found.blocked:
-        text = "it is out of memory or disk, and accepts no messages"
-        yield Finding("rabbitmq", "problem", text, "give it more of the resource that `rabbitmqctl list_alarms` names")
+        text = "it is out of memory or disk space, and accepts no messages"
+        yield Finding("rabbitmq", "problem", text, "add the resource that `rabbitmqctl list_alarms` reports as low")
     if found.missing == "permissions":
         text = f"its user may not create queues whose names begin with {NAME}"
         vhost, user = inspection.quoted_names(url)
         yield Finding("rabbitmq", "problem", text, f"rabbitmqctl set_permissions -p {vhost} {user} {PERMISSIONS}")
     elif found.missing:
-        text = "it has no quorum queues: messages that it confirmed may be lost"
+        text = "it does not support quorum queues: messages that it confirmed may be lost"
         yield Finding("rabbitmq", "problem", text, "rabbitmqctl enable_feature_flag quorum_queue")
     elif not found.declared:
         yield Finding("rabbitmq", "ok", "the queues do not exist yet; the first process creates them")
     elif not found.consumers:
-        yield Finding("rabbitmq", "warning", "no worker consumes the queues", "start: scoreboard worker")
+        yield Finding("rabbitmq", "warning", "no worker consumes the queues", "start one with: scoreboard worker")
     if found.dead_letters:
-        yield Finding("rabbitmq", "warning", f"{found.dead_letters:,} dead letters", "list them: scoreboard dlq list")
+        text = f"{found.dead_letters:,} dead letters"
+        yield Finding("rabbitmq", "warning", text, "list them with: scoreboard dlq list")

@@ -106,13 +106,13 @@ def remedy(error: BaseException | None, url: str, variable: str, permissions: st
     vhost, user = quoted_names(url)
     match error:
         case ProbableAuthenticationError() if user == "guest":
-            return f"create a user (guest may only connect locally): rabbitmqctl add_user; correct {variable}"
+            return f"guest may only connect locally: create a user with rabbitmqctl add_user, and correct {variable}"
         case ProbableAuthenticationError():
             return f"check the user and the password in {variable}, or run: rabbitmqctl add_user {user} PASSWORD"
         case _ if is_vhost_error(error):
             return f"rabbitmqctl add_vhost {vhost}; rabbitmqctl set_permissions -p {vhost} {user} {permissions}"
         case _:
-            return f"start it, or correct {variable}"
+            return f"start the server, or correct {variable}"
 
 
 def quoted_names(url: str) -> tuple[str, str]:

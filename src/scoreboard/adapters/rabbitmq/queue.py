@@ -95,9 +95,9 @@ class _Publisher:
                 await transport.ready()
         except TimeoutError as error:
             if not self._block_logged:
-                log.warning("queue_blocked", remedy="give it more of the resource that `rabbitmqctl list_alarms` names")
+                log.warning("queue_blocked", remedy="add the resource that `rabbitmqctl list_alarms` reports as low")
             self._block_logged = True
-            raise unavailable("the queue's server is out of memory or disk") from error
+            raise unavailable("the queue's server is out of memory or disk space") from error
         if self._block_logged:
             log.info("queue_unblocked")
         self._block_logged = False

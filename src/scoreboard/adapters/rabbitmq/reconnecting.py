@@ -55,7 +55,7 @@ def describe_error(error: BaseException) -> str:
         case AMQPConnectionError() if isinstance(error.__cause__, OSError):
             return errors.describe_error(error.__cause__)
         case asyncio.CancelledError():
-            return "the connection broke"
+            return "the connection was lost"
         case _:
             return errors.describe_error(error)
 
@@ -88,8 +88,8 @@ def check_url(url: str) -> None:
         host = None
     if not host:
         raise ValueError(
-            "it is not like amqp://user:password@queue.example:5672/; in a password '/' is written %2F, '?' %3F, "
-            "'#' %23 and '@' %40"
+            "it must have the form amqp://user:password@queue.example:5672/; in a password, write / as %2F, ? as %3F, "
+            "# as %23 and @ as %40"
         )
 
 

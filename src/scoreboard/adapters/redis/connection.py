@@ -76,7 +76,7 @@ class Address:
         if kind == "cluster" and number:
             raise ValueError("a Cluster has only one database; remove the path after the hosts")
         if kind != "unix" and number and not re.fullmatch("[0-9]{1,5}", number):
-            raise ValueError(f"the database is not a number; {_EXAMPLE}")
+            raise ValueError(f"the database must be a number; {_EXAMPLE}")
         one = f"{scheme}://{credentials}{at}{netloc.partition(',')[0]}{path}?{parts.query}"
         return cls(kind, hosts, service, tls, one)
 
@@ -87,7 +87,9 @@ def _service(kind: str, path: str) -> tuple[str, str]:
         return "", path
     service, _, rest = path[1:].partition("/")
     if not service:
-        raise ValueError("the service is missing; an example is redis+sentinel://host:26379,host:26379/service")
+        raise ValueError(
+            "the name of the service is missing; an example is redis+sentinel://host:26379,host:26379/service"
+        )
     return unquote(service), f"/{rest}"
 
 
@@ -95,16 +97,16 @@ def _hosts(kind: str, netloc: str) -> tuple[tuple[str, int], ...]:
     found = [_HOST.fullmatch(host) for host in netloc.split(",")]
     hosts = tuple((host[1].strip("[]"), int(host[2] or _PORTS.get(kind, _PORT))) for host in found if host)
     if len(hosts) != len(found) or any(not 0 < port < 65_536 for _, port in hosts):
-        raise ValueError("a host must be host:port; in a password write / as %2F, ? as %3F, # as %23 and @ as %40")
+        raise ValueError("each host must be host:port; in a password, write / as %2F, ? as %3F, # as %23 and @ as %40")
     if len(hosts) > 1 and kind == "":
-        raise ValueError("several hosts need redis+sentinel:// or redis+cluster://")
+        raise ValueError("for several hosts, use redis+sentinel:// or redis+cluster://")
     return hosts
 
 
 def _tls(query: str, *, ssl: bool) -> dict[str, Any]:
     files = dict(parse_qsl(query, keep_blank_values=True))
     if (files and not ssl) or files.keys() - _TLS_FILES:
-        raise ValueError(f"the query may contain only {', '.join(sorted(_TLS_FILES))}, and only with rediss")
+        raise ValueError(f"the query may contain only {', '.join(sorted(_TLS_FILES))}, and only with rediss://")
     return {"ssl": True, **files} if ssl else {}
 
 

@@ -26,9 +26,10 @@ async def diagnose(options: BackendOptions) -> AsyncIterator[Finding]:
     name = f"Redis {found.version} at {redact_url(url)}"
     yield version_finding("redis", name, new_enough=version_numbers(found.version) >= OLDEST, oldest="7.0")
     if found.replica:
-        yield Finding("redis", "problem", "it is a replica and takes no writes", "name the master, or the Sentinels")
+        remedy = "use the URL of the master or the Sentinels"
+        yield Finding("redis", "problem", "it is a replica, which accepts no writes", remedy)
     if found.writes_without_replicas:
-        text = "it has replicas, but takes writes while they are disconnected; a failover loses these"
+        text = "it accepts writes while its replicas are disconnected; a failover would lose them"
         yield Finding("redis", "warning", text, "set min-replicas-to-write 1")
     if found.eviction_policy != "noeviction":
         text = f"maxmemory-policy is {found.eviction_policy}: parts of rankings are evicted when its memory is full"

@@ -82,4 +82,4 @@ def remedy(error: BaseException | None, variable: str) -> str:
     """Return the advice for this error of the server that a variable names."""
     if isinstance(error, AuthenticationError):
         return f"check the user and the password in {variable} (redis://user:password@host)"
-    return f"start it, or correct {variable}"
+    return f"start the server, or correct {variable}"

@@ -114,7 +114,7 @@ def _exit(error: Exception) -> NoReturn:
     log.critical(
         "database_not_synced",
         error=str(error),
-        remedy="check the disk, then start again: no acknowledged update is lost",
+        remedy="check the disk, then restart: no acknowledged update is lost",
     )
     sys.stderr.flush()
     os._exit(EXIT_STATUS)

@@ -143,7 +143,7 @@ def migrate(path: Path) -> list[str]:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         migrations = FILES.migrations()
         if version > migrations[-1].number:
-            raise sqlite3.DatabaseError(f"a newer version of scoreboard made its store (schema {version})")
+            raise sqlite3.DatabaseError(f"a newer version of Scoreboard created its database (schema {version})")
         for number, file, script in migrations:
             if number > version:
                 connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;")

@@ -89,7 +89,7 @@ class EventDelivery:
         added = self._outbox.added()  # taken before the read, so that no later commit goes unnoticed
         pending = await self._outbox.read(consumer.name, limits.read_events, limits.read_bytes)
         if pending is None:
-            log.error("event_consumer_restarted", consumer=consumer.name, remedy="it missed events: synchronise it")
+            log.error("event_consumer_restarted", consumer=consumer.name, remedy="it missed events: resynchronize it")
             await self._outbox.register([consumer.name])
         elif not pending.events:
             with contextlib.suppress(TimeoutError):
@@ -110,7 +110,7 @@ class EventDelivery:
             task = asyncio.current_task()
             if task is not None and task.cancelling():
                 raise
-            raise _HandlerFailed("it was cancelled by its own work") from error  # this delivery was not
+            raise _HandlerFailed("the handler cancelled itself") from error  # this delivery was not
         except Exception as error:
             raise _HandlerFailed(describe_error(error)) from error
 
@@ -146,7 +146,7 @@ class EventDelivery:
         for name, backlog in backlogs.items():
             if backlog.size > self._limits.backlog_bytes:
                 skipped = await self._outbox.skip(name)
-                remedy = "it missed these events: make it work again, then synchronise it"
+                remedy = "it missed these events: fix it, then resynchronize it"
                 log.error("event_consumer_skipped", consumer=name, events=skipped, bytes=backlog.size, remedy=remedy)
         self.backlogs = backlogs
         while await self._outbox.trim():  # noqa: ASYNC110 - the pause lets updates through

@@ -26,11 +26,13 @@ NETWORK = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "gluster
 
 def diagnose_settings(values: list[Effective], settings: Settings) -> Iterator[Finding]:
     changed = [value for value in values if value.source != "default"]
-    sources = ", ".join(f"{value.setting.name} by {value.source}" for value in changed) or "none"
+    sources = ", ".join(f"{value.setting.name} ({value.source})" for value in changed) or "none"
     yield Finding("settings", "ok", f"{len(changed)} of {len(values)} differ from the default: {sources}")
     yield from _address(settings)
     if settings.log_level == "debug":
-        yield Finding("settings", "warning", "log_level debug logs many lines", "set SCOREBOARD_LOG_LEVEL=info")
+        yield Finding(
+            "settings", "warning", "log_level is debug, which logs many lines", "set SCOREBOARD_LOG_LEVEL=info"
+        )
     _, files = resource.getrlimit(resource.RLIMIT_NOFILE)
     if files != resource.RLIM_INFINITY and files < settings.live_connections + SPARE_FILES:
         yield Finding(
@@ -52,7 +54,8 @@ def _address(settings: Settings) -> Iterator[Finding]:
     plain = [origin for origin in settings.allowed_origins if origin.startswith("http://")]
     foreign = [origin for origin in plain if origin.split("/")[2].split(":")[0] not in LOOPBACK]
     if foreign:
-        yield Finding("settings", "warning", f"pages of {foreign[0]} use no TLS", "use its https:// address")
+        text = f"the allowed origin {foreign[0]} does not use TLS"
+        yield Finding("settings", "warning", text, "allow its https:// origin")
 
 
 def diagnose_data_dir(folder: Path, *, served: bool) -> tuple[list[Finding], bool]:
@@ -67,9 +70,9 @@ def diagnose_data_dir(folder: Path, *, served: bool) -> tuple[list[Finding], boo
 def check_folder(folder: Path) -> Iterator[Finding]:
     folder = folder.absolute()
     if folder.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        yield Finding("folder", "problem", f"other users may write to {folder}", f"chmod 700 {folder}")
+        yield Finding("folder", "problem", f"other users can write to {folder}", f"chmod 700 {folder}")
     elif not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
-        yield Finding("folder", "problem", f"{folder} cannot be read and written", "run as the owner of the folder")
+        yield Finding("folder", "problem", f"you cannot read and write {folder}", "run as the owner of the folder")
     else:
         yield Finding("folder", "ok", str(folder))
     yield from _key(folder / keys.FILE)
@@ -85,8 +88,8 @@ def _key(key: Path) -> Iterator[Finding]:
         yield Finding(
             "key",
             "problem",
-            f"other users may read the signing key ({mode:04o}) and could issue tokens",
-            f"chmod 600 {key}; if it may have been read, remove it, which invalidates all tokens",
+            f"other users can read the signing key ({mode:04o}) and could issue tokens",
+            f"chmod 600 {key}; if someone may have read it, remove it, which invalidates all tokens",
         )
     else:
         yield Finding("key", "ok", f"only its owner can read the signing key ({mode:04o})")
@@ -105,15 +108,15 @@ def check_file_system(kind: str | None) -> Finding:
     if kind in MEMORY:
         return Finding("disk", "problem", f"the folder is in memory ({kind}): a restart loses its data", "use a disk")
     if kind in CONTAINER:
-        text = f"the folder is in a container's own layer ({kind}) and is deleted with the container"
+        text = f"the folder is in a container's writable layer ({kind}) and is deleted with the container"
         return Finding("disk", "warning", text, "mount a volume at this folder")
     if kind in NETWORK or (kind or "").startswith("fuse"):
-        text = f"the folder is on {kind}, where a sync or a lock may fail and a commit could be lost"
+        text = f"the folder is on {kind}, where a sync or a lock may not hold, and a commit could be lost"
         return Finding("disk", "warning", text, "use a folder on a local disk")
     if sys.platform == "darwin":
-        text = "on macOS a sync may stay in the drive's cache"
-        return Finding("disk", "warning", text, "use it for development only")
-    return Finding("disk", "ok", f"the file system ({kind or 'unknown'}) keeps synced data")
+        text = "on macOS, synced data may remain in the drive's cache"
+        return Finding("disk", "warning", text, "use macOS for development only")
+    return Finding("disk", "ok", f"this file system ({kind or 'unknown'}) is suitable")
 
 
 def file_system(folder: Path) -> str | None:

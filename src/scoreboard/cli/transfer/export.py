@@ -33,7 +33,8 @@ File = Annotated[
     ),
 ]
 Form = Annotated[
-    Format | None, Parameter(name="--format", help="Format of the rows; default: by the extension of FILE, or ndjson.")
+    Format | None,
+    Parameter(name="--format", help="Format of the rows; default: from the extension of FILE, or ndjson."),
 ]
 
 export = App(
@@ -53,7 +54,7 @@ def _command(resource: Resource | None) -> Callable[..., None]:
     ) -> None:
         file = str(path)
         if json and file == STANDARD:
-            raise UsageError("--json reports on a file, but - writes the rows to stdout; give one of them")
+            raise UsageError("--json prints a report to stdout, but - writes the rows there; use one of them")
         row_format = form or _format_of(file)
 
         async def write_rows() -> int:
@@ -92,7 +93,7 @@ for exported, name, text, *shown in (
     (
         None,
         "ledger",
-        "Export every applied update of a board in the order in which they were accepted.",
+        "Export every applied update of a board, in order of acceptance.",
         "main.ndjson.gz --app demo --board main",
         "- --app demo --board main --format csv | head",
     ),
@@ -108,7 +109,7 @@ def _format_of(file: str) -> Format:
     form = FORMATS.get(Path(file.removesuffix(".gz")).suffix)
     if form is None:
         raise UsageError(
-            f"the format of {file!r} is unknown; end its name in .csv or .ndjson (and .gz), or give --format"
+            f"the format of {file!r} is unknown; use a name that ends in .csv or .ndjson (and .gz), or --format"
         )
     return form
 
@@ -121,7 +122,7 @@ def _open_output(file: str) -> Iterator[BinaryIO]:
         return
     path = Path(file)
     if path.exists() and not path.is_file():
-        raise UsageError(f"{file} is not a plain file; to write to stdout, give -")
+        raise UsageError(f"{file} is not a regular file; to write to stdout, use -")
     draft = path.with_name(f"{path.name}.part")
     try:
         with draft.open("wb") as plain:

@@ -42,7 +42,7 @@ def open_rows(file: str) -> Iterator[io.BufferedReader]:
             yield _unpack(cast("io.BufferedReader", sys.stdin.buffer))
             return
         if not path.is_file():
-            raise UsageError(f"{file} is not a plain file" if path.exists() else f"{file} does not exist")
+            raise UsageError(f"{file} is not a regular file" if path.exists() else f"{file} does not exist")
         with path.open("rb") as packed:
             yield _unpack(packed)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
@@ -79,16 +79,16 @@ def explain(error: Exception) -> str:
         return str(error)
     if not isinstance(error, msgspec.ValidationError):
         is_text = not isinstance(error, UnicodeDecodeError)
-        return "this is not a JSON object in UTF-8" if is_text else "this line is not UTF-8"
+        return "the line is not a JSON object in UTF-8" if is_text else "the line is not UTF-8"
     text = str(error)
     if field := _FIELD.match(text):
-        return f"{field[2]!r} is missing" if field[1] == "missing required" else f"there is no field {field[2]!r}"
+        return f"{field[2]!r} is missing" if field[1] == "missing required" else f"unknown field {field[2]!r}"
     if choice := _CHOICE.match(text):
         return f"{choice[2]!r} cannot be {choice[1]}"
     if expected := _EXPECTED.match(text):
         kind, pattern, field_name = expected.groups()
         name = repr(field_name) if field_name else "the row"
-        return f"{name} is not {_TYPE_NAMES['int'] if pattern else _TYPE_NAMES.get(kind, kind)}"
+        return f"{name} must be {_TYPE_NAMES['int'] if pattern else _TYPE_NAMES.get(kind, kind)}"
     return text.replace("`", "'")
 
 

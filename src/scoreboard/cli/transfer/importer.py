@@ -48,7 +48,7 @@ class Importer:
         if confirmed.proof is None or not await self.sink.has(confirmed.proof):
             confirmed = Confirmed()  # the app, the board or the data folder was deleted
         if confirmed.last:
-            output.note(f"Continuing after row {confirmed.last:,}, which was confirmed before.")
+            output.note(f"Continuing after row {confirmed.last:,}, the last one that was confirmed.")
         self.confirmed_before = confirmed.rows
         started = time.monotonic()
         try:
@@ -99,12 +99,12 @@ class Importer:
         else:
             name = display_name(self.source.file)
             pace = f"in {self.seconds:,.1f} s, {rows / self.seconds:,.0f} rows/s"
-            print(f"Sent {output.count(rows, 'row')} of {name} to {self.place} {pace}.")
+            print(f"Sent {output.count(rows, 'row')} from {name} to {self.place} {pace}.")
             lines = [(self.counts[status], status) for status in self.sink.statuses]
             for code, refusal in sorted(self.refusals.items(), key=lambda item: -item[1].rows):
                 lines.append((refusal.rows, f"refused: {code}: {refusal.detail} (first in line {refusal.line:,})"))
-            lines.append((self.confirmed_before, "confirmed before, not sent again"))
-            lines.append((self.source.bad, "bad, skipped"))
+            lines.append((self.confirmed_before, "already confirmed, not sent again"))
+            lines.append((self.source.bad, "invalid, skipped"))
             for number, text in lines:
                 if number or text in self.sink.statuses:
                     print(f"  {number:>12,}  {text}")

@@ -71,9 +71,9 @@ def _to_entries(rows: Sequence[Row]) -> dict[str, Any]:
 
 
 for imported, remark, *shown in (
-    (BOARDS, " The ranking rules of an existing board never change.", "boards.csv"),
+    (BOARDS, " The ranking rules of an existing board cannot be changed.", "boards.csv"),
     (ACTIONS, "", "actions.csv"),
-    (PLAYERS, " Fields without a column stay unchanged.", "players.csv", "players.ndjson.gz"),
+    (PLAYERS, " Fields without a column are not changed.", "players.csv", "players.ndjson.gz"),
 ):
     import_.command(
         _command(imported),
@@ -84,7 +84,7 @@ for imported, remark, *shown in (
 import_.command(
     _command(None),
     name="ledger",
-    help="Import the updates of another board, each once and at its original time.",
+    help="Import the updates of another board with their original times, each once.",
     help_epilogue=examples(
         "import ledger main.ndjson.gz --app demo --board main",
         "export ledger - --app demo --board main |\n    scoreboard import ledger - --app copy --board main",

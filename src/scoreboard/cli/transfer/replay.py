@@ -70,7 +70,7 @@ def _parse_cell(column: str, cell: str) -> object:
         return cell
     if column == "score":
         if not _WHOLE.fullmatch(cell.strip()):
-            raise ValueError(f"score {cell[:60]!r} is not a whole number of 64 bits")
+            raise ValueError(f"score {cell[:60]!r} is not a 64-bit whole number")
         return int(cell)
     try:
         seconds = math.nan if "_" in cell else float(cell)
@@ -109,22 +109,22 @@ def main(
     board
         Id of the board. If its operator is increment, scores are increments.
     speed
-        1 for the pace of the time column, N for N times faster, max for as fast as possible.
+        1 for the original pace, N for N times that pace, max for as fast as possible.
     create
         Create the app and the board if they are absent.
     operator
-        Operator of a created board: increment (the default), best or latest.
+        Operator of a new board: increment (the default), best or latest.
     skip_bad
-        Skip invalid rows, instead of sending nothing.
+        Skip invalid rows; without it, one invalid row stops the replay before it starts.
     restart
-        Send every row again. Rows that were counted do not count again.
+        Send every row again. Rows that were already counted do not count again.
     key
-        Count the file again, once for each key: for a board that was deleted and created again.
+        Count the rows again, once for each key; for a board that was deleted and created again.
     """
     if key is not None and not _KEY.fullmatch(key):
         raise UsageError("--key must be 1 to 100 visible ASCII characters without spaces")
     if str(file) == files.STANDARD:
-        raise UsageError("a replay reads its file twice, which stdin does not allow; give the name of a file")
+        raise UsageError("a replay reads its file twice, which stdin does not allow; pass a file name")
     factor = parse_speed(speed)
     source = check(str(file), EVENTS, skip_bad=skip_bad)
 
@@ -161,7 +161,7 @@ def parse_speed(text: str) -> float | None:
     except ValueError:
         speed = 0.0
     if not 0 < speed <= 1e9:
-        raise UsageError(f"--speed is {text!r}; give 1 for the original pace, 10 for ten times faster, or max")
+        raise UsageError(f"--speed must be a number such as 10 (ten times the original pace) or max, not {text!r}")
     return speed
 
 
@@ -176,10 +176,10 @@ async def _open_board(
         if error.code not in _ABSENT:
             raise
         if not create:
-            raise CommandError(f"{error}; or add --create") from error
+            raise CommandError(f"{error}; to create it, add --create") from error
         if error.code == "app_not_found":
             await client.call("POST", "apps", body={"app": app})
         rules = await client.call("POST", *boards, body={"board": board, "operator": operator or "increment"})
     if operator not in {None, rules["operator"]}:
-        raise UsageError(f"board {board} has the operator {rules['operator']}, not {operator}")
+        raise UsageError(f"board {board} has the operator {rules['operator']}, not {operator}; omit --operator")
     return rules

@@ -163,9 +163,9 @@ def _csv_fields(name: str, file: io.BufferedReader, kind: RowType) -> Callable[[
     def fields(line: bytes) -> dict[str, Any]:
         cells = files.split_csv(line.decode())
         if cells is None:
-            raise ValueError("a quote is not closed, or in the wrong place")
+            raise ValueError("a quote is not closed, or is in the wrong place")
         if len(cells) != len(columns):
-            raise ValueError(f"{len(cells)} columns where the header has {len(columns)}")
+            raise ValueError(f"the number of columns is {len(cells)}, but the header has {len(columns)}")
         values = {column: parse(column, cell) for column, cell in zip(columns, cells, strict=True) if column}
         return {column: value for column, value in values.items() if value is not None}
 
@@ -187,7 +187,7 @@ def _read_header(name: str, file: io.BufferedReader, kind: RowType) -> list[str]
     problems += [f"duplicate column {column!r}" for column in kind.columns if columns.count(column) > 1]
     if problems:
         allowed = ",".join(kind.columns)
-        raise UsageError(f"{name}:1: invalid header of {kind.plural}: {problems[0]}; the columns are: {allowed}")
+        raise UsageError(f"{name}:1: invalid header for {kind.plural}: {problems[0]}; allowed columns: {allowed}")
     return columns
 
 

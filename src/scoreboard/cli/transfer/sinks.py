@@ -47,7 +47,7 @@ class BoardSink:
         path = ("apps", self.app, "boards", self.board, *self.endpoint)
         response = await self.client.call("POST", *path, body=self.to_body(rows), response=schema.BatchResult)
         if len(response.results) != len(rows):
-            text = f"{len(rows)} rows got {len(response.results)} results; is this a Scoreboard server?"
+            text = f"sent {len(rows)} rows but received {len(response.results)} results; is this a Scoreboard server?"
             raise Unreachable(text)
         return [
             RowResult("refused", None, result.code, result.detail)

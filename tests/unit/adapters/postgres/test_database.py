@@ -143,7 +143,7 @@ async def answers(store: Database) -> bool:
 
 @pytest.mark.parametrize("url", ["postgresql://", "postgresql:///", "postgresql://a b/c"])
 def test_a_url_without_a_database_is_rejected(url: str) -> None:
-    with pytest.raises(ValueError, match=r"not like postgresql://user:password@"):
+    with pytest.raises(ValueError, match=r"must have the form postgresql://user:password@"):
         database.check_url(url)
 
 

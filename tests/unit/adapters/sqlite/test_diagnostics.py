@@ -16,9 +16,9 @@ HEALTHY = Inspection(1, 1, "wal", 2, [], 1 << 20, 0, 0)
     ("change", "state", "words"),
     [
         ({"version": 2}, "problem", "newer"),
-        ({"version": 0}, "warning", "schema 0 of 1"),
+        ({"version": 0}, "warning", "schema version 0 of 1"),
         ({"faults": ["row 5 missing from index"]}, "problem", "row 5 missing"),
-        ({"faults": None}, "ok", "when it is stopped"),
+        ({"faults": None}, "ok", "stop the server to check it"),
         ({"journal_mode": "delete"}, "problem", "may lose"),
         ({"synchronous": 1}, "problem", "may lose"),
         ({"wal_bytes": 5 * GIB}, "warning", "GiB"),

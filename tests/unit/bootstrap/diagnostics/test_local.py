@@ -25,7 +25,7 @@ def test_good_settings_are_one_finding_with_their_sources() -> None:
     (found,) = findings_of(PORT="9000", ORIGINS="https://a.example,http://localhost:3000")
     assert (found.state, found.remedy) == ("ok", None)
     assert found.text.startswith(f"2 of {len(CATALOGUE)} ")
-    assert "port by SCOREBOARD_PORT" in found.text
+    assert "port (SCOREBOARD_PORT)" in found.text
 
 
 @pytest.mark.parametrize(
