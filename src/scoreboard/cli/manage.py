@@ -9,7 +9,7 @@ from cyclopts import App, Parameter
 
 from scoreboard.cli import output
 from scoreboard.cli.errors import UsageError
-from scoreboard.cli.parameters import ABSENT, AppId, Json, Whole, Yes, annotate, examples, given, options_type
+from scoreboard.cli.parameters import ABSENT, NO_OPTIONS, AppId, Json, Whole, Yes, annotate, examples, options_type
 from scoreboard.cli.resources import APPS, Resource
 from scoreboard.cli.target import DEFAULT, Target, connect, request, run
 from scoreboard.cli.transfer.collections import resource_pages
@@ -40,9 +40,9 @@ def management(resource: Resource) -> App:  # noqa: C901 - one function for each
             output.note(f"This is the first {limit:,}; for more, add: --after '{rows[-1][name]}'")
 
     def create(
-        id_: str, /, *, app: str | None = None, options: Any = None, json: Json = False, server: Target = DEFAULT
+        id_: str, /, *, app: str | None = None, options: Any = NO_OPTIONS, json: Json = False, server: Target = DEFAULT
     ) -> None:
-        created = request(server, "POST", *resource.path(app), body={name: id_, **given(options)})
+        created = request(server, "POST", *resource.path(app), body={name: id_, **options})
         if not json:
             output.note(f"Created {name} {created[name]}.")
         output.record(created, as_json=json)
@@ -51,12 +51,11 @@ def management(resource: Resource) -> App:  # noqa: C901 - one function for each
         output.record(request(server, "GET", *resource.path(app), id_), as_json=json)
 
     def update(
-        id_: str, /, *, app: str | None = None, options: Any = None, json: Json = False, server: Target = DEFAULT
+        id_: str, /, *, app: str | None = None, options: Any = NO_OPTIONS, json: Json = False, server: Target = DEFAULT
     ) -> None:
-        body = given(options)
-        if not body:
+        if not options:
             raise UsageError(f"no field to change is given; see: scoreboard {plural} update --help")
-        output.record(request(server, "PATCH", *resource.path(app), id_, body=body), as_json=json)
+        output.record(request(server, "PATCH", *resource.path(app), id_, body=options), as_json=json)
 
     def delete(id_: str, /, *, app: str | None = None, yes: Yes = False, server: Target = DEFAULT) -> None:
         output.require_consent(f"delete the {name} {id_!r} {resource.cascades}".rstrip(), yes=yes)
