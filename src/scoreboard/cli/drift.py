@@ -12,7 +12,7 @@ from scoreboard.application.upkeep.drift import (
     lasting_differences,
 )
 from scoreboard.cli import output
-from scoreboard.cli.client import RetryingClient
+from scoreboard.cli.client import Client
 from scoreboard.cli.transfer.collections import ledger_pages
 from scoreboard.domain import event_id
 from scoreboard.domain.board import App, Board
@@ -24,7 +24,7 @@ PAGE = 1_000
 BOUNDS = ("min_value", "max_value", "min_total", "max_total")
 
 
-async def diagnose_board(client: RetryingClient, app: str, rules: schema.Board, most_entries: int) -> Finding:
+async def diagnose_board(client: Client, app: str, rules: schema.Board, most_entries: int) -> Finding:
     """Compare the tables of the newest seasons with the ledger.
 
     Updates may continue during the comparison.
@@ -82,7 +82,7 @@ def _newest_tables(ledger: LedgerFold) -> list[TableKey]:
     return sorted(table for table in ledger.tables if table.season in seasons)
 
 
-async def _ranked(client: RetryingClient, board: Board, table: TableKey) -> AsyncIterator[tuple[str, int]]:
+async def _ranked(client: Client, board: Board, table: TableKey) -> AsyncIterator[tuple[str, int]]:
     path = ("apps", board.app.slug, "boards", board.slug, "top")
     query: dict[str, str | int | None] = {"season": table.season, "limit": PAGE, "region": table.region or None}
     while True:

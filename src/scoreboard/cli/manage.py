@@ -8,10 +8,11 @@ import msgspec
 from cyclopts import App, Parameter
 
 from scoreboard.cli import output
+from scoreboard.cli.client import Client
 from scoreboard.cli.errors import UsageError
 from scoreboard.cli.parameters import ABSENT, NO_OPTIONS, AppId, Json, Whole, Yes, annotate, examples, options_type
 from scoreboard.cli.resources import APPS, Resource
-from scoreboard.cli.target import DEFAULT, Target, connect, request, run
+from scoreboard.cli.target import DEFAULT, Target, request, run_with
 from scoreboard.cli.transfer.collections import resource_pages
 
 After = Annotated[str, Parameter(help="Start after this id.")]
@@ -28,12 +29,11 @@ def management(resource: Resource) -> App:  # noqa: C901 - one function for each
         if limit < 1:
             raise UsageError(f"--limit is {limit}; give 1 or more")
 
-        async def read() -> list[dict[str, Any]]:
-            async with connect(server) as client:
-                pages = resource_pages(client, resource, app, dict[str, Any], after, limit)
-                return [row async for page in pages for row in page]
+        async def read(client: Client) -> list[dict[str, Any]]:
+            pages = resource_pages(client, resource, app, dict[str, Any], after, limit)
+            return [row async for page in pages for row in page]
 
-        rows = run(read())
+        rows = run_with(server, read)
         empty = f"There are no {plural} yet; create one with: scoreboard {plural} create --help"
         output.table(resource.columns, rows, as_json=json, empty=empty)
         if resource.paged and len(rows) == limit and not json:

@@ -4,7 +4,7 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,7 +94,9 @@ def remote_server(target: Target, *, reading: bool = False) -> Server | None:
 
 
 @asynccontextmanager
-async def connect(target: Target, *, reading: bool = False, log_level: str = "warning") -> AsyncIterator[Client]:
+async def connect(
+    target: Target, *, reading: bool = False, patience_s: float | None = None, log_level: str = "warning"
+) -> AsyncIterator[Client]:
     """Connect to the server, or open the data folder when no server runs on it.
 
     Raises UsageError, SettingsError, FolderLocked or FolderUnusable.
@@ -111,17 +113,24 @@ async def connect(target: Target, *, reading: bool = False, log_level: str = "wa
             server = _local_server(local, lambda: url)
         transport = Transport(server.locate, server.token, TIMEOUT_S)
         stack.push_async_callback(transport.close)
-        yield Client(transport, server.name, served=served)
+        yield Client(transport, server.name, served, patience_s)
+
+
+def run_with(
+    target: Target, work: Callable[[Client], Awaitable[T]], *, reading: bool = False, patience_s: float | None = None
+) -> T:
+    """Run `work` with a connection to the server and return its result."""
+
+    async def connected() -> T:
+        async with connect(target, reading=reading, patience_s=patience_s) as client:
+            return await work(client)
+
+    return run(connected())
 
 
 def request(target: Target, method: str, *path: str, reading: bool = False, **options: Any) -> Any:
     """Send one request on its own connection and return its decoded response."""
-
-    async def send() -> Any:
-        async with connect(target, reading=reading) as client:
-            return await client.call(method, *path, **options)
-
-    return run(send())
+    return run_with(target, lambda client: client.call(method, *path, **options), reading=reading)
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:

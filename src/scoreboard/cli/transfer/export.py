@@ -12,11 +12,11 @@ from typing import Annotated, BinaryIO, cast
 from cyclopts import App, Parameter
 
 from scoreboard.cli import output
-from scoreboard.cli.client import RetryingClient
+from scoreboard.cli.client import Client
 from scoreboard.cli.errors import CommandError, UsageError
 from scoreboard.cli.parameters import ABSENT, AppId, BoardId, Json, annotate, examples
 from scoreboard.cli.resources import ACTIONS, BOARDS, PLAYERS, Resource
-from scoreboard.cli.target import DEFAULT, Target, connect, run
+from scoreboard.cli.target import DEFAULT, Target, run_with
 from scoreboard.cli.transfer import rows
 from scoreboard.cli.transfer.collections import LEDGER, ledger_pages, resource_pages, rows_of
 from scoreboard.cli.transfer.files import STANDARD
@@ -56,24 +56,22 @@ def _command(resource: Resource | None) -> Callable[..., None]:
             raise UsageError("--json reports on a file, but - writes the rows to stdout; give one of them")
         row_format = form or _format_of(file)
 
-        async def write_rows() -> int:
+        async def write_rows(client: Client) -> int:
             exported = 0
-            async with connect(server) as connected:
-                client = RetryingClient(connected, PATIENCE_S)
-                with _open_output(file) as out, display("exporting", None) as show:
-                    out.write(rows.header(kind.columns, row_format))
-                    async for page in (
-                        ledger_pages(client, app, board)
-                        if resource is None
-                        else resource_pages(client, resource, app, kind.struct)
-                    ):
-                        out.write(rows.lines(page, row_format))
-                        exported += len(page)
-                        show(exported)
+            with _open_output(file) as out, display("exporting", None) as show:
+                out.write(rows.header(kind.columns, row_format))
+                async for page in (
+                    ledger_pages(client, app, board)
+                    if resource is None
+                    else resource_pages(client, resource, app, kind.struct)
+                ):
+                    out.write(rows.lines(page, row_format))
+                    exported += len(page)
+                    show(exported)
             return exported
 
         started = time.monotonic()
-        exported = run(write_rows())
+        exported = run_with(server, write_rows, patience_s=PATIENCE_S)
         seconds = time.monotonic() - started
         if json:
             output.json({"rows": exported, "file": file, "seconds": round(seconds, 3)})
