@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Annotated
 
 from cyclopts import Parameter
-from rich.table import Table
+from rich.table import Column
 from rich.text import Text
 
 from scoreboard import __version__
@@ -50,10 +50,7 @@ def doctor(
     if json:
         output.json({"ok": not problems, "findings": findings})
     else:
-        table = Table(box=None, show_header=False, pad_edge=False)
-        table.add_column(no_wrap=True)
-        table.add_column(no_wrap=True)
-        table.add_column(overflow="fold")
+        table = output.plain_table(Column(no_wrap=True), Column(no_wrap=True), Column(overflow="fold"))
         for finding in findings:
             table.add_row(Text(finding.state, style=STYLES[finding.state]), finding.check, Text(finding.text))
             if finding.remedy is not None:

@@ -135,13 +135,11 @@ def request(target: Target, method: str, *path: str, reading: bool = False, **op
 
 def run(work: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine on the event loop that the service uses."""
-    factory: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
-    if sys.platform != "win32":
-        import uvloop  # noqa: PLC0415 - it does not exist for Windows
+    if sys.platform == "win32":
+        return asyncio.run(work)
+    import uvloop  # noqa: PLC0415 - it does not exist for Windows
 
-        factory = uvloop.new_event_loop
-    with asyncio.Runner(loop_factory=factory) as runner:
-        return runner.run(work)
+    return uvloop.run(work)
 
 
 def _local_server(local: settings.Settings, locate: Callable[[], str | None]) -> Server:

@@ -1,11 +1,11 @@
 """`scoreboard export`: writes resources or a ledger to a file, all or nothing."""
 
-import contextlib
 import gzip
 import os
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Annotated, BinaryIO, cast
 
@@ -111,7 +111,7 @@ def _format_of(file: str) -> Format:
     return form
 
 
-@contextlib.contextmanager
+@contextmanager
 def _open_output(file: str) -> Iterator[BinaryIO]:
     """Open a file that replaces an earlier one atomically, unless the block fails."""
     if file == STANDARD:
@@ -123,16 +123,13 @@ def _open_output(file: str) -> Iterator[BinaryIO]:
     draft = path.with_name(f"{path.name}.part")
     try:
         with draft.open("wb") as plain:
-            if file.endswith(".gz"):
-                with gzip.GzipFile(filename="", mode="wb", fileobj=plain, compresslevel=6, mtime=0) as packed:
-                    yield cast("BinaryIO", packed)
-            else:
-                yield plain
+            with gzip.GzipFile("", "wb", 6, plain, mtime=0) if file.endswith(".gz") else nullcontext(plain) as out:
+                yield cast("BinaryIO", out)
             plain.flush()
             os.fsync(plain.fileno())
         draft.replace(path)
     except OSError as error:
         raise CommandError(f"cannot write {file}: {error.strerror or error}") from error
     finally:
-        with contextlib.suppress(OSError):
+        with suppress(OSError):
             draft.unlink(missing_ok=True)
