@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from scoreboard.cli import output
-from scoreboard.cli.errors import CommandError, RequestRefused, Unreachable
+from scoreboard.cli.errors import CommandError, RequestRefused
 from scoreboard.client.errors import ScoreboardClientError, TransportError, UnexpectedResponse
 from scoreboard.client.requests import Request
 from scoreboard.client.transport import Transport
@@ -39,7 +39,7 @@ class Client:
         """Send a request and return its decoded response.
 
         Each of `path` is one segment below `prefix`, with any characters. Parameters of `query` that are None are left
-        out. Raises Unreachable or RequestRefused, and CommandError after `patience_s`.
+        out. Raises RequestRefused, and CommandError without a response; the server may have handled the request.
         """
         request = Request(method, path, response, query or {}, body, prefix=prefix)
         try:
@@ -53,10 +53,10 @@ class Client:
             raise failure from error
 
 
-def to_command_error(error: ScoreboardClientError) -> Unreachable | RequestRefused:
+def to_command_error(error: ScoreboardClientError) -> CommandError:
     """Return the command error for an error of the client library."""
     if isinstance(error, TransportError | UnexpectedResponse):
-        return Unreachable(error.detail)
+        return CommandError(error.detail)
     return RequestRefused(error.status, error.code, error.detail)
 
 

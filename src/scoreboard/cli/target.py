@@ -102,8 +102,7 @@ async def connect(
     Raises UsageError, SettingsError, FolderLocked or FolderUnusable.
     """
     async with AsyncExitStack() as stack:
-        server = find_server(target, reading=reading)
-        served = server is not None
+        server = running = find_server(target, reading=reading)
         if server is None:
             local = settings.load(data=target.data)
             configure_logging(log_level)
@@ -113,7 +112,7 @@ async def connect(
             server = _local_server(local, lambda: url)
         transport = Transport(server.locate, server.token, TIMEOUT_S)
         stack.push_async_callback(transport.close)
-        yield Client(transport, server.name, served, patience_s)
+        yield Client(transport, server.name, running is not None, patience_s)
 
 
 def run_with(
