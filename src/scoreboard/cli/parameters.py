@@ -50,7 +50,7 @@ def examples(*commands: str) -> str:
 
 def options_type(options: Mapping[str, Any], **parameter: Any) -> Any:
     """Return the type of a parameter that has the given options, by name. Its value has those that were given."""
-    create: Any = TypedDict
+    create: Any = TypedDict  # Type checkers accept only a literal class.
     return Annotated[create("Options", options, total=False), Parameter(name="*", show_default=False, **parameter)]
 
 
