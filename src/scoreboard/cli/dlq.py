@@ -90,9 +90,10 @@ def _for_each(target: Target, letters: Sequence[str], method: str, *verb: str) -
 
     async def send(client: Client) -> int:
         done = 0
-        for letter in letters or [
+        listed = letters or [
             one["letter"] for one in (await client.call("GET", PATH, query={"limit": MOST}))["dead_letters"]
-        ]:
+        ]
+        for letter in listed:
             try:
                 await client.call(method, PATH, letter, *verb)
                 done += 1
