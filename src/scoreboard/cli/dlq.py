@@ -6,9 +6,10 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from scoreboard.cli import output
+from scoreboard.cli.client import Client
 from scoreboard.cli.errors import RequestRefused, UsageError
 from scoreboard.cli.parameters import Flag, Json, Whole, Yes, examples
-from scoreboard.cli.target import DEFAULT, Target, connect, request, run
+from scoreboard.cli.target import DEFAULT, Target, request, run_with
 
 PATH = "dead-letters"
 MOST = 1_000  # that one request lists
@@ -87,19 +88,18 @@ def _require_letters(letters: Sequence[str], *, every: bool) -> None:
 def _for_each(target: Target, letters: Sequence[str], method: str, *verb: str) -> int:
     """Send a request for each of `letters`, or for all, and return the number found."""
 
-    async def send() -> int:
+    async def send(client: Client) -> int:
         done = 0
-        async with connect(target) as client:
-            listed = letters or [
-                one["letter"] for one in (await client.call("GET", PATH, query={"limit": MOST}))["dead_letters"]
-            ]
-            for letter in listed:
-                try:
-                    await client.call(method, PATH, letter, *verb)
-                    done += 1
-                except RequestRefused as error:
-                    if letters or error.code != "letter_not_found":
-                        raise
+        listed = letters or [
+            one["letter"] for one in (await client.call("GET", PATH, query={"limit": MOST}))["dead_letters"]
+        ]
+        for letter in listed:
+            try:
+                await client.call(method, PATH, letter, *verb)
+                done += 1
+            except RequestRefused as error:
+                if letters or error.code != "letter_not_found":
+                    raise
         return done
 
-    return run(send())
+    return run_with(target, send)

@@ -1,10 +1,11 @@
 """`scoreboard doctor`: finds problems of an installation, each with its remedy."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Annotated
 
 from cyclopts import Parameter
-from rich.table import Table
+from rich.table import Column
 from rich.text import Text
 
 from scoreboard import __version__
@@ -17,7 +18,7 @@ from scoreboard.bootstrap.diagnostics.servers import diagnose_servers
 from scoreboard.bootstrap.serve import configure_logging
 from scoreboard.bootstrap.settings import Settings
 from scoreboard.cli import output
-from scoreboard.cli.client import Client, RetryingClient
+from scoreboard.cli.client import Client
 from scoreboard.cli.drift import diagnose_board
 from scoreboard.cli.errors import CommandError, RequestRefused
 from scoreboard.cli.parameters import Json, Whole
@@ -49,10 +50,7 @@ def doctor(
     if json:
         output.json({"ok": not problems, "findings": findings})
     else:
-        table = Table(box=None, show_header=False, pad_edge=False)
-        table.add_column(no_wrap=True)
-        table.add_column(no_wrap=True)
-        table.add_column(overflow="fold")
+        table = output.plain_table(Column(no_wrap=True), Column(no_wrap=True), Column(overflow="fold"))
         for finding in findings:
             table.add_row(Text(finding.state, style=STYLES[finding.state]), finding.check, Text(finding.text))
             if finding.remedy is not None:
@@ -80,7 +78,7 @@ async def _diagnose(target: Target, most_entries: int) -> list[Finding]:
             if client.served:
                 async for finding in _diagnose_server(client):
                     findings.append(finding)
-            retrying = RetryingClient(client, PATIENCE_S)
+            retrying = replace(client, patience_s=PATIENCE_S)
             for path in await board_paths(retrying):
                 rules = await retrying.call("GET", *path, response=schema.Board)
                 findings.append(await diagnose_board(retrying, path[1], rules, most_entries))

@@ -34,10 +34,6 @@ class UsageError(CommandError):
     exit_status = 2
 
 
-class Unreachable(CommandError):
-    """Failure to get a response. The server may have handled the request."""
-
-
 class RequestRefused(CommandError):
     """Refusal by the server. `status` is None on a live connection."""
 

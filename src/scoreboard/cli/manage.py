@@ -8,10 +8,11 @@ import msgspec
 from cyclopts import App, Parameter
 
 from scoreboard.cli import output
+from scoreboard.cli.client import Client
 from scoreboard.cli.errors import UsageError
-from scoreboard.cli.parameters import ABSENT, AppId, Json, Whole, Yes, annotate, examples, given, options_type
+from scoreboard.cli.parameters import ABSENT, NO_OPTIONS, AppId, Json, Whole, Yes, annotate, examples, options_type
 from scoreboard.cli.resources import APPS, Resource
-from scoreboard.cli.target import DEFAULT, Target, connect, request, run
+from scoreboard.cli.target import DEFAULT, Target, request, run_with
 from scoreboard.cli.transfer.collections import resource_pages
 
 After = Annotated[str, Parameter(help="List only ids after this one.")]
@@ -28,21 +29,20 @@ def management(resource: Resource) -> App:  # noqa: C901 - one function for each
         if limit < 1:
             raise UsageError(f"--limit must be 1 or more, not {limit}")
 
-        async def read() -> list[dict[str, Any]]:
-            async with connect(server) as client:
-                pages = resource_pages(client, resource, app, dict[str, Any], after, limit)
-                return [row async for page in pages for row in page]
+        async def read(client: Client) -> list[dict[str, Any]]:
+            pages = resource_pages(client, resource, app, dict[str, Any], after, limit)
+            return [row async for page in pages for row in page]
 
-        rows = run(read())
+        rows = run_with(server, read)
         empty = f"There are no {plural} yet; create one with: scoreboard {plural} create --help"
         output.table(resource.columns, rows, as_json=json, empty=empty)
         if resource.paged and len(rows) == limit and not json:
             output.note(f"Listed {limit:,}; for more, add: --after '{rows[-1][name]}'")
 
     def create(
-        id_: str, /, *, app: str | None = None, options: Any = None, json: Json = False, server: Target = DEFAULT
+        id_: str, /, *, app: str | None = None, options: Any = NO_OPTIONS, json: Json = False, server: Target = DEFAULT
     ) -> None:
-        created = request(server, "POST", *resource.path(app), body={name: id_, **given(options)})
+        created = request(server, "POST", *resource.path(app), body={name: id_, **options})
         if not json:
             output.note(f"Created {name} {created[name]}.")
         output.record(created, as_json=json)
@@ -51,12 +51,11 @@ def management(resource: Resource) -> App:  # noqa: C901 - one function for each
         output.record(request(server, "GET", *resource.path(app), id_), as_json=json)
 
     def update(
-        id_: str, /, *, app: str | None = None, options: Any = None, json: Json = False, server: Target = DEFAULT
+        id_: str, /, *, app: str | None = None, options: Any = NO_OPTIONS, json: Json = False, server: Target = DEFAULT
     ) -> None:
-        body = given(options)
-        if not body:
+        if not options:
             raise UsageError(f"no field to change was given; see: scoreboard {plural} update --help")
-        output.record(request(server, "PATCH", *resource.path(app), id_, body=body), as_json=json)
+        output.record(request(server, "PATCH", *resource.path(app), id_, body=options), as_json=json)
 
     def delete(id_: str, /, *, app: str | None = None, yes: Yes = False, server: Target = DEFAULT) -> None:
         output.require_consent(f"delete the {name} {id_!r} {resource.cascades}".rstrip(), yes=yes)

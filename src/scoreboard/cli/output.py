@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from rich import box
 from rich.console import Console, RenderableType
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from scoreboard.cli.errors import CommandError, UsageError
@@ -58,9 +58,8 @@ def table(columns: Sequence[str], rows: Sequence[Mapping[str, Any]], *, as_json:
     if as_json:
         json(rows)
     elif rows:
-        shown = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-        for column in columns:
-            shown.add_column(column.replace("_", " "), overflow="fold")
+        headers = (Column(column.replace("_", " "), overflow="fold") for column in columns)
+        shown = Table(*headers, box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
         for row in rows:
             shown.add_row(*(_cell(row.get(column)) for column in columns))
         renderable(shown)
@@ -73,12 +72,15 @@ def record(fields: Mapping[str, Any], *, as_json: bool) -> None:
     if as_json:
         json(fields)
         return
-    shown = Table(box=None, show_header=False, pad_edge=False)
-    shown.add_column(style="bold", no_wrap=True)
-    shown.add_column(overflow="fold")
+    shown = plain_table(Column(style="bold", no_wrap=True), Column(overflow="fold"))
     for name, value in fields.items():
         shown.add_row(Text(name.replace("_", " ")), _cell(value))
     renderable(shown)
+
+
+def plain_table(*columns: Column) -> Table:
+    """Return a table without a header and borders."""
+    return Table(*columns, box=None, show_header=False, pad_edge=False)
 
 
 def renderable(shown: RenderableType) -> None:

@@ -2,11 +2,10 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, make_dataclass
-from typing import Annotated, Any, TypeVar
+from types import MappingProxyType
+from typing import Annotated, Any, TypedDict, TypeVar
 
 from cyclopts import CoercionError, Parameter, Token
-from msgspec import UNSET
 
 Command = TypeVar("Command", bound=Callable[..., None])
 
@@ -34,6 +33,7 @@ Flag = Annotated[bool, Parameter(negative="", show_default=False)]
 Patience = Annotated[
     float, Parameter(validator=_check_patience, help="Seconds to keep trying while the server does not respond.")
 ]
+NO_OPTIONS: Any = MappingProxyType({})  # default of a parameter with an `options_type`
 ABSENT = Parameter(parse=False)  # of a command that shares its function with others
 Yes = Annotated[
     bool,
@@ -52,17 +52,9 @@ def examples(*commands: str) -> str:
 
 
 def options_type(options: Mapping[str, Any], **parameter: Any) -> Any:
-    """Return the type of a parameter that has the given options, by name."""
-    fields = [(name, option, UNSET) for name, option in options.items()]
-    # Cyclopts takes a class of the module `types`, the default here, for a built-in one.
-    created = make_dataclass("Options", fields, frozen=True, kw_only=True, namespace={"__module__": __name__})
-    return Parameter(name="*", show_default=False, **parameter)(created) | None
-
-
-def given(options: Any) -> dict[str, Any]:
-    """Return the options in a value of an `options_type` that were given, by name."""
-    fields = {} if options is None else asdict(options)
-    return {name: value for name, value in fields.items() if value is not UNSET}
+    """Return the type of a parameter that has the given options, by name. Its value has those that were given."""
+    create: Any = TypedDict  # Type checkers accept only a literal class.
+    return Annotated[create("Options", options, total=False), Parameter(name="*", show_default=False, **parameter)]
 
 
 def annotate(command: Command, **annotations: Any) -> Command:

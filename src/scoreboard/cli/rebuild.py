@@ -5,10 +5,10 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from scoreboard.cli import output
-from scoreboard.cli.client import RetryingClient
+from scoreboard.cli.client import Client
 from scoreboard.cli.errors import UsageError
 from scoreboard.cli.parameters import Json
-from scoreboard.cli.target import DEFAULT, Target, connect, run
+from scoreboard.cli.target import DEFAULT, Target, run_with
 
 PATIENCE_S = 600.0
 
@@ -28,27 +28,24 @@ def rebuild(
     if board is not None and app is None:
         raise UsageError("--board needs --app")
 
-    async def rebuild_boards() -> list[dict[str, Any]]:
+    async def rebuild_boards(client: Client) -> list[dict[str, Any]]:
         rebuilt: list[dict[str, Any]] = []
-        async with connect(server) as connected:
-            if not connected.served:
-                output.note(
-                    "No server is running on this folder. `scoreboard serve` builds the rankings when it starts."
-                )
-                return rebuilt
-            client = RetryingClient(connected, PATIENCE_S)
-            for path in [("apps", app, "boards", board)] if app and board else await board_paths(client, app):
-                result = await client.call("POST", *path, "rebuild")
-                if result["rank_state"] != "exact":  # the read waits until the rebuild of a large board is done
-                    result["standings"] = (await client.call("GET", *path, "top", query={"limit": 1}))["total"]
-                counts = {name: result[name] for name in ("tables", "standings")}
-                rebuilt.append({"app": path[1], "board": path[3], **counts})
+        if not client.served:
+            output.note("No server is running on this folder. `scoreboard serve` builds the rankings when it starts.")
+            return rebuilt
+        for path in [("apps", app, "boards", board)] if app and board else await board_paths(client, app):
+            result = await client.call("POST", *path, "rebuild")
+            if result["rank_state"] != "exact":  # the read waits until the rebuild of a large board is done
+                result["standings"] = (await client.call("GET", *path, "top", query={"limit": 1}))["total"]
+            counts = {name: result[name] for name in ("tables", "standings")}
+            rebuilt.append({"app": path[1], "board": path[3], **counts})
         return rebuilt
 
-    output.table(("app", "board", "tables", "standings"), run(rebuild_boards()), as_json=json)
+    rebuilt = run_with(server, rebuild_boards, patience_s=PATIENCE_S)
+    output.table(("app", "board", "tables", "standings"), rebuilt, as_json=json)
 
 
-async def board_paths(client: RetryingClient, app: str | None = None) -> list[tuple[str, str, str, str]]:
+async def board_paths(client: Client, app: str | None = None) -> list[tuple[str, str, str, str]]:
     """Return the API paths of all boards, of one app or of every app."""
     apps = [app] if app else [one["app"] for one in (await client.call("GET", "apps"))["apps"]]
     return [

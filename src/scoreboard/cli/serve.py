@@ -9,7 +9,7 @@ from cyclopts import App, Parameter
 from scoreboard.bootstrap import backends, mounting, settings
 from scoreboard.bootstrap import serve as service
 from scoreboard.cli import output
-from scoreboard.cli.parameters import Flag, Json, annotate, examples, given, options_type
+from scoreboard.cli.parameters import NO_OPTIONS, Flag, Json, annotate, examples, options_type
 from scoreboard.cli.target import run
 from scoreboard.domain.redaction import HIDDEN, redact_url
 
@@ -41,17 +41,17 @@ SETTING_OPTIONS = options_type(OPTIONS, group="Settings")
 def serve(
     *,
     demo: Annotated[Flag, Parameter(help="Create a demo app with simulated players.")] = False,
-    options: Any = None,
+    options: Any = NO_OPTIONS,
 ) -> None:
     """Run the service until Ctrl-C or SIGTERM."""
-    run(service.serve(settings.load(**given(options)), demo=demo))
+    run(service.serve(settings.load(**options), demo=demo))
 
 
 def role(part: mounting.Part) -> App:
     """Return the command that runs one role."""
 
-    def run_role(*, options: Any = None) -> None:
-        run(service.serve(settings.load(**given(options)), parts=frozenset({part})))
+    def run_role(*, options: Any = NO_OPTIONS) -> None:
+        run(service.serve(settings.load(**options), parts=frozenset({part})))
 
     epilogue = examples(f"{part} --host 0.0.0.0 --port 8000") + SHARED_SETTINGS
     command = App(name=part, help=ROLES[part], help_epilogue=epilogue)
@@ -73,12 +73,12 @@ def migrate(*, data: Data = None, database_url: Any = None, json: Json = False) 
         output.note("The database is up to date.")
 
 
-def show_settings(*, json: Json = False, options: Any = None) -> None:
+def show_settings(*, json: Json = False, options: Any = NO_OPTIONS) -> None:
     """Show every setting and its source: the default, a variable or an option.
 
     The options are those of `serve`. Secrets are hidden.
     """
-    rows = [_describe(one) for one in settings.effective(**given(options))]
+    rows = [_describe(one) for one in settings.effective(**options)]
     output.table(("setting", "value", "source"), rows, as_json=json)
 
 

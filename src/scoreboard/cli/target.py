@@ -4,7 +4,7 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,14 +94,15 @@ def remote_server(target: Target, *, reading: bool = False) -> Server | None:
 
 
 @asynccontextmanager
-async def connect(target: Target, *, reading: bool = False, log_level: str = "warning") -> AsyncIterator[Client]:
+async def connect(
+    target: Target, *, reading: bool = False, patience_s: float | None = None, log_level: str = "warning"
+) -> AsyncIterator[Client]:
     """Connect to the server, or open the data folder when no server runs on it.
 
     Raises UsageError, SettingsError, FolderLocked or FolderUnusable.
     """
     async with AsyncExitStack() as stack:
-        server = find_server(target, reading=reading)
-        served = server is not None
+        server = running = find_server(target, reading=reading)
         if server is None:
             local = settings.load(data=target.data)
             configure_logging(log_level)
@@ -111,28 +112,33 @@ async def connect(target: Target, *, reading: bool = False, log_level: str = "wa
             server = _local_server(local, lambda: url)
         transport = Transport(server.locate, server.token, TIMEOUT_S)
         stack.push_async_callback(transport.close)
-        yield Client(transport, server.name, served=served)
+        yield Client(transport, server.name, running is not None, patience_s)
+
+
+def run_with(
+    target: Target, work: Callable[[Client], Awaitable[T]], *, reading: bool = False, patience_s: float | None = None
+) -> T:
+    """Run `work` with a connection to the server and return its result."""
+
+    async def connected() -> T:
+        async with connect(target, reading=reading, patience_s=patience_s) as client:
+            return await work(client)
+
+    return run(connected())
 
 
 def request(target: Target, method: str, *path: str, reading: bool = False, **options: Any) -> Any:
     """Send one request on its own connection and return its decoded response."""
-
-    async def send() -> Any:
-        async with connect(target, reading=reading) as client:
-            return await client.call(method, *path, **options)
-
-    return run(send())
+    return run_with(target, lambda client: client.call(method, *path, **options), reading=reading)
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine on the event loop that the service uses."""
-    factory: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
-    if sys.platform != "win32":
-        import uvloop  # noqa: PLC0415 - it does not exist for Windows
+    if sys.platform == "win32":
+        return asyncio.run(work)
+    import uvloop  # noqa: PLC0415 - it does not exist for Windows
 
-        factory = uvloop.new_event_loop
-    with asyncio.Runner(loop_factory=factory) as runner:
-        return runner.run(work)
+    return uvloop.run(work)
 
 
 def _local_server(local: settings.Settings, locate: Callable[[], str | None]) -> Server:

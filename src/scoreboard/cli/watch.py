@@ -9,7 +9,7 @@ import msgspec
 from cyclopts import App
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from scoreboard.cli import output
@@ -111,9 +111,8 @@ class Screen:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         top = self._top
-        heading = Table.grid(expand=True)
-        heading.add_column(no_wrap=True, overflow="ellipsis")
-        heading.add_column(justify="right", no_wrap=True)
+        name, connection = Column(no_wrap=True, overflow="ellipsis"), Column(justify="right", no_wrap=True)
+        heading = Table.grid(name, connection, expand=True)
         heading.add_row(Text(self._title if top is None else title(top), style="bold"), self._connection())
         yield heading
         yield Text()

@@ -1,22 +1,22 @@
 """`scoreboard export`: writes resources or a ledger to a file, all or nothing."""
 
-import contextlib
 import gzip
 import os
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Annotated, BinaryIO, cast
 
 from cyclopts import App, Parameter
 
 from scoreboard.cli import output
-from scoreboard.cli.client import RetryingClient
+from scoreboard.cli.client import Client
 from scoreboard.cli.errors import CommandError, UsageError
 from scoreboard.cli.parameters import ABSENT, AppId, BoardId, Json, annotate, examples
 from scoreboard.cli.resources import ACTIONS, BOARDS, PLAYERS, Resource
-from scoreboard.cli.target import DEFAULT, Target, connect, run
+from scoreboard.cli.target import DEFAULT, Target, run_with
 from scoreboard.cli.transfer import rows
 from scoreboard.cli.transfer.collections import LEDGER, ledger_pages, resource_pages, rows_of
 from scoreboard.cli.transfer.files import STANDARD
@@ -57,24 +57,22 @@ def _command(resource: Resource | None) -> Callable[..., None]:
             raise UsageError("--json prints a report to stdout, but - writes the rows there; use one of them")
         row_format = form or _format_of(file)
 
-        async def write_rows() -> int:
+        async def write_rows(client: Client) -> int:
             exported = 0
-            async with connect(server) as connected:
-                client = RetryingClient(connected, PATIENCE_S)
-                with _open_output(file) as out, display("exporting", None) as show:
-                    out.write(rows.header(kind.columns, row_format))
-                    async for page in (
-                        ledger_pages(client, app, board)
-                        if resource is None
-                        else resource_pages(client, resource, app, kind.struct)
-                    ):
-                        out.write(rows.lines(page, row_format))
-                        exported += len(page)
-                        show(exported)
+            with _open_output(file) as out, display("exporting", None) as show:
+                out.write(rows.header(kind.columns, row_format))
+                async for page in (
+                    ledger_pages(client, app, board)
+                    if resource is None
+                    else resource_pages(client, resource, app, kind.struct)
+                ):
+                    out.write(rows.lines(page, row_format))
+                    exported += len(page)
+                    show(exported)
             return exported
 
         started = time.monotonic()
-        exported = run(write_rows())
+        exported = run_with(server, write_rows, patience_s=PATIENCE_S)
         seconds = time.monotonic() - started
         if json:
             output.json({"rows": exported, "file": file, "seconds": round(seconds, 3)})
@@ -114,7 +112,7 @@ def _format_of(file: str) -> Format:
     return form
 
 
-@contextlib.contextmanager
+@contextmanager
 def _open_output(file: str) -> Iterator[BinaryIO]:
     """Open a file that replaces an earlier one atomically, unless the block fails."""
     if file == STANDARD:
@@ -126,16 +124,13 @@ def _open_output(file: str) -> Iterator[BinaryIO]:
     draft = path.with_name(f"{path.name}.part")
     try:
         with draft.open("wb") as plain:
-            if file.endswith(".gz"):
-                with gzip.GzipFile(filename="", mode="wb", fileobj=plain, compresslevel=6, mtime=0) as packed:
-                    yield cast("BinaryIO", packed)
-            else:
-                yield plain
+            with gzip.GzipFile("", "wb", 6, plain, mtime=0) if file.endswith(".gz") else nullcontext(plain) as out:
+                yield cast("BinaryIO", out)
             plain.flush()
             os.fsync(plain.fileno())
         draft.replace(path)
     except OSError as error:
         raise CommandError(f"cannot write {file}: {error.strerror or error}") from error
     finally:
-        with contextlib.suppress(OSError):
+        with suppress(OSError):
             draft.unlink(missing_ok=True)

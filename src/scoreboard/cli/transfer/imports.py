@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
-from scoreboard.cli.client import RetryingClient
+from scoreboard.cli.client import Client
 from scoreboard.cli.parameters import ABSENT, AppId, BoardId, Json, Patience, annotate, examples
 from scoreboard.cli.resources import ACTIONS, BOARDS, PLAYERS, Resource
-from scoreboard.cli.target import DEFAULT, Target, connect, run
+from scoreboard.cli.target import DEFAULT, Target, run_with
 from scoreboard.cli.transfer.collections import LEDGER, rows_of
 from scoreboard.cli.transfer.importer import Importer
 from scoreboard.cli.transfer.progress import ProgressFile
@@ -46,22 +46,20 @@ def _command(resource: Resource | None) -> Callable[..., None]:
         source = check(str(file), LEDGER if resource is None else rows_of(resource))
         place = f"{app}/{board}" if resource is None else app
 
-        async def import_rows() -> Importer:
-            async with connect(server) as connected:
-                client = RetryingClient(connected, patience)
-                sink: RowSink
-                if resource is None:
-                    sink = BoardSink(client, app, board, ("ledger",), _to_entries)
-                else:
-                    sink = ResourceSink(client, resource, app)
-                plural = source.kind.plural.replace(" ", "-")
-                progress = ProgressFile(f"import-{plural}", source.digest, place, client.server)
-                importer = Importer(source, sink, progress, "importing", place)
-                await importer.run()
-                progress.delete()
-                return importer
+        async def import_rows(client: Client) -> Importer:
+            sink: RowSink
+            if resource is None:
+                sink = BoardSink(client, app, board, ("ledger",), _to_entries)
+            else:
+                sink = ResourceSink(client, resource, app)
+            plural = source.kind.plural.replace(" ", "-")
+            progress = ProgressFile(f"import-{plural}", source.digest, place, client.server)
+            importer = Importer(source, sink, progress, "importing", place)
+            await importer.run()
+            progress.delete()
+            return importer
 
-        run(import_rows()).report(as_json=json)
+        run_with(server, import_rows, patience_s=patience).report(as_json=json)
 
     return annotate(command, board=BoardId if resource is None else Annotated[str, ABSENT])
 

@@ -52,8 +52,6 @@ class ProgressFile:
 
     def load(self) -> Confirmed:
         """Return the stored state; nothing is confirmed if the file is absent or invalid."""
-        if not self._stores:
-            return Confirmed()
         try:
             return msgspec.json.decode(self._path.read_bytes(), type=Confirmed)
         except (OSError, msgspec.DecodeError):

@@ -3,16 +3,17 @@
 import math
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 from cyclopts import App, Parameter
 
-from scoreboard.cli.client import Client, RetryingClient
+from scoreboard.cli.client import Client
 from scoreboard.cli.errors import CommandError, RequestRefused, UsageError
 from scoreboard.cli.parameters import AppId, Flag, Json, Patience
-from scoreboard.cli.target import DEFAULT, Target, connect, run
+from scoreboard.cli.target import DEFAULT, Target, run_with
 from scoreboard.cli.transfer import files
 from scoreboard.cli.transfer.collections import RowType
 from scoreboard.cli.transfer.importer import Importer
@@ -128,28 +129,27 @@ def main(
     factor = parse_speed(speed)
     source = check(str(file), EVENTS, skip_bad=skip_bad)
 
-    async def send() -> Importer:
-        async with connect(server) as client:
-            rules = await _open_board(client, app, board, operator, create=create)
-            field = "increment" if rules["operator"] == "increment" else "score"
-            prefix = "-".join(filter(None, (str(source.digest)[:16], board, key)))
+    async def send(client: Client) -> Importer:
+        rules = await _open_board(client, app, board, operator, create=create)
+        field = "increment" if rules["operator"] == "increment" else "score"
+        prefix = "-".join(filter(None, (str(source.digest)[:16], board, key)))
 
-            def to_body(rows: Sequence[Row]) -> dict[str, Any]:
-                return {
-                    "updates": [
-                        {"player": row.item.player, field: row.item.score, "idempotency_key": f"{prefix}-{row.number}"}
-                        for row in rows
-                    ]
-                }
+        def to_body(rows: Sequence[Row]) -> dict[str, Any]:
+            return {
+                "updates": [
+                    {"player": row.item.player, field: row.item.score, "idempotency_key": f"{prefix}-{row.number}"}
+                    for row in rows
+                ]
+            }
 
-            sink = BoardSink(RetryingClient(client, patience), app, board, ("scores", "batch"), to_body)
-            name = client.server if key is None else f"{client.server} {key}"
-            progress = ProgressFile("replay", source.digest, f"{app}/{board}", name)
-            importer = Importer(source, sink, progress, "replaying", f"{app}/{board}", factor)
-            await importer.run(restart=restart)
-            return importer
+        sink = BoardSink(replace(client, patience_s=patience), app, board, ("scores", "batch"), to_body)
+        name = client.server if key is None else f"{client.server} {key}"
+        progress = ProgressFile("replay", source.digest, f"{app}/{board}", name)
+        importer = Importer(source, sink, progress, "replaying", f"{app}/{board}", factor)
+        await importer.run(restart=restart)
+        return importer
 
-    run(send()).report(as_json=json)
+    run_with(server, send).report(as_json=json)
 
 
 def parse_speed(text: str) -> float | None:

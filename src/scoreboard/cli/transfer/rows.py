@@ -4,7 +4,7 @@ import csv
 import functools
 import io
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -21,7 +21,7 @@ SEPARATOR = ";"  # between the values of a list in one cell; ids do not contain 
 # it prevents that. Text that starts with an apostrophe gets one more, so that reading removes exactly one.
 FORMULA = "=+-@\t\r＝＋－＠'"
 _NUMBER = re.compile(r"-?[0-9]+")
-_encode = msgspec.json.Encoder().encode
+_encoder = msgspec.json.Encoder()
 
 
 class Row(NamedTuple):
@@ -90,35 +90,29 @@ def check(file: str, kind: RowType, *, skip_bad: bool | None = None) -> Source:
 
 def header(columns: Sequence[str], form: Format) -> bytes:
     """Return the header of a file, which NDJSON does not have."""
-    return b"" if form == "ndjson" else _csv_line(columns)
+    return b"" if form == "ndjson" else _to_csv([columns])
 
 
 def lines(items: Sequence[msgspec.Struct], form: Format) -> bytes:
     """Return one line for each item."""
     if form == "ndjson":
-        return b"".join(msgspec.json.encode(item) + b"\n" for item in items)
-    return b"".join(_csv_line([_to_cell(getattr(item, name)) for name in item.__struct_fields__]) for item in items)
+        return _encoder.encode_lines(items)
+    return _to_csv([_to_cell(getattr(item, name)) for name in item.__struct_fields__] for item in items)
 
 
-def _csv_line(cells: Sequence[str]) -> bytes:
+def _to_csv(rows: Iterable[Sequence[str]]) -> bytes:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(cells)
+    csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue().encode()
 
 
 def _to_cell(value: object) -> str:
-    match value:
-        case None | msgspec.UNSET:
-            return ""
-        case bool():
-            return "true" if value else "false"
-        case list():
-            return SEPARATOR.join(value)
-        case msgspec.Raw():
-            return protect(bytes(value).decode())
-        case str():
-            return protect(value)
-    return str(value)
+    """Return a value as a cell: text as it is, and most else as JSON."""
+    if value is None or value is msgspec.UNSET:
+        return ""
+    if isinstance(value, list):
+        return SEPARATOR.join(value)
+    return protect(value if isinstance(value, str) else _encoder.encode(value).decode())
 
 
 def protect(text: str) -> str:
@@ -150,7 +144,7 @@ def read(name: str, file: io.BufferedReader, kind: RowType) -> Iterator[Row | Ba
         number += 1
         try:
             given = fields(content.removeprefix(files.BOM) if line == 1 else content)
-            yield Row(number, line, decode(_encode(given)), frozenset(given))
+            yield Row(number, line, decode(_encoder.encode(given)), frozenset(given))
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             yield BadRow(line, files.explain(error))
 
@@ -197,8 +191,8 @@ def _parse_cell(nullable: frozenset[str], column: str, cell: str) -> msgspec.Raw
     An empty cell clears a nullable field. Otherwise it is None and changes nothing.
     """
     if column in LISTS:
-        return msgspec.Raw(_encode([part.strip() for part in cell.split(SEPARATOR) if part.strip()]))
+        return msgspec.Raw(_encoder.encode([part.strip() for part in cell.split(SEPARATOR) if part.strip()]))
     if not cell:
         return msgspec.Raw(b"null") if column in nullable else None
     text = unprotect(cell)
-    return msgspec.Raw(text.encode() if column in JSON else _encode(text))
+    return msgspec.Raw(text.encode() if column in JSON else _encoder.encode(text))

@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import Any, NamedTuple, TypeAlias
 
 from scoreboard.cli.client import Client
-from scoreboard.cli.errors import RequestRefused, Unreachable
+from scoreboard.cli.errors import CommandError, RequestRefused
 from scoreboard.cli.resources import Resource
 from scoreboard.cli.transfer.rows import Row
 from scoreboard.entrypoints.contracts.v1 import schema
@@ -48,7 +48,7 @@ class BoardSink:
         response = await self.client.call("POST", *path, body=self.to_body(rows), response=schema.BatchResult)
         if len(response.results) != len(rows):
             text = f"sent {len(rows)} rows but received {len(response.results)} results; is this a Scoreboard server?"
-            raise Unreachable(text)
+            raise CommandError(text)
         return [
             RowResult("refused", None, result.code, result.detail)
             if isinstance(result, schema.BatchRefused)
