@@ -53,6 +53,7 @@ class TestFile:
         for file, word in ((tmp_path / "nix", "does not exist"), (tmp_path, "not a regular file"), (cut, "damaged")):
             cli.run("replay", file, *TARGET).failed(2, str(file), word)
         cli.run("replay", cut, *TARGET, "--speed", "fast").failed(2, "--speed", "max")
+        cli.run("replay", "-", *TARGET).failed(2, "reads its file twice")
         for patience in ("-1", "nan"):
             cli.run("replay", cut, *TARGET, "--patience", patience).failed(2, "--patience", "0 seconds or more")
 

@@ -288,6 +288,13 @@ def test_unusable_file_name_is_one_line(cli: CommandLine) -> None:
     assert not draft_bytes(nothing)
 
 
+def test_import_into_a_missing_app_stops_without_retries(cli: CommandLine) -> None:
+    players = "player\n" + "".join(f"p{number}\n" for number in range(50))
+    ended = cli.run("import", "players", "-", "--app", "nix", given=players)
+    ended.failed(1, "app_not_found")
+    assert "Trying again" not in ended.err
+
+
 @pytest.mark.slow
 def test_bad_row_of_stdin_stops_after_the_rows_before(cli: CommandLine) -> None:
     cli.run("apps", "create", "game").ok()

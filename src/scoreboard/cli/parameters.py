@@ -52,7 +52,7 @@ def examples(*commands: str) -> str:
 
 
 def options_type(options: Mapping[str, Any], **parameter: Any) -> Any:
-    """Return the type of a parameter that has the given options, by name. Its value has those that were given."""
+    """Return the type of a parameter with these options. Its value has the given ones."""
     create: Any = TypedDict  # Type checkers accept only a literal class.
     return Annotated[create("Options", options, total=False), Parameter(name="*", show_default=False, **parameter)]
 

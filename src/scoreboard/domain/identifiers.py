@@ -14,7 +14,8 @@ _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 def check_slug(text: str, code: Code[Invalid]) -> str:
     """Return the id of an app, board, action or region. Raises the error of `code`."""
     if not _SLUG.fullmatch(text):
-        raise code.error("an id must have 1 to 50 of a-z, 0-9, '-' and '_', and start with a letter or digit")
+        kind = code.name.removeprefix("invalid_")
+        raise code.error(f"the {kind} id must have 1 to 50 of a-z, 0-9, '-' and '_', and start with a letter or digit")
     return text
 
 

@@ -88,7 +88,7 @@ replay = App(name="replay", help_epilogue=EPILOGUE)
 
 @replay.default
 def main(
-    file: Annotated[Path, Parameter(help="File with the rows.")],
+    file: Annotated[Path, Parameter(allow_leading_hyphen=True, help="File with the rows.")],
     /,
     *,
     app: AppId,

@@ -84,7 +84,12 @@ class ResourceSink:
             async with locks[getattr(row.item, self.resource.name)]:  # rows of one resource wait for each other
                 return await self._send_row(row)
 
-        return await asyncio.gather(*(send_in_order(row) for row in rows))
+        tasks = [asyncio.create_task(send_in_order(row)) for row in rows]
+        try:
+            return await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:  # after a failure, so that the others do not retry on a closed connection
+                task.cancel()
 
     async def has(self, proof: str) -> bool:
         """Return whether the server still has the row with this id."""
