@@ -253,7 +253,7 @@ class TestToken:
         ("arguments", "words"),
         [
             (("player", "--app", "game"), "--subject"),
-            (("player", "--app", "*", "--subject", "a"), "an id must have 1 to 50"),
+            (("player", "--app", "*", "--subject", "a"), "the app id must have 1 to 50"),
             (("server", "--app", "game", "--days", "0"), "--days"),
             (("server", "--app", "game", "--days", "nan"), "--days"),
             (("root", "--app", "game"), "root"),

@@ -32,7 +32,7 @@ class TestFile:
         file.write_text("time,player,score\n1,a,2\n2,b,x\n\n3,c,4\n")
         with scripted() as server:
             target = (*TARGET, "--url", server.url, "--token", "t")
-            cli.run("replay", file, *target).failed(2, f"{file}:3:", "'x' is not a whole number", "--skip-bad")
+            cli.run("replay", file, *target).failed(2, f"{file}:3:", "'x' is not a 64-bit whole number", "--skip-bad")
             assert not server.batches
             done = cli.run("replay", file, *target, "--skip-bad", "--json").json
         assert (done["rows"], done["skipped"]) == (2, 1)
