@@ -49,7 +49,7 @@ def test_everything_is_described(document: dict[str, Any]) -> None:
         assert set(operation["tags"]) <= described, name
         assert all(parameter["description"] for parameter in operation["parameters"]), name
         if operation["security"]:
-            assert "- **Access**: " in operation["description"], name
+            assert "**Access**: " in operation["description"], name
         if "requestBody" in operation:
             assert operation["requestBody"]["content"]["application/json"]["examples"], name
         for status, answer in operation["responses"].items():

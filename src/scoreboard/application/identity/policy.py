@@ -28,24 +28,39 @@ class Requirement:
     A principal needs the `permission`, and must belong to the same app or be the operator. Without a `permission`, no
     principal is needed, and with `public_boards` none is needed for a public board. `operator` requires the operator.
     `trusted` requires a server or an admin. `others` states whether a player may use it for another player; `hidden`
-    behaves as if the other player had no data.
+    behaves as if the other player had no data. `access` says the same to users, in the description of an API.
     """
 
     permission: str | None
+    access: str = ""
     public_boards: bool = False
     operator: bool = False
     trusted: bool = False
     others: Literal["allowed", "forbidden", "hidden"] = "allowed"
 
 
+ADMIN_ACCESS = "the app's admin."
+OPERATOR_ACCESS = "the operator (an admin's token for all apps)."
+
 POLICY: Mapping[UseCase, Requirement] = {
     "use_service": Requirement(None),
-    "update_score": Requirement(UPDATE_SCORE, others="forbidden"),
-    "update_scores": Requirement(UPDATE_SCORE, trusted=True),
-    "read_outcome": Requirement(UPDATE_SCORE, others="hidden"),
-    "read_standings": Requirement(READ_LEADERBOARD, public_boards=True),
-    "manage_app": Requirement(ADMIN),
-    "manage_records": Requirement(ADMIN),
-    "manage_apps": Requirement(ADMIN, operator=True),
-    "manage_dead_letters": Requirement(ADMIN, operator=True),
+    "update_score": Requirement(
+        UPDATE_SCORE,
+        "a server's or admin's token for every player. A player's token for that player, with actions only unless the "
+        "board has `player_values`.",
+        others="forbidden",
+    ),
+    "update_scores": Requirement(UPDATE_SCORE, "a server's or admin's token.", trusted=True),
+    "read_outcome": Requirement(
+        UPDATE_SCORE,
+        "a token that may update scores of the app. A player's token sees only its own updates.",
+        others="hidden",
+    ),
+    "read_standings": Requirement(
+        READ_LEADERBOARD, "everyone for a public board, otherwise any token of the app.", public_boards=True
+    ),
+    "manage_app": Requirement(ADMIN, ADMIN_ACCESS),
+    "manage_records": Requirement(ADMIN, ADMIN_ACCESS),
+    "manage_apps": Requirement(ADMIN, OPERATOR_ACCESS, operator=True),
+    "manage_dead_letters": Requirement(ADMIN, OPERATOR_ACCESS, operator=True),
 }

@@ -32,6 +32,7 @@ class Endpoint:
     `errors` are the codes that path, body, query and policy do not imply.
 
     The handler's docstring is shown to users: its first line is the summary, the rest, in Markdown, the description.
+    The description ends with the required access, from the policy table.
     """
 
     handler: Handler
@@ -54,7 +55,9 @@ class Endpoint:
 
     @property
     def description(self) -> str:
-        return (inspect.getdoc(self.handler) or "").partition("\n")[2].strip()
+        text = (inspect.getdoc(self.handler) or "").partition("\n")[2].strip()
+        access = POLICY[self.policy].access
+        return "\n\n".join(filter(None, (text, access and f"**Access**: {access}")))
 
     @property
     def path_names(self) -> list[str]:

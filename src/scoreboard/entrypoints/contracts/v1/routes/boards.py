@@ -58,8 +58,7 @@ class BoardRoutes:
         To poll, send `If-None-Match`: if nothing has changed, the response is 304 without a body. To receive changes
         without polling, use a live connection (`/asyncapi.json`).
 
-        - **Access**: everyone for a public board, otherwise any token of the app.
-        - **Cost**: low, as unchanged pages are served from memory.
+        **Cost**: low, as unchanged pages are served from memory.
         """
         query = context.query(schema.TopQuery) if context.query_text else _NO_QUERY
         app, board_id = context.path
@@ -87,8 +86,7 @@ class BoardRoutes:
         has the reason. A rank is exact or absent. If the server keeps only the best of a table in Redis
         (`SCOREBOARD_RANKING_KEEP`), `total` and `percentile` may be some seconds old.
 
-        - **Access**: everyone for a public board, otherwise any token of the app.
-        - **Cost**: the same for the first and the last of a million players.
+        **Cost**: the same for the first and the last of a million players.
         """
         board, key = await self._table(context)
         standing = await self._reads.get_standing(board, key, context.path[2])
@@ -108,8 +106,7 @@ class BoardRoutes:
         The response has `radius` neighbours on each side. Near the top and the bottom of a board the window is shifted,
         not shortened. It has `2 * radius + 1` entries on every board with at least that many players.
 
-        - **Access**: everyone for a public board, otherwise any token of the app.
-        - **Cost**: grows with `radius`, not with the board.
+        **Cost**: grows with `radius`, not with the board.
         """
         app, board_id, player = context.path
         query = context.query(schema.AroundQuery)
@@ -134,8 +131,7 @@ class BoardRoutes:
 
         This is a read, and safe to repeat. It is a POST because the list may be too long for an address.
 
-        - **Access**: everyone for a public board, otherwise any token of the app.
-        - **Cost**: that of one standing per player.
+        **Cost**: that of one standing per player.
         """
         board, key = await self._table(context)
         players = decode_json(_decoder, await context.body()).players

@@ -34,8 +34,6 @@ class DeadLetterRoutes:
         """List the oldest dead letters, with the reason of each.
 
         A dead letter is a message of the queue whose updates could not be applied. A server without a queue has none.
-
-        - **Access**: the operator (an admin's token for all apps).
         """
         letters = await self._letters.list(context.principal, context.query(schema.DeadLettersQuery).limit)
         return json_response(schema.DeadLetterList([_letter(letter) for letter in letters]))
@@ -45,8 +43,6 @@ class DeadLetterRoutes:
         """Get a dead letter with its updates.
 
         Only the 1,000 oldest dead letters can be read. `updates` is null if the message is unreadable.
-
-        - **Access**: the operator (an admin's token for all apps).
         """
         letter = await self._letters.get(context.principal, context.path[0])
         updates = None if letter.submissions is None else [_update(submission) for submission in letter.submissions]
@@ -58,8 +54,6 @@ class DeadLetterRoutes:
 
         The message returns to the queue with its full number of attempts. Updates that were already applied are not
         counted twice. If the message fails again, it becomes a dead letter again.
-
-        - **Access**: the operator (an admin's token for all apps).
         """
         await self._letters.requeue(context.principal, context.path[0])
         return Response(204)
@@ -70,8 +64,6 @@ class DeadLetterRoutes:
 
         Its updates without an outcome are refused with the code `dropped`, as the addresses of their events then show.
         This cannot be undone.
-
-        - **Access**: the operator (an admin's token for all apps).
         """
         await self._letters.drop(context.principal, context.path[0])
         return Response(204)

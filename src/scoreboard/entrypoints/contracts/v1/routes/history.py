@@ -47,8 +47,6 @@ class HistoryRoutes:
 
         Updates continue while you read. To get the ledger of one moment, stop at the first entry accepted after `at` of
         the first page. `scoreboard export ledger` does all of this.
-
-        - **Access**: the app's admin.
         """
         board = await self._history.open(context.principal, *context.path)
         query = context.query(schema.LedgerQuery)
@@ -76,8 +74,6 @@ class HistoryRoutes:
         the order of the entries. Rate limits and the bounds of a single update do not apply,
         but the bounds of totals do.
         `scoreboard import ledger` sends whole files.
-
-        - **Access**: the app's admin.
         """
         board = await self._history.open(context.principal, *context.path)
         entries = decode_json(_decoder, await context.body(schema.BATCH_BYTES)).entries
@@ -101,8 +97,6 @@ class HistoryRoutes:
 
         No score is lost, and updates continue. During the rebuild, reads wait or report that the ranking is warming.
         The response reports `warming` if the rebuild takes longer than 30 s.
-
-        - **Access**: the app's admin.
         """
         board = await self._history.open(context.principal, *context.path)
         tables, standings, done = await self._rebuild(board, REBUILD_WAIT_S)

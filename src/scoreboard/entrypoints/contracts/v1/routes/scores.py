@@ -66,10 +66,8 @@ class ScoreRoutes:
         whenever its outcome is unknown. With `Prefer: respond-async` the response is 202 once the update is durable;
         the address in `outcome` has its result. A refused request has changed nothing.
 
-        - **Access**: a server's or admin's token for every player. A player's token for that player, with actions only
-          unless the board has `player_values`.
-        - **Cost**: one update of the credential's rate limit (the `RateLimit` headers), and a part of one disk write,
-          which simultaneous updates share.
+        **Cost**: one update of the credential's rate limit (the `RateLimit` headers), and a part of one disk write,
+        which simultaneous updates share.
         """
         app, board = context.path
         body = await context.body()
@@ -115,8 +113,7 @@ class ScoreRoutes:
         To make retries safe, give each update an `idempotency_key`, or send the `Idempotency-Key` header for the whole
         batch. With the header, the key of an update is the batch's key with the update's index.
 
-        - **Access**: a server's or admin's token.
-        - **Cost**: one update of the rate limit per item, with far less work for the server than single updates.
+        **Cost**: one update of the rate limit per item, with far less work for the server than single updates.
         """
         app, board_id = context.path
         sender = self._submit.batch_sender(context.principal, app)
@@ -146,8 +143,7 @@ class ScoreRoutes:
         The outcome is `applied` with the score, or `refused` with a code. It never changes. An update with the response
         202 may be `pending` for a while; until it has an outcome, board, player and season are null.
 
-        - **Access**: a token that may update scores of the app. A player's token sees only its own updates.
-        - **Cost**: one read by key.
+        **Cost**: one read by key.
         """
         app, event = context.path
         return json_response(_event(await self._outcomes.get(context.principal, app, event)))

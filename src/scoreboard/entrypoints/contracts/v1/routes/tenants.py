@@ -40,10 +40,7 @@ class TenantRoutes:
         errors=[codes.OPERATOR_ONLY],
     )
     async def list_apps(self, context: RequestContext) -> Response:
-        """List the apps of this server, by id.
-
-        - **Access**: the operator (an admin's token for all apps).
-        """
+        """List the apps of this server, by id."""
         return json_response(schema.Apps([_app(app) for app in await self._tenants.apps(context.principal)]))
 
     @endpoint(
@@ -62,8 +59,6 @@ class TenantRoutes:
         An app is a tenant: its boards, actions, players and tokens are separate from those of other apps.
 
         `time_zone` determines when a day begins, for the daily limits of actions and for boards that do not set one.
-
-        - **Access**: the operator (an admin's token for all apps).
         """
         body = await _body(context, schema.App)
         app = await self._tenants.create_app(context.principal, body.app, body.name, body.time_zone)
@@ -71,10 +66,7 @@ class TenantRoutes:
 
     @_endpoint("GET", "/v1/apps/{app}", name="getApp", tag="apps", responses={200: schema.App})
     async def get_app(self, context: RequestContext) -> Response:
-        """Get an app: its name and time zone.
-
-        - **Access**: the app's admin.
-        """
+        """Get an app: its name and time zone."""
         return json_response(_app(await self._app(context)))
 
     @_endpoint(
@@ -91,8 +83,6 @@ class TenantRoutes:
 
         Omitted fields stay the same. A new time zone applies to new boards, and to the days of actions. Existing boards
         keep theirs.
-
-        - **Access**: the app's admin.
         """
         app = await self._app(context)
         changes = _given(await _body(context, schema.AppChange))
@@ -112,8 +102,6 @@ class TenantRoutes:
 
         Its boards, actions, players and scores are deleted with it, and pages that watch it are notified. This cannot
         be undone. The id is then free for another app.
-
-        - **Access**: the operator (an admin's token for all apps).
         """
         await self._tenants.delete_app(context.principal, context.path[0])
         return Response(204)
@@ -123,8 +111,6 @@ class TenantRoutes:
         """List the boards of an app, by id.
 
         The list includes private boards.
-
-        - **Access**: the app's admin.
         """
         boards = await self._tenants.boards(await self._app(context))
         return json_response(schema.Boards([_board(board) for board in boards]))
@@ -154,8 +140,6 @@ class TenantRoutes:
 
         Scores are exact signed 64-bit integers. By default their bounds are plus and minus 2^53 - 1, the range that
         every JSON parser reads exactly. On a board with wider totals scores are strings.
-
-        - **Access**: the app's admin.
         """
         app = await self._app(context)
         rules = _given(await _body(context, schema.Board))
@@ -164,10 +148,7 @@ class TenantRoutes:
 
     @_endpoint("GET", "/v1/apps/{app}/boards/{board}", name="getBoard", tag="boards", responses={200: schema.Board})
     async def get_board(self, context: RequestContext) -> Response:
-        """Get the current rules of a board.
-
-        - **Access**: the app's admin.
-        """
+        """Get the current rules of a board."""
         app = await self._app(context)
         return json_response(_board(await self._tenants.board(app, context.path[1])))
 
@@ -185,8 +166,6 @@ class TenantRoutes:
 
         Omitted fields stay the same. Pages that watch the board show the change at once. If the board becomes private,
         they are disconnected from it.
-
-        - **Access**: the app's admin.
         """
         app = await self._app(context)
         board = await self._tenants.board(app, context.path[1])
@@ -198,8 +177,6 @@ class TenantRoutes:
         """Delete a board.
 
         All its seasons and standings are deleted with it, and pages that watch it are notified. This cannot be undone.
-
-        - **Access**: the app's admin.
         """
         app = await self._app(context)
         await self._tenants.delete_board(await self._tenants.board(app, context.path[1]))
@@ -207,10 +184,7 @@ class TenantRoutes:
 
     @_endpoint("GET", "/v1/apps/{app}/actions", name="listActions", tag="actions", responses={200: schema.Actions})
     async def list_actions(self, context: RequestContext) -> Response:
-        """List the actions of an app, by id.
-
-        - **Access**: the app's admin.
-        """
+        """List the actions of an app, by id."""
         actions = await self._tenants.actions(await self._app(context))
         return json_response(schema.Actions([_action(action) for action in actions]))
 
@@ -229,8 +203,6 @@ class TenantRoutes:
         An action is an activity of a player that earns points. The server determines the points, not the client.
         `per_day` and `cooldown_s` limit how often the action counts for a player. The limits are exact, even for
         simultaneous requests.
-
-        - **Access**: the app's admin.
         """
         app = await self._app(context)
         body = await _body(context, schema.Action)
@@ -241,10 +213,7 @@ class TenantRoutes:
         "GET", "/v1/apps/{app}/actions/{action}", name="getAction", tag="actions", responses={200: schema.Action}
     )
     async def get_action(self, context: RequestContext) -> Response:
-        """Get an action: its points and limits.
-
-        - **Access**: the app's admin.
-        """
+        """Get an action: its points and limits."""
         app = await self._app(context)
         return json_response(_action(await self._tenants.action(app, context.path[1])))
 
@@ -261,8 +230,6 @@ class TenantRoutes:
         """Change an action.
 
         Omitted fields stay the same. New points apply to later updates only.
-
-        - **Access**: the app's admin.
         """
         app = await self._app(context)
         action = await self._tenants.action(app, context.path[1])
@@ -274,8 +241,6 @@ class TenantRoutes:
         """Delete an action.
 
         Later updates with this action are refused. Points that were already earned stay.
-
-        - **Access**: the app's admin.
         """
         app = await self._app(context)
         await self._tenants.delete_action(await self._tenants.action(app, context.path[1]))
@@ -293,8 +258,6 @@ class TenantRoutes:
         """List the profiles of an app, by id, page by page.
 
         For the next page, send the last id as `after`.
-
-        - **Access**: the app's admin.
         """
         app = await self._app(context)
         query = context.query(schema.PlayersQuery)
@@ -315,8 +278,6 @@ class TenantRoutes:
 
         A profile has the name and avatar of a player, and the `region` for updates without one. It is optional: the
         first update of a player creates a profile with the id as username.
-
-        - **Access**: the app's admin.
         """
         app = await self._app(context)
         body = await _body(context, schema.Player)
@@ -330,8 +291,6 @@ class TenantRoutes:
         """Get the profile of a player.
 
         E-mail addresses are visible to admins only, and never on boards.
-
-        - **Access**: the app's admin.
         """
         app = await self._app(context)
         return json_response(_player(await self._tenants.player(app, context.path[1])))
@@ -349,8 +308,6 @@ class TenantRoutes:
         """Change the profile of a player.
 
         Omitted fields stay the same; null removes a value. Boards and open pages show the new name at once.
-
-        - **Access**: the app's admin.
         """
         app = await self._app(context)
         player = await self._tenants.player(app, context.path[1])
@@ -363,8 +320,6 @@ class TenantRoutes:
 
         The profile and all standings are deleted, and the player's entries in the ledger become anonymous. This cannot
         be undone. A later update under the same id creates a new player.
-
-        - **Access**: the app's admin.
         """
         app = await self._app(context)
         await self._tenants.delete_player(app, await self._tenants.player(app, context.path[1]))
