@@ -12,6 +12,7 @@ Only the last is an error of the service.
 """
 
 
+KINDS: Mapping[int, Kind] = {200: "A", 202: "Q", 503: "R"}
 REGIONS = ("eu", "us")
 
 
@@ -54,7 +55,7 @@ def read(log: Path) -> list[Line]:
 def _line(one: str) -> Line:
     kind, key, player, increment, sent, ended, event = one.split(" ", 6)
     assert kind in {"A", "Q", "B", "T", "R", "X"}, one
-    return Line(kind, key, player, int(increment), float(sent), float(ended), event)  # type: ignore[arg-type]
+    return Line(kind, key, player, int(increment), float(sent), float(ended), event)  # type: ignore[arg-type]  # the kind was checked
 
 
 def acknowledged(lines: Iterable[Line]) -> dict[str, Line]:

@@ -27,7 +27,7 @@ import aiohttp
 import msgspec
 import uvloop
 
-from chaos.account import Kind, Line, text, update
+from chaos.account import KINDS, Kind, Line, text, update
 from harness.load import PAUSE_S, Connection, Log
 from scoreboard.client.live import ConnectionLost, Subscription
 from scoreboard.client.results import LiveTop
@@ -36,7 +36,6 @@ PLAYERS = 300
 CALM_S = 2.0
 ANSWER_S = 40.0  # for an answer; the bounds that the service promises are lower
 LOOK_S = 0.02
-KINDS: dict[int, Kind] = {200: "A", 202: "Q", 503: "R"}
 ASYNC = "Prefer: respond-async\r\n"
 
 

@@ -6,7 +6,7 @@ import time
 
 import aiohttp
 
-from chaos.account import Line, sums, update
+from chaos.account import KINDS, Kind, Line, sums, update
 from chaos.load import Load
 from harness.client import Answer, Client
 
@@ -15,7 +15,6 @@ INCREMENT = 1_000_000  # far above all others: it leads
 LOOK_S = 0.02
 ANSWER_S = 40.0
 LONGEST_S = 90.0
-KINDS = {200: "A", 202: "Q", 503: "R"}
 
 
 class NotRecovered(Exception):
@@ -62,9 +61,9 @@ class Probe:
             sent = time.monotonic()
             answer = await _answered(client, "POST", f"{self._board}/scores", {"Idempotency-Key": key, **headers})
             status = 0 if answer is None else answer.status
-            kind = "B" if answer is None else KINDS.get(status, "X")
+            kind: Kind = "B" if answer is None else KINDS.get(status, "X")
             event = answer.body["event"] if answer is not None and kind in {"A", "Q"} else f"{status}"
-            self.lines.append(Line(kind, key, PLAYER, INCREMENT, sent, time.monotonic(), event))  # type: ignore[arg-type]
+            self.lines.append(Line(kind, key, PLAYER, INCREMENT, sent, time.monotonic(), event))
             if answer is not None and kind in {"A", "Q"}:
                 return answer
             await asyncio.sleep(LOOK_S)

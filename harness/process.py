@@ -55,7 +55,7 @@ class Process:
         def is_ready() -> bool:
             assert self._process.poll() is None, f"it ended: {self.log[-2_000:]}"
             try:
-                with urllib.request.urlopen(f"{self.url}/health/ready", timeout=BOUND_S) as answer:  # noqa: S310
+                with urllib.request.urlopen(f"{self.url}/health/ready", timeout=BOUND_S) as answer:  # noqa: S310 - our own server
                     return bool(answer.status == 200)
             except (urllib.error.URLError, ConnectionError, TimeoutError) as error:
                 if isinstance(error, urllib.error.HTTPError):

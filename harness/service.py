@@ -85,7 +85,7 @@ class Running:
         tables = ("apps", "boards", "actions", "players", "standings", "ledger", "receipts", "refusals", "facts")
         database = cast("SqliteLedger", self.service.ledger).database
         return await database.read(
-            lambda c: {table: int(c.execute(f"SELECT count(*) FROM {table}").fetchone()[0]) for table in tables}  # noqa: S608
+            lambda c: {table: int(c.execute(f"SELECT count(*) FROM {table}").fetchone()[0]) for table in tables}  # noqa: S608 - constants
         )
 
 

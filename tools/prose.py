@@ -74,7 +74,7 @@ def _python(path: str, source: str) -> Iterator[Prose]:
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             text = ast.get_docstring(node)
             if text:
-                docstrings.add(node.body[0].value)  # type: ignore[attr-defined]
+                docstrings.add(node.body[0].value)  # type: ignore[attr-defined]  # an expression
                 yield Prose(path, node.body[0].lineno, "docstring", text, _described(node))
     yield from _python_comments(path, source)
     if path.startswith("src/"):

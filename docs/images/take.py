@@ -114,7 +114,7 @@ async def film(browser: Browser, service: Running, players: Client, work: Path, 
 
 
 def ffmpeg(*arguments: str | Path) -> None:
-    subprocess.run(["ffmpeg", "-y", "-loglevel", "error", *map(str, arguments)], check=True)  # noqa: S603, S607
+    subprocess.run(["ffmpeg", "-y", "-loglevel", "error", *map(str, arguments)], check=True)  # noqa: S603, S607 - our own arguments
 
 
 if __name__ == "__main__":

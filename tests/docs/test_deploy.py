@@ -10,7 +10,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-import yaml  # type: ignore[import-untyped]
+import yaml  # type: ignore[import-untyped]  # no types are installed
 from aiohttp import web
 
 from harness.ports import free_port
@@ -32,7 +32,7 @@ def test_compose_runs_each_role_and_checks_the_health_of_each_service(compose: A
     services = compose["services"]
     assert services.keys() == ROLES | {"migrate", "nginx", "postgres", "redis", "rabbitmq"}
     for role in ROLES:
-        assert services[role]["command"] == [role, "--host", "0.0.0.0"]  # noqa: S104
+        assert services[role]["command"] == [role, "--host", "0.0.0.0"]  # noqa: S104 - in a container
         assert services[role]["depends_on"]["migrate"]["condition"] == "service_completed_successfully"
     assert services["migrate"]["command"] == ["migrate"]
     assert all("test" in service["healthcheck"] for name, service in services.items() if name != "migrate")

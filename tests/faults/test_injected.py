@@ -175,7 +175,7 @@ async def test_a_neighbour_of_a_poisonous_update_is_counted(service: Running, fa
             raise sqlite3.IntegrityError("no")
         return inner(sql, *values)
 
-    faulty.execute = poisoned  # type: ignore[method-assign]
+    faulty.execute = poisoned  # type: ignore[method-assign]  # a fault
     server = service.client("server", "game")
     updates = [{"player": f"p{n}", "increment": 1} for n in range(9)]
     updates[4]["metadata"] = "poison"

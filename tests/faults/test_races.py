@@ -257,7 +257,7 @@ async def at_once(service: Running, monkeypatch: pytest.MonkeyPatch, *changes: t
         for count, (path, change) in enumerate(changes, 1):
             method = "POST" if path.endswith("s") else "PATCH"
             answers.append(asyncio.create_task(service.operator.call(method, path, change)))
-            await eventually(lambda: len(begun) == count, "the change has begun")  # noqa: B023
+            await eventually(lambda: len(begun) == count, "the change has begun")  # noqa: B023 - awaited here
         release()
         for answer in await asyncio.gather(*answers):
             assert answer.status in {200, 201}, answer.raw

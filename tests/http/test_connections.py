@@ -29,7 +29,7 @@ def kind(request: pytest.FixtureRequest) -> type[HttpConnection]:
     """Return a kind of connection that adds each new one to `opened`."""
     base = cast("type[HttpConnection]", request.param)
 
-    class Observed(base):  # type: ignore[misc,valid-type]
+    class Observed(base):  # type: ignore[misc,valid-type]  # a base that is a value
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
             opened.append(self)
             super().connection_made(transport)

@@ -43,7 +43,7 @@ async def serving(
     handler: Handler,
     kind: type[HttpConnection] = FastConnection,
     stop_s: float = BOUND_S,
-    timeouts: HttpTimeouts = HttpTimeouts(),  # noqa: B008 - frozen
+    timeouts: HttpTimeouts = HttpTimeouts(),
 ) -> AsyncIterator[Served]:
     limiter = ConnectionLimiter(100, lambda: 0, CollectorRegistry())
     connections = ConnectionFactory(handler, limiter, render_error, kind, timeouts)

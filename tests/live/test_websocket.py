@@ -43,7 +43,7 @@ class SlowClient:
         self.received = b""
 
     def resume(self) -> None:
-        self._writer.transport.resume_reading()  # type: ignore[attr-defined]
+        self._writer.transport.resume_reading()  # type: ignore[attr-defined]  # of a socket
 
     async def read(self) -> None:
         self.received = self.received[-64:] + await self._reader.read(1 << 16)
@@ -60,7 +60,7 @@ async def slow_and_quick(service: Running) -> AsyncIterator[tuple[SlowClient, Pa
     connecting.setblocking(False)
     await asyncio.get_running_loop().sock_connect(connecting, ("127.0.0.1", service.port))
     reader, writer = await asyncio.open_connection(sock=connecting, limit=2_048)
-    writer.transport.pause_reading()  # type: ignore[attr-defined]
+    writer.transport.pause_reading()  # type: ignore[attr-defined]  # of a socket
     handshake = b"\r\n".join([*HANDSHAKE, b"", b""])
     writer.write(handshake + masked(b'{"type":"subscribe","app":"game","board":"main"}'))
     try:

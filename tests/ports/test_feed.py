@@ -47,7 +47,7 @@ async def test_a_change_to_a_watched_table_is_reported(feeding: FeedBackend, rep
     for table in (WORLD, LAST_WEEK):
         before = reported[table]
         await feeding.change(table)
-        await eventually(lambda table=table, before=before: reported[table] > before, "each change")  # type: ignore[misc]
+        await eventually(lambda table=table, before=before: reported[table] > before, "each change")  # type: ignore[misc]  # bound
 
 
 async def test_a_change_to_another_table_is_not_reported(feeding: FeedBackend, reported: Counter[TableKey]) -> None:

@@ -111,23 +111,23 @@ async def check_reads(ranking: Ranking, of: Board, standings: dict[str, Standing
 
 
 @settings(deadline=None, max_examples=300)
-@given(rules=RULES, before=UPDATES, meanwhile=UPDATES)
-async def test_the_ranking_is_in_the_declared_order(rules: dict[str, Any], before: Updates, meanwhile: Updates) -> None:
-    await hold_to_the_order(lambda load: MemoryRanking(load, "epoch", load_s=BOUND_S), rules, before, meanwhile)
+@given(rules=RULES, before=UPDATES, during=UPDATES)
+async def test_the_ranking_is_in_the_declared_order(rules: dict[str, Any], before: Updates, during: Updates) -> None:
+    await hold_to_the_order(lambda load: MemoryRanking(load, "epoch", load_s=BOUND_S), rules, before, during)
 
 
 @pytest.mark.slow
 @settings(deadline=None, max_examples=50)
-@given(rules=RULES, before=UPDATES, meanwhile=UPDATES)
+@given(rules=RULES, before=UPDATES, during=UPDATES)
 async def test_the_ranking_in_redis_is_in_the_declared_order(
-    redis_url: str, rules: dict[str, Any], before: Updates, meanwhile: Updates
+    redis_url: str, rules: dict[str, Any], before: Updates, during: Updates
 ) -> None:
     async with connect(emptied(redis_url), TIMEOUTS) as client:
-        await hold_to_the_order(lambda load: RedisRanking(client, load, timeouts=TIMEOUTS), rules, before, meanwhile)
+        await hold_to_the_order(lambda load: RedisRanking(client, load, timeouts=TIMEOUTS), rules, before, during)
 
 
 async def hold_to_the_order(
-    make: Callable[[Load], Ranking], rules: dict[str, Any], before: Updates, meanwhile: Updates
+    make: Callable[[Load], Ranking], rules: dict[str, Any], before: Updates, during: Updates
 ) -> None:
     of = board(**rules, **WIDE)
     key = table(of)
@@ -140,7 +140,7 @@ async def hold_to_the_order(
         update(of, standings, *one)
     ranking = make(load)
     assert await ranking.total(key, of) == len(standings)
-    for player, value, after in meanwhile:
+    for player, value, after in during:
         if update(of, standings, player, value, after):
             placed = await ranking.apply(key, of, {player: standings[player]}, place=True)
             assert placed[player].rank == Plain(of, standings).get_rank(player).entry.rank

@@ -36,7 +36,7 @@ async def open_service(
     parts: frozenset[Part] = PARTS,
     clock: Clock = wall_clock,
     consumers: Sequence[EventConsumer] = (),
-    timings: Timings = Timings(),  # noqa: B008 - frozen
+    timings: Timings = Timings(),
 ) -> AsyncIterator[Service]:
     """Run the service without a listening socket.
 

@@ -28,6 +28,6 @@ class Timings:
     trim_s: float = 60.0
     drift_s: float = 60.0
     drift_recheck_s: float = drift.RECHECK_AFTER_S
-    events: DeliveryLimits = DeliveryLimits()  # noqa: RUF009 - frozen
-    http: HttpTimeouts = HttpTimeouts()  # noqa: RUF009 - frozen
-    live: LiveLimits = LiveLimits()  # noqa: RUF009 - frozen
+    events: DeliveryLimits = DeliveryLimits()
+    http: HttpTimeouts = HttpTimeouts()
+    live: LiveLimits = LiveLimits()

@@ -37,7 +37,7 @@ def test_all_is_well_when_nothing_is_found() -> None:
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: next(iter(fault)))
 def test_each_fault_makes_the_verdict_fail_and_is_named(fault: dict[str, object]) -> None:
-    outcome = replace(PASSED, verdict=Verdict(7, **fault))  # type: ignore[arg-type]
+    outcome = replace(PASSED, verdict=Verdict(7, **fault))  # type: ignore[arg-type]  # of many types
     ((name, found),) = fault.items()
     assert not outcome.passed
     assert table([outcome]).splitlines()[3:] == [f"redis: {name}: {found}"]

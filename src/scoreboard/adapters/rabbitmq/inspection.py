@@ -79,14 +79,14 @@ async def _find_missing(url: str, topology: Topology, timeouts: RabbitTimeouts) 
 
 
 def _version(connection: AbstractConnection) -> str:
-    assert connection.transport is not None, "it is open"  # noqa: S101
+    assert connection.transport is not None, "it is open"  # noqa: S101 - for mypy
     properties = connection.transport.connection.server_properties
     return str(properties.get("version", "unknown"))
 
 
 async def _is_blocked(connection: AbstractConnection) -> bool:
     """Return whether the broker accepts no messages, as it reports to publishers."""
-    assert connection.transport is not None, "it is open"  # noqa: S101
+    assert connection.transport is not None, "it is open"  # noqa: S101 - for mypy
     async with connection.channel(publisher_confirms=False) as channel:
         await channel.default_exchange.publish(aio_pika.Message(b""), "scoreboard.nowhere", mandatory=False)
         await asyncio.sleep(NOTICE_S)

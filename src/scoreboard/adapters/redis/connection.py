@@ -192,7 +192,7 @@ async def _behind_sentinel(
 ) -> AsyncIterator[_Single]:
     options |= address.tls
     login = {name: value for name, value in parse_url(address.url).items() if name in {"username", "password", "db"}}
-    sentinels = Sentinels(address.hosts, sentinel_kwargs=options)  # type: ignore[no-untyped-call]
+    sentinels = Sentinels(address.hosts, sentinel_kwargs=options)  # type: ignore[no-untyped-call]  # redis-py
     sentinels.timeout_s = timeouts.sentinel_s
     async with sentinels:
         master = {**options, **login, "max_connections": CONNECTIONS + SPARE}

@@ -24,7 +24,7 @@ class DeliveryLimits:
     read_events: int = 1_000  # the most in one call of a consumer
     read_bytes: int = 1024**2
     handle_s: float = 60.0  # the time-out of a call
-    backoff: Backoff = Backoff(first_s=0.1, longest_s=60.0)  # noqa: RUF009 - frozen
+    backoff: Backoff = Backoff(first_s=0.1, longest_s=60.0)
     poll_s: float = 0.5  # for events of other processes; a commit of this process ends the wait
     gather_s: float = 0.1  # between two reads of few events, since each moves a cursor in a transaction
     measure_s: float = 5.0  # between two measurements of the backlogs

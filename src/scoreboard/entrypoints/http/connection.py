@@ -172,7 +172,7 @@ class ConnectionFactory(web.Server):
         limiter: ConnectionLimiter,
         render_error: RenderError,
         kind: type[HttpConnection] = HttpConnection,
-        timeouts: HttpTimeouts = HttpTimeouts(),  # noqa: B008 - frozen
+        timeouts: HttpTimeouts = HttpTimeouts(),
     ) -> None:
         super().__init__(self._handle)
         self.handler = handler

@@ -32,7 +32,7 @@ class Server:
         origins: Origins,
         limiter: ConnectionLimiter,
         registry: CollectorRegistry,
-        timeouts: HttpTimeouts = HttpTimeouts(),  # noqa: B008 - frozen
+        timeouts: HttpTimeouts = HttpTimeouts(),
     ) -> None:
         """Create a server; the first contract renders the errors of unknown paths."""
         self._default = contracts[0]

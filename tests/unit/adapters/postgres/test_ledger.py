@@ -35,7 +35,7 @@ async def totals(ledger: PostgresLedger, key: TableKey) -> dict[str, int]:
 
 
 async def count(store: Database, what: str) -> int:
-    ((found,),) = await store.fetch(f"SELECT count(*) FROM {what}")  # noqa: S608
+    ((found,),) = await store.fetch(f"SELECT count(*) FROM {what}")  # noqa: S608 - constants
     return int(found)
 
 

@@ -210,7 +210,7 @@ async def test_the_ledger_whole_tables_and_lists_of_players_are_read_from_the_re
         statements.append(statement)
         return await fetch(statement, *values)
 
-    pair.replica.fetch = recording  # type: ignore[method-assign]
+    pair.replica.fetch = recording  # type: ignore[method-assign]  # a recorder
     one = submission(board, "ann")
     await ledger.transact([one], decide)
     assert [entry.event async for chunk in ledger.entries(board) for entry, _ in chunk] == [one.event]

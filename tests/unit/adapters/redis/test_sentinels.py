@@ -35,7 +35,7 @@ class Down(FakeSentinel):
 
 
 async def discover(*sentinels: FakeSentinel) -> tuple[str, int]:
-    client = Sentinels([])  # type: ignore[no-untyped-call]
+    client = Sentinels([])  # type: ignore[no-untyped-call]  # redis-py
     client.timeout_s = TIMEOUTS.sentinel_s
     client.sentinels = list[Any](sentinels)
     return await client.discover_master(SERVICE)

@@ -78,7 +78,7 @@ async def test_a_step_is_copied_and_synced_and_the_log_restarts(store: Database,
 async def test_copied_pages_are_not_copied_again(store: Database, syncs: list[int]) -> None:
     for steps in (1, 2, 3):
         await fill(store, STEP)
-        await eventually(lambda: len(syncs) == steps * SYNCS, "the step was copied")  # noqa: B023
+        await eventually(lambda: len(syncs) == steps * SYNCS, "the step was copied")  # noqa: B023 - awaited here
     await fill(store, STEP // 2)
     assert len(syncs) == 3 * SYNCS
 
@@ -86,7 +86,7 @@ async def test_copied_pages_are_not_copied_again(store: Database, syncs: list[in
 async def test_the_log_does_not_grow_with_the_writes(store: Database, path: Path, syncs: list[int]) -> None:
     for steps in range(1, 21):
         await fill(store, STEP)
-        await eventually(lambda: len(syncs) == steps * SYNCS, "the step was copied")  # noqa: B023
+        await eventually(lambda: len(syncs) == steps * SYNCS, "the step was copied")  # noqa: B023 - awaited here
     # It has room for a few of the twenty steps, more on a busy machine.
     assert size(path, "-wal") < size(path) * 2 / 3
 

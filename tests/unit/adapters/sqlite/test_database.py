@@ -110,7 +110,7 @@ class TestFaults:
     ) -> None:
         ledger, directory = SqliteLedger(store), SqliteDirectory(store)
         ledger.credentials[APP.pk, "server:one"] = 1
-        points, store.points = store.points, Failing()  # type: ignore[assignment]
+        points, store.points = store.points, Failing()  # type: ignore[assignment]  # a fault
         try:
             with pytest.raises(Unavailable):
                 await read(ledger, directory)

@@ -38,7 +38,7 @@ class System:
         self.ledger, self.directory = SqliteLedger(store), SqliteDirectory(store)
         self.totals = MemoryRanking(self.ledger.standings, "totals", load_s=BOUND_S)
         self.ranking = MemoryRanking(self.ledger.standings, "ranking", load_s=BOUND_S)
-        rebuild = Rebuild(self.ledger, self.ranking, FakePublisher(), ManualClock())  # type: ignore[arg-type]
+        rebuild = Rebuild(self.ledger, self.ranking, FakePublisher(), ManualClock())  # type: ignore[arg-type]  # a fake
         self.cache = FakeCache()
         self.drift = Drift(
             self.directory,
