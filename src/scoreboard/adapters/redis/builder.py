@@ -106,7 +106,7 @@ class Builder:
         except (NotRanked, Unavailable):
             pass  # The adapter that failed has logged it. The next read starts another build.
         except Exception:
-            log.exception("table_not_built", table=key)
+            log.exception("table_not_built", table=key)  # The next read starts another build.
 
     async def _is_in_ledger(self, key: TableKey) -> bool:
         async for chunk in self._load(key):

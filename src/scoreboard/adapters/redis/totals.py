@@ -83,5 +83,5 @@ class Counts:
         except (NotRanked, Unavailable):
             pass  # The adapter that failed has logged it.
         except Exception:
-            log.exception("table_not_counted", table=key)
+            log.exception("table_not_counted", table=key)  # The table is counted again after a pause.
         self._next_at[key] = loop.time() + self._limits.count_pauses * (loop.time() - began)

@@ -52,6 +52,6 @@ class LateProjection:
                     newer = self._unranked.get(key, (board, {}))[1]
                     self.add(key, board, {**standings, **newer})
                 except Exception:
-                    log.exception("ranking_failed", table=key)
+                    log.exception("ranking_failed", table=key)  # The outbox rows stay for the repair job.
                 else:
                     self._publisher.changed(board, key)

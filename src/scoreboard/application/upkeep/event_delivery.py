@@ -70,7 +70,7 @@ class EventDelivery:
             try:
                 await self._deliver_once(consumer)
                 failures = 0
-            except Exception as error:
+            except Exception as error:  # of the store or of the handler: both are retried
                 failures += 1
                 pause_s = self._limits.backoff.pause_s(failures)
                 name = consumer.name
