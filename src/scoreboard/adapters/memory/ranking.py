@@ -150,7 +150,7 @@ class MemoryRanking:
     async def get_ranks(self, key: TableKey, board: Board, players: Collection[str]) -> Mapping[str, PlayerRank]:
         table = await self._ready(key, board)
         found = {player: self._player_rank(table, player) for player in players}
-        return {player: details for player, details in found.items() if details is not None}
+        return {player: rank for player, rank in found.items() if rank is not None}
 
     async def total(self, key: TableKey, board: Board) -> int:
         return len((await self._ready(key, board)).index)

@@ -13,21 +13,25 @@ def pack(message: Message, **headers: Any) -> aio_pika.Message:
     """Return a persistent message. Raise ValueError for a body that is too large."""
     if len(message.body) > MAX_BODY_BYTES:
         raise ValueError(f"a message is at most {MAX_BODY_BYTES} bytes")
+    headers |= {"partition_key": message.partition_key, "priority": message.priority, "attempt": message.attempt}
     return aio_pika.Message(
         message.body,
-        headers={"lane": message.partition_key, "tier": message.priority, "attempt": message.attempt, **headers},
+        headers=headers,
         delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
         message_id=uuid.uuid4().hex,
     )
 
 
 def unpack(incoming: AbstractIncomingMessage) -> Message:
-    """Return a message from any sender, with defaults for missing and invalid headers."""
+    """Return a message from any sender, with defaults for missing and invalid headers.
+
+    Earlier versions named the headers `lane` and `tier`.
+    """
     headers: Any = incoming.headers
-    attempt, priority = headers.get("attempt"), headers.get("tier")
+    attempt, priority = headers.get("attempt"), headers.get("priority", headers.get("tier"))
     return Message(
         incoming.body,
-        str(headers.get("lane", "")),
+        str(headers.get("partition_key", headers.get("lane", ""))),
         priority if priority in {"high", "low"} else "normal",
         attempt if isinstance(attempt, int) and attempt > 0 else 0,
     )

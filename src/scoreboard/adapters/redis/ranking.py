@@ -177,7 +177,7 @@ class RedisRanking:
 
     async def _read_ranks(self, key: TableKey, board: Board, players: Collection[str]) -> Mapping[str, _Rank]:
         """Return ranks by player, `out_of_range` if a capped table does not hold it."""
-        found = await self._read(tables.DETAILS, key, board, *map(encoding.player, players))
+        found = await self._read(tables.RANKS, key, board, *map(encoding.player, players))
         if found is None:
             return {}
         _, _, total, _, kept, *lines = found
@@ -190,7 +190,7 @@ class RedisRanking:
         }
 
     async def total(self, key: TableKey, board: Board) -> int:
-        found = await self._read(tables.DETAILS, key, board)
+        found = await self._read(tables.RANKS, key, board)
         return 0 if found is None else found[2]
 
     async def position(self, key: TableKey, board: Board) -> Position:
@@ -205,7 +205,7 @@ class RedisRanking:
 
     async def _call_head(self, key: TableKey, boards: Sequence[Board]) -> Sequence[tuple[Position, int] | None]:
         """Read the position of a table and its number of kept standings for all callers."""
-        found = await self._read(tables.DETAILS, key, boards[-1])
+        found = await self._read(tables.RANKS, key, boards[-1])
         head = None if found is None else (replies.position(*found[:2]), found[4])
         return [head] * len(boards)
 
@@ -213,7 +213,7 @@ class RedisRanking:
         return await self.tables.all()
 
     async def cached_depth(self, key: TableKey, board: Board) -> int | None:
-        found = await self._read(tables.DETAILS, key, board)
+        found = await self._read(tables.RANKS, key, board)
         return None if found is None or found[4] == ALL else found[4]
 
     async def evict(self, key: TableKey) -> None:

@@ -39,7 +39,7 @@ CLAIM = _script("claim.lua")
 FINISH = _script("finish.lua")
 DROP = _script("drop.lua")
 SLICE = _script("slice.lua")
-DETAILS = _script("details.lua")
+RANKS = _script("ranks.lua")
 COUNT = _script("count.lua")
 
 

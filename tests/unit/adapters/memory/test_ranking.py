@@ -62,7 +62,7 @@ async def put(ranking: MemoryRanking, key: TableKey = KEY, **standings: Standing
 READS: dict[str, Callable[[MemoryRanking], Awaitable[Any]]] = {
     "slice": lambda ranking: ranking.slice(KEY, MAIN, 0, 10),
     "slice_after": lambda ranking: ranking.slice_after(KEY, MAIN, OrderKey(1, 1, "ann"), 1),
-    "details": lambda ranking: ranking.get_rank(KEY, MAIN, "ann"),
+    "rank": lambda ranking: ranking.get_rank(KEY, MAIN, "ann"),
     "total": lambda ranking: ranking.total(KEY, MAIN),
     "apply": lambda ranking: ranking.apply(KEY, MAIN, {"ann": standing(1)}, place=True),
 }

@@ -121,7 +121,7 @@ READS: dict[str, Callable[[RedisRanking], Awaitable[Any]]] = {
     "slice": lambda ranking: ranking.slice(KEY, MAIN, 0, 10),
     "slice_after": lambda ranking: ranking.slice_after(KEY, MAIN, OrderKey(1, 1, "ann"), 1),
     "around": lambda ranking: ranking.around(KEY, MAIN, "ann", 1),
-    "details": lambda ranking: ranking.get_rank(KEY, MAIN, "ann"),
+    "rank": lambda ranking: ranking.get_rank(KEY, MAIN, "ann"),
     "total": lambda ranking: ranking.total(KEY, MAIN),
     "position": lambda ranking: ranking.position(KEY, MAIN),
 }

@@ -86,7 +86,7 @@ class TestCalls:
     async def test_reads_during_a_call_share_the_next_one(
         self, ranking: RedisRanking, server: Server, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        reply = DelayedReply(ranking, tables.DETAILS, monkeypatch)
+        reply = DelayedReply(ranking, tables.RANKS, monkeypatch)
         before = script_calls(server)
         first = asyncio.create_task(ranking.position(KEY, MAIN))
         await reply.ran.wait()
@@ -110,7 +110,7 @@ class TestExactness:
         self, ranking: RedisRanking, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         before = await ranking.position(KEY, MAIN)
-        reply = DelayedReply(ranking, tables.DETAILS, monkeypatch)
+        reply = DelayedReply(ranking, tables.RANKS, monkeypatch)
         early = asyncio.create_task(ranking.position(KEY, MAIN))
         await reply.ran.wait()
         await put(ranking, p19=standing(500, version=2))
@@ -192,7 +192,7 @@ class TestCallers:
     async def test_a_cancelled_read_does_not_affect_the_others(
         self, ranking: RedisRanking, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        reply = DelayedReply(ranking, tables.DETAILS, monkeypatch)
+        reply = DelayedReply(ranking, tables.RANKS, monkeypatch)
         readers = [asyncio.create_task(ranking.position(KEY, MAIN)) for _ in range(3)]
         await reply.ran.wait()
         readers[0].cancel()

@@ -15,7 +15,7 @@ end
 
 local total, age = counted(found)
 
-local function details(player)
+local function get_rank(player)
   local value = call('HGET', HELD, player)
   if not value then
     return {}
@@ -33,6 +33,6 @@ end
 
 local answer = { 'ready', found.epoch, found.offset, total, age, found.floor and found.total or -1 }
 for _, player in ipairs(ARGV) do
-  answer[#answer + 1] = details(player)
+  answer[#answer + 1] = get_rank(player)
 end
 return answer
